@@ -1,0 +1,33 @@
+import type { TextEdit } from './edit.ts';
+import type { Range } from './range.ts';
+
+export type Severity = 'error' | 'warning' | 'information' | 'hint';
+
+/** A place that explains a finding: the line that set the other number. `uri` absent means the same file. */
+export interface Related {
+  readonly range: Range;
+  readonly message: string;
+  readonly uri?: string;
+}
+
+/** What would mend a finding. Only safe fixes join `source.fixAll.headwise` and `--fix`. */
+export interface Fix {
+  /** Says what to do, with the computed value: "Use 8 KV heads". */
+  readonly title: string;
+  readonly safe: boolean;
+  readonly edits: readonly TextEdit[];
+}
+
+/** One thing that is wrong, in one file. */
+export interface Finding {
+  /** Stable rule code, e.g. `HW101`. */
+  readonly code: string;
+  /** Rule name, e.g. `heads-do-not-divide-width`. */
+  readonly rule: string;
+  readonly severity: Severity;
+  readonly message: string;
+  readonly range: Range;
+  readonly related: readonly Related[];
+  readonly fixes: readonly Fix[];
+  readonly tags: readonly ('unnecessary' | 'deprecated')[];
+}
