@@ -1,0 +1,39 @@
+import type { ConfigReading } from '../design/design.ts';
+import type { Finding, Related } from '../text/finding.ts';
+import { rules } from './registry.ts';
+import type { Report, Rule, RuleSettings } from './rule.ts';
+
+/** Fills `{name}` with `data.name`; numbers are written plainly, without separators, as in the file. */
+export const fillTemplate = (template: string, data: Readonly<Record<string, string | number>>): string =>
+  template.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const value = data[name];
+    return value === undefined ? whole : String(value);
+  });
+
+/** Every finding of every rule for one file, in source order. Severities are the rules' own. */
+export function runRules(reading: ConfigReading, settings: RuleSettings): Finding[] {
+  const findings: Finding[] = [];
+  for (const rule of rules) {
+    const context = { reading, settings, report: (report: Report<string>) => findings.push(toFinding(rule, report)) };
+    rule.checkFile?.(context);
+    if (rule.checkDesign !== undefined) for (const design of reading.designs) rule.checkDesign(design, context);
+  }
+  return findings.sort(
+    (a, b) => a.range.start - b.range.start || a.range.end - b.range.end || (a.code < b.code ? -1 : a.code > b.code ? 1 : 0),
+  );
+}
+
+function toFinding(rule: Rule, report: Report<string>): Finding {
+  const related: Related[] = [];
+  for (const { range, message } of report.related ?? []) if (range !== undefined) related.push({ range, message });
+  return {
+    code: rule.code,
+    rule: rule.name,
+    severity: report.severity ?? rule.severity,
+    message: fillTemplate(rule.messages[report.message] ?? report.message, report.data ?? {}),
+    range: report.at,
+    related,
+    fixes: report.fixes ?? [],
+    tags: report.tags ?? [],
+  };
+}

@@ -1,0 +1,28 @@
+import type { ConfigReading } from '../design/design.ts';
+import { readDesign } from '../design/read.ts';
+import { runRules } from '../rules/run.ts';
+import { parseJson } from '../syntax/json.ts';
+import type { ParsedConfig } from '../syntax/node.ts';
+import type { Finding } from '../text/finding.ts';
+import type { Settings } from './settings.ts';
+
+export interface AnalysisInput {
+  readonly text: string;
+  /** Path relative to the workspace root with forward slashes: chooses the format and matches globs, never decides what is a model config. */
+  readonly path: string;
+  readonly languageId?: string;
+}
+
+/** Everything known about one file. `reading` is undefined when the file is not a model config; then there are no findings. */
+export interface Analysis {
+  readonly parsed: ParsedConfig;
+  readonly reading: ConfigReading | undefined;
+  readonly findings: readonly Finding[];
+}
+
+/** Never throws; O(size of the text). */
+export function analyse(input: AnalysisInput, settings: Settings): Analysis {
+  const parsed = parseJson(input.text);
+  const reading = readDesign(parsed, {});
+  return { parsed, reading, findings: reading === undefined ? [] : runRules(reading, settings) };
+}
