@@ -4,6 +4,7 @@ import { runRules } from '../rules/run.ts';
 import { parseJson } from '../syntax/json.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import type { Finding } from '../text/finding.ts';
+import { familyOf, filterFindings, isExcluded } from './filter.ts';
 import type { Settings } from './settings.ts';
 
 export interface AnalysisInput {
@@ -23,6 +24,8 @@ export interface Analysis {
 /** Never throws; O(size of the text). */
 export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   const parsed = parseJson(input.text);
-  const reading = readDesign(parsed, {});
-  return { parsed, reading, findings: reading === undefined ? [] : runRules(reading, settings) };
+  if (isExcluded(input.path, settings)) return { parsed, reading: undefined, findings: [] };
+  const reading = readDesign(parsed, { family: familyOf(input.path, settings) });
+  const findings = reading === undefined ? [] : filterFindings(runRules(reading, settings), parsed, input.path, settings);
+  return { parsed, reading, findings };
 }
