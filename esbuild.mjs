@@ -1,0 +1,114 @@
+// Bundles everything that ships. `node esbuild.mjs [--production] [--watch] [--quiet] [--tolerant]`
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import * as esbuild from 'esbuild';
+
+const root = dirname(fileURLToPath(import.meta.url));
+
+// jsonc-parser's `main` is UMD with dynamic requires, which no bundler can follow; its `module` entry can be bundled.
+const node = { platform: 'node', format: 'cjs', target: 'node20', mainFields: ['module', 'main'] };
+const browser = { platform: 'browser', target: 'es2022' };
+
+/** Every shipped bundle: source entry, output file and what differs from the shared options. */
+const bundles = [
+  { entry: 'src/extension/node.ts', outfile: 'dist/extension/node.js', options: { ...node, external: ['vscode'] } },
+  { entry: 'src/extension/browser.ts', outfile: 'dist/extension/browser.js', options: { ...browser, format: 'cjs', external: ['vscode'] } },
+  { entry: 'src/server/node.ts', outfile: 'dist/server/node.js', options: node },
+  { entry: 'src/server/browser.ts', outfile: 'dist/server/browser.js', options: { ...browser, format: 'iife' } },
+  { entry: 'src/cli/main.ts', outfile: 'dist/cli/main.js', options: node },
+  { entry: 'webview/preview/main.ts', outfile: 'dist/webview/preview.js', options: { ...browser, format: 'iife' } },
+  { entry: 'webview/preview/worker.ts', outfile: 'dist/webview/worker.js', options: { ...browser, format: 'iife' } },
+];
+
+/**
+ * Options shared by every bundle. Source maps are for work in the checkout only: the package leaves them out.
+ * @param {boolean} production
+ * @returns {import('esbuild').BuildOptions}
+ */
+function sharedOptions(production) {
+  return {
+    absWorkingDir: root,
+    bundle: true,
+    minify: production,
+    sourcemap: !production,
+    sourcesContent: false,
+    legalComments: 'none',
+    logLevel: 'silent',
+    define: { 'process.env.NODE_ENV': JSON.stringify(production ? 'production' : 'development') },
+    loader: { '.woff2': 'file', '.ttf': 'file', '.svg': 'text' },
+  };
+}
+
+/**
+ * Builds the attention kernel, where its build script stands.
+ * @param {(line: string) => void} log
+ */
+async function buildKernelIfPresent(log) {
+  const script = join(root, 'scripts/build-kernel.mjs');
+  if (!existsSync(script)) {
+    log('skipped dist/kernel/attention.wasm: scripts/build-kernel.mjs is not there yet');
+    return;
+  }
+  const { buildKernel } = await import('./scripts/build-kernel.mjs');
+  await buildKernel();
+  log('built   dist/kernel');
+}
+
+/**
+ * Builds all bundles and the kernel in parallel.
+ * @param {{ production?: boolean, log?: (line: string) => void }} [settings]
+ * @returns {Promise<void>} rejects with one error that lists every bundle that failed
+ */
+export async function build({ production = false, log = () => {} } = {}) {
+  await mkdir(join(root, 'dist'), { recursive: true });
+  const failures = [];
+  const one = async ({ entry, outfile, options }) => {
+    if (!existsSync(join(root, entry))) {
+      log(`skipped ${outfile}: ${entry} is not there yet`);
+      return;
+    }
+    const result = await esbuild.build({ ...sharedOptions(production), ...options, entryPoints: [entry], outfile });
+    for (const text of await esbuild.formatMessages(result.warnings, { kind: 'warning', color: false })) log(text.trimEnd());
+    log(`built   ${outfile}  ${Math.ceil((await stat(join(root, outfile))).size / 1024)} KB`);
+  };
+  await Promise.all(
+    [...bundles.map((bundle) => () => one(bundle)), () => buildKernelIfPresent(log)].map((start) =>
+      start().catch((error) => failures.push(error)),
+    ),
+  );
+  if (failures.length > 0) throw new Error(failures.map((failure) => failure.message ?? String(failure)).join('\n'));
+  await writeFile(join(root, 'dist/.mode'), production ? 'production' : 'development');
+}
+
+/** How dist was built last: 'production', 'development' or undefined where it never was. */
+export async function builtMode() {
+  return readFile(join(root, 'dist/.mode'), 'utf8').catch(() => undefined);
+}
+
+async function watch() {
+  for (const { entry, outfile, options } of bundles.filter((bundle) => existsSync(join(root, bundle.entry)))) {
+    const context = await esbuild.context({ ...sharedOptions(false), ...options, entryPoints: [entry], outfile, logLevel: 'info' });
+    await context.watch();
+  }
+  await buildKernelIfPresent(console.log);
+  console.log('Watching for changes; Ctrl-C stops.');
+}
+
+if (process.argv[1] && relative(fileURLToPath(import.meta.url), process.argv[1]) === '') {
+  const flags = new Set(process.argv.slice(2));
+  const started = performance.now();
+  try {
+    if (flags.has('--watch')) {
+      await watch();
+    } else {
+      await build({ production: flags.has('--production'), log: flags.has('--quiet') ? undefined : console.log });
+      if (!flags.has('--quiet')) console.log(`done in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    }
+  } catch (error) {
+    console.error(`The build failed.\n${error.message}`);
+    // `npm install` must not fail, and undo itself, because a source file is half-edited: the next build says so again.
+    process.exitCode = flags.has('--tolerant') ? 0 : 1;
+  }
+}

@@ -1,0 +1,151 @@
+// @ts-check
+// Every check and test there is: `npm test`, or `npm test -- unit lsp` for a part. Ends with `N passed, N failed`.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { build } from '../esbuild.mjs';
+import { ensureChromium, Unavailable } from './lib/browser.mjs';
+import { ensureVsCodeServer, ensureVsCodeWeb, sweepCache } from './lib/cache.mjs';
+import { hasDesktop } from './lib/desktop.mjs';
+import { root, run } from './lib/process.mjs';
+import { bundleHostSuite, bundleNodeSuite, nodeSuites } from './lib/tests.mjs';
+
+/** @typedef {{ passes: number, failures: number }} Counts */
+
+const started = Date.now();
+const scratch = await mkdtemp(join(tmpdir(), 'headwise-test-'));
+const log = (/** @type {string} */ line) => console.log(line);
+const echo = (/** @type {string} */ text) => process.stdout.write(text);
+const bin = (/** @type {string} */ path) => join(root, 'node_modules', path);
+
+/**
+ * A check that passes or fails as a whole.
+ * @param {readonly string[]} args of node
+ * @returns {() => Promise<Counts>}
+ */
+const check = (args) => async () => {
+  const { code } = await run(process.execPath, args, { timeout: 180_000, onText: echo });
+  return code === 0 ? { passes: 1, failures: 0 } : { passes: 0, failures: 1 };
+};
+
+/**
+ * Runs mocha over bundles. A run that ends without its counts, or with an exit code they do not explain, is a failure.
+ * @param {readonly string[]} files @param {number} timeout in ms, of the whole run @param {NodeJS.ProcessEnv} [env]
+ * @returns {Promise<Counts>}
+ */
+async function mocha(files, timeout, env) {
+  const report = join(scratch, 'report.json');
+  await rm(report, { force: true });
+  const args = ['--enable-source-maps', bin('mocha/bin/mocha.js'), '--reporter', join(root, 'scripts/lib/mocha-reporter.cjs'), ...files];
+  const { code, output } = await run(process.execPath, args, {
+    timeout,
+    env: { ...process.env, ...env, HEADWISE_REPORT: report },
+    onText: echo,
+  });
+  const counts = await readFile(report, 'utf8').then(JSON.parse, () => undefined);
+  if (counts === undefined) {
+    log(`  The run ended with code ${code} and no report.${code === 124 ? ` ${output.slice(-100)}` : ''}`);
+    return { passes: 0, failures: 1 };
+  }
+  const failures = counts.failures + counts.pending;
+  return { passes: counts.passes, failures: failures === 0 && code !== 0 ? 1 : failures };
+}
+
+/**
+ * Runs tests inside an extension host, which prints its counts on a line of their own.
+ * @param {'extension' | 'web'} suite
+ * @returns {Promise<Counts>}
+ */
+async function hosted(suite) {
+  await bundleHostSuite(suite);
+  const { code, output } = await run(process.execPath, [join(root, 'test', suite, 'run.mjs')], { timeout: 240_000, onText: echo });
+  const line = /^HEADWISE-RESULT (.*)$/m.exec(output)?.[1];
+  if (line === undefined) return { passes: 0, failures: 1 };
+  const { passes, failures } = JSON.parse(line);
+  return { passes, failures: failures === 0 && (code !== 0 || passes === 0) ? 1 : failures };
+}
+
+/** @type {Map<string, () => Promise<Counts>>} */
+const suites = new Map();
+suites.set('types', check([bin('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.json']));
+suites.set('lint', check([bin('@biomejs/biome/bin/biome'), 'check', '.']));
+for (const name of nodeSuites()) suites.set(name, async () => mocha(await bundleNodeSuite(name), 240_000));
+suites.set('extension', async () => {
+  if (!hasDesktop()) await readyServer();
+  return hosted('extension');
+});
+suites.set('web', async () => {
+  await ensureChromium(log);
+  await available('VS Code for the web', ensureVsCodeWeb(log));
+  return hosted('web');
+});
+suites.set('e2e', async () => {
+  await readyServer();
+  await check([join(root, 'scripts/package.mjs'), '--quiet'])();
+  return mocha(await bundleNodeSuite('e2e'), 400_000);
+});
+
+async function readyServer() {
+  await ensureChromium(log);
+  await available('the VS Code server', ensureVsCodeServer(log));
+}
+
+/** @template T @param {string} what @param {Promise<T>} fetched @returns {Promise<T>} */
+async function available(what, fetched) {
+  try {
+    return await fetched;
+  } catch (error) {
+    throw new Unavailable(`Could not have ${what}: ${error instanceof Error ? error.message : error}`);
+  }
+}
+
+/** @type {Counts} */
+const total = { passes: 0, failures: 0 };
+/** @type {string[]} */
+const notRun = [];
+try {
+  const wanted = process.argv.slice(2);
+  const unknown = wanted.filter((name) => !suites.has(name));
+  if (unknown.length > 0) {
+    log(`There is no suite ${unknown.join(', ')}. There are: ${[...suites.keys()].join(', ')}.`);
+    process.exit(2);
+  }
+  await sweepCache();
+  log('== build');
+  try {
+    await build({ log });
+    total.passes++;
+  } catch (error) {
+    log(error instanceof Error ? error.message : String(error));
+    total.failures++;
+  }
+  for (const [name, start] of suites) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    log(`== ${name}`);
+    const began = Date.now();
+    /** @type {Counts} */
+    let counts;
+    try {
+      counts = await start();
+    } catch (error) {
+      if (error instanceof Unavailable) {
+        notRun.push(`${name} was not run. ${error.message}`);
+        log(`  ${error.message}`);
+        // Someone at a desk reads the sentence; a CI run that could not test must not be green.
+        counts = { passes: 0, failures: process.env.CI ? 1 : 0 };
+      } else {
+        log(`  ${error instanceof Error ? (error.stack ?? error.message) : error}`);
+        counts = { passes: 0, failures: 1 };
+      }
+    }
+    total.passes += counts.passes;
+    total.failures += counts.failures;
+    log(`   ${name}: ${counts.passes} passed, ${counts.failures} failed, ${((Date.now() - began) / 1000).toFixed(1)} s`);
+  }
+} finally {
+  await rm(scratch, { recursive: true, force: true });
+}
+for (const line of notRun) log(line);
+log(`All suites took ${((Date.now() - started) / 1000).toFixed(0)} s.`);
+log(`${total.passes} passed, ${total.failures} failed`);
+process.exitCode = total.failures > 0 ? 1 : 0;
