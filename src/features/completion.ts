@@ -96,18 +96,18 @@ export function completionDoc(reading: ConfigReading, designName: string, key: s
 /** The innermost `{...}` mapping around an offset; undefined where the innermost mapping is not written in braces. */
 function enclosingBraces(root: ConfigNode | undefined, text: string, offset: number): MappingNode | undefined {
   let inner: MappingNode | undefined;
-  const visit = (candidate: ConfigNode | undefined): void => {
-    if (candidate === undefined || candidate.range.start > offset || candidate.range.end < offset) return;
-    if (candidate.kind === 'sequence') for (const child of candidate.items) visit(child);
+  const visit = (candidate: ConfigNode | undefined, depth: number): void => {
+    if (candidate === undefined || depth > 400 || candidate.range.start > offset || candidate.range.end < offset) return;
+    if (candidate.kind === 'sequence') for (const child of candidate.items) visit(child, depth + 1);
     if (!isMapping(candidate)) return;
     const open = text[candidate.range.start] === '{';
     const closed = text[candidate.range.end - 1] === '}';
     // On the braces themselves the cursor is outside.
     if (open && (candidate.range.start === offset || (closed && candidate.range.end === offset))) return;
     inner = candidate;
-    for (const entry of candidate.entries) visit(entry.value);
+    for (const entry of candidate.entries) visit(entry.value, depth + 1);
   };
-  visit(root);
+  visit(root, 0);
   return inner !== undefined && text[inner.range.start] === '{' ? inner : undefined;
 }
 

@@ -1,0 +1,468 @@
+import {
+  type CancellationToken,
+  type ClientCapabilities,
+  CodeActionKind,
+  type CompletionItem,
+  type Connection,
+  type Diagnostic,
+  DiagnosticSeverity,
+  DidChangeConfigurationNotification,
+  DidChangeWatchedFilesNotification,
+  type DocumentDiagnosticReport,
+  ErrorCodes,
+  type InitializeResult,
+  LSPErrorCodes,
+  MarkupKind,
+  ResponseError,
+  TextDocumentSyncKind,
+  TextDocuments,
+} from 'vscode-languageserver';
+import { TextDocument } from 'vscode-languageserver-textdocument';
+import { fixAll, quickFixes } from '../features/codeActions.ts';
+import { codeLenses } from '../features/codeLens.ts';
+import { completionDoc, completions } from '../features/completion.ts';
+import { diagnostics } from '../features/diagnostics.ts';
+import { hover } from '../features/hover.ts';
+import { inlayHints } from '../features/inlayHints.ts';
+import { type Translate, translator } from '../features/messages.ts';
+import { summariseFile } from '../features/summary.ts';
+import { type Analysis, analyse } from '../workspace/analyse.ts';
+import { mergeSettings, projectSettingsFiles, readProjectSettings } from '../workspace/projectSettings.ts';
+import { defaultSettings, type Settings } from '../workspace/settings.ts';
+import {
+  type ClientAbilities,
+  type CompletionData,
+  fromLspRange,
+  toCodeAction,
+  toCodeLens,
+  toCompletionItem,
+  toDiagnostic,
+  toInlayHint,
+  toLspRange,
+} from './convert.ts';
+import {
+  type DesignChangedParams,
+  type DesignParams,
+  type DesignResult,
+  designChangedNotification,
+  designRequest,
+  type InitializationOptions,
+  type ReadFileParams,
+  readFileRequest,
+} from './protocol.ts';
+import { defaultEditorSettings, type EditorSettings, readClientSettings } from './settings.ts';
+import { baseName, childUri, relativePath } from './uris.ts';
+
+/** What the platform adds: reading a settings file, where the client does not do that itself. */
+export interface Host {
+  /** Text of a file by URI; undefined where it is missing or cannot be read here. */
+  readonly readFile: (uri: string) => Promise<string | undefined>;
+  readonly version: string;
+}
+
+/** Longer documents are left alone: no config comes near it, and every keystroke would cost. In UTF-16 units. */
+export const maximumLength = 5_000_000;
+
+/** A request that takes longer is named in the log, in milliseconds. */
+const slow = 50;
+
+/** Quiet time after a keystroke before diagnostics are pushed or a preview is told, in milliseconds. */
+const debounce = 150;
+
+interface Cached {
+  readonly version: number;
+  readonly languageId: string;
+  readonly settings: Settings;
+  readonly analysis: Analysis | undefined;
+}
+
+interface Folder {
+  readonly uri: string;
+}
+
+/** Serves one client until it leaves. Holds every open document's text and its latest analysis, nothing else. */
+export function serve(connection: Connection, host: Host): void {
+  const documents = new TextDocuments(TextDocument);
+  const cache = new Map<string, Cached>();
+  const reports = new Map<string, { readonly id: string; readonly json: string }>();
+  const timers = new Map<string, ReturnType<typeof setTimeout>>();
+  const tooLong = new Set<string>();
+  /** By folder URI; '' for documents outside every folder. */
+  const folderSettings = new Map<string, Promise<EditorSettings>>();
+  let folders: Folder[] = [];
+  let capabilities: ClientCapabilities = {};
+  let options: InitializationOptions = {};
+  let pushed: unknown;
+  let abilities: ClientAbilities = { relatedInformation: false, documentChanges: false, commands: new Set() };
+  let t: Translate = translator();
+  let reportCount = 0;
+
+  const failed = (what: string, error: unknown): void => {
+    const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    connection.console.error(`${what} failed: ${text}`);
+  };
+
+  /** One broken document must not cost the others their server: whatever goes wrong is logged and answered by `otherwise`. */
+  async function guarded<T>(
+    what: string,
+    token: CancellationToken,
+    otherwise: T,
+    work: () => Promise<T>,
+  ): Promise<T | ResponseError<never>> {
+    const started = performance.now();
+    try {
+      if (token.isCancellationRequested) return cancelled();
+      const result = await work();
+      return token.isCancellationRequested ? cancelled() : result;
+    } catch (error) {
+      if (error instanceof ResponseError) return error as ResponseError<never>;
+      failed(what, error);
+      return otherwise;
+    } finally {
+      const took = performance.now() - started;
+      if (took > slow) connection.console.log(`${what} took ${took.toFixed(0)} ms`);
+    }
+  }
+
+  const cancelled = (): ResponseError<never> => new ResponseError(LSPErrorCodes.RequestCancelled, 'cancelled');
+
+  const folderOf = (uri: string): Folder | undefined =>
+    folders.filter((folder) => relativePath(folder.uri, uri) !== undefined).sort((a, b) => b.uri.length - a.uri.length)[0];
+
+  function pathOf(uri: string): string {
+    const folder = folderOf(uri);
+    return (folder === undefined ? undefined : relativePath(folder.uri, uri)) ?? baseName(uri);
+  }
+
+  const readFile = async (uri: string): Promise<string | undefined> => {
+    const open = documents.get(uri);
+    if (open !== undefined) return open.getText();
+    if (options.readFile !== true) return host.readFile(uri);
+    const params: ReadFileParams = { uri };
+    return (await connection.sendRequest<string | null>(readFileRequest, params)) ?? undefined;
+  };
+
+  /** The settings file that wins in this folder, if it has one. */
+  async function projectSettings(folder: string): Promise<Partial<Settings>> {
+    for (const name of projectSettingsFiles) {
+      const text = await readFile(childUri(folder, name)).catch(() => undefined);
+      if (text === undefined || text.length > maximumLength) continue;
+      const { parsed } = analyse({ text, path: name }, defaultSettings);
+      const read = readProjectSettings(parsed);
+      if (read === undefined) continue;
+      for (const { message } of read.problems) connection.console.warn(`${name}: ${message}`);
+      return read.settings;
+    }
+    return {};
+  }
+
+  async function loadSettings(folder: string): Promise<EditorSettings> {
+    try {
+      const section: unknown =
+        capabilities.workspace?.configuration === true
+          ? await connection.workspace.getConfiguration({ section: 'headwise', ...(folder === '' ? {} : { scopeUri: folder }) })
+          : pushed;
+      const client = readClientSettings(section);
+      if (folder === '') return client;
+      return { ...client, settings: mergeSettings(client.settings, await projectSettings(folder)) };
+    } catch (error) {
+      failed('Reading settings', error);
+      return defaultEditorSettings;
+    }
+  }
+
+  function settingsFor(uri: string): Promise<EditorSettings> {
+    const folder = folderOf(uri)?.uri ?? '';
+    let settings = folderSettings.get(folder);
+    if (settings === undefined) {
+      settings = loadSettings(folder);
+      folderSettings.set(folder, settings);
+    }
+    return settings;
+  }
+
+  /** The document and what is known about it; undefined when it is closed or too long. */
+  async function analysisOf(
+    uri: string,
+  ): Promise<{ readonly document: TextDocument; readonly analysis: Analysis; readonly editor: EditorSettings } | undefined> {
+    const editor = await settingsFor(uri);
+    const document = documents.get(uri);
+    if (document === undefined) return undefined;
+    const known = cache.get(uri);
+    const { version, languageId } = document;
+    if (known?.version === version && known.settings === editor.settings && known.languageId === languageId)
+      return known.analysis === undefined ? undefined : { document, analysis: known.analysis, editor };
+    const text = document.getText();
+    let analysis: Analysis | undefined;
+    if (text.length <= maximumLength) {
+      tooLong.delete(uri);
+      analysis = analyse({ text, path: pathOf(uri), languageId }, editor.settings);
+    } else if (!tooLong.has(uri)) {
+      tooLong.add(uri);
+      connection.console.info(`${baseName(uri)} is longer than ${maximumLength} characters and is not read.`);
+    }
+    cache.set(uri, { version, languageId, settings: editor.settings, analysis });
+    return analysis === undefined ? undefined : { document, analysis, editor };
+  }
+
+  /** The same for model configs alone: everything else is none of our business. */
+  async function configOf(uri: string) {
+    const found = await analysisOf(uri);
+    const reading = found?.analysis.reading;
+    return found === undefined || reading === undefined ? undefined : { ...found, reading };
+  }
+
+  async function diagnosticsOf(uri: string): Promise<Diagnostic[]> {
+    const found = await analysisOf(uri);
+    if (found === undefined) return [];
+    const { document, analysis } = found;
+    const path = pathOf(uri);
+    if ((projectSettingsFiles as readonly string[]).includes(path) && folderOf(uri) !== undefined)
+      return settingsDiagnostics(document, analysis);
+    if (analysis.reading === undefined) return [];
+    return diagnostics(analysis).map((data) => toDiagnostic(document, data, abilities));
+  }
+
+  /** What is wrong in `headwise.json` or `[tool.headwise]`; what is wrong with the JSON itself its own language support says. */
+  function settingsDiagnostics(document: TextDocument, { parsed }: Analysis): Diagnostic[] {
+    const syntax = new Set(parsed.problems.map((problem) => problem.range));
+    const problems = readProjectSettings(parsed)?.problems ?? [];
+    return problems
+      .filter((problem) => !syntax.has(problem.range))
+      .map(({ range, message }) => ({
+        range: toLspRange(document, range),
+        severity: DiagnosticSeverity.Warning,
+        source: 'headwise',
+        message,
+      }));
+  }
+
+  const pulls = (): boolean => capabilities.textDocument?.diagnostic !== undefined;
+
+  async function push(uri: string): Promise<void> {
+    const document = documents.get(uri);
+    if (document === undefined) return;
+    const { version } = document;
+    const items = await diagnosticsOf(uri);
+    if (documents.get(uri)?.version === version) await connection.sendDiagnostics({ uri, version, diagnostics: items });
+  }
+
+  const later = (uri: string, wait: number): void => {
+    clearTimeout(timers.get(uri));
+    timers.set(
+      uri,
+      setTimeout(() => {
+        timers.delete(uri);
+        tell(uri).catch((error) => failed('Publishing', error));
+      }, wait),
+    );
+  };
+
+  async function tell(uri: string): Promise<void> {
+    if (!pulls()) await push(uri);
+    const document = documents.get(uri);
+    if (document === undefined || options.designChanged !== true) return;
+    const params: DesignChangedParams = { uri, version: document.version };
+    await connection.sendNotification(designChangedNotification, params);
+  }
+
+  /** Settings may mean something else now: everything shown is asked for again. */
+  function refresh(): void {
+    folderSettings.clear();
+    cache.clear();
+    const ignore = (): void => {};
+    const { workspace } = capabilities;
+    if (workspace?.diagnostics?.refreshSupport === true) connection.languages.diagnostics.refresh().catch(ignore);
+    if (workspace?.inlayHint?.refreshSupport === true) connection.languages.inlayHint.refresh().catch(ignore);
+    if (workspace?.codeLens?.refreshSupport === true) connection.sendRequest('workspace/codeLens/refresh').catch(ignore);
+    for (const { uri } of documents.all()) later(uri, 0);
+  }
+
+  connection.onInitialize((params): InitializeResult => {
+    capabilities = params.capabilities;
+    options = readOptions(params.initializationOptions);
+    pushed = options.settings;
+    t = translator(options.bundle);
+    folders = params.workspaceFolders?.map(({ uri }) => ({ uri })) ?? (params.rootUri ? [{ uri: params.rootUri }] : []);
+    abilities = {
+      relatedInformation:
+        capabilities.textDocument?.diagnostic?.relatedInformation ??
+        capabilities.textDocument?.publishDiagnostics?.relatedInformation ??
+        false,
+      documentChanges: capabilities.workspace?.workspaceEdit?.documentChanges === true,
+      commands: new Set(options.commands ?? []),
+    };
+    return {
+      serverInfo: { name: 'headwise', version: host.version },
+      capabilities: {
+        positionEncoding: 'utf-16',
+        textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental },
+        diagnosticProvider: { identifier: 'headwise', interFileDependencies: false, workspaceDiagnostics: false },
+        codeActionProvider: { codeActionKinds: [CodeActionKind.QuickFix, `${CodeActionKind.SourceFixAll}.headwise`] },
+        hoverProvider: true,
+        inlayHintProvider: true,
+        codeLensProvider: {},
+        completionProvider: { resolveProvider: true, triggerCharacters: ['"', '-'] },
+        workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
+      },
+    };
+  });
+
+  connection.onInitialized(() => {
+    const { workspace } = capabilities;
+    const note = (error: unknown): void => failed('Registering', error);
+    if (workspace?.didChangeConfiguration?.dynamicRegistration === true)
+      connection.client.register(DidChangeConfigurationNotification.type, { section: 'headwise' }).catch(note);
+    if (workspace?.didChangeWatchedFiles?.dynamicRegistration === true) {
+      const watchers = projectSettingsFiles.map((name) => ({ globPattern: `**/${name}` }));
+      connection.client.register(DidChangeWatchedFilesNotification.type, { watchers }).catch(note);
+    }
+    if (workspace?.workspaceFolders === true) {
+      connection.workspace.onDidChangeWorkspaceFolders(({ added, removed }) => {
+        const gone = new Set(removed.map(({ uri }) => uri));
+        folders = [...folders.filter(({ uri }) => !gone.has(uri)), ...added.map(({ uri }) => ({ uri }))];
+        refresh();
+      });
+    }
+  });
+
+  connection.onDidChangeConfiguration(({ settings }) => {
+    if (isRecord(settings) && 'headwise' in settings) pushed = settings.headwise;
+    refresh();
+  });
+  connection.onDidChangeWatchedFiles(({ changes }) => {
+    if (changes.some(({ uri }) => (projectSettingsFiles as readonly string[]).includes(baseName(uri)))) refresh();
+  });
+
+  documents.onDidOpen(({ document }) => later(document.uri, 0));
+  documents.onDidChangeContent(({ document }) => {
+    if (document.version !== cache.get(document.uri)?.version && cache.has(document.uri)) later(document.uri, debounce);
+    else if (!timers.has(document.uri)) later(document.uri, 0);
+  });
+  documents.onDidClose(({ document: { uri } }) => {
+    clearTimeout(timers.get(uri));
+    timers.delete(uri);
+    cache.delete(uri);
+    reports.delete(uri);
+    tooLong.delete(uri);
+    // What was pushed for a closed document would stay on the client's list for ever.
+    if (!pulls()) connection.sendDiagnostics({ uri, diagnostics: [] }).catch((error) => failed('Publishing', error));
+  });
+
+  connection.languages.diagnostics.on(({ textDocument: { uri }, previousResultId }, token) =>
+    guarded<DocumentDiagnosticReport>('textDocument/diagnostic', token, { kind: 'full', items: [] }, async () => {
+      const items = await diagnosticsOf(uri);
+      const json = JSON.stringify(items);
+      const last = reports.get(uri);
+      if (last !== undefined && last.json === json && last.id === previousResultId) return { kind: 'unchanged', resultId: last.id };
+      const id = last?.json === json ? last.id : String(++reportCount);
+      reports.set(uri, { id, json });
+      return { kind: 'full', resultId: id, items };
+    }),
+  );
+
+  connection.onHover(({ textDocument: { uri }, position }, token) =>
+    guarded('textDocument/hover', token, null, async () => {
+      const config = await configOf(uri);
+      if (config === undefined) return null;
+      const { document, analysis } = config;
+      const text = hover(analysis, document.offsetAt(position), t);
+      if (text === undefined) return null;
+      return { contents: { kind: MarkupKind.Markdown, value: text.markdown }, range: toLspRange(document, text.range) };
+    }),
+  );
+
+  connection.languages.inlayHint.on(({ textDocument: { uri }, range }, token) =>
+    guarded('textDocument/inlayHint', token, null, async () => {
+      const config = await configOf(uri);
+      if (config === undefined || !config.editor.inlayHints) return null;
+      const { document, analysis } = config;
+      return inlayHints(analysis, fromLspRange(document, range), t).map((hint) => toInlayHint(document, hint));
+    }),
+  );
+
+  connection.onCodeLens(({ textDocument: { uri } }, token) =>
+    guarded('textDocument/codeLens', token, null, async () => {
+      const config = await configOf(uri);
+      if (config === undefined || !config.editor.codeLens) return null;
+      const { document, analysis } = config;
+      return codeLenses(analysis, t).flatMap((lens) => toCodeLens(document, lens, abilities) ?? []);
+    }),
+  );
+
+  connection.onCompletion(({ textDocument: { uri }, position }, token) =>
+    guarded('textDocument/completion', token, null, async () => {
+      const config = await configOf(uri);
+      if (config === undefined) return null;
+      const { document, analysis } = config;
+      return completions(analysis, document.offsetAt(position), t).map((completion) => toCompletionItem(document, completion));
+    }),
+  );
+
+  connection.onCompletionResolve((item, token) =>
+    guarded<CompletionItem>('completionItem/resolve', token, item, async () => {
+      const data: unknown = item.data;
+      if (!isCompletionData(data)) return item;
+      const config = await configOf(data.uri);
+      if (config === undefined) return item;
+      const value = completionDoc(config.reading, data.design, data.key, t);
+      return value === '' ? item : { ...item, documentation: { kind: MarkupKind.Markdown, value } };
+    }),
+  );
+
+  connection.onCodeAction(({ textDocument: { uri }, range, context }, token) =>
+    guarded('textDocument/codeAction', token, null, async () => {
+      const config = await configOf(uri);
+      if (config === undefined) return null;
+      const { document, analysis } = config;
+      const wants = (kind: string): boolean =>
+        context.only?.some((only) => only === '' || kind === only || kind.startsWith(`${only}.`)) ?? kind === 'quickfix';
+      const canIgnoreInSettings = abilities.commands.has('headwise.ignoreInFile') && folderOf(uri) !== undefined;
+      const actions = wants('quickfix')
+        ? quickFixes(analysis, fromLspRange(document, range), { languageId: document.languageId, canIgnoreInSettings }, t)
+        : [];
+      const all = wants('source.fixAll.headwise') ? fixAll(analysis, t) : undefined;
+      if (all !== undefined) actions.push(all);
+      return actions.map((action) => toCodeAction(document, action, pathOf(uri), context.diagnostics, abilities));
+    }),
+  );
+
+  connection.onRequest(designRequest, (params: unknown, token: CancellationToken) =>
+    guarded<DesignResult | null>(designRequest, token, null, async () => {
+      if (!isDesignParams(params)) throw new ResponseError<never>(ErrorCodes.InvalidParams, 'expected {uri: string}');
+      const config = await configOf(params.uri);
+      if (config === undefined) return null;
+      const { document, analysis, reading } = config;
+      const findings = { error: 0, warning: 0, information: 0, hint: 0 };
+      for (const finding of analysis.findings) findings[finding.severity]++;
+      const { uri, version } = document;
+      return { uri, version, summary: summariseFile(reading, t), dialect: reading.dialect, designs: reading.designs, findings };
+    }),
+  );
+
+  documents.listen(connection);
+  connection.listen();
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isDesignParams = (value: unknown): value is DesignParams => isRecord(value) && typeof value.uri === 'string';
+
+const isCompletionData = (value: unknown): value is CompletionData =>
+  isRecord(value) && typeof value.uri === 'string' && typeof value.key === 'string' && typeof value.design === 'string';
+
+function readOptions(value: unknown): InitializationOptions {
+  if (!isRecord(value)) return {};
+  const strings = (list: unknown): string[] => (Array.isArray(list) ? list.filter((item): item is string => typeof item === 'string') : []);
+  const bundle = isRecord(value.bundle)
+    ? Object.fromEntries(Object.entries(value.bundle).filter((pair): pair is [string, string] => typeof pair[1] === 'string'))
+    : undefined;
+  return {
+    commands: strings(value.commands),
+    readFile: value.readFile === true,
+    designChanged: value.designChanged === true,
+    settings: value.settings,
+    ...(bundle === undefined ? {} : { bundle }),
+  };
+}

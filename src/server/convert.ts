@@ -1,0 +1,138 @@
+import {
+  type CodeAction,
+  type CodeLens,
+  type CompletionItem,
+  CompletionItemKind,
+  type Diagnostic,
+  DiagnosticSeverity,
+  DiagnosticTag,
+  type InlayHint,
+  InsertTextFormat,
+  type Range as LspRange,
+  type WorkspaceEdit,
+} from 'vscode-languageserver';
+import type { TextDocument } from 'vscode-languageserver-textdocument';
+import type { Action } from '../features/codeActions.ts';
+import type { Lens } from '../features/codeLens.ts';
+import type { Completion } from '../features/completion.ts';
+import type { DiagnosticData } from '../features/diagnostics.ts';
+import type { Hint } from '../features/inlayHints.ts';
+import type { TextEdit } from '../text/edit.ts';
+import type { Severity } from '../text/finding.ts';
+import type { Range } from '../text/range.ts';
+import type { CommandTarget, IgnoreTarget } from './protocol.ts';
+
+/** What a client can show and do, as far as answers depend on it. */
+export interface ClientAbilities {
+  readonly relatedInformation: boolean;
+  readonly documentChanges: boolean;
+  readonly commands: ReadonlySet<string>;
+}
+
+export const toLspRange = (document: TextDocument, range: Range): LspRange => ({
+  start: document.positionAt(range.start),
+  end: document.positionAt(range.end),
+});
+
+export const fromLspRange = (document: TextDocument, range: LspRange): Range => ({
+  start: document.offsetAt(range.start),
+  end: document.offsetAt(range.end),
+});
+
+const severities: Readonly<Record<Severity, DiagnosticSeverity>> = {
+  error: DiagnosticSeverity.Error,
+  warning: DiagnosticSeverity.Warning,
+  information: DiagnosticSeverity.Information,
+  hint: DiagnosticSeverity.Hint,
+};
+
+export function toDiagnostic(document: TextDocument, data: DiagnosticData, abilities: ClientAbilities): Diagnostic {
+  const related = data.related.map(({ range, message, uri }) => ({
+    location: { uri: uri ?? document.uri, range: toLspRange(document, range) },
+    message,
+  }));
+  const inMessage = abilities.relatedInformation ? [] : data.related.map(({ message }) => message);
+  return {
+    range: toLspRange(document, data.range),
+    severity: severities[data.severity],
+    code: data.code,
+    codeDescription: { href: data.href },
+    source: 'headwise',
+    message: [data.message, ...inMessage].join('\n'),
+    ...(related.length > 0 && abilities.relatedInformation ? { relatedInformation: related } : {}),
+    ...(data.tags.length > 0
+      ? { tags: data.tags.map((tag) => (tag === 'deprecated' ? DiagnosticTag.Deprecated : DiagnosticTag.Unnecessary)) }
+      : {}),
+  };
+}
+
+function toWorkspaceEdit(document: TextDocument, edits: readonly TextEdit[], abilities: ClientAbilities): WorkspaceEdit {
+  const changes = edits.map((edit) => ({ range: toLspRange(document, edit.range), newText: edit.newText }));
+  return abilities.documentChanges
+    ? { documentChanges: [{ textDocument: { uri: document.uri, version: document.version }, edits: changes }] }
+    : { changes: { [document.uri]: changes } };
+}
+
+/** `reported` are the client's diagnostics at the place: those that the action answers are attached to it. */
+export function toCodeAction(
+  document: TextDocument,
+  action: Action,
+  path: string,
+  reported: readonly Diagnostic[],
+  abilities: ClientAbilities,
+): CodeAction {
+  const answered = reported.filter(
+    (diagnostic) =>
+      diagnostic.source === 'headwise' &&
+      action.findings.some(
+        (finding) => finding.code === diagnostic.code && document.offsetAt(diagnostic.range.start) === finding.range.start,
+      ),
+  );
+  const base: CodeAction = {
+    title: action.title,
+    kind: action.kind,
+    ...(answered.length > 0 ? { diagnostics: answered } : {}),
+    ...(action.preferred ? { isPreferred: true } : {}),
+  };
+  if (action.ignore === undefined) return { ...base, edit: toWorkspaceEdit(document, action.edits, abilities) };
+  const target: IgnoreTarget = { uri: document.uri, path, code: action.ignore.code };
+  return { ...base, command: { title: action.title, command: 'headwise.ignoreInFile', arguments: [target] } };
+}
+
+/** Undefined for a lens whose command the client does not have. */
+export function toCodeLens(document: TextDocument, lens: Lens, abilities: ClientAbilities): CodeLens | undefined {
+  const position = document.positionAt(lens.offset);
+  const range = { start: position, end: position };
+  if (lens.command === undefined) return { range, command: { title: lens.title, command: '' } };
+  if (!abilities.commands.has(lens.command)) return undefined;
+  const target: CommandTarget = { uri: document.uri, design: lens.design };
+  return { range, command: { title: lens.title, command: lens.command, arguments: [target] } };
+}
+
+export const toInlayHint = (document: TextDocument, hint: Hint): InlayHint => ({
+  position: document.positionAt(hint.offset),
+  label: hint.label,
+  tooltip: hint.tooltip,
+  paddingLeft: true,
+});
+
+/** What `completionItem/resolve` needs to find the documentation again. */
+export interface CompletionData {
+  readonly uri: string;
+  readonly key: string;
+  readonly design: string;
+}
+
+export function toCompletionItem(document: TextDocument, completion: Completion): CompletionItem {
+  const data: CompletionData = { uri: document.uri, key: completion.key, design: completion.design };
+  return {
+    label: completion.label,
+    kind: completion.kind === 'key' ? CompletionItemKind.Property : CompletionItemKind.Value,
+    ...(completion.detail === '' ? {} : { detail: completion.detail }),
+    filterText: completion.filterText,
+    sortText: completion.sortText,
+    insertTextFormat: InsertTextFormat.PlainText,
+    textEdit: { range: toLspRange(document, completion.range), newText: completion.newText },
+    data,
+  };
+}
