@@ -9,6 +9,7 @@ import { ensureVsCodeServer, ensureVsCodeWeb, sweepCache } from './lib/cache.mjs
 import { hasDesktop } from './lib/desktop.mjs';
 import { root, run } from './lib/process.mjs';
 import { bundleHostSuite, bundleNodeSuite, nodeSuites } from './lib/tests.mjs';
+import { packageExtension } from './package.mjs';
 
 /** @typedef {{ passes: number, failures: number }} Counts */
 
@@ -79,11 +80,24 @@ suites.set('web', async () => {
   await available('VS Code for the web', ensureVsCodeWeb(log));
   return hosted('web');
 });
+suites.set('package', async () => {
+  await packaged();
+  return mocha(await bundleNodeSuite('package'), 60_000);
+});
 suites.set('e2e', async () => {
   await readyServer();
-  await check([join(root, 'scripts/package.mjs'), '--quiet'])();
+  // Walks through what a person installs: the package.
+  await packaged();
   return mocha(await bundleNodeSuite('e2e'), 400_000);
 });
+
+/** @type {Promise<string> | undefined} */
+let packaging;
+/** Packages once a run. */
+function packaged() {
+  packaging ??= packageExtension(log);
+  return packaging;
+}
 
 async function readyServer() {
   await ensureChromium(log);

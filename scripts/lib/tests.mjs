@@ -6,8 +6,8 @@ import { basename, join, relative, sep } from 'node:path';
 import * as esbuild from 'esbuild';
 import { root } from './process.mjs';
 
-/** Suites that need more than Node. */
-export const hostedSuites = ['extension', 'web', 'e2e'];
+/** Suites that need more than Node: an extension host, a browser, or the package. */
+const hostedSuites = ['extension', 'web', 'package', 'e2e'];
 
 /** @param {string} folder @returns {string[]} absolute paths of its tests, sorted */
 export function testFiles(folder) {

@@ -1,0 +1,204 @@
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, Frame, Locator, Page } from 'playwright-core';
+import { launchChromium } from '../../scripts/lib/browser.mjs';
+import { root, waitFor } from '../../scripts/lib/process.mjs';
+import { startVsCodeServer } from '../../scripts/lib/vscode-server.mjs';
+
+export type Theme = 'light' | 'dark';
+
+const themeNames: Readonly<Record<Theme, string>> = { light: 'Default Light Modern', dark: 'Default Dark Modern' };
+
+/** A VS Code server with the packaged extension in it, and a browser to look at it. */
+export interface Lab {
+  /** Opens a window of its own profile on a fresh copy of samples/. */
+  open(theme: Theme, settings?: Readonly<Record<string, unknown>>): Promise<Workbench>;
+  close(): Promise<void>;
+}
+
+/** @throws where the server, the package or the browser cannot be had; the message says which */
+export async function startLab(): Promise<Lab> {
+  const server = await startVsCodeServer({ log: console.log, vsix: join(root, 'headwise.vsix') });
+  let browser: Browser;
+  try {
+    browser = await launchChromium(console.log);
+  } catch (error) {
+    await server.stop();
+    throw error;
+  }
+  const workspaces: string[] = [];
+  return {
+    async open(theme, settings = {}) {
+      // The folder's name is what the window's title shows.
+      const parent = await mkdtemp(join(tmpdir(), 'headwise-e2e-'));
+      workspaces.push(parent);
+      const workspace = join(parent, 'samples');
+      await cp(join(root, 'samples'), workspace, { recursive: true });
+      await mkdir(join(workspace, '.vscode'), { recursive: true });
+      const all = {
+        'editor.minimap.enabled': false,
+        'workbench.colorTheme': themeNames[theme],
+        'files.exclude': { '**/.vscode': true },
+        ...settings,
+      };
+      await writeFile(join(workspace, '.vscode/settings.json'), JSON.stringify(all, null, 2));
+      const context = await browser.newContext({
+        viewport: { width: 1100, height: 680 },
+        colorScheme: theme,
+        permissions: ['clipboard-read', 'clipboard-write'],
+      });
+      const page = await context.newPage();
+      page.setDefaultTimeout(15_000);
+      await page.goto(`${server.origin}/?folder=${encodeURIComponent(workspace)}`, { timeout: 30_000, waitUntil: 'domcontentloaded' });
+      await page.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 45_000 });
+      return new Workbench(page, workspace, theme);
+    },
+    async close() {
+      await browser.close();
+      await server.stop();
+      await Promise.all(workspaces.map((folder) => rm(folder, { recursive: true, force: true })));
+    },
+  };
+}
+
+/** One window of VS Code, driven as a person would: keys, clicks and what is on the screen. */
+export class Workbench {
+  readonly page: Page;
+  readonly workspace: string;
+  readonly theme: Theme;
+
+  constructor(page: Page, workspace: string, theme: Theme) {
+    this.page = page;
+    this.workspace = workspace;
+    this.theme = theme;
+  }
+
+  /** Opens a file of the workspace by its path, through Go to File. */
+  async openFile(path: string): Promise<void> {
+    await this.quickInput('Control+p', path);
+    const row = this.page.locator('.quick-input-list .monaco-list-row').first();
+    await row.filter({ hasText: path.split('/').at(-1) ?? path }).waitFor();
+    await this.page.keyboard.press('Enter');
+    await this.editor.locator('.view-line').first().waitFor();
+    await waitFor(`${path} to be the open editor`, async () => {
+      const uri = await this.editor.getAttribute('data-uri');
+      return uri?.endsWith(path) || undefined;
+    });
+  }
+
+  /** The text editor that is shown. */
+  get editor(): Locator {
+    return this.page.locator('.editor-instance .monaco-editor[data-uri]').first();
+  }
+
+  /** Runs a command by its title from the palette. */
+  async runCommand(title: string): Promise<void> {
+    await this.quickInput('F1', `>${title}`);
+    const row = this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title }).first();
+    await row.waitFor();
+    await row.click();
+  }
+
+  /** Opens a quick input with a key and types into it. */
+  async quickInput(key: string, text: string): Promise<void> {
+    const input = this.page.locator('.quick-input-widget:visible input[type="text"]').first();
+    // A key pressed while the workbench still settles is lost, so it is pressed until the box shows.
+    await waitFor(
+      'the quick input to open',
+      async () => {
+        await this.page.keyboard.press(key);
+        return input.waitFor({ timeout: 1500 }).then(
+          () => true,
+          () => undefined,
+        );
+      },
+      { timeout: 15_000 },
+    );
+    await input.fill(text);
+  }
+
+  /** Puts the cursor on a line and column, both from 1. */
+  async goTo(line: number, column = 1): Promise<void> {
+    await this.quickInput('Control+g', `:${line}:${column}`);
+    await this.page.keyboard.press('Enter');
+    await this.page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
+  }
+
+  /** The hover that is shown. */
+  get hover(): Locator {
+    return this.page.locator('.monaco-hover:visible').first();
+  }
+
+  /** Rests the mouse on something until its hover shows. */
+  async hoverOver(target: Locator): Promise<void> {
+    await waitFor(
+      'the hover to show',
+      async () => {
+        await this.page.mouse.move(0, 0);
+        const box = await target.boundingBox();
+        if (box === null) return undefined;
+        await this.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 4 });
+        return this.hover.waitFor({ timeout: 2500 }).then(
+          () => true,
+          () => undefined,
+        );
+      },
+      { timeout: 15_000, every: 200 },
+    );
+  }
+
+  /** The line, from 1, of the first text that is shown in the editor. */
+  async lineOf(text: string): Promise<number> {
+    const lines = await this.editor.locator('.view-line').evaluateAll((nodes) =>
+      nodes
+        .map((node) => ({ top: Number.parseFloat((node as HTMLElement).style.top), text: node.textContent ?? '' }))
+        .sort((a, b) => a.top - b.top)
+        .map((line) => line.text.replaceAll('\u00a0', ' ')),
+    );
+    const index = lines.findIndex((line) => line.includes(text));
+    if (index < 0) throw new Error(`${text} is not shown in the editor`);
+    return index + 1;
+  }
+
+  /** Waits until the file on disk is as wanted. */
+  async savedText(path: string, wanted: (text: string) => boolean): Promise<void> {
+    await waitFor(`${path} to be saved`, async () => wanted(await readFile(join(this.workspace, path), 'utf8')) || undefined);
+  }
+
+  /** A part of a line of the editor that holds exactly this text. */
+  token(text: string): Locator {
+    return this.editor.locator('.view-line span span').filter({ hasText: text }).first();
+  }
+
+  /** The first webview frame that holds `selector`. Webview content is two frames deep. */
+  async webview(selector: string, timeout = 20_000): Promise<Frame> {
+    return waitFor(
+      `a webview with ${selector}`,
+      async () => {
+        for (const frame of this.page.frames()) {
+          if (
+            (await frame
+              .locator(selector)
+              .count()
+              .catch(() => 0)) > 0
+          )
+            return frame;
+        }
+        return undefined;
+      },
+      { timeout, every: 200 },
+    );
+  }
+
+  /** Writes artifacts/screenshots/<name>-<theme>.png. */
+  async screenshot(name: string): Promise<void> {
+    const folder = join(root, 'artifacts/screenshots');
+    await mkdir(folder, { recursive: true });
+    await this.page.screenshot({ path: join(folder, `${name}-${this.theme}.png`), animations: 'disabled', caret: 'hide' });
+  }
+
+  async close(): Promise<void> {
+    await this.page.context().close();
+  }
+}

@@ -1,0 +1,63 @@
+import * as vscode from 'vscode';
+
+/** The address of a file of the opened samples. */
+export function sampleUri(path: string): vscode.Uri {
+  const folder = vscode.workspace.workspaceFolders?.[0];
+  if (folder === undefined) throw new Error('no workspace folder is open');
+  return vscode.Uri.joinPath(folder.uri, path);
+}
+
+export async function openSample(path: string): Promise<vscode.TextDocument> {
+  const document = await vscode.workspace.openTextDocument(sampleUri(path));
+  await vscode.window.showTextDocument(document);
+  return document;
+}
+
+/** Drops every unsaved change and closes all editors. */
+export async function closeAll(): Promise<void> {
+  for (const editor of vscode.window.visibleTextEditors) {
+    if (!editor.document.isDirty) continue;
+    await vscode.window.showTextDocument(editor.document);
+    await vscode.commands.executeCommand('workbench.action.files.revert');
+  }
+  await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+}
+
+/** Asks again until `probe` answers, at most `seconds`. */
+export async function eventually<T>(what: string, probe: () => Thenable<T | undefined> | T | undefined, seconds = 15): Promise<T> {
+  const end = Date.now() + seconds * 1000;
+  for (;;) {
+    const value = await probe();
+    if (value !== undefined) return value;
+    if (Date.now() > end) throw new Error(`waited ${seconds} s for ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+export function findings(uri: vscode.Uri): readonly vscode.Diagnostic[] {
+  return vscode.languages.getDiagnostics(uri).filter(({ source }) => source === 'headwise');
+}
+
+/** `HW101`, whether or not the code carries a link. */
+export function codeOf({ code }: vscode.Diagnostic): string {
+  return String(typeof code === 'object' ? code.value : code);
+}
+
+/** The lenses with their commands, once the server has some: a sign that it has analysed the file. */
+export function lenses(uri: vscode.Uri): Promise<vscode.CodeLens[]> {
+  return eventually(`code lenses of ${uri.path}`, async () => {
+    const found = await vscode.commands.executeCommand<vscode.CodeLens[]>('vscode.executeCodeLensProvider', uri, 10);
+    const own = found.filter(({ command }) => command !== undefined);
+    return own.length > 0 ? own : undefined;
+  });
+}
+
+export function positionOf(document: vscode.TextDocument, text: string): vscode.Position {
+  const offset = document.getText().indexOf(text);
+  if (offset < 0) throw new Error(`${document.uri.path} does not hold ${text}`);
+  return document.positionAt(offset);
+}
+
+export function whole(document: vscode.TextDocument): vscode.Range {
+  return new vscode.Range(new vscode.Position(0, 0), document.lineAt(document.lineCount - 1).range.end);
+}

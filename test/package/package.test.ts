@@ -1,0 +1,67 @@
+import { deepEqual, ok } from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Names in a zip file, from its central directory (APPNOTE.TXT 4.3.12 and 4.3.16). */
+function zipNames(zip: Buffer): readonly string[] {
+  const end = zip.lastIndexOf(Buffer.from('PK\x05\x06', 'latin1'));
+  ok(end >= 0, 'the package is no zip file');
+  const names: string[] = [];
+  let at = zip.readUInt32LE(end + 16);
+  for (let left = zip.readUInt16LE(end + 10); left > 0; left--) {
+    const [name, extra, comment] = [zip.readUInt16LE(at + 28), zip.readUInt16LE(at + 30), zip.readUInt16LE(at + 32)];
+    names.push(zip.toString('utf8', at + 46, at + 46 + name));
+    at += 46 + name + extra + comment;
+  }
+  return names;
+}
+
+describe('the package', () => {
+  const zip = readFileSync(join(process.cwd(), 'headwise.vsix'));
+  const names = zipNames(zip);
+  const inside = new Set(names);
+
+  it('is under 2 MB', () => {
+    ok(zip.length < 2_000_000, `headwise.vsix has ${zip.length} bytes`);
+    console.log(`    headwise.vsix: ${(zip.length / 1024).toFixed(0)} KB, ${names.length} files`);
+  });
+
+  it('holds everything that runs', () => {
+    const needed = [
+      'package.json',
+      'readme.md',
+      'changelog.md',
+      'LICENSE.txt',
+      'dist/extension/node.js',
+      'dist/extension/browser.js',
+      'dist/server/node.js',
+      'dist/server/browser.js',
+      'dist/kernel/attention.wasm',
+      'dist/webview/preview.js',
+      'dist/webview/worker.js',
+    ];
+    deepEqual(
+      needed.filter((name) => !inside.has(`extension/${name}`)),
+      [],
+    );
+  });
+
+  it('holds every file that the manifest names', () => {
+    const manifest = readFileSync(join(process.cwd(), 'package.json'), 'utf8');
+    const named = [...manifest.matchAll(/"(?:\.\/)?((?:dist|media|schemas|l10n)\/[^"]+\.\w+)"/g)].map((found) => `extension/${found[1]}`);
+    ok(named.length > 0);
+    deepEqual(
+      named.filter((name) => !inside.has(name)),
+      [],
+    );
+  });
+
+  it('holds no source, test, map or shared file', () => {
+    deepEqual(
+      names.filter((name) =>
+        /\.(ts|map|mjs|vsix)$|\/(src|test|scripts|samples|shared|node_modules|artifacts)\/|\/test-|\.(test|generated)\./.test(name),
+      ),
+      [],
+    );
+  });
+});
