@@ -1,0 +1,169 @@
+import type { AttentionOptions, AttentionResult, HeadStatistics, PooledWeights } from './interface.ts';
+import type { ResolvedProblem } from './problem.ts';
+
+/** Part of a row's weight that `span` covers. */
+const SPAN_MASS = 0.9;
+
+interface Sums {
+  rows: number;
+  previousRows: number;
+  entropy: number;
+  maximum: number;
+  distance: number;
+  first: number;
+  previous: number;
+  self: number;
+  span: number;
+}
+
+/** Reads each row of weights once, as it is computed, and keeps the statistics and pooled maps that were asked for. */
+export class WeightReader {
+  readonly #resolved: ResolvedProblem;
+  readonly #sums: Sums[] | undefined;
+  readonly #pooled: PooledWeights | undefined;
+  readonly #sorted: Float32Array;
+
+  constructor(resolved: ResolvedProblem, options: AttentionOptions) {
+    this.#resolved = resolved;
+    const { queryHeads, queryLength, keyLength } = resolved;
+    this.#sorted = new Float32Array(options.statistics === true ? keyLength : 0);
+    if (options.statistics === true) {
+      this.#sums = Array.from({ length: queryHeads }, () => ({
+        rows: 0,
+        previousRows: 0,
+        entropy: 0,
+        maximum: 0,
+        distance: 0,
+        first: 0,
+        previous: 0,
+        self: 0,
+        span: 0,
+      }));
+    }
+    if (options.pooled !== undefined) {
+      const rows = Math.min(tileCount('pooled.rows', options.pooled.rows), queryLength);
+      const columns = Math.min(tileCount('pooled.columns', options.pooled.columns), keyLength);
+      const size = queryHeads * rows * columns;
+      this.#pooled = {
+        rows,
+        columns,
+        maximum: new Float32Array(size),
+        mean: new Float32Array(size),
+        columnSums: new Float32Array(queryHeads * keyLength),
+      };
+    }
+  }
+
+  /** Whether anything is read at all. */
+  get wanted(): boolean {
+    return this.#sums !== undefined || this.#pooled !== undefined;
+  }
+
+  /** Takes row `row` of head `head`: keyLength weights of `data` from `start`. */
+  row(head: number, row: number, data: Float32Array, start: number): void {
+    if (this.#sums !== undefined) this.#count(this.#sums[head] as Sums, row, data, start);
+    if (this.#pooled !== undefined) this.#pool(this.#pooled, head, row, data, start);
+  }
+
+  #count(sums: Sums, row: number, data: Float32Array, start: number): void {
+    const { keyLength, offset, lows, highs } = this.#resolved;
+    const low = lows[row] as number;
+    const high = highs[row] as number;
+    const position = row + offset;
+    let total = 0;
+    let entropy = 0;
+    let distance = 0;
+    let maximum = 0;
+    for (let j = low; j < high; j++) {
+      const weight = data[start + j] as number;
+      if (weight === 0) continue;
+      total += weight;
+      entropy -= weight * Math.log2(weight);
+      distance += weight * Math.abs(position - j);
+      if (weight > maximum || Number.isNaN(weight)) maximum = weight;
+    }
+    if (total === 0) return;
+    sums.rows++;
+    sums.entropy += entropy;
+    sums.distance += distance;
+    if (maximum > sums.maximum || Number.isNaN(maximum)) sums.maximum = maximum;
+    sums.first += data[start] as number;
+    if (position >= 0 && position < keyLength) sums.self += data[start + position] as number;
+    if (position >= 1 && position <= keyLength) {
+      sums.previousRows++;
+      sums.previous += data[start + position - 1] as number;
+    }
+    const sorted = this.#sorted.subarray(0, high - low);
+    sorted.set(data.subarray(start + low, start + high));
+    sorted.sort();
+    let mass = 0;
+    let span = 0;
+    while (span < sorted.length && mass < SPAN_MASS * total) mass += sorted[sorted.length - ++span] as number;
+    sums.span += span;
+  }
+
+  #pool(pooled: PooledWeights, head: number, row: number, data: Float32Array, start: number): void {
+    const { queryLength, keyLength } = this.#resolved;
+    const tile = Math.min(pooled.rows - 1, Math.floor(((row + 0.5) * pooled.rows) / queryLength));
+    const base = (head * pooled.rows + tile) * pooled.columns;
+    for (let j = 0; j < keyLength; j++) {
+      const weight = data[start + j] as number;
+      if (weight === 0) continue;
+      const cell = base + Math.floor(((j + 0.5) * pooled.columns) / keyLength);
+      if (!((pooled.maximum[cell] as number) >= weight)) pooled.maximum[cell] = weight;
+      pooled.mean[cell] = (pooled.mean[cell] as number) + weight;
+      pooled.columnSums[head * keyLength + j] = (pooled.columnSums[head * keyLength + j] as number) + weight;
+    }
+  }
+
+  result(): Pick<AttentionResult, 'statistics' | 'pooled'> {
+    const statistics = this.#sums?.map(
+      (sums): HeadStatistics => ({
+        entropy: ratio(sums.entropy, sums.rows),
+        maximum: sums.maximum,
+        distance: ratio(sums.distance, sums.rows),
+        first: ratio(sums.first, sums.rows),
+        previous: ratio(sums.previous, sums.previousRows),
+        self: ratio(sums.self, sums.rows),
+        span: ratio(sums.span, sums.rows),
+      }),
+    );
+    const pooled = this.#pooled;
+    if (pooled !== undefined) this.#average(pooled);
+    return { ...(statistics === undefined ? {} : { statistics }), ...(pooled === undefined ? {} : { pooled }) };
+  }
+
+  #average(pooled: PooledWeights): void {
+    const { queryHeads, queryLength, keyLength } = this.#resolved;
+    const heights = tileSizes(queryLength, pooled.rows);
+    const widths = tileSizes(keyLength, pooled.columns);
+    let cell = 0;
+    for (let head = 0; head < queryHeads; head++) {
+      for (const height of heights) {
+        for (const width of widths) {
+          pooled.mean[cell] = (pooled.mean[cell] as number) / (height * width);
+          cell++;
+        }
+      }
+    }
+  }
+}
+
+function tileCount(name: string, value: number): number {
+  if (!Number.isSafeInteger(value) || value < 1) throw new RangeError(`${name} must be a positive integer, got ${value}.`);
+  return value;
+}
+
+/** How many of `length` items fall into each of `tiles` tiles. */
+function tileSizes(length: number, tiles: number): number[] {
+  const sizes = new Array<number>(tiles).fill(0);
+  for (let item = 0; item < length; item++) {
+    const tile = Math.floor(((item + 0.5) * tiles) / length);
+    sizes[tile] = (sizes[tile] as number) + 1;
+  }
+  return sizes;
+}
+
+function ratio(sum: number, count: number): number {
+  return count === 0 ? 0 : sum / count;
+}
