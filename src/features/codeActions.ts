@@ -1,10 +1,10 @@
-import type { ConfigFormat, ParsedConfig } from '../syntax/node.ts';
 import type { TextEdit } from '../text/edit.ts';
 import type { Finding } from '../text/finding.ts';
 import { LineIndex } from '../text/lineIndex.ts';
 import { overlaps, type Range } from '../text/range.ts';
 import type { Analysis } from '../workspace/analyse.ts';
 import { fixEdits } from '../workspace/fixes.ts';
+import { suppressionEdit } from '../workspace/suppress.ts';
 import { english, type Translate } from './messages.ts';
 
 export interface Action {
@@ -42,7 +42,7 @@ export function quickFixes(analysis: Analysis, at: Range, options: ActionOptions
     const { line } = new LineIndex(analysis.parsed.text).positionAt(finding.range.start);
     if (suppressed.has(`${finding.code}:${line}`)) continue;
     suppressed.add(`${finding.code}:${line}`);
-    const suppression = suppress(analysis.parsed, finding, options, t);
+    const suppression = suppress(analysis, finding, options, t);
     if (suppression !== undefined) suppressions.push(suppression);
   }
   return [...fixes, ...suppressions];
@@ -61,59 +61,20 @@ export function fixAll(analysis: Analysis, t: Translate = english): Action | und
   };
 }
 
-const commentMarker = (format: ConfigFormat, languageId: string | undefined): string | undefined => {
-  if (format !== 'json') return '#';
-  return languageId === 'jsonc' || languageId === 'json5' ? '//' : languageId === 'yaml' ? '#' : undefined;
-};
-
-function suppress(parsed: ParsedConfig, finding: Finding, options: ActionOptions, t: Translate): Action | undefined {
+function suppress(analysis: Analysis, finding: Finding, options: ActionOptions, t: Translate): Action | undefined {
+  const { parsed } = analysis;
   const { code } = finding;
-  const marker = commentMarker(parsed.format, options.languageId);
   const base = { kind: 'quickfix', findings: [finding], preferred: false } as const;
-  if (marker === undefined) {
+  const commented = parsed.format !== 'json' || options.languageId === 'jsonc' || options.languageId === 'json5';
+  if (!commented) {
     if (options.canIgnoreInSettings !== true) return undefined;
     return { ...base, title: t('Ignore {code} in this file (workspace setting)', { code }), edits: [], ignore: { code } };
   }
-  const index = new LineIndex(parsed.text);
-  const { line } = index.positionAt(finding.range.end);
-  const end = lineEnd(parsed.text, index.lineStart(line));
-  const extended = extendComment(parsed, index, line, code);
-  const title = t('Ignore {code} on this line', { code });
-  if (extended !== undefined) return { ...base, title, edits: [extended] };
-  if (parsed.format === 'shell') {
-    // Arguments stand in continued commands and quoted strings, where a comment would end or join them: only the file's top is safe.
-    const top = parsed.text.startsWith('#!') ? index.lineStart(1) : 0;
-    const edit = { range: { start: top, end: top }, newText: `# headwise: ignore-file[${code}]\n` };
-    return { ...base, title: t('Ignore {code} in this file', { code }), edits: [edit] };
-  }
-  // A line that already ends in another comment takes the directive into that comment: `#` starts one only once.
-  const newText = `${endsInComment(parsed, index, line) ? ' ' : '  '}${marker} headwise: ignore[${code}]`;
-  return { ...base, title, edits: [{ range: { start: end, end }, newText }] };
-}
-
-/** Offset after the line's last character that is not white space. */
-function lineEnd(text: string, start: number): number {
-  let end = start;
-  for (let i = start; i < text.length; i++) {
-    const unit = text.charCodeAt(i);
-    if (unit === 10 || unit === 13) break;
-    if (unit !== 32 && unit !== 9) end = i + 1;
-  }
-  return end;
-}
-
-const endsInComment = (parsed: ParsedConfig, index: LineIndex, line: number): boolean =>
-  parsed.comments.some((comment) => index.positionAt(comment.range.start).line === line);
-
-/** `ignore[HW101]` on this line already: the code joins its list. */
-function extendComment(parsed: ParsedConfig, index: LineIndex, line: number, code: string): TextEdit | undefined {
-  for (const comment of parsed.comments) {
-    if (index.positionAt(comment.range.start).line !== line) continue;
-    const text = parsed.text.slice(comment.range.start, comment.range.end);
-    const found = /headwise:\s*ignore\s*\[[^\]]*(?=\])/.exec(text);
-    if (found === null) continue;
-    const at = comment.range.start + found.index + found[0].length;
-    return { range: { start: at, end: at }, newText: `, ${code}` };
-  }
-  return undefined;
+  // Shell arguments stand in continued commands and quoted strings, where a comment would end or join them: only the file's top is safe.
+  const atLine =
+    parsed.format === 'shell' ? undefined : suppressionEdit(parsed, commented && parsed.format === 'json' ? 'x.jsonc' : 'x', finding);
+  if (atLine !== undefined) return { ...base, title: t('Ignore {code} on this line', { code }), edits: [atLine] };
+  const top = parsed.text.startsWith('#!') ? new LineIndex(parsed.text).lineStart(1) : 0;
+  const newText = `${parsed.format === 'json' ? '//' : '#'} headwise: file-ignore[${code}]\n`;
+  return { ...base, title: t('Ignore {code} in this file', { code }), edits: [{ range: { start: top, end: top }, newText }] };
 }

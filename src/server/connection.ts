@@ -26,6 +26,16 @@ import { hover } from '../features/hover.ts';
 import { inlayHints } from '../features/inlayHints.ts';
 import { type Translate, translator } from '../features/messages.ts';
 import { summariseFile } from '../features/summary.ts';
+import {
+  type DesignChangedParams,
+  type DesignParams,
+  type DesignResult,
+  designChangedNotification,
+  designRequest,
+  type InitializationOptions,
+  type ReadFileParams,
+  readFileRequest,
+} from '../protocol/languageServer.ts';
 import { type Analysis, analyse } from '../workspace/analyse.ts';
 import { mergeSettings, projectSettingsFiles, readProjectSettings } from '../workspace/projectSettings.ts';
 import { defaultSettings, type Settings } from '../workspace/settings.ts';
@@ -39,17 +49,8 @@ import {
   toDiagnostic,
   toInlayHint,
   toLspRange,
+  toStackSummary,
 } from './convert.ts';
-import {
-  type DesignChangedParams,
-  type DesignParams,
-  type DesignResult,
-  designChangedNotification,
-  designRequest,
-  type InitializationOptions,
-  type ReadFileParams,
-  readFileRequest,
-} from './protocol.ts';
 import { defaultEditorSettings, type EditorSettings, readClientSettings } from './settings.ts';
 import { baseName, childUri, relativePath } from './uris.ts';
 
@@ -436,7 +437,8 @@ export function serve(connection: Connection, host: Host): void {
       const findings = { error: 0, warning: 0, information: 0, hint: 0 };
       for (const finding of analysis.findings) findings[finding.severity]++;
       const { uri, version } = document;
-      return { uri, version, summary: summariseFile(reading, t), dialect: reading.dialect, designs: reading.designs, findings };
+      const stacks = reading.designs.map((design) => toStackSummary(design, t));
+      return { uri, version, summary: summariseFile(reading, t), dialect: reading.dialect, stacks, findings };
     }),
   );
 

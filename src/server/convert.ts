@@ -12,15 +12,18 @@ import {
   type WorkspaceEdit,
 } from 'vscode-languageserver';
 import type { TextDocument } from 'vscode-languageserver-textdocument';
+import type { TransformerDesign } from '../design/design.ts';
 import type { Action } from '../features/codeActions.ts';
 import type { Lens } from '../features/codeLens.ts';
 import type { Completion } from '../features/completion.ts';
 import type { DiagnosticData } from '../features/diagnostics.ts';
 import type { Hint } from '../features/inlayHints.ts';
+import type { Translate } from '../features/messages.ts';
+import { summarise } from '../features/summary.ts';
+import type { CommandTarget, IgnoreTarget, StackSummary } from '../protocol/languageServer.ts';
 import type { TextEdit } from '../text/edit.ts';
 import type { Severity } from '../text/finding.ts';
 import type { Range } from '../text/range.ts';
-import type { CommandTarget, IgnoreTarget } from './protocol.ts';
 
 /** What a client can show and do, as far as answers depend on it. */
 export interface ClientAbilities {
@@ -115,6 +118,24 @@ export const toInlayHint = (document: TextDocument, hint: Hint): InlayHint => ({
   tooltip: hint.tooltip,
   paddingLeft: true,
 });
+
+export function toStackSummary(design: TransformerDesign, t: Translate): StackSummary {
+  const { name, role, family, fields } = design;
+  return {
+    name,
+    role,
+    family,
+    summary: summarise(design, t),
+    hiddenSize: fields.hiddenSize?.value,
+    queryHeads: fields.queryHeads?.value,
+    keyValueHeads: fields.keyValueHeads?.value,
+    headDim: fields.headDim?.value,
+    valueDim: fields.valueDim?.value,
+    layers: fields.layers?.value,
+    causal: fields.causal?.value,
+    slidingWindow: fields.slidingWindow?.value,
+  };
+}
 
 /** What `completionItem/resolve` needs to find the documentation again. */
 export interface CompletionData {

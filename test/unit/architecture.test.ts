@@ -27,7 +27,7 @@ const outermost: Readonly<Record<string, readonly string[]>> = {
   protocol: ['text'],
   server: [...everythingBelow, 'protocol'],
   cli: [...everythingBelow, 'protocol', 'server'],
-  extension: ['protocol', 'kernel', 'text'],
+  extension: ['protocol', 'kernel', 'text', 'webview'],
   webview: ['protocol', 'kernel', 'text'],
 };
 

@@ -1,4 +1,3 @@
-import type { TransformerDesign } from '../design/design.ts';
 import type { Severity } from '../text/finding.ts';
 
 /** What Headwise adds to the Language Server Protocol: plain JSON both ways, no part of it needed by other editors. */
@@ -24,14 +23,36 @@ export interface DesignParams {
   readonly uri: string;
 }
 
+/** One stack, as far as it is known: what a status line, a picker or the attention preview shows of it. */
+export interface StackSummary {
+  /** Path of the stack in the file: '' for the only one, else `text_config`, ... */
+  readonly name: string;
+  readonly role: string;
+  readonly family?: string;
+  /** The design in one line; '' when nothing is known. */
+  readonly summary: string;
+  readonly hiddenSize?: number;
+  readonly queryHeads?: number;
+  readonly keyValueHeads?: number;
+  /** Width of one query and key head, in features. */
+  readonly headDim?: number;
+  /** Width of one value head, in features. */
+  readonly valueDim?: number;
+  readonly layers?: number;
+  readonly causal?: boolean;
+  /** In tokens. */
+  readonly slidingWindow?: number;
+}
+
 /** Null where the document is not a model config or not open. */
 export interface DesignResult {
   readonly uri: string;
   readonly version: number;
-  /** The main stack in one line. */
+  /** The main stack in one line, with a word on how many more there are. */
   readonly summary: string;
   readonly dialect: string;
-  readonly designs: readonly TransformerDesign[];
+  /** Main stack first. */
+  readonly stacks: readonly StackSummary[];
   /** How many findings of each severity the document has. */
   readonly findings: Readonly<Record<Severity, number>>;
 }
@@ -44,6 +65,15 @@ export interface DesignChangedParams {
   readonly version: number;
 }
 
+/** Request, client to server: shapes for what was typed, on top of a stack of an open document where one is named. */
+export const calculateRequest = 'headwise/calculate';
+
+export interface CalculateParams {
+  /** `d=4096 h=32 kv=8 T=4096 bf16` */
+  readonly query: string;
+  readonly base?: CommandTarget;
+}
+
 /** Request, server to client: the text of a file in the workspace, null where it cannot be read. */
 export const readFileRequest = 'headwise/readFile';
 
@@ -51,13 +81,14 @@ export interface ReadFileParams {
   readonly uri: string;
 }
 
-/** Arguments of the client's commands in code lenses and code actions. */
+/** Argument of the client's commands in code lenses. */
 export interface CommandTarget {
   readonly uri: string;
-  /** Path of the stack in the file, as `TransformerDesign.name`. */
+  /** Path of the stack in the file, as `StackSummary.name`. */
   readonly design: string;
 }
 
+/** Argument of `headwise.ignoreInFile`. */
 export interface IgnoreTarget {
   readonly uri: string;
   /** Path relative to the workspace folder. */
