@@ -1,6 +1,6 @@
-// Bundles everything that ships. `node esbuild.mjs [--production] [--watch] [--quiet] [--tolerant]`
+// Bundles everything that ships. `node esbuild.mjs [--production] [--watch] [--quiet]`
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, stat, writeFile } from 'node:fs/promises';
+import { mkdir, stat } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
@@ -79,12 +79,6 @@ export async function build({ production = false, log = () => {} } = {}) {
     ),
   );
   if (failures.length > 0) throw new Error(failures.map((failure) => failure.message ?? String(failure)).join('\n'));
-  await writeFile(join(root, 'dist/.mode'), production ? 'production' : 'development');
-}
-
-/** How dist was built last: 'production', 'development' or undefined where it never was. */
-export async function builtMode() {
-  return readFile(join(root, 'dist/.mode'), 'utf8').catch(() => undefined);
 }
 
 async function watch() {
@@ -108,7 +102,6 @@ if (process.argv[1] && relative(fileURLToPath(import.meta.url), process.argv[1])
     }
   } catch (error) {
     console.error(`The build failed.\n${error.message}`);
-    // `npm install` must not fail, and undo itself, because a source file is half-edited: the next build says so again.
-    process.exitCode = flags.has('--tolerant') ? 0 : 1;
+    process.exitCode = 1;
   }
 }

@@ -22,23 +22,33 @@ if (code !== undefined) {
 
 console.log('No desktop VS Code was found: using the VS Code server from npm.');
 console.log('Building and packaging Headwise ...');
-const vsix = await packageExtension(console.log);
-const server = await startVsCodeServer({
-  log: console.log,
-  vsix,
-  port: process.env.PORT ? Number(process.env.PORT) : undefined,
-  settings: { 'workbench.welcomePage.walkthroughs.openOnInstall': true },
+const server = await serve().catch((error) => {
+  console.error(error instanceof Error ? error.message : error);
+  process.exit(1);
 });
 console.log(`\nHeadwise is open on ${server.origin}/?folder=${encodeURIComponent(samples)}\nCtrl-C stops it.`);
+let stopping = false;
 for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) {
   process.removeAllListeners(signal);
   process.once(signal, async () => {
+    stopping = true;
     await server.stop();
     console.log('\nStopped.');
     process.exit(0);
   });
 }
 const ended = await server.exited;
-console.error(`The VS Code server ended with code ${ended}.\n${server.output().slice(-2000)}`);
-await server.stop();
-process.exit(1);
+if (!stopping) {
+  console.error(`The VS Code server ended with code ${ended}.\n${server.output().slice(-2000)}`);
+  await server.stop();
+  process.exit(1);
+}
+
+async function serve() {
+  return startVsCodeServer({
+    log: console.log,
+    vsix: await packageExtension(console.log),
+    port: process.env.PORT ? Number(process.env.PORT) : undefined,
+    settings: { 'workbench.welcomePage.walkthroughs.openOnInstall': true },
+  });
+}

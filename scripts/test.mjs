@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { build } from '../esbuild.mjs';
 import { ensureChromium, Unavailable } from './lib/browser.mjs';
-import { ensureVsCodeServer, ensureVsCodeWeb, sweepCache } from './lib/cache.mjs';
+import { ensureVsCodeServer, ensureVsCodeWeb } from './lib/cache.mjs';
 import { hasDesktop } from './lib/desktop.mjs';
 import { root, run } from './lib/process.mjs';
 import { bundleHostSuite, bundleNodeSuite, nodeSuites } from './lib/tests.mjs';
@@ -124,7 +124,6 @@ try {
     log(`There is no suite ${unknown.join(', ')}. There are: ${[...suites.keys()].join(', ')}.`);
     process.exit(2);
   }
-  await sweepCache();
   log('== build');
   try {
     await build({ log });

@@ -20,6 +20,19 @@ async function npmInstall(args, cwd, env) {
   if (code !== 0) throw new Error(`npm ${all.join(' ')} failed in ${cwd}:\n${output.slice(-2000)}`);
 }
 
+/** Removes what interrupted runs left in the cache: folders named by a process that is gone. */
+async function sweep() {
+  for (const name of await readdir(cacheFolder).catch(() => [])) {
+    const maker = Number(/\.(\d+)\.partial$/.exec(name)?.[1] ?? Number.NaN);
+    if (Number.isNaN(maker)) continue;
+    try {
+      process.kill(maker, 0);
+    } catch {
+      await rm(join(cacheFolder, name), { recursive: true, force: true });
+    }
+  }
+}
+
 /**
  * A cache entry, made once. It is built beside its place and renamed, so an interrupted fetch leaves nothing half-done behind.
  * @param {string} name
@@ -30,6 +43,7 @@ async function npmInstall(args, cwd, env) {
 async function entry(name, notice, log, make) {
   const folder = join(cacheFolder, name);
   if (existsSync(join(folder, '.complete'))) return folder;
+  await sweep();
   log(notice);
   const started = Date.now();
   const partial = `${folder}.${process.pid}.partial`;
@@ -101,11 +115,4 @@ export async function ensureVsCodeWeb(log) {
     },
   );
   return { module: join(folder, 'node_modules/@vscode/test-web'), dataDir: join(folder, 'builds'), commit: vsCodeWebCommit };
-}
-
-/** Removes what interrupted runs left in the cache. */
-export async function sweepCache() {
-  for (const name of await readdir(cacheFolder).catch(() => [])) {
-    if (name.endsWith('.partial')) await rm(join(cacheFolder, name), { recursive: true, force: true });
-  }
 }

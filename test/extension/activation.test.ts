@@ -9,6 +9,15 @@ describe('activation', () => {
     ok(extension.isActive);
   });
 
+  it('takes under 100 ms, and the language server answers after it', async () => {
+    const extension = vscode.extensions.getExtension<{ activationTime: number; ready: Promise<void> }>('headwise.headwise');
+    ok(extension);
+    const { activationTime, ready } = await extension.activate();
+    console.log(`    activated in ${activationTime.toFixed(1)} ms`);
+    ok(activationTime > 0 && activationTime < 100, `${activationTime} ms`);
+    await ready;
+  });
+
   it('registers the commands that the manifest names', async () => {
     const extension = vscode.extensions.getExtension('headwise.headwise');
     const manifest: { contributes?: { commands?: readonly { command: string }[] } } = extension?.packageJSON ?? {};
