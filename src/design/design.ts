@@ -1,5 +1,7 @@
 import type { ConfigFormat, ParsedConfig } from '../syntax/node.ts';
 import type { Range } from '../text/range.ts';
+import type { Family } from './families.ts';
+import type { Section } from './section.ts';
 
 /** Where a number came from. */
 export type Source = 'written' | 'default' | 'derived';
@@ -19,7 +21,12 @@ export interface Field<T> {
   readonly origin?: string;
 }
 
-export type NormPlacement = 'pre' | 'post' | 'sandwich' | 'parallel' | 'none';
+/**
+ * Where a block's norms sit (Xiong et al. 2020): `pre` before each sublayer inside the residual branch, `post` after the residual
+ * sum, `sandwich` before and after the sublayer inside the branch, `output` only after the sublayer inside the branch (OLMo 2),
+ * `parallel` one norm before attention and FFN that run side by side.
+ */
+export type NormPlacement = 'pre' | 'post' | 'sandwich' | 'output' | 'parallel' | 'none';
 
 /** Every quantity is per layer of this one stack; widths are in features, lengths in tokens. */
 export interface DesignFields {
@@ -80,6 +87,12 @@ export interface TransformerDesign {
   /** Transformers model type or the dialect's name for it, when known. */
   readonly family: string | undefined;
   readonly fields: { readonly [K in FieldName]?: DesignFields[K] };
+  /** The keys it was read from. */
+  readonly section: Section;
+  /** What the library knows of the family, where its key names are the ones in use here. */
+  readonly knowledge: Family | undefined;
+  /** The model's code lies outside the library (`auto_map`): its class may know more keys and other defaults. */
+  readonly custom: boolean;
 }
 
 /** Sizes over which a run splits the model, from the file or from settings. */
@@ -99,4 +112,5 @@ export interface ConfigReading {
   /** Main stack first. Empty when the file is a model config that holds no dimensions (it names a checkpoint, say). */
   readonly designs: readonly TransformerDesign[];
   readonly parallelism: Parallelism;
+  readonly root: Section;
 }
