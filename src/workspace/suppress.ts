@@ -5,8 +5,9 @@ import type { Comment, ConfigFormat, ParsedConfig } from '../syntax/node.ts';
 import type { TextEdit } from '../text/edit.ts';
 import type { Finding, Fix } from '../text/finding.ts';
 import { LineIndex } from '../text/lineIndex.ts';
+import { nearest } from '../text/nearest.ts';
 import { type Range, range } from '../text/range.ts';
-import { isKnownSelector, nearest, specificity } from './levels.ts';
+import { isKnownSelector, specificity } from './levels.ts';
 
 /** One `headwise: ignore` or `headwise: file-ignore` comment. */
 export interface Suppression {
