@@ -74,6 +74,24 @@ export interface CalculateParams {
   readonly base?: CommandTarget;
 }
 
+/** What a query comes to. Every text is ready to show. */
+export interface CalculateResult {
+  /** The design that was understood, in one line; '' when the query says nothing yet. */
+  readonly title: string;
+  readonly rows: readonly CalculateRow[];
+  /** What was not understood or does not fit, in sentences. */
+  readonly problems: readonly string[];
+  /** All of it as a Markdown table, to be copied. */
+  readonly markdown: string;
+}
+
+export interface CalculateRow {
+  readonly label: string;
+  readonly value: string;
+  /** How the value comes about. */
+  readonly detail: string;
+}
+
 /** Request, server to client: the text of a file in the workspace, null where it cannot be read. */
 export const readFileRequest = 'headwise/readFile';
 

@@ -18,6 +18,7 @@ import {
   TextDocuments,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
+import { calculation } from '../features/calculation.ts';
 import { fixAll, quickFixes } from '../features/codeActions.ts';
 import { codeLenses } from '../features/codeLens.ts';
 import { completionDoc, completions } from '../features/completion.ts';
@@ -27,6 +28,9 @@ import { inlayHints } from '../features/inlayHints.ts';
 import { type Translate, translator } from '../features/messages.ts';
 import { summariseFile } from '../features/summary.ts';
 import {
+  type CalculateParams,
+  type CalculateResult,
+  calculateRequest,
   type DesignChangedParams,
   type DesignParams,
   type DesignResult,
@@ -63,6 +67,9 @@ export interface Host {
 
 /** Longer documents are left alone: no config comes near it, and every keystroke would cost. In UTF-16 units. */
 export const maximumLength = 5_000_000;
+
+/** Longer queries are cut. */
+const maximumQuery = 2000;
 
 /** A request that takes longer is named in the log, in milliseconds. */
 const slow = 50;
@@ -442,12 +449,24 @@ export function serve(connection: Connection, host: Host): void {
     }),
   );
 
+  connection.onRequest(calculateRequest, (params: unknown, token: CancellationToken) =>
+    guarded<CalculateResult | null>(calculateRequest, token, null, async () => {
+      if (!isCalculateParams(params)) throw new ResponseError<never>(ErrorCodes.InvalidParams, 'expected {query: string, base?}');
+      const config = params.base === undefined ? undefined : await configOf(params.base.uri);
+      const designs = config?.reading.designs ?? [];
+      return calculation(params.query.slice(0, maximumQuery), designs.find(({ name }) => name === params.base?.design) ?? designs[0], t);
+    }),
+  );
+
   documents.listen(connection);
   connection.listen();
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isCalculateParams = (value: unknown): value is CalculateParams =>
+  isRecord(value) && typeof value.query === 'string' && (value.base === undefined || isDesignParams(value.base));
 
 const isDesignParams = (value: unknown): value is DesignParams => isRecord(value) && typeof value.uri === 'string';
 

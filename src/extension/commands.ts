@@ -1,0 +1,93 @@
+import * as vscode from 'vscode';
+import type { CommandTarget, IgnoreTarget } from '../protocol/languageServer.ts';
+import { calculateShapes } from './calculator.ts';
+import type { PreviewPanels } from './previewPanel.ts';
+import type { Server } from './server.ts';
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> => typeof value === 'object' && value !== null;
+
+/** Commands can be called by anyone with anything, so arguments are read, not believed. */
+function readTarget(value: unknown): CommandTarget | undefined {
+  if (value instanceof vscode.Uri) return { uri: value.toString(), design: '' };
+  if (!isRecord(value) || typeof value.uri !== 'string') return undefined;
+  return { uri: value.uri, design: typeof value.design === 'string' ? value.design : '' };
+}
+
+export function registerCommands(
+  context: vscode.ExtensionContext,
+  server: Server,
+  preview: PreviewPanels,
+  log: vscode.LogOutputChannel,
+): void {
+  const register = (name: string, run: (argument: unknown) => unknown): void => {
+    const guarded = async (argument: unknown): Promise<void> => {
+      try {
+        await run(argument);
+      } catch (error) {
+        log.error(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        await vscode.window.showErrorMessage(vscode.l10n.t('Headwise: {0}', error instanceof Error ? error.message : String(error)));
+      }
+    };
+    context.subscriptions.push(vscode.commands.registerCommand(name, guarded));
+  };
+  register('headwise.previewAttention', (argument) => preview.open(readTarget(argument) ?? activeTarget()));
+  register('headwise.calculateShapes', (argument) => calculateShapes(server, readTarget(argument) ?? activeTarget()));
+  register('headwise.showOutput', () => log.show());
+  register('headwise.restartServer', () => server.restart());
+  register('headwise.ignoreInFile', ignoreInFile);
+  register('headwise.openSample', openSample);
+  register('headwise.openWalkthrough', () =>
+    vscode.commands.executeCommand('workbench.action.openWalkthrough', `${context.extension.id}#headwise.start`, false),
+  );
+}
+
+function activeTarget(): CommandTarget | undefined {
+  const document = vscode.window.activeTextEditor?.document;
+  return document === undefined ? undefined : { uri: document.uri.toString(), design: '' };
+}
+
+/** Adds a code to `headwise.perFileIgnores` of the workspace: plain JSON has no comments to say it in. */
+async function ignoreInFile(argument: unknown): Promise<void> {
+  if (!isRecord(argument)) return;
+  const { uri, path, code } = argument as Partial<IgnoreTarget>;
+  if (typeof uri !== 'string' || typeof path !== 'string' || typeof code !== 'string') return;
+  const resource = vscode.Uri.parse(uri);
+  const configuration = vscode.workspace.getConfiguration('headwise', resource);
+  const several = (vscode.workspace.workspaceFolders?.length ?? 0) > 1;
+  const inspected = configuration.inspect<Record<string, string[]>>('perFileIgnores');
+  const current = (several ? inspected?.workspaceFolderValue : inspected?.workspaceValue) ?? {};
+  // A glob without a slash would mean files of that name everywhere.
+  const escaped = path.replace(/[[\]{}()*?!+@\\]/g, '\\$&');
+  const glob = escaped.includes('/') ? escaped : `/${escaped}`;
+  const codes = new Set([...(Array.isArray(current[glob]) ? current[glob] : []), code]);
+  await configuration.update(
+    'perFileIgnores',
+    { ...current, [glob]: [...codes] },
+    several ? vscode.ConfigurationTarget.WorkspaceFolder : vscode.ConfigurationTarget.Workspace,
+  );
+}
+
+/** A config with two mistakes to try everything on; nothing is written to disk. */
+async function openSample(): Promise<void> {
+  const content = `${JSON.stringify(
+    {
+      architectures: ['LlamaForCausalLM'],
+      model_type: 'llama',
+      hidden_act: 'silu',
+      hidden_size: 4096,
+      intermediate_size: 14336,
+      max_position_embeddings: 8192,
+      num_attention_heads: 32,
+      num_hidden_layers: 32,
+      num_key_value_heads: 5,
+      rms_norm_eps: 1e-5,
+      rope_theta: 500000,
+      torch_dtype: 'bfloat16',
+      vocab_sise: 128256,
+    },
+    undefined,
+    2,
+  )}\n`;
+  const document = await vscode.workspace.openTextDocument({ language: 'json', content });
+  await vscode.window.showTextDocument(document, { preview: false });
+}

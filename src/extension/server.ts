@@ -1,0 +1,140 @@
+import * as vscode from 'vscode';
+import type { BaseLanguageClient, LanguageClientOptions } from 'vscode-languageclient';
+import {
+  type CalculateParams,
+  type CalculateResult,
+  calculateRequest,
+  type DesignChangedParams,
+  type DesignParams,
+  type DesignResult,
+  designChangedNotification,
+  designRequest,
+  type InitializationOptions,
+  type ReadFileParams,
+  readFileRequest,
+} from '../protocol/languageServer.ts';
+
+/** Makes a client for this platform: a child process, or a worker in the browser. Loaded only when first needed. */
+export type CreateClient = (options: LanguageClientOptions) => Promise<BaseLanguageClient>;
+
+/** Commands that the server may name in lenses and actions. */
+const serverCommands = ['headwise.previewAttention', 'headwise.calculateShapes', 'headwise.ignoreInFile'];
+
+/** Documents that show something other than a file to edit: what an old commit says wrong cannot be mended. */
+const foreignSchemes: ReadonlySet<string> = new Set([
+  'git',
+  'gitfs',
+  'gitlens',
+  'review',
+  'output',
+  'vscode',
+  'vscode-settings',
+  'walkThrough',
+  'comment',
+]);
+
+export const documentSelector: readonly { readonly language?: string; readonly pattern?: string }[] = [
+  { language: 'json' },
+  { language: 'jsonc' },
+  { language: 'yaml' },
+  { language: 'toml' },
+  { language: 'shellscript' },
+  { language: 'gin' },
+  // Where another extension, or none, gives these files a language of its own.
+  { pattern: '**/*.{gin,toml,yml,yaml,json}' },
+];
+
+/** The language server as the rest of the extension sees it. Requests wait for it to start; without it they answer undefined. */
+export class Server implements vscode.Disposable {
+  readonly #create: CreateClient;
+  readonly #log: vscode.LogOutputChannel;
+  readonly #changed = new vscode.EventEmitter<string>();
+  #client: Promise<BaseLanguageClient | undefined> | undefined;
+
+  /** Fires with a document's URI when the answer to `design` may have changed; with '' when all may have. */
+  readonly onDidChangeDesign = this.#changed.event;
+
+  constructor(create: CreateClient, log: vscode.LogOutputChannel) {
+    this.#create = create;
+    this.#log = log;
+  }
+
+  start(): Promise<BaseLanguageClient | undefined> {
+    this.#client ??= this.#start().catch((error: unknown) => {
+      this.#log.error(`The language server did not start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      vscode.window
+        .showErrorMessage(vscode.l10n.t('Headwise could not start its language server.'), vscode.l10n.t('Show Output'))
+        .then((choice) => (choice === undefined ? undefined : this.#log.show()));
+      return undefined;
+    });
+    return this.#client;
+  }
+
+  async #start(): Promise<BaseLanguageClient> {
+    const started = performance.now();
+    const initializationOptions: InitializationOptions = {
+      commands: serverCommands,
+      readFile: true,
+      designChanged: true,
+      ...(vscode.l10n.bundle === undefined ? {} : { bundle: vscode.l10n.bundle }),
+    };
+    const client = await this.#create({
+      documentSelector: documentSelector.map((filter) => ({ ...filter }) as { language: string }),
+      initializationOptions,
+      outputChannel: this.#log,
+      middleware: {
+        didOpen: async (document, next) => (foreignSchemes.has(document.uri.scheme) ? undefined : next(document)),
+      },
+    });
+    client.onNotification(designChangedNotification, ({ uri }: DesignChangedParams) => this.#changed.fire(uri));
+    client.onRequest(readFileRequest, ({ uri }: ReadFileParams) => readSettingsFile(uri));
+    await client.start();
+    this.#log.info(`Language server ready after ${(performance.now() - started).toFixed(0)} ms.`);
+    this.#changed.fire('');
+    return client;
+  }
+
+  async restart(): Promise<void> {
+    const client = await this.#client;
+    this.#client = undefined;
+    await client?.dispose();
+    await this.start();
+  }
+
+  /** What the open document says about a model; undefined when it is none. */
+  async design(uri: vscode.Uri): Promise<DesignResult | undefined> {
+    const params: DesignParams = { uri: uri.toString() };
+    return (await this.#request<DesignResult | null>(designRequest, params)) ?? undefined;
+  }
+
+  calculate(params: CalculateParams): Promise<CalculateResult | undefined> {
+    return this.#request<CalculateResult>(calculateRequest, params);
+  }
+
+  async #request<T>(method: string, params: unknown): Promise<T | undefined> {
+    const client = await this.start();
+    try {
+      return await client?.sendRequest<T>(method, params);
+    } catch (error) {
+      this.#log.debug(`${method}: ${String(error)}`);
+      return undefined;
+    }
+  }
+
+  dispose(): void {
+    this.#changed.dispose();
+    this.#client?.then((client) => client?.dispose()).catch(() => undefined);
+  }
+}
+
+/** Only the settings files of opened folders are handed over, so that a confused server cannot read anything else. */
+async function readSettingsFile(text: string): Promise<string | null> {
+  const uri = vscode.Uri.parse(text);
+  const name = uri.path.split('/').at(-1) ?? '';
+  if (!['headwise.json', 'pyproject.toml'].includes(name) || vscode.workspace.getWorkspaceFolder(uri) === undefined) return null;
+  try {
+    return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+  } catch {
+    return null;
+  }
+}

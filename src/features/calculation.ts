@@ -1,0 +1,24 @@
+import { calculate } from '../calculator/shapes.ts';
+import type { TransformerDesign } from '../design/design.ts';
+import { english, type Translate } from './messages.ts';
+import { summarise } from './summary.ts';
+
+export interface CalculationText {
+  /** The design that the query builds on, in one line; '' without one. */
+  readonly title: string;
+  readonly rows: readonly { readonly label: string; readonly value: string; readonly detail: string }[];
+  readonly problems: readonly string[];
+  readonly markdown: string;
+}
+
+/** A query's answer as texts, over a design where there is one. */
+export function calculation(query: string, base: TransformerDesign | undefined, t: Translate = english): CalculationText {
+  const result = calculate(query, base);
+  const problems = result.problems.map(({ message }) => message);
+  return {
+    title: base === undefined ? '' : summarise(base, t),
+    rows: result.rows.map(({ label, text, symbolic }) => ({ label, value: text, detail: symbolic })),
+    problems: result.hint === undefined ? problems : [...problems, result.hint],
+    markdown: result.markdown(),
+  };
+}
