@@ -22,7 +22,9 @@ const texts = new Set();
 for (const source of [...sources('src/extension'), ...sources('src/features')])
   for (const match of source.matchAll(call)) texts.add((match[1] ?? '').replace(/\\(.)/g, '$1'));
 // Named tables of nouns go through `t` by variable.
-for (const match of readFileSync(join(root, 'src/features/fieldInfo.ts'), 'utf8').matchAll(/info\(\s*'((?:[^'\\]|\\.)*)',\s*'((?:[^'\\]|\\.)*)'/g))
+for (const match of readFileSync(join(root, 'src/features/fieldInfo.ts'), 'utf8').matchAll(
+  /info\(\s*'((?:[^'\\]|\\.)*)',\s*'((?:[^'\\]|\\.)*)'/g,
+))
   for (const text of match.slice(1, 3)) texts.add(text.replace(/\\(.)/g, '$1'));
 const roles = /const roles[^{]*\{([^}]*)\}/.exec(readFileSync(join(root, 'src/features/summary.ts'), 'utf8'))?.[1] ?? '';
 for (const match of roles.matchAll(/: '([^']*)'/g)) texts.add(match[1] ?? '');
