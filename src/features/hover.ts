@@ -36,7 +36,7 @@ export function hover(analysis: Analysis, offset: number, t: Translate = english
   if (onKey && mapping === mappings[0] && modelKeys.has(entry.key) && reading.designs.length > 0) {
     return { markdown: reading.designs.map((stack) => stackText(stack, t)).join('\n\n---\n\n'), range: target };
   }
-  const nested = reading.designs.filter((stack) => stack.name !== '' && stack.name === at.path.join('.'));
+  const nested = reading.designs.filter((stack) => stack.section.mapping === entry.value);
   if (onKey && nested.length > 0) return { markdown: nested.map((stack) => stackText(stack, t)).join('\n\n---\n\n'), range: target };
   if (design === undefined) return undefined;
   const known = keysOf(reading, design).find((key) => key.key === entry.key);
@@ -99,7 +99,7 @@ function stackText(design: TransformerDesign, t: Translate, without?: readonly O
   for (const [name, field] of fieldsOf(design)) {
     if (field.source === 'written' && field.formula === undefined) continue;
     if (without?.some((one) => one.name === name && one.design === design)) continue;
-    if (!worthTelling.has(name)) continue;
+    if (!worthTelling.has(name) || (name === 'valueDim' && field.value === design.fields.headDim?.value)) continue;
     const from = provenance({ design, name, field }, lines ?? new LineIndex(''), t);
     origins.push(`- ${t(fieldInfo[name].title)} ${valueText(field.value)}: ${lowerFirst(from)}`);
   }

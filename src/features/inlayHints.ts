@@ -31,7 +31,7 @@ function* hintsOf(design: TransformerDesign, t: Translate): Generator<Note> {
   const { hiddenSize, intermediateSize, nopeHeadDim, ropeHeadDim } = design.fields;
   if (hiddenSize !== undefined && intermediateSize !== undefined && intermediateSize.formula === undefined && hiddenSize.value > 0) {
     const ratio = intermediateSize.value / hiddenSize.value;
-    const text = Number.isInteger(ratio) ? String(ratio) : ratio.toFixed(2);
+    const text = String(Number(ratio.toFixed(2)));
     yield [intermediateSize, t('= {ratio} x width', { ratio: text }), t('FFN width over model width.')];
   }
   if (nopeHeadDim !== undefined && ropeHeadDim !== undefined) {

@@ -1,6 +1,6 @@
 import type { ConfigReading, DesignFields, Field, FieldName, TransformerDesign } from '../design/design.ts';
 import { type ConfigNode, type EntryNode, isMapping, type MappingNode } from '../syntax/node.ts';
-import { contains, type Range } from '../text/range.ts';
+import { contains, covers, type Range } from '../text/range.ts';
 
 /** The key and value under an offset, with the mappings that lead to it, outermost first. */
 export interface Location {
@@ -56,24 +56,21 @@ export function fieldsWrittenAt(reading: ConfigReading, entry: EntryNode): Owned
 export const sameRange = (a: Range | undefined, b: Range | undefined): boolean =>
   a !== undefined && b !== undefined && a.start === b.start && a.end === b.end;
 
-/** The entry whose mapping is a stack of its own (`text_config`); undefined for a stack at the top of the file. */
+/** The entry whose mapping a stack is read from (`text_config`); undefined for a stack at the top of the file. */
 export function entryOfDesign(root: ConfigNode | undefined, design: TransformerDesign): EntryNode | undefined {
-  if (design.name === '') return undefined;
+  const wanted = design.section.mapping;
   let node = root;
   let entry: EntryNode | undefined;
-  for (const key of design.name.split('.')) {
-    if (!isMapping(node)) return undefined;
-    entry = node.entries.find((candidate) => candidate.key === key && isMapping(candidate.value));
-    node = entry?.value;
-    if (entry === undefined) return undefined;
+  for (let depth = 0; node !== undefined && node !== wanted && depth < 400; depth++) {
+    const inner: readonly EntryNode[] = isMapping(node) ? node.entries : [];
+    const next = inner.find(({ value }) => value !== undefined && covers(value.range, wanted.range));
+    if (next === undefined) return undefined;
+    entry = next;
+    node = next.value;
   }
-  return entry;
+  return node === wanted ? entry : undefined;
 }
 
-/** The stack that an entry belongs to: the one that writes something in the same mapping, else the one whose mapping holds it. */
-export function designAround(reading: ConfigReading, mapping: MappingNode): TransformerDesign | undefined {
-  for (const design of reading.designs)
-    for (const [, field] of fieldsOf(design))
-      if (field.keyRange !== undefined && mapping.entries.some((entry) => sameRange(entry.keyRange, field.keyRange))) return design;
-  return reading.designs.find((design) => entryOfDesign(reading.parsed.root, design)?.value === mapping);
-}
+/** The stack that is read from a mapping; where several share it, the first. */
+export const designAround = (reading: ConfigReading, mapping: MappingNode): TransformerDesign | undefined =>
+  reading.designs.find((design) => design.section.mapping === mapping);

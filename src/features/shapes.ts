@@ -37,7 +37,13 @@ function attentionRows(design: TransformerDesign, t: Translate): ShapeRow[] {
     const kv = keyValueHeads?.value;
     rows.push({ name: 'q', shape: arrow(width, heads * dim), detail: perHead(heads, dim) });
     if (kv !== undefined && whole(kv)) {
-      const served = heads % kv === 0 && kv < heads ? t(', each serves {group} query heads', { group: heads / kv }) : '';
+      const rest = heads % kv;
+      const served =
+        rest !== 0
+          ? t(', {heads} / {kv} leaves {rest}', { heads, kv, rest })
+          : kv < heads
+            ? t(', each serves {group} query heads', { group: heads / kv })
+            : '';
       const many = (size: number): string => (kv === 1 ? t('1 head x {size}', { size }) : perHead(kv, size)) + served;
       rows.push({ name: 'k', shape: arrow(width, kv * dim), detail: many(dim) });
       rows.push({ name: 'v', shape: arrow(width, kv * value), detail: many(value) });
@@ -163,7 +169,7 @@ export function shapesTable(design: TransformerDesign, t: Translate = english): 
   const rows = shapeRows(design, t);
   if (rows.length === 0) return '';
   return [
-    `| ${t('per layer')} | ${t('features')} | |`,
+    `| | ${t('features')} | |`,
     '|:--|:--|:--|',
     ...rows.map((row) => `| ${row.name} | ${row.shape.replaceAll('->', '→')} | ${row.detail} |`),
   ].join('\n');
