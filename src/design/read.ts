@@ -1,6 +1,7 @@
 import { type ConfigNode, type EntryNode, isMapping, isScalar, isSequence, type MappingNode, type ParsedConfig } from '../syntax/node.ts';
 import type { ConfigReading, DesignFields, DesignRole, Field, Parallelism, TransformerDesign } from './design.ts';
 import { type Family, familyOf, familyOfArchitecture } from './families.ts';
+import { type SizeFormula, sizeFormulas } from './formulas.ts';
 import { evidenceOf, type LexiconConcept, lexicon, notAttention, parallelNames } from './lexicon.ts';
 import { booleanOf, normaliseName, numberOf, Section } from './section.ts';
 import { traitsOf } from './traits.ts';
@@ -634,8 +635,26 @@ class StackReader {
     if (family?.latentAttention === true && !switchedOff) return;
     const explicit = this.#explicitHeadDim(family);
     if (explicit === 'unknown') return;
+    const formula = family === undefined ? undefined : sizeFormulas.get(family.modelType)?.headDim;
     if (explicit !== undefined) fields.headDim = explicit;
-    else if (section.path !== '' || section.affix !== '') {
+    else if (formula !== undefined) {
+      const value = this.#byFormula(formula);
+      if (value === undefined) return;
+      fields.headDim = value;
+    } else if (
+      family?.floorsHeadDim === true &&
+      fields.hiddenSize !== undefined &&
+      fields.queryHeads !== undefined &&
+      fields.queryHeads.value > 0
+    ) {
+      fields.headDim = {
+        value: Math.floor(fields.hiddenSize.value / fields.queryHeads.value),
+        source: 'derived',
+        range: fields.queryHeads.range,
+        formula: 'hiddenSize // queryHeads',
+      };
+    }
+    if (fields.headDim === undefined && (section.path !== '' || section.affix !== '')) {
       const width = section.number('head_width');
       if (width === undefined && fields.queryHeads === undefined && fields.hiddenSize !== undefined && isClipTower(section)) {
         // CLIP's vision tower: heads = width // head_width, 64 unless set (open_clip, CLIPVisionCfg).
@@ -724,12 +743,36 @@ class StackReader {
       if (found.state === 'value') return this.#written('head_dim') ?? 'unknown';
       return undefined;
     }
+    // Cerebras and others give the width of all heads together.
+    const inner = this.#written('attention_inner_dim');
+    const heads = this.#take('queryHeads', undefined);
+    if (inner !== undefined && heads !== undefined && heads !== 'unknown')
+      return inner.value % heads.value === 0
+        ? { ...inner, value: inner.value / heads.value, source: 'derived', formula: 'attention_inner_dim / queryHeads' }
+        : 'unknown';
     for (const holder of [section, section.child('attn_config'), section.child('extra_attention_params'), section.child('attention')]) {
       if (holder === undefined) continue;
       const found = (holder === section ? this : new StackReader(holder, undefined, this.#all)).#byLexicon('headDim');
       if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** A family's own formula over its keys, written or default. */
+  #byFormula(formula: SizeFormula): Field<number> | undefined {
+    let by: Field<number> | undefined;
+    const value = formula.of((key) => {
+      const written = this.#written(key);
+      by ??= written;
+      if (written !== undefined) return written.value;
+      const alias = Object.entries(this.#family?.aliases ?? {}).find(([name, target]) => target === key && this.#section.has(name))?.[0];
+      if (alias !== undefined) return this.#section.number(alias);
+      const fallback = this.#custom || this.#section.lookup(key).state === 'unknown' ? undefined : this.#family?.fields.get(key);
+      return typeof fallback === 'number' ? fallback : undefined;
+    });
+    return value === undefined
+      ? undefined
+      : { value, source: 'derived', range: by?.range, keyRange: by?.keyRange, formula: formula.formula };
   }
 
   #intermediate(fields: Fields, part: Part, except: ReadonlySet<string> | undefined): Field<number> | 'unknown' | undefined {
@@ -748,6 +791,9 @@ class StackReader {
       family === undefined
         ? undefined
         : (family.keys[part === undefined ? 'intermediateSize' : `${part}.intermediateSize`] ?? family.keys.intermediateSize);
+    const formula = family === undefined ? undefined : sizeFormulas.get(family.modelType)?.intermediateSize;
+    if (formula !== undefined && (key === undefined || section.lookup(key).state !== 'value' || family?.modelType !== 'gpt_neo'))
+      return this.#byFormula(formula);
     if (key !== undefined && /ratio/.test(key) && family !== undefined) {
       const ratio = section.number(key) ?? (this.#custom ? undefined : family.fields.get(key));
       if (typeof ratio !== 'number' || width === undefined || section.lookup(key).state === 'unknown') return undefined;
