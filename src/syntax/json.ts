@@ -1,9 +1,14 @@
-import { createScanner, SyntaxKind } from 'jsonc-parser';
+import { createScanner, ScanError, SyntaxKind } from 'jsonc-parser';
 import { type Range, range } from '../text/range.ts';
-import type { Comment, ConfigNode, EntryNode, ParsedConfig, ScalarNode, ScalarValue, SyntaxProblem } from './node.ts';
+import type { Comment, ConfigNode, EntryNode, ParsedConfig, ScalarValue } from './node.ts';
+import { lineEnd, maximumDepth, Problems } from './problems.ts';
 
-/** Deeper than any config; beyond it a value is skipped with a problem, so that nesting cannot exhaust the stack of any later walk. */
-const maximumDepth = 200;
+interface Key {
+  readonly name: string;
+  readonly keyRange: Range;
+  /** The key with its quotes. */
+  readonly whole: Range;
+}
 
 interface Frame {
   readonly kind: 'mapping' | 'sequence';
@@ -11,15 +16,23 @@ interface Frame {
   readonly entries: EntryNode[];
   readonly items: ConfigNode[];
   /** Key read, its value not yet. */
-  key: { readonly name: string; readonly keyRange: Range } | undefined;
+  key: Key | undefined;
+  colon: boolean;
+  /** End of the last thing read inside. */
+  end: number;
 }
 
-/** Python's `json` writes these three; standard JSON has no such literals. */
+/** Python's `json` writes these; standard JSON has no such literals. `-Infinity` is read as two tokens. */
 const pythonLiterals: Readonly<Record<string, ScalarValue>> = {
   NaN: Number.NaN,
   Infinity: Number.POSITIVE_INFINITY,
-  '-Infinity': Number.NEGATIVE_INFINITY,
 };
+
+/** The scanner also takes what is still to be typed: `1.`, `1e`. */
+const jsonNumber = /^-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+/** True where `,`, `:`, a bracket, white space or the end follows: a literal does not go on. */
+const endsLiteral = (text: string, at: number): boolean => at >= text.length || /[\s,:[\]{}]/.test(text.charAt(at));
 
 /**
  * Reads JSON with comments and trailing commas, tolerating what is still to be typed.
@@ -27,65 +40,182 @@ const pythonLiterals: Readonly<Record<string, ScalarValue>> = {
  */
 export function parseJson(text: string): ParsedConfig {
   const scanner = createScanner(text, false);
-  const problems: SyntaxProblem[] = [];
+  if (text.charCodeAt(0) === 0xfeff) scanner.setPosition(1);
+  const problems = new Problems();
   const comments: Comment[] = [];
   const stack: Frame[] = [];
   let root: ConfigNode | undefined;
   let skippedDepth = 0;
   let depthReported = false;
-  let extraReported = false;
+  /** Text after the document was found; only comments are still of interest. */
+  let over = false;
   /** Whether a separator was seen since the last element of the open container. */
   let separated = true;
+  /** The last token was a separator inside a container, so another one misses its value. */
+  let afterComma = false;
+  /** An unreadable literal was reported and nothing readable came since. */
+  let unreadable = false;
 
-  const problem = (start: number, end: number, message: string): void => {
-    if (problems.length < 100) problems.push({ range: range(start, end), message });
-  };
-
-  const finishKey = (frame: Frame, value: ConfigNode | undefined, end: number): void => {
+  const finishKey = (frame: Frame, value: ConfigNode | undefined, report: boolean): void => {
     const key = frame.key;
     if (key === undefined) return;
-    frame.entries.push({ key: key.name, keyRange: key.keyRange, range: range(key.keyRange.start, end), value });
+    if (report) problems.add(key.keyRange.start, key.keyRange.end, 'Expected a value.');
+    const end = value?.range.end ?? key.whole.end;
+    frame.entries.push({ key: key.name, keyRange: key.keyRange, range: range(key.whole.start, end), value });
+    frame.end = end;
     frame.key = undefined;
+  };
+
+  const afterTheEnd = (start: number): void => {
+    if (!over) problems.add(start, lineEnd(text, start), 'Text after the end of the JSON document.');
+    over = true;
+  };
+
+  /** A value is about to begin at `start`; false when there is no place for it. */
+  const makeRoom = (start: number, end: number): boolean => {
+    const frame = stack.at(-1);
+    if (frame === undefined) {
+      if (root === undefined) return true;
+      afterTheEnd(start);
+      return false;
+    }
+    if (frame.kind === 'sequence') {
+      if (!separated && !unreadable) problems.add(start, end, 'Expected a comma.');
+      return true;
+    }
+    if (frame.key === undefined) {
+      if (!unreadable) problems.add(start, end, 'Expected a property name in double quotes.');
+      return false;
+    }
+    if (!frame.colon) problems.add(start, end, 'Expected a colon before this value.');
+    return true;
   };
 
   const place = (value: ConfigNode): void => {
     const frame = stack.at(-1);
-    if (frame === undefined) {
-      if (root === undefined) root = value;
-      else if (!extraReported) {
-        extraReported = true;
-        problem(value.range.start, value.range.end, 'Text after the end of the JSON document.');
-      }
-    } else if (frame.kind === 'sequence') {
-      if (!separated) problem(value.range.start, value.range.end, 'Expected a comma.');
+    if (frame === undefined) root ??= value;
+    else if (frame.kind === 'sequence') {
       frame.items.push(value);
-    } else if (frame.key !== undefined) finishKey(frame, value, value.range.end);
-    else problem(value.range.start, value.range.end, 'Expected a property name in double quotes.');
+      frame.end = value.range.end;
+    } else if (frame.key !== undefined) finishKey(frame, value, false);
     separated = false;
+    afterComma = false;
+    unreadable = false;
   };
 
-  const close = (kind: Frame['kind'], end: number, closed: boolean): void => {
-    const frame = stack.at(-1);
-    if (frame === undefined) return;
-    if (frame.kind !== kind) {
-      problem(end - 1, end, kind === 'mapping' ? 'Expected a closing bracket.' : 'Expected a closing brace.');
-      // A brace that closes an outer mapping closes the sequence inside it too; otherwise the stray token is dropped.
-      if (!stack.some((other) => other.kind === kind)) return;
+  const placeScalar = (start: number, end: number, value: ScalarValue, quoted: boolean, raw = text.slice(start, end)): void => {
+    if (makeRoom(start, end)) place({ kind: 'scalar', range: range(start, end), value, raw, quoted });
+    else {
+      separated = false;
+      afterComma = false;
     }
-    let open = stack.pop();
-    while (open !== undefined) {
-      if (open.key !== undefined) {
-        if (closed) problem(open.key.keyRange.start, open.key.keyRange.end, 'Expected a value.');
-        finishKey(open, undefined, open.key.keyRange.end);
+  };
+
+  const finish = (frame: Frame, end: number): void => {
+    place(
+      frame.kind === 'mapping'
+        ? { kind: 'mapping', range: range(frame.start, end), entries: frame.entries }
+        : { kind: 'sequence', range: range(frame.start, end), items: frame.items },
+    );
+  };
+
+  const close = (kind: Frame['kind'], start: number, end: number): void => {
+    const top = stack.at(-1);
+    if (top === undefined) {
+      if (root === undefined) {
+        if (!over) problems.add(start, end, 'Nothing is open here that this could close.');
+        over = true;
+      } else afterTheEnd(start);
+      return;
+    }
+    if (!stack.some((frame) => frame.kind === kind)) {
+      problems.add(start, end, `Nothing is open here that this could close; expected ${top.kind === 'mapping' ? '`}`' : '`]`'}.`);
+      return;
+    }
+    for (let frame = stack.pop(); frame !== undefined; frame = stack.pop()) {
+      finishKey(frame, undefined, true);
+      if (frame.kind === kind) {
+        finish(frame, end);
+        return;
       }
-      const node: ConfigNode =
-        open.kind === 'mapping'
-          ? { kind: 'mapping', range: range(open.start, end), entries: open.entries }
-          : { kind: 'sequence', range: range(open.start, end), items: open.items };
-      place(node);
-      if (open.kind === kind || stack.length === 0) break;
-      open = stack.pop();
+      // A brace that closes an outer mapping closes the sequences inside it too.
+      problems.add(start, end, frame.kind === 'mapping' ? 'Expected `}` before this.' : 'Expected `]` before this.');
+      finish(frame, start);
     }
+  };
+
+  const openKey = (frame: Frame, name: string, keyRange: Range, whole: Range): void => {
+    if (frame.key !== undefined) finishKey(frame, undefined, true);
+    else if (!separated && !unreadable) problems.add(whole.start, whole.end, 'Expected a comma before this property.');
+    frame.key = { name, keyRange, whole };
+    frame.colon = false;
+    frame.end = whole.end;
+    separated = false;
+    afterComma = false;
+    unreadable = false;
+  };
+
+  /** An unclosed string ends with its line; what was meant to follow it there is not part of it. */
+  const unclosedString = (start: number, end: number): void => {
+    const frame = stack.at(-1);
+    const isKey = frame?.kind === 'mapping' && frame.key === undefined;
+    const written = text.slice(start + 1, end);
+    const stop = isKey ? written.search(/[:,{}[\]]/) : written.search(/[,\s}\]]*$/);
+    const inner = range(start + 1, start + 1 + (stop < 0 ? written.length : stop));
+    const name = text.slice(inner.start, inner.end);
+    problems.add(start, inner.end, 'The string is not closed.');
+    if (isKey) {
+      openKey(frame, name, inner, range(start, inner.end));
+      if (stop >= 0) finishKey(frame, undefined, false);
+    } else placeScalar(start, inner.end, name, true);
+    // The closing quote took the separator with it.
+    if (end < text.length) separated = true;
+  };
+
+  const string = (start: number, end: number): void => {
+    const error = scanner.getTokenError();
+    if (error === ScanError.UnexpectedEndOfString) {
+      unclosedString(start, end);
+      return;
+    }
+    if (error !== ScanError.None) problems.add(start, end, 'The string holds an invalid escape or character.');
+    const frame = stack.at(-1);
+    if (frame?.kind === 'mapping' && (frame.key === undefined || isKeyAhead(text, end))) {
+      openKey(frame, scanner.getTokenValue(), range(start + 1, end - 1), range(start, end));
+    } else placeScalar(start, end, scanner.getTokenValue(), true);
+  };
+
+  const unknown = (start: number, end: number): void => {
+    const raw = text.slice(start, end);
+    if (raw === '-' && text.startsWith('Infinity', end) && endsLiteral(text, end + 8)) {
+      scanner.setPosition(end + 8);
+      placeScalar(start, end + 8, Number.NEGATIVE_INFINITY, false);
+      return;
+    }
+    if (Object.hasOwn(pythonLiterals, raw)) {
+      placeScalar(start, end, pythonLiterals[raw] ?? null, false);
+      return;
+    }
+    const frame = stack.at(-1);
+    if (frame === undefined && root !== undefined) {
+      afterTheEnd(start);
+      return;
+    }
+    if (frame?.kind === 'mapping' && isKeyAhead(text, end) && !unreadable) {
+      problems.add(start, end, 'Expected a property name in double quotes.');
+      const bare = /^'(.*)'$/.exec(raw)?.[1];
+      separated = true;
+      openKey(frame, bare ?? raw, bare === undefined ? range(start, end) : range(start + 1, end - 1), range(start, end));
+      return;
+    }
+    if (!unreadable) {
+      const more = frame?.kind === 'mapping' && frame.key === undefined;
+      problems.add(start, end, more ? 'Expected a property name in double quotes.' : 'Not a JSON value.');
+    }
+    if (frame?.kind === 'mapping') finishKey(frame, undefined, false);
+    unreadable = true;
+    separated = false;
+    afterComma = false;
   };
 
   for (let token = scanner.scan(); token !== SyntaxKind.EOF; token = scanner.scan()) {
@@ -93,12 +223,11 @@ export function parseJson(text: string): ParsedConfig {
     const end = start + scanner.getTokenLength();
     if (token === SyntaxKind.Trivia || token === SyntaxKind.LineBreakTrivia) continue;
     if (token === SyntaxKind.LineCommentTrivia || token === SyntaxKind.BlockCommentTrivia) {
-      comments.push({
-        range: range(start, end),
-        text: text.slice(start + 2, token === SyntaxKind.BlockCommentTrivia ? Math.max(start + 2, end - 2) : end),
-      });
+      const closed = token === SyntaxKind.BlockCommentTrivia && scanner.getTokenError() === ScanError.None;
+      comments.push({ range: range(start, end), text: text.slice(start + 2, closed ? end - 2 : end) });
       continue;
     }
+    if (over) continue;
     if (skippedDepth > 0) {
       if (token === SyntaxKind.OpenBraceToken || token === SyntaxKind.OpenBracketToken) skippedDepth++;
       else if (token === SyntaxKind.CloseBraceToken || token === SyntaxKind.CloseBracketToken) skippedDepth--;
@@ -108,85 +237,84 @@ export function parseJson(text: string): ParsedConfig {
     switch (token) {
       case SyntaxKind.OpenBraceToken:
       case SyntaxKind.OpenBracketToken: {
-        if (stack.length >= maximumDepth) {
-          if (!depthReported) problem(start, end, `Nested deeper than ${maximumDepth} levels; what is inside is not read.`);
-          depthReported = true;
+        const room = makeRoom(start, end);
+        if (over) break;
+        if (stack.length >= maximumDepth || !room) {
+          if (room && !depthReported) {
+            problems.add(start, end, `Nested deeper than ${maximumDepth} levels; what is inside is not read.`);
+            depthReported = true;
+          }
+          if (frame !== undefined) finishKey(frame, undefined, false);
           skippedDepth = 1;
+          separated = false;
+          afterComma = false;
           break;
         }
-        if (frame?.kind === 'sequence' && !separated) problem(start, end, 'Expected a comma.');
-        stack.push({ kind: token === SyntaxKind.OpenBraceToken ? 'mapping' : 'sequence', start, entries: [], items: [], key: undefined });
+        const kind = token === SyntaxKind.OpenBraceToken ? 'mapping' : 'sequence';
+        stack.push({ kind, start, entries: [], items: [], key: undefined, colon: false, end });
         separated = true;
+        afterComma = false;
+        unreadable = false;
         break;
       }
       case SyntaxKind.CloseBraceToken:
+        close('mapping', start, end);
+        break;
       case SyntaxKind.CloseBracketToken:
-        if (frame === undefined) {
-          if (!extraReported) problem(start, end, 'Nothing is open here.');
-          extraReported = true;
-        } else close(token === SyntaxKind.CloseBraceToken ? 'mapping' : 'sequence', end, true);
+        close('sequence', start, end);
         break;
       case SyntaxKind.CommaToken:
-        if (frame?.key !== undefined) {
-          problem(frame.key.keyRange.start, frame.key.keyRange.end, 'Expected a value.');
-          finishKey(frame, undefined, frame.key.keyRange.end);
+        if (frame === undefined) {
+          if (root !== undefined) afterTheEnd(start);
+          else problems.add(start, end, 'Unexpected comma.');
+          break;
+        }
+        if (frame.key !== undefined) finishKey(frame, undefined, true);
+        else if (afterComma || (frame.items.length === 0 && frame.entries.length === 0 && separated)) {
+          problems.add(start, end, 'Unexpected comma.');
         }
         separated = true;
+        afterComma = true;
+        unreadable = false;
         break;
       case SyntaxKind.ColonToken:
-        if (frame?.kind !== 'mapping' || frame.key === undefined) problem(start, end, 'Unexpected colon.');
+        if (frame === undefined && root !== undefined) afterTheEnd(start);
+        else if (frame?.key === undefined || frame.colon) {
+          if (!unreadable && !(frame?.kind === 'mapping' && separated && frame.entries.length > 0)) {
+            problems.add(start, end, 'Unexpected colon.');
+          }
+        } else frame.colon = true;
         break;
-      case SyntaxKind.StringLiteral: {
-        if (scanner.getTokenError() !== 0) problem(start, end, 'The string is not closed or holds an invalid escape.');
-        if (frame?.kind === 'mapping' && (frame.key === undefined || isKeyAhead(text, end))) {
-          if (frame.key !== undefined) {
-            problem(frame.key.keyRange.start, frame.key.keyRange.end, 'Expected a value.');
-            finishKey(frame, undefined, frame.key.keyRange.end);
-          } else if (!separated) problem(start, end, 'Expected a comma before this property.');
-          const inner = text.charCodeAt(end - 1) === 34 && end - start > 1 ? end - 1 : end;
-          frame.key = { name: scanner.getTokenValue(), keyRange: range(start + 1, inner) };
-          separated = false;
-        } else place(scalar(text, start, end, scanner.getTokenValue(), true));
+      case SyntaxKind.StringLiteral:
+        string(start, end);
         break;
-      }
       case SyntaxKind.NumericLiteral:
-        place(scalar(text, start, end, Number(text.slice(start, end)), false));
+        if (endsLiteral(text, end) && jsonNumber.test(text.slice(start, end)))
+          placeScalar(start, end, Number(text.slice(start, end)), false);
+        else unknown(start, end);
         break;
       case SyntaxKind.TrueKeyword:
-        place(scalar(text, start, end, true, false));
+        placeScalar(start, end, true, false);
         break;
       case SyntaxKind.FalseKeyword:
-        place(scalar(text, start, end, false, false));
+        placeScalar(start, end, false, false);
         break;
       case SyntaxKind.NullKeyword:
-        place(scalar(text, start, end, null, false));
+        placeScalar(start, end, null, false);
         break;
-      default: {
-        const raw = text.slice(start, end);
-        const literal = pythonLiterals[raw];
-        if (literal !== undefined) place(scalar(text, start, end, literal, false));
-        else if (frame !== undefined || root === undefined) problem(start, end, 'Not a JSON value.');
-        else if (!extraReported) {
-          extraReported = true;
-          problem(start, text.length, 'Text after the end of the JSON document.');
-        }
-      }
+      default:
+        unknown(start, end);
     }
   }
   if (stack.length > 0 || skippedDepth > 0) {
-    problem(text.length, text.length, 'The document ends before everything that was opened is closed.');
-    while (stack.length > 0) close(stack.at(-1)?.kind ?? 'mapping', text.length, false);
+    problems.add(text.length, text.length, 'The document ends before everything that was opened is closed.');
+    for (let frame = stack.pop(); frame !== undefined; frame = stack.pop()) {
+      finishKey(frame, undefined, false);
+      finish(frame, text.length);
+    }
   }
-  return { format: 'json', text, root, problems, comments };
+  return { format: 'json', text, root, problems: problems.sorted(), comments };
 }
-
-const scalar = (text: string, start: number, end: number, value: ScalarValue, quoted: boolean): ScalarNode => ({
-  kind: 'scalar',
-  range: range(start, end),
-  value,
-  raw: text.slice(start, end),
-  quoted,
-});
 
 /** A string followed by a colon is a key even where a value was due: the value before it is still to be typed. */
 function isKeyAhead(text: string, from: number): boolean {
