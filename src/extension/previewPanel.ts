@@ -1,11 +1,10 @@
 import * as vscode from 'vscode';
-import type { CommandTarget, DesignResult, StackSummary } from '../protocol/languageServer.ts';
+import { previewHtml } from '../../webview/html.ts';
+import { isFromPreview, type PreviewDesign, type ToPreview } from '../../webview/protocol.ts';
+import type { CommandTarget, Place, StackSummary } from '../protocol/languageServer.ts';
 import type { Server } from './server.ts';
 
 const viewType = 'headwise.attentionPreview';
-
-/** Quiet time after an edit before the page is told, in milliseconds. */
-const debounce = 150;
 
 export interface PreviewPanels {
   /** Opens the preview of a document's stack beside the editor, or brings the one that is open to the front. */
@@ -53,7 +52,20 @@ export function registerPreview(context: vscode.ExtensionContext, server: Server
   };
 }
 
-const keyOf = (target: CommandTarget | undefined): string => (target === undefined ? '' : `${target.uri}#${target.design}`);
+const keyOf = (target: CommandTarget | undefined): string => (target === undefined ? '' : sourceOf(target));
+
+/** A target as one string, as the page keeps it: the document's URI, with the stack's path as fragment where there are several. */
+const sourceOf = (target: CommandTarget): string =>
+  target.design === '' ? target.uri : `${target.uri}#${encodeURIComponent(target.design)}`;
+
+function targetOf(source: string): CommandTarget {
+  const [uri = '', design = ''] = source.split('#', 2);
+  try {
+    return { uri, design: decodeURIComponent(design) };
+  } catch {
+    return { uri, design: '' };
+  }
+}
 
 const resourceRoots = (context: vscode.ExtensionContext): vscode.Uri[] => [
   vscode.Uri.joinPath(context.extensionUri, 'dist'),
@@ -63,12 +75,22 @@ const resourceRoots = (context: vscode.ExtensionContext): vscode.Uri[] => [
 /** What the page kept of itself; it may be from another version. */
 function readState(state: unknown): CommandTarget | undefined {
   if (typeof state !== 'object' || state === null) return undefined;
-  const { uri, design } = state as { uri?: unknown; design?: unknown };
-  return typeof uri === 'string' ? { uri, design: typeof design === 'string' ? design : '' } : undefined;
+  const { source } = state as { source?: unknown };
+  return typeof source === 'string' && source !== '' ? targetOf(source) : undefined;
 }
+
+/** Shown where no config is open: a small grouped-query design. */
+const sampleDesign: PreviewDesign = { queryHeads: 8, keyValueHeads: 2, headDim: 64, valueDim: 64, causal: true, positions: 'rope' };
 
 class PreviewPanel {
   readonly #panel: vscode.WebviewPanel;
+  readonly #server: Server;
+  readonly #target: CommandTarget | undefined;
+  /** Where the last design sent writes its fields. */
+  #places: Readonly<Record<string, Place>> = {};
+  #ready = false;
+  #asked = 0;
+
   constructor(
     context: vscode.ExtensionContext,
     server: Server,
@@ -77,9 +99,124 @@ class PreviewPanel {
     target: CommandTarget | undefined,
   ) {
     this.#panel = panel;
-    void [context, server, log, target, debounce, {} as DesignResult | StackSummary];
+    this.#server = server;
+    this.#target = target;
+    const { webview } = panel;
+    webview.options = { enableScripts: true, localResourceRoots: resourceRoots(context) };
+    panel.iconPath = vscode.Uri.joinPath(context.extensionUri, 'media', 'icon.png');
+    if (target !== undefined) panel.title = vscode.l10n.t('Attention: {0}', nameOf(target.uri));
+    const subscriptions = [
+      webview.onDidReceiveMessage((message: unknown) => {
+        if (!isFromPreview(message)) log.warn(`The preview sent something unknown: ${JSON.stringify(message)?.slice(0, 200)}`);
+        else if (message.kind === 'error') log.error(`Preview: ${message.message}`);
+        else if (message.kind === 'reveal') void this.#revealField(message.field);
+        else {
+          this.#ready = true;
+          void this.#update();
+        }
+      }),
+      server.onDidChangeDesign((uri) => {
+        if (target !== undefined && (uri === '' || uri === target.uri)) void this.#update();
+      }),
+    ];
+    panel.onDidDispose(() => {
+      for (const subscription of subscriptions) subscription.dispose();
+    });
+    const resource = (...path: string[]): string =>
+      webview.asWebviewUri(vscode.Uri.joinPath(context.extensionUri, 'dist', ...path)).toString();
+    webview.html = previewHtml({
+      nonce: makeNonce(),
+      cspSource: webview.cspSource,
+      scriptUri: resource('webview', 'preview.js'),
+      styleUri: resource('webview', 'preview.css'),
+      workerUri: resource('webview', 'worker.js'),
+      wasmUri: resource('kernel', 'attention.wasm'),
+      relaxedWasmUri: resource('kernel', 'attention-relaxed.wasm'),
+      language: vscode.env.language,
+      debug: context.extensionMode !== vscode.ExtensionMode.Production,
+    });
   }
+
   reveal(): void {
     this.#panel.reveal(undefined, true);
   }
+
+  async #update(): Promise<void> {
+    if (!this.#ready) return;
+    const turn = ++this.#asked;
+    const message = await this.#message();
+    // A later edit overtook this one, or the panel is gone.
+    if (turn === this.#asked && message !== undefined) await this.#panel.webview.postMessage(message);
+  }
+
+  async #message(): Promise<ToPreview | undefined> {
+    const target = this.#target;
+    if (target === undefined) {
+      return { kind: 'design', title: vscode.l10n.t('Sample design'), source: '', design: sampleDesign, warnings: [] };
+    }
+    const title = nameOf(target.uri);
+    const source = sourceOf(target);
+    const unavailable = (reason: string): ToPreview => ({ kind: 'unavailable', title, source, reason });
+    const uri = vscode.Uri.parse(target.uri);
+    try {
+      // After a reload the document may not be open: the server reads open documents only.
+      await vscode.workspace.openTextDocument(uri);
+    } catch {
+      return unavailable(vscode.l10n.t('The file cannot be opened any more.'));
+    }
+    const result = await this.#server.design(uri);
+    const stack = result?.stacks.find(({ name }) => name === target.design) ?? result?.stacks[0];
+    if (stack === undefined) return unavailable(vscode.l10n.t('The file is no model config with dimensions at the moment.'));
+    this.#places = stack.places;
+    const design = toPreviewDesign(stack);
+    if (design === undefined) {
+      return unavailable(stack.warnings[0] ?? vscode.l10n.t('The file does not say how many heads there are, or how wide they are.'));
+    }
+    return {
+      kind: 'design',
+      title: stack.name === '' ? title : `${title}: ${stack.name}`,
+      source,
+      design,
+      warnings: stack.warnings.slice(0, 20),
+    };
+  }
+
+  async #revealField(field: string): Promise<void> {
+    const place = this.#places[field];
+    if (this.#target === undefined || place === undefined) return;
+    const uri = vscode.Uri.parse(this.#target.uri);
+    const range = new vscode.Range(place.line, place.character, place.line, place.character + place.length);
+    const shown = vscode.window.visibleTextEditors.find((editor) => editor.document.uri.toString() === uri.toString());
+    await vscode.window.showTextDocument(uri, { selection: range, viewColumn: shown?.viewColumn ?? vscode.ViewColumn.One });
+  }
+}
+
+function toPreviewDesign(stack: StackSummary): PreviewDesign | undefined {
+  const { queryHeads, headDim, keyValueHeads, valueDim, causal, layers, slidingWindow, positions, rotaryDim, ropeTheta } = stack;
+  if (queryHeads === undefined || headDim === undefined) return undefined;
+  return {
+    queryHeads,
+    keyValueHeads: keyValueHeads ?? queryHeads,
+    headDim,
+    valueDim: valueDim ?? headDim,
+    causal: causal ?? (stack.role === 'decoder' || stack.role === 'text'),
+    ...(layers === undefined ? {} : { layers }),
+    ...(slidingWindow === undefined ? {} : { slidingWindow }),
+    ...(positions === undefined ? {} : { positions }),
+    ...(rotaryDim === undefined ? {} : { rotaryDim }),
+    ...(ropeTheta === undefined ? {} : { ropeTheta }),
+  };
+}
+
+const nameOf = (uri: string): string => {
+  const { path } = vscode.Uri.parse(uri);
+  const parts = path.split('/').filter((part) => part !== '');
+  // Nearly every config is called config.json: its folder tells them apart.
+  return parts.slice(-2).join('/');
+};
+
+/** 128 random bits. */
+function makeNonce(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }

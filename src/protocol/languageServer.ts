@@ -42,6 +42,21 @@ export interface StackSummary {
   readonly causal?: boolean;
   /** In tokens. */
   readonly slidingWindow?: number;
+  /** 'rope', 'learned', ... */
+  readonly positions?: string;
+  /** In features of one head. */
+  readonly rotaryDim?: number;
+  readonly ropeTheta?: number;
+  /** Where the file writes what is above, zero-based lines and UTF-16 columns. */
+  readonly places: Readonly<Record<string, Place>>;
+  /** Messages of errors and warnings about what is above. */
+  readonly warnings: readonly string[];
+}
+
+export interface Place {
+  readonly line: number;
+  readonly character: number;
+  readonly length: number;
 }
 
 /** Null where the document is not a model config or not open. */

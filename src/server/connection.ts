@@ -444,7 +444,7 @@ export function serve(connection: Connection, host: Host): void {
       const findings = { error: 0, warning: 0, information: 0, hint: 0 };
       for (const finding of analysis.findings) findings[finding.severity]++;
       const { uri, version } = document;
-      const stacks = reading.designs.map((design) => toStackSummary(design, t));
+      const stacks = reading.designs.map((design) => toStackSummary(document, analysis, design, t));
       return { uri, version, summary: summariseFile(reading, t), dialect: reading.dialect, stacks, findings };
     }),
   );

@@ -18,12 +18,14 @@ import type { Lens } from '../features/codeLens.ts';
 import type { Completion } from '../features/completion.ts';
 import type { DiagnosticData } from '../features/diagnostics.ts';
 import type { Hint } from '../features/inlayHints.ts';
+import { sameRange } from '../features/locate.ts';
 import type { Translate } from '../features/messages.ts';
 import { summarise } from '../features/summary.ts';
-import type { CommandTarget, IgnoreTarget, StackSummary } from '../protocol/languageServer.ts';
+import type { CommandTarget, IgnoreTarget, Place, StackSummary } from '../protocol/languageServer.ts';
 import type { TextEdit } from '../text/edit.ts';
 import type { Severity } from '../text/finding.ts';
 import type { Range } from '../text/range.ts';
+import type { Analysis } from '../workspace/analyse.ts';
 
 /** What a client can show and do, as far as answers depend on it. */
 export interface ClientAbilities {
@@ -119,8 +121,20 @@ export const toInlayHint = (document: TextDocument, hint: Hint): InlayHint => ({
   paddingLeft: true,
 });
 
-export function toStackSummary(design: TransformerDesign, t: Translate): StackSummary {
+/** Fields that a client may show, and whose findings belong to them. */
+const shownFields = ['hiddenSize', 'queryHeads', 'keyValueHeads', 'headDim', 'valueDim', 'layers', 'slidingWindow', 'positions'] as const;
+
+export function toStackSummary(document: TextDocument, analysis: Analysis, design: TransformerDesign, t: Translate): StackSummary {
   const { name, role, family, fields } = design;
+  const places: Record<string, Place> = {};
+  for (const field of shownFields) {
+    const range = fields[field]?.source === 'written' ? fields[field].range : undefined;
+    if (range !== undefined) places[field] = { ...document.positionAt(range.start), length: range.end - range.start };
+  }
+  const about = shownFields.flatMap((field) => (fields[field]?.source === 'written' ? [fields[field].range, fields[field].keyRange] : []));
+  const warnings = analysis.findings
+    .filter(({ severity, range }) => severity !== 'hint' && severity !== 'information' && about.some((place) => sameRange(place, range)))
+    .map(({ message }) => message);
   return {
     name,
     role,
@@ -134,6 +148,11 @@ export function toStackSummary(design: TransformerDesign, t: Translate): StackSu
     layers: fields.layers?.value,
     causal: fields.causal?.value,
     slidingWindow: fields.slidingWindow?.value,
+    positions: fields.positions?.value,
+    rotaryDim: fields.rotaryDim?.value,
+    ropeTheta: fields.ropeTheta?.value,
+    places,
+    warnings,
   };
 }
 
