@@ -132,6 +132,8 @@ export const maximumValue = 10n ** 15n;
 
 const maximumLength = 4000;
 const maximumNesting = 100;
+/** Nobody reads more; a text that is no query at all would have one for each word. */
+const maximumProblems = 50;
 
 const nameTable: ReadonlyMap<string, QuantityName> = new Map(
   (Object.keys(quantities) as QuantityName[]).flatMap((name) =>
@@ -223,7 +225,7 @@ export function parseQuery(text: string): Query {
     if (dtype !== undefined) throw new QueryError(token.range, `The data type is already set to ${dtype.name}.`);
     dtype = { ...found, range: token.range };
   };
-  while (at < tokens.length) {
+  while (at < tokens.length && problems.length < maximumProblems) {
     guarded(() => {
       const token = tokens[at];
       if (token === undefined) return;
@@ -259,9 +261,8 @@ export function parseQuery(text: string): Query {
       }
       if (tokens[at]?.text === '?')
         throw new QueryError(tokens[at++]?.range ?? token.range, 'Solving for a quantity is not supported; give its value.');
-      const parser = { at, depth: 0 };
-      const end = assignmentEnd(tokens, at);
-      const expression = parseSum(tokens.slice(0, end), parser, endOf(equals));
+      const parser = { tokens, at, end: assignmentEnd(tokens, at), depth: 0 };
+      const expression = parseSum(parser, endOf(equals));
       at = parser.at;
       if (expressions.has(name))
         throw new QueryError(token.range, `The ${quantities[name].label} (${quantities[name].names[0]}) is set twice.`);
@@ -312,68 +313,73 @@ function tokenize(text: string, problems: QueryProblem[]): Token[] {
 }
 
 interface Parser {
+  readonly tokens: readonly Token[];
+  /** Where the assignment ends. */
+  readonly end: number;
   at: number;
   depth: number;
 }
 
-function parseSum(tokens: readonly Token[], parser: Parser, here: Range): Expression {
-  let left = parseProduct(tokens, parser, here);
+const tokenAt = (parser: Parser): Token | undefined => (parser.at < parser.end ? parser.tokens[parser.at] : undefined);
+
+function parseSum(parser: Parser, here: Range): Expression {
+  let left = parseProduct(parser, here);
   for (;;) {
-    const token = tokens[parser.at];
+    const token = tokenAt(parser);
     if (token === undefined || (token.text !== '+' && token.text !== '-')) return left;
     parser.at++;
-    const right = parseProduct(tokens, parser, endOf(token));
+    const right = parseProduct(parser, endOf(token));
     left = { kind: 'binary', operator: token.text, left, right, range: range(left.range.start, right.range.end) };
   }
 }
 
-function parseProduct(tokens: readonly Token[], parser: Parser, here: Range): Expression {
-  let left = parseUnary(tokens, parser, here);
+function parseProduct(parser: Parser, here: Range): Expression {
+  let left = parseUnary(parser, here);
   for (;;) {
-    const token = tokens[parser.at];
+    const token = tokenAt(parser);
     if (token === undefined || (token.text !== '*' && token.text !== '/' && token.text !== '//')) return left;
     parser.at++;
-    const right = parseUnary(tokens, parser, endOf(token));
+    const right = parseUnary(parser, endOf(token));
     left = { kind: 'binary', operator: token.text, left, right, range: range(left.range.start, right.range.end) };
   }
 }
 
-function parseUnary(tokens: readonly Token[], parser: Parser, here: Range): Expression {
-  const token = tokens[parser.at];
+function parseUnary(parser: Parser, here: Range): Expression {
+  const token = tokenAt(parser);
   if (++parser.depth > maximumNesting) throw new QueryError(token?.range ?? here, 'This is nested too deeply.');
   try {
     if (token?.text === '-') {
       parser.at++;
-      const operand = parseUnary(tokens, parser, endOf(token));
+      const operand = parseUnary(parser, endOf(token));
       return { kind: 'negative', operand, range: range(token.range.start, operand.range.end) };
     }
     if (token?.text === '+') {
       parser.at++;
-      return parseUnary(tokens, parser, endOf(token));
+      return parseUnary(parser, endOf(token));
     }
-    return parsePower(tokens, parser, here);
+    return parsePower(parser, here);
   } finally {
     parser.depth--;
   }
 }
 
-function parsePower(tokens: readonly Token[], parser: Parser, here: Range): Expression {
-  const left = parseAtom(tokens, parser, here);
-  const token = tokens[parser.at];
+function parsePower(parser: Parser, here: Range): Expression {
+  const left = parseAtom(parser, here);
+  const token = tokenAt(parser);
   if (token === undefined || (token.text !== '^' && token.text !== '**')) return left;
   parser.at++;
-  const right = parseUnary(tokens, parser, endOf(token));
+  const right = parseUnary(parser, endOf(token));
   return { kind: 'binary', operator: '^', left, right, range: range(left.range.start, right.range.end) };
 }
 
-function parseAtom(tokens: readonly Token[], parser: Parser, here: Range): Expression {
-  const token = tokens[parser.at];
+function parseAtom(parser: Parser, here: Range): Expression {
+  const token = tokenAt(parser);
   if (token === undefined) throw new QueryError(here, 'A number belongs here.');
   parser.at++;
-  if (token.kind === 'number') return parseNumber(tokens, parser, token);
+  if (token.kind === 'number') return parseNumber(parser, token);
   if (token.text === '(') {
-    const inner = parseSum(tokens, parser, endOf(token));
-    const close = tokens[parser.at];
+    const inner = parseSum(parser, endOf(token));
+    const close = tokenAt(parser);
     if (close?.text !== ')')
       throw new QueryError(close?.range ?? range(inner.range.end, inner.range.end), 'A closing parenthesis belongs here.');
     parser.at++;
@@ -391,7 +397,7 @@ function parseAtom(tokens: readonly Token[], parser: Parser, here: Range): Expre
   throw new QueryError(token.range, 'A number belongs here.');
 }
 
-function parseNumber(tokens: readonly Token[], parser: Parser, token: Token): Expression {
+function parseNumber(parser: Parser, token: Token): Expression {
   const [mantissa = '', exponentText = '0'] = token.text.replaceAll('_', '').toLowerCase().split('e');
   const exponent = Number(exponentText);
   if (Math.abs(exponent) > 30) throw new QueryError(token.range, `${token.text} is beyond what can be meant; sizes go up to 10^15.`);
@@ -402,7 +408,7 @@ function parseNumber(tokens: readonly Token[], parser: Parser, token: Token): Ex
   if (exponent >= 0) numerator *= 10n ** BigInt(exponent);
   else denominator *= 10n ** BigInt(-exponent);
   let end = token.range.end;
-  const unit = tokens[parser.at];
+  const unit = tokenAt(parser);
   // A unit touches its number: `8k`. `T=8 k=...` starts a new assignment.
   if (unit?.kind === 'word' && !unit.spaced) {
     const factor = units[unit.text.toLowerCase()];
@@ -498,11 +504,11 @@ function evaluateAll(expressions: ReadonlyMap<QuantityName, Expression>, problem
         const below = numerator / denominator;
         throw new QueryError(
           expression.range,
-          `The ${label} is a whole number, not ${numerator}/${denominator}; ${below > 0n ? `${below} or ` : ''}${below + 1n} would work.`,
+          `This is the ${label}, a whole number, not ${numerator}/${denominator}: ${below > 0n ? `${below} or ` : ''}${below + 1n} would work.`,
         );
       }
-      if (numerator <= 0n) throw new QueryError(expression.range, `The ${label} is at least 1, not ${numerator}.`);
-      if (numerator > maximumValue) throw new QueryError(expression.range, `The ${label} is at most 10^15.`);
+      if (numerator <= 0n) throw new QueryError(expression.range, `At least 1 is needed here (${label}), not ${numerator}.`);
+      if (numerator > maximumValue) throw new QueryError(expression.range, `At most 10^15 is understood here (${label}).`);
       values[name] = { value: numerator, range: expression.range };
     } catch (error) {
       if (!(error instanceof QueryError)) throw error;

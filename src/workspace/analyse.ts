@@ -1,8 +1,8 @@
 import type { ConfigReading } from '../design/design.ts';
 import { readDesign } from '../design/read.ts';
 import { runRules } from '../rules/run.ts';
-import { parseJson } from '../syntax/json.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
+import { formatOf, parseConfig } from '../syntax/read.ts';
 import type { Finding } from '../text/finding.ts';
 import { familyOf, filterFindings, isExcluded } from './filter.ts';
 import type { Settings } from './settings.ts';
@@ -23,9 +23,15 @@ export interface Analysis {
 
 /** Never throws; O(size of the text). */
 export function analyse(input: AnalysisInput, settings: Settings): Analysis {
-  const parsed = parseJson(input.text);
-  if (isExcluded(input.path, settings)) return { parsed, reading: undefined, findings: [] };
+  if (isExcluded(input.path, settings)) return notRead(input);
+  const parsed = parseConfig(input.text, input);
   const reading = readDesign(parsed, { family: familyOf(input.path, settings) });
   const findings = reading === undefined ? [] : filterFindings(runRules(reading, settings), parsed, input.path, settings);
   return { parsed, reading, findings };
 }
+
+const notRead = (input: AnalysisInput): Analysis => ({
+  parsed: { format: formatOf(input.text, input), text: input.text, root: undefined, problems: [], comments: [] },
+  reading: undefined,
+  findings: [],
+});
