@@ -20,6 +20,13 @@ const maximumDepth = 9;
 const notStacks =
   /^(attn_config|ffn_config|attention|attn|mlp|moe|ffn|feed_forward|rope|rope_scaling|rope_parameters|rotary|quantization|quantization_config|latent_attention|extra_attention_params|extra_ffn_params|ssm_cfg|norm_kwargs|init_config|generation_config|tokenizer|task_specific_params|id2label|label2id|optim|optimizer|scheduler|data|dataset|callbacks|loggers?|criterion|loss|lora|lora_config|peft_config|auto_map|compression_config|hydra|exp_manager|checkpoint|training_args|eval|vocab|added_tokens_decoder|\w+_config_dict)$/;
 
+/** What a stack's reading needs to know of its file. */
+interface FileContext {
+  readonly sections: readonly Section[];
+  /** The file builds on others that are not read (gin's `include`): what it leaves out may be set there. */
+  readonly partial: boolean;
+}
+
 type Fields = { -readonly [K in keyof DesignFields]?: DesignFields[K] };
 
 /** What a parsed file says about a model; undefined when it is not a model config. O(number of nodes), bounded. */
@@ -36,6 +43,7 @@ export function readDesign(parsed: ParsedConfig, options: ReadOptions = {}): Con
       familyOf(declaredType(rootSection) ?? '') !== undefined);
   if (!declaresModel && !sections.some((section) => evidence(section) >= 3)) return undefined;
 
+  const file: FileContext = { sections, partial: parsed.format === 'gin' && /^\s*include\b/m.test(parsed.text) };
   const designs: TransformerDesign[] = [];
   const taken: MappingNode[] = [];
   for (const section of sections) {
@@ -44,7 +52,7 @@ export function readDesign(parsed: ParsedConfig, options: ReadOptions = {}): Con
       (other) => other !== section && taken.includes(other.mapping) && section.path.startsWith(other.path === '' ? '' : `${other.path}.`),
     );
     if (parent !== undefined && /(^|\.)layers?\.|blocks?\./.test(section.path)) continue;
-    const found = readStacks(section, familyFor(section, rootSection, sections, options), sections);
+    const found = readStacks(section, familyFor(section, rootSection, sections, options), file);
     if (found.length === 0) continue;
     taken.push(section.mapping);
     designs.push(...found);
@@ -217,10 +225,10 @@ const affixes: readonly { readonly prefix?: string; readonly suffix?: string; re
   { suffix: '_for_audio', name: 'audio', role: 'audio' },
 ];
 
-function readStacks(section: Section, family: Family | undefined, all: readonly Section[]): TransformerDesign[] {
+function readStacks(section: Section, family: Family | undefined, file: FileContext): TransformerDesign[] {
   const stages = readStages(section, family);
   if (stages.length > 0) return stages;
-  const reader = new StackReader(section, family, all);
+  const reader = new StackReader(section, family, file);
   if (
     reader.usesFamily &&
     family !== undefined &&
@@ -242,7 +250,7 @@ function readStacks(section: Section, family: Family | undefined, all: readonly 
       (name === 'audio' || name === 'text' ? ['state', 'head', 'layer'].some((word) => part.number(word) !== undefined) : false);
     if (!has('layers') || !(has('queryHeads') || has('hiddenSize'))) continue;
     if (!has('queryHeads') && part.number('head_width') === undefined && name !== 'vision') continue;
-    const design = new StackReader(part, undefined, all, section).read(undefined, name, role);
+    const design = new StackReader(part, undefined, file, section).read(undefined, name, role);
     if (design !== undefined && !designs.some((other) => other.name === design.name)) designs.push(design);
   }
   const own = reader.read(undefined, section.path, roleOf(section, family));
@@ -366,19 +374,19 @@ type Part = 'encoder' | 'decoder' | undefined;
 class StackReader {
   readonly #section: Section;
   readonly #family: Family | undefined;
-  readonly #all: readonly Section[];
+  readonly #file: FileContext;
   /** Where names without the section's affix are found. */
   readonly #shared: Section | undefined;
   readonly #custom: boolean;
   /** Whether the family's own key names are used here (else the lexicon's). */
   readonly usesFamily: boolean;
 
-  constructor(section: Section, family: Family | undefined, all: readonly Section[], shared?: Section) {
+  constructor(section: Section, family: Family | undefined, file: FileContext, shared?: Section) {
     this.#section = section;
     this.#family = family;
-    this.#all = all;
+    this.#file = file;
     this.#shared = shared;
-    this.#custom = section.has('auto_map') || (all[0]?.has('auto_map') ?? false) || !isLibraryConfig(section, all);
+    this.#custom = section.has('auto_map') || (file.sections[0]?.has('auto_map') ?? false) || !isLibraryConfig(section, file.sections);
     this.usesFamily = family !== undefined && this.#familyKeysPresent(family);
   }
 
@@ -499,12 +507,12 @@ class StackReader {
     set('queryHeads', whisper !== undefined ? this.#written(whisper.queryHeads) : this.#take('queryHeads', part));
     set('layers', whisper !== undefined ? this.#written(whisper.layers) : this.#take('layers', part));
     if (this.#shared !== undefined && fields.hiddenSize === undefined) {
-      const shared = new StackReader(this.#shared, undefined, this.#all).#byLexicon('hiddenSize');
+      const shared = new StackReader(this.#shared, undefined, this.#file).#byLexicon('hiddenSize');
       set('hiddenSize', shared);
     }
     if (fields.hiddenSize === undefined && /(^|\.)decoder_conf$/.test(section.path)) {
       // WeNet and ESPnet: the decoder is as wide as the encoder's output.
-      const encoder = this.#all.find((other) => other.path === section.path.replace(/decoder_conf$/, 'encoder_conf'));
+      const encoder = this.#file.sections.find((other) => other.path === section.path.replace(/decoder_conf$/, 'encoder_conf'));
       const width = encoder?.number('output_size');
       const entry = encoder?.entry('output_size');
       if (width !== undefined)
@@ -582,7 +590,7 @@ class StackReader {
       const nested = section.child(child);
       if (nested === undefined) continue;
       if (nested.string('attn_type') === 'multiquery_attention') return derived(1, '1 (attn_type)', child);
-      const field = new StackReader(nested, undefined, this.#all).#byLexicon('keyValueHeads');
+      const field = new StackReader(nested, undefined, this.#file).#byLexicon('keyValueHeads');
       if (field !== undefined) return field;
     }
     const found = this.#take('keyValueHeads', undefined);
@@ -601,7 +609,7 @@ class StackReader {
     const family = this.usesFamily ? this.#family : undefined;
     const latent = section.child('latent_attention') ?? section;
     const part = (name: string): Field<number> | undefined => {
-      const holder = latent === section ? this : new StackReader(latent, undefined, this.#all);
+      const holder = latent === section ? this : new StackReader(latent, undefined, this.#file);
       const written = holder.#written(name);
       if (written !== undefined) return written;
       const value = latent.lookup(name).state === 'absent' && !this.#custom ? family?.fields.get(name) : undefined;
@@ -693,7 +701,7 @@ class StackReader {
     for (const name of this.#section.names) if (notAttention.test(name)) return this.usesFamily;
     const layers = this.#section.entry('attention_config')?.value;
     if (layers !== undefined && isSequence(layers) && /^\W*(mamba|rwkv|gmlp|amlp)\W/.test(this.#textOf(layers))) return false;
-    const type = `${declaredType(this.#section) ?? ''} ${this.#all[0]?.string('model_type') ?? ''}`;
+    const type = `${declaredType(this.#section) ?? ''} ${this.#file.sections[0]?.string('model_type') ?? ''}`;
     return this.usesFamily || (!notAttention.test(type) && !/hawk|griffin|mamba|rwkv|mingru|minlstm|xlstm/.test(type));
   }
 
@@ -711,6 +719,7 @@ class StackReader {
   #dividesByDefault(family: Family | undefined): boolean {
     if (family === undefined) {
       const section = this.#section;
+      if (this.#file.partial) return false;
       // lucidrains' libraries give each head 64 features whatever the width.
       const lucidrains =
         section.has('dim') && section.has('heads') && (section.has('depth') || section.has('max_seq_len') || section.has('num_tokens'));
@@ -752,7 +761,7 @@ class StackReader {
         : 'unknown';
     for (const holder of [section, section.child('attn_config'), section.child('extra_attention_params'), section.child('attention')]) {
       if (holder === undefined) continue;
-      const found = (holder === section ? this : new StackReader(holder, undefined, this.#all)).#byLexicon('headDim');
+      const found = (holder === section ? this : new StackReader(holder, undefined, this.#file)).#byLexicon('headDim');
       if (found !== undefined) return found;
     }
     return undefined;
@@ -801,7 +810,7 @@ class StackReader {
     }
     for (const child of ['ffn_config', 'extra_ffn_params']) {
       const nested = section.child(child);
-      const written = nested === undefined ? undefined : new StackReader(nested, undefined, this.#all).#byLexicon('intermediateSize');
+      const written = nested === undefined ? undefined : new StackReader(nested, undefined, this.#file).#byLexicon('intermediateSize');
       if (written !== undefined) return written;
     }
     // A family's list of widths (one per layer) that are not all the same has no single answer.
@@ -858,7 +867,7 @@ class StackReader {
 
   #experts(fields: Fields): void {
     const moe = this.#section.child('moe') ?? this.#section.child('ffn_config');
-    const nested = moe === undefined ? undefined : new StackReader(moe, undefined, this.#all);
+    const nested = moe === undefined ? undefined : new StackReader(moe, undefined, this.#file);
     for (const concept of ['experts', 'expertsPerToken', 'expertIntermediateSize', 'sharedExperts'] as const) {
       const found =
         (nested === undefined ? undefined : nested.#byLexicon(concept)) ??
@@ -982,7 +991,7 @@ class StackReader {
   #rotaryFactor(): Field<number> | undefined {
     for (const holder of [this.#section, this.#section.child('rope_parameters'), this.#section.child('rope_scaling')]) {
       if (holder === undefined) continue;
-      const reader = holder === this.#section ? this : new StackReader(holder, undefined, this.#all);
+      const reader = holder === this.#section ? this : new StackReader(holder, undefined, this.#file);
       for (const name of ['partial_rotary_factor', 'rotary_pct', 'rotary_percentage', 'rotary_percent', 'rope_pct']) {
         const written = reader.#written(name);
         if (written !== undefined) return written;
