@@ -2,7 +2,7 @@ import type { ConfigReading } from '../design/design.ts';
 import { readDesign } from '../design/read.ts';
 import { runRules } from '../rules/run.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
-import { formatOf, parseConfig, parseConfig } from '../syntax/read.ts';
+import { formatOf, parseConfig } from '../syntax/read.ts';
 import type { Finding } from '../text/finding.ts';
 import { familyOf, filterFindings, isExcluded } from './filter.ts';
 import type { Settings } from './settings.ts';
