@@ -160,17 +160,11 @@ function evidence(section: Section): number {
     sum += weight;
   }
   if (isClipTower(section)) return 3;
-  for (const affix of affixes) {
-    if (weakOnly === false) break;
-    const part = new Section(section.mapping, section.path, affix);
-    if (
-      part.number('num_attention_heads') !== undefined ||
-      part.number('attention_heads') !== undefined ||
-      part.number('heads') !== undefined ||
-      (part.number('layers') !== undefined && part.number('width') !== undefined)
-    )
-      return 3;
-  }
+  if (weakOnly)
+    for (const { prefix = '', suffix = '' } of affixes) {
+      const has = (name: string): boolean => section.number(prefix + name + suffix) !== undefined;
+      if (has('num_attention_heads') || has('attention_heads') || has('heads') || (has('layers') && has('width'))) return 3;
+    }
   return weakOnly && !hasModelWord ? 0 : sum;
 }
 
@@ -244,6 +238,7 @@ function readStacks(section: Section, family: Family | undefined, file: FileCont
   );
   for (const { name, role, ...affix } of reader.usesFamily ? [] : affixes) {
     if (hasOwn && (name === 'encoder' || name === 'decoder')) continue;
+    if (!section.hasAffix(affix)) continue;
     const part = new Section(section.mapping, section.path, affix);
     const has = (concept: LexiconConcept): boolean =>
       lexicon[concept].some((word) => part.number(word) !== undefined) ||

@@ -41,6 +41,11 @@ export class Section {
     return this.#entries.keys();
   }
 
+  hasAffix({ prefix = '', suffix = '' }: { readonly prefix?: string; readonly suffix?: string }): boolean {
+    for (const name of this.#entries.keys()) if (name.startsWith(prefix) && name.endsWith(suffix)) return true;
+    return false;
+  }
+
   has(name: string): boolean {
     return this.#entries.has(name);
   }
