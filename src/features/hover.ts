@@ -25,7 +25,8 @@ export function hover(analysis: Analysis, offset: number, t: Translate = english
   const at = locate(parsed.root, offset);
   if (at === undefined) return undefined;
   const { entry, mappings } = at;
-  const onKey = offset <= entry.keyRange.end;
+  // The quote and the colon after a key belong to it.
+  const onKey = entry.value === undefined || offset < entry.value.range.start;
   const target = onKey ? entry.keyRange : isScalar(entry.value) ? entry.value.range : entry.keyRange;
   const owned = fieldsWrittenAt(reading, entry);
   const lines = new LineIndex(parsed.text);

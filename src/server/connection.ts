@@ -40,6 +40,7 @@ import {
   type ReadFileParams,
   readFileRequest,
 } from '../protocol/languageServer.ts';
+import { maximumLength } from '../syntax/read.ts';
 import { type Analysis, analyse } from '../workspace/analyse.ts';
 import { mergeSettings, projectSettingsFiles, readProjectSettings } from '../workspace/projectSettings.ts';
 import { defaultSettings, type Settings } from '../workspace/settings.ts';
@@ -64,9 +65,6 @@ export interface Host {
   readonly readFile: (uri: string) => Promise<string | undefined>;
   readonly version: string;
 }
-
-/** Longer documents are left alone: no config comes near it, and every keystroke would cost. In UTF-16 units. */
-export const maximumLength = 5_000_000;
 
 /** Longer queries are cut. */
 const maximumQuery = 2000;

@@ -74,7 +74,8 @@ export class TestClient {
 
   private constructor(options: StartOptions) {
     const [command = process.execPath, ...args] = options.command ?? [process.execPath, serverPath, '--stdio'];
-    if (options.command === undefined && !existsSync(serverPath)) throw new Error('dist/server/node.js is missing: run `npm run build` first');
+    if (options.command === undefined && !existsSync(serverPath))
+      throw new Error('dist/server/node.js is missing: run `npm run build` first');
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.process = child;
     this.settings = options.settings ?? {};
@@ -140,7 +141,10 @@ export class TestClient {
   async change(uri: string, changes: TextDocumentContentChangeEvent[]): Promise<void> {
     const version = this.document(uri).version + 1;
     this.#documents.set(uri, TextDocument.update(this.document(uri), changes, version));
-    await this.connection.sendNotification(DidChangeTextDocumentNotification.type, { textDocument: { uri, version }, contentChanges: changes });
+    await this.connection.sendNotification(DidChangeTextDocumentNotification.type, {
+      textDocument: { uri, version },
+      contentChanges: changes,
+    });
   }
 
   /** Replaces the first occurrence of a text, as an incremental change. */
@@ -166,7 +170,11 @@ export class TestClient {
   }
 
   async codeActions(uri: string, range: Range, only?: string[], diagnostics: Diagnostic[] = []): Promise<CodeAction[]> {
-    const actions = await this.connection.sendRequest(CodeActionRequest.type, { textDocument: { uri }, range, context: { diagnostics, only } });
+    const actions = await this.connection.sendRequest(CodeActionRequest.type, {
+      textDocument: { uri },
+      range,
+      context: { diagnostics, only },
+    });
     return (actions ?? []).filter((action): action is CodeAction => 'title' in action && typeof action.command !== 'string');
   }
 
