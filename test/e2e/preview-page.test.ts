@@ -1,0 +1,461 @@
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { launchChromium } from '../../scripts/lib/browser.mjs';
+import { root, waitFor } from '../../scripts/lib/process.mjs';
+import { createReferenceKernel } from '../../src/kernel/reference.ts';
+import { makeSample, type SampleSettings } from '../../webview/preview/sample.ts';
+import type { DesignMessage, FromPreview, PreviewDesign, ToPreview } from '../../webview/protocol.ts';
+import { type PreviewServer, startPreviewServer, themeScript } from './preview-server.ts';
+import type { Theme } from './workbench.ts';
+
+const grouped: PreviewDesign = { queryHeads: 8, keyValueHeads: 2, headDim: 64, valueDim: 64, causal: true, layers: 12, positions: 'rope' };
+
+const message = (design: Partial<PreviewDesign> = {}, rest: Partial<DesignMessage> = {}): DesignMessage => ({
+  kind: 'design',
+  title: 'samples/config.json',
+  source: 'file:///samples/config.json',
+  design: { ...grouped, ...design },
+  warnings: [],
+  ...rest,
+});
+
+/** What the page tells tests (window.headwisePreview), with its tensors as arrays. */
+interface Shown {
+  readonly settings: SampleSettings;
+  readonly opened: number | undefined;
+  readonly kernel: string;
+  readonly tokens: readonly string[];
+  readonly size: number;
+  readonly pooled: boolean;
+  readonly maps: readonly number[];
+  readonly output: readonly number[];
+  readonly statistics: readonly Readonly<Record<string, number>>[];
+}
+
+class Preview {
+  readonly page: Page;
+  /** Scripts that the policy refused, errors and console errors. */
+  readonly complaints: string[] = [];
+
+  constructor(page: Page) {
+    this.page = page;
+    page.on('pageerror', (error) => this.complaints.push(String(error)));
+    page.on('console', (line) => {
+      if (line.type() === 'error') this.complaints.push(line.text());
+    });
+  }
+
+  async send(sent: ToPreview | Readonly<Record<string, unknown>>): Promise<void> {
+    await this.page.evaluate((data) => window.postMessage(data, '*'), sent);
+  }
+
+  /** Waits until an expression holds in the page, asked from here: the page's policy forbids it to evaluate strings. */
+  async until(expression: string): Promise<void> {
+    await waitFor(expression, async () => ((await this.page.evaluate(expression)) ? true : undefined), { timeout: 30_000 });
+  }
+
+  /** Waits until nothing is being computed and what is shown satisfies `until` (an expression over `p`, the page's report). */
+  async settled(until = 'true'): Promise<Shown> {
+    await this.until(`(() => { const p = window.headwisePreview; return p && p.result && !p.busy && !p.stale && (${until}); })()`);
+    return this.page.evaluate(`(() => {
+      const { settings, opened, result } = window.headwisePreview;
+      const { kernel, tokens, size, pooled, maps, output, statistics } = result;
+      return { settings, opened, kernel, tokens, size, pooled, maps: size * size * statistics.length <= 40000 ? [...maps] : [], output: [...output], statistics };
+    })()`) as Promise<Shown>;
+  }
+
+  async design(change: Partial<PreviewDesign> = {}, rest: Partial<DesignMessage> = {}): Promise<Shown> {
+    const { design } = message(change);
+    await this.send(message(change, rest));
+    return this.settled(`p.result.design.queryHeads === ${design.queryHeads} && p.result.design.keyValueHeads === ${design.keyValueHeads}`);
+  }
+
+  sent(): Promise<readonly FromPreview[]> {
+    return this.page.evaluate('window.sent') as Promise<readonly FromPreview[]>;
+  }
+
+  text(selector: string): Promise<string> {
+    return this.page.locator(selector).innerText();
+  }
+
+  /** Picks an option of one of the page's drop-downs with the keyboard. */
+  async choose(id: string, option: string): Promise<void> {
+    await this.page.locator(`#${id}`).click();
+    await this.page
+      .locator(`#${id} vscode-option`)
+      .filter({ hasText: new RegExp(`^\\s*${option}\\s*$`) })
+      .click();
+  }
+
+  /** Pixels of a head's canvas, as drawn. */
+  pixels(head: number): Promise<readonly number[]> {
+    return this.page.evaluate((index) => {
+      const canvas = document.querySelector(`button[data-head="${index}"] canvas`) as HTMLCanvasElement;
+      const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+      return [...context.getImageData(0, 0, canvas.width, canvas.height).data];
+    }, head);
+  }
+}
+
+/** Weights and output of the same sample by the TypeScript reference in this process. */
+function expected(design: PreviewDesign, settings: SampleSettings) {
+  const { problem, input, tokens } = makeSample(design, settings);
+  return { tokens, ...createReferenceKernel().multiHeadAttention(problem, input, { statistics: true }) };
+}
+
+function assertNear(actual: readonly number[], reference: Float32Array, tolerance: number): void {
+  assert.equal(actual.length, reference.length);
+  for (const [i, value] of actual.entries()) {
+    assert.ok(Math.abs(value - (reference[i] as number)) <= tolerance, `number ${i} is ${value}, the reference has ${reference[i]}`);
+  }
+}
+
+describe('the attention preview in a browser', function () {
+  this.timeout(60_000);
+  let browser: Browser;
+  let server: PreviewServer;
+
+  before(async () => {
+    browser = await launchChromium(console.log);
+    server = await startPreviewServer(root);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  async function open(
+    theme: Theme = 'light',
+    options: { url?: string; init?: string; width?: number; height?: number } = {},
+  ): Promise<Preview> {
+    const context = await browser.newContext({
+      viewport: { width: options.width ?? 1180, height: options.height ?? 860 },
+      colorScheme: theme,
+    });
+    const page = await context.newPage();
+    page.setDefaultTimeout(15_000);
+    await page.addInitScript(`
+      window.sent = [];
+      window.acquireVsCodeApi = () => ({
+        postMessage: (message) => window.sent.push(message),
+        getState: () => JSON.parse(sessionStorage.getItem('state') ?? 'null'),
+        setState: (state) => sessionStorage.setItem('state', JSON.stringify(state)),
+      });
+      document.addEventListener('DOMContentLoaded', () => ${themeScript(theme)}, { once: true });
+      ${options.init ?? ''}`);
+    const preview = new Preview(page);
+    await page.goto(options.url ?? server.url);
+    await preview.until(`window.sent.some((message) => message.kind === 'ready')`);
+    return preview;
+  }
+
+  async function using(preview: Preview, check: (preview: Preview) => Promise<void>): Promise<void> {
+    await check(preview);
+    assert.deepEqual(preview.complaints, []);
+    await preview.page.context().close();
+  }
+
+  it('shows the weights that the reference computes, from a WebAssembly kernel in a worker', async () => {
+    await using(await open(), async (preview) => {
+      const shown = await preview.design();
+      assert.match(shown.kernel, /^wasm-/);
+      const reference = expected(grouped, shown.settings);
+      assert.deepEqual(shown.tokens, reference.tokens);
+      assert.equal(shown.maps.length, 8 * 48 * 48);
+      assertNear(shown.maps, reference.weights as Float32Array, 1e-5);
+      assertNear(shown.output, reference.output, 1e-4);
+      for (const [head, statistics] of (reference.statistics ?? []).entries()) {
+        for (const [name, value] of Object.entries(statistics)) {
+          if (name === 'span') continue; // counts whole keys: one weight rounded otherwise moves it
+          assert.ok(Math.abs((shown.statistics[head]?.[name] as number) - value) < 1e-4, `head ${head}: ${name}`);
+        }
+      }
+      assert.match(await preview.text('#status'), /^8 heads × 48 × 48 weights computed in [\d.]+ ms \(WebAssembly, (relaxed )?SIMD\)$/);
+      assert.deepEqual(server.missing, []);
+    });
+  });
+
+  it('says what the design is and who shares which KV head', async () => {
+    await using(await open(), async (preview) => {
+      await preview.design();
+      assert.equal(await preview.text('#title'), 'samples/config.json');
+      assert.deepEqual(await preview.page.locator('#facts button').allInnerTexts(), [
+        '8 query heads',
+        '2 KV heads',
+        'head dim 64',
+        'rope positions',
+        '12 layers',
+      ]);
+      assert.equal(
+        await preview.text('#sharing'),
+        'Grouped-query attention, 4 to 1: query heads 0–3 share KV head 0, 4–7 share KV head 1.',
+      );
+      assert.deepEqual(await preview.page.locator('.group h2').allInnerTexts(), ['KV head 0', 'KV head 1']);
+      assert.equal(await preview.page.locator('.group').first().locator('canvas').count(), 4);
+      await preview.design({ queryHeads: 6, keyValueHeads: 1 });
+      assert.equal(await preview.text('#sharing'), 'All 6 query heads share one KV head (multi-query attention).');
+      await preview.design({ queryHeads: 3, keyValueHeads: 3 });
+      assert.equal(await preview.page.locator('.group').count(), 0);
+      assert.equal(await preview.page.locator('#maps canvas').count(), 3);
+    });
+  });
+
+  it('draws what was computed, hides what the mask hides, and draws anew when the mask changes', async () => {
+    await using(await open(), async (preview) => {
+      const causal = await preview.design();
+      const before = await preview.pixels(3);
+      assert.equal(before.length, 48 * 48 * 4);
+      for (let row = 0; row < 48; row++) {
+        for (let column = 0; column < 48; column++) {
+          assert.equal(before[(row * 48 + column) * 4 + 3], column <= row ? 255 : 0, `opacity at ${row}, ${column}`);
+        }
+      }
+      // Darker means heavier on the light map: the order of luminance is the reverse order of weights.
+      const luminance = (i: number): number =>
+        0.2126 * (before[i * 4] as number) + 0.7152 * (before[i * 4 + 1] as number) + 0.0722 * (before[i * 4 + 2] as number);
+      const cells = Array.from({ length: 48 }, (_, column) => 47 * 48 + column);
+      const weightAt = (cell: number): number => causal.maps[3 * 48 * 48 + cell] as number;
+      for (const a of cells) for (const b of cells) if (weightAt(a) > weightAt(b) + 0.01) assert.ok(luminance(a) < luminance(b) + 1);
+
+      await preview.page.locator('#causal').click();
+      const open = await preview.settled('!p.settings.causal && !p.result.settings.causal');
+      assertNear(open.maps, expected(grouped, open.settings).weights as Float32Array, 1e-5);
+      const after = await preview.pixels(3);
+      assert.ok(after.every((value, i) => i % 4 !== 3 || value === 255));
+      assert.notDeepEqual(after, before);
+
+      await preview.page.locator('#causal').click();
+      await preview.settled('p.settings.causal && p.result.settings.causal');
+      assert.deepEqual(await preview.pixels(3), before);
+    });
+  });
+
+  it('computes anew for another seed, length and text', async () => {
+    await using(await open(), async (preview) => {
+      const first = await preview.design();
+      await preview.page.locator('#seed').getByRole('textbox').fill('77');
+      const seeded = await preview.settled('p.result.settings.seed === 77');
+      assert.notDeepEqual(seeded.maps, first.maps);
+      assertNear(seeded.maps, expected(grouped, seeded.settings).weights as Float32Array, 1e-5);
+
+      await preview.choose('length', '16');
+      const short = await preview.settled('p.result.tokens.length === 16');
+      assertNear(short.maps, expected(grouped, short.settings).weights as Float32Array, 1e-5);
+
+      await preview.page.locator('#text').getByRole('textbox').fill('to be or not to be');
+      const typed = await preview.settled('p.result.tokens.length === 6');
+      assert.deepEqual(typed.tokens, ['to', 'be', 'or', 'not', 'to', 'be']);
+      assertNear(typed.maps, expected(grouped, typed.settings).weights as Float32Array, 1e-5);
+    });
+  });
+
+  it('says a weight under the pointer to four digits', async () => {
+    await using(await open(), async (preview) => {
+      const shown = await preview.design();
+      const canvas = preview.page.locator('button[data-head="5"] canvas');
+      const box = await canvas.boundingBox();
+      assert.ok(box !== null);
+      const [row, column] = [40, 7];
+      await preview.page.mouse.move(box.x + ((column + 0.5) * box.width) / 48, box.y + ((row + 0.5) * box.height) / 48);
+      const weight = shown.maps[(5 * 48 + row) * 48 + column] as number;
+      const said = await preview.text('.tip');
+      const start = `Head 5: query 40 “${shown.tokens[40]}” → key 7 “${shown.tokens[7]}” `;
+      assert.ok(said.startsWith(start), said);
+      assert.ok(Math.abs(Number(said.slice(start.length)) / weight - 1) < 5e-4, said);
+      await preview.page.mouse.move(box.x + (45.5 * box.width) / 48, box.y + (2.5 * box.height) / 48);
+      assert.match(await preview.text('.tip'), /hidden by the mask$/);
+    });
+  });
+
+  it('opens a head large and is worked by keyboard alone', async () => {
+    await using(await open(), async (preview) => {
+      const shown = await preview.design();
+      await preview.page.locator('button[data-head="2"]').focus();
+      await preview.page.keyboard.press('Enter');
+      assert.equal(await preview.text('#detail-title'), 'Head 2');
+      const at = (row: number, column: number): number => shown.maps[(2 * 48 + row) * 48 + column] as number;
+      await preview.page.keyboard.press('Home');
+      const said = async (): Promise<number> => Number((await preview.text('#detail-readout strong')) as string);
+      assert.match(await preview.text('#detail-readout'), /query 47 .* → key 0 /);
+      assert.ok(Math.abs((await said()) - at(47, 0)) < 5e-5);
+      await preview.page.keyboard.press('ArrowUp');
+      await preview.page.keyboard.press('ArrowRight');
+      assert.match(await preview.text('#detail-readout'), /query 46 .* → key 1 /);
+      assert.ok(Math.abs((await said()) - at(46, 1)) < 5e-5);
+      const top = (await preview.page.locator('ol.top .value').allInnerTexts()).map(Number);
+      const row = Array.from({ length: 48 }, (_, column) => at(46, column)).sort((a, b) => b - a);
+      assert.ok(top.every((weight, i) => Math.abs(weight - (row[i] as number)) < 5e-5));
+      await preview.page.keyboard.press('Escape');
+      assert.equal(await preview.page.locator('.detail').isVisible(), false);
+      assert.equal(await preview.page.evaluate(`document.activeElement.dataset.head`), '2');
+    });
+  });
+
+  it('describes every map in words and in a table', async () => {
+    await using(await open(), async (preview) => {
+      const shown = await preview.design();
+      const canvases = preview.page.locator('#maps canvas');
+      assert.equal(await canvases.count(), 8);
+      for (const [head, canvas] of (await canvases.all()).entries()) {
+        assert.equal(await canvas.getAttribute('role'), 'img');
+        const label = (await canvas.getAttribute('aria-label')) ?? '';
+        assert.ok(label.startsWith(`Head ${head}, KV head ${Math.floor(head / 4)}: attention over 48 tokens, `), label);
+        assert.ok(label.includes(`mean entropy ${(shown.statistics[head]?.['entropy'] as number).toFixed(2)} bits`), label);
+      }
+      await preview.page.locator('summary').click();
+      assert.equal(await preview.page.locator('tbody tr').count(), 8);
+    });
+  });
+
+  it('keeps the last picture dimmed and gives the reason when a design cannot be', async () => {
+    await using(await open(), async (preview) => {
+      await preview.design();
+      const before = await preview.pixels(0);
+      await preview.send(message({ keyValueHeads: 3 }));
+      await preview.until('window.headwisePreview.stale');
+      assert.equal(
+        await preview.text('#notices'),
+        '8 query heads cannot share 3 key/value heads: 8 % 3 = 2. The picture is of the last design that could be computed.',
+      );
+      assert.deepEqual(await preview.pixels(0), before);
+      assert.ok(Number(await preview.page.locator('#maps').evaluate((maps) => getComputedStyle(maps).opacity)) < 1);
+      await preview.send({ kind: 'unavailable', title: 'config.json', source: 'file:///c', reason: 'This file holds no heads.' });
+      await preview.until(`document.querySelector('#notices').textContent === 'This file holds no heads.'`);
+      await preview.design({ keyValueHeads: 4 });
+      assert.equal(await preview.text('#notices'), '');
+    });
+  });
+
+  it('sets text from files as text, and drops messages that fit no schema', async () => {
+    await using(await open(), async (preview) => {
+      const attack = '<img src=x onerror="window.attacked = true">';
+      await preview.design({}, { title: attack, warnings: [attack] });
+      await preview.page.locator('#text').getByRole('textbox').fill(`<img/src=x/onerror=window.attacked=true> <b>x</b>`);
+      const shown = await preview.settled('p.result.tokens.length === 2');
+      assert.deepEqual(shown.tokens, ['<img/src=x/onerror=window.attacked=true>', '<b>x</b>']);
+      await preview.page.locator('button[data-head="0"]').click();
+      assert.equal(await preview.text('#title'), attack);
+      assert.equal(await preview.text('#notices'), attack);
+      assert.match(await preview.text('ol.top'), /<img\/src=x\/onerror=window\.attacked=true>/);
+      assert.equal(await preview.page.locator('img, b').count(), 0);
+      assert.equal(await preview.page.evaluate('window.attacked'), undefined);
+
+      for (const bad of [
+        { kind: 'design' },
+        { ...message(), title: 7 },
+        { ...message(), extra: 1 },
+        { ...message(), design: { ...grouped, headDim: '64' } },
+        { kind: 'reveal', source: 'x', field: 'headDim' },
+      ]) {
+        await preview.send(bad);
+      }
+      await preview.send('design' as unknown as ToPreview);
+      await preview.page.waitForTimeout(50);
+      assert.equal(await preview.text('#title'), attack);
+    });
+  });
+
+  it('asks for the place that sets a number', async () => {
+    await using(await open(), async (preview) => {
+      await preview.design();
+      await preview.page.locator('#facts button').nth(1).click();
+      assert.deepEqual((await preview.sent()).at(-1), { kind: 'reveal', source: 'file:///samples/config.json', field: 'keyValueHeads' });
+    });
+  });
+
+  it('comes back as it was after a reload', async () => {
+    await using(await open(), async (preview) => {
+      await preview.design();
+      await preview.page.locator('#seed').getByRole('textbox').fill('5');
+      const before = await preview.settled('p.result.settings.seed === 5');
+      await preview.page.locator('button[data-head="1"]').click();
+      await preview.page.reload();
+      const after = await preview.settled('p.opened === 1');
+      assert.deepEqual(after.maps, before.maps);
+      assert.equal(await preview.text('#detail-title'), 'Head 1');
+    });
+  });
+
+  it('falls back to the TypeScript reference without WebAssembly, and to the page without a worker', async () => {
+    const withheld = await startPreviewServer(root, ['.wasm', 'worker.js']);
+    try {
+      const preview = await open('light', { url: withheld.url });
+      const shown = await preview.design();
+      assert.equal(shown.kernel, 'typescript');
+      assert.match(await preview.text('#status'), /TypeScript reference, because WebAssembly cannot run here/);
+      assertNear(shown.maps, expected(grouped, shown.settings).weights as Float32Array, 1e-5);
+      await preview.page.context().close();
+    } finally {
+      await withheld.close();
+    }
+  });
+
+  it('pools long sequences, and answers while it computes', async () => {
+    await using(await open(), async (preview) => {
+      await preview.design({ queryHeads: 16, keyValueHeads: 4 });
+      await preview.choose('length', '2048');
+      // The page itself must stay free: count its turns while the worker is busy.
+      const longest = (await preview.page.evaluate(`new Promise((done) => {
+        let last = performance.now();
+        let longest = 0;
+        const turn = () => {
+          const now = performance.now();
+          longest = Math.max(longest, now - last);
+          last = now;
+          if (!window.headwisePreview.busy) done(longest);
+          else setTimeout(turn, 0);
+        };
+        turn();
+      })`)) as number;
+      const shown = await preview.settled('p.result.tokens.length === 2048');
+      assert.equal(shown.pooled, true);
+      assert.equal(shown.size, 512);
+      assert.ok(longest < 1000, `the page was held for ${longest} ms`);
+      // Causal: tiles above the diagonal hold nothing, and the first row's only weight is 1.
+      const [first, above, rows] = (await preview.page.evaluate(`(() => {
+        const { maps, size } = window.headwisePreview.result;
+        let above = 0;
+        for (let row = 0; row < size; row++) for (let column = row + 1; column < size; column++) above = Math.max(above, maps[row * size + column]);
+        return [maps[0], above, window.headwisePreview.result.statistics.length];
+      })()`)) as [number, number, number];
+      assert.equal(first, 1);
+      assert.equal(above, 0);
+      assert.equal(rows, 16);
+    });
+  });
+
+  for (const theme of ['light', 'dark'] as const) {
+    it(`looks right in a ${theme} theme`, async () => {
+      const artifacts = join(root, 'artifacts');
+      await mkdir(artifacts, { recursive: true });
+      await using(await open(theme), async (preview) => {
+        await preview.design(
+          { queryHeads: 32, keyValueHeads: 8, headDim: 128, valueDim: 128, layers: 32 },
+          { title: 'Llama 3.1 8B · config.json' },
+        );
+        await preview.page.waitForTimeout(200);
+        await preview.page.screenshot({ path: join(artifacts, `preview-grouped-${theme}.png`) });
+        await preview.choose('length', '32');
+        await preview.settled('p.result.tokens.length === 32');
+        await preview.page.locator('button[data-head="5"]').click();
+        await preview.page.waitForTimeout(200);
+        await preview.page.screenshot({ path: join(artifacts, `preview-head-${theme}.png`) });
+        const [red] = await preview.pixels(0);
+        // The map follows the theme: a weight of 1 is ink on paper, or light on a dark ground.
+        assert.ok(theme === 'light' ? (red as number) < 60 : (red as number) > 220, `red is ${red}`);
+      });
+    });
+  }
+
+  it('draws anew when the theme changes', async () => {
+    await using(await open('light'), async (preview) => {
+      await preview.design();
+      const before = await preview.pixels(0);
+      await preview.page.evaluate(themeScript('dark'));
+      await preview.page.waitForTimeout(100);
+      assert.notDeepEqual(await preview.pixels(0), before);
+    });
+  });
+});

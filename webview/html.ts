@@ -1,0 +1,66 @@
+/** What the preview's page is made of. Every URI is one the webview may load (`webview.asWebviewUri`). */
+export interface PreviewPage {
+  /** From a CSPRNG, new for each page. */
+  readonly nonce: string;
+  /** `webview.cspSource` */
+  readonly cspSource: string;
+  /** dist/webview/preview.js */
+  readonly scriptUri: string;
+  /** dist/webview/preview.css */
+  readonly styleUri: string;
+  /** dist/webview/worker.js; fetched by the page and started from a blob. */
+  readonly workerUri: string;
+  /** dist/kernel/attention.wasm */
+  readonly wasmUri: string;
+  /** dist/kernel/attention-relaxed.wasm; the page takes it where the engine can run it. */
+  readonly relaxedWasmUri?: string;
+  /** Language of the page's text. Default en. */
+  readonly language?: string;
+  /** Makes the page tell its state to tests as `window.headwisePreview`. */
+  readonly debug?: boolean;
+}
+
+function attribute(value: string): string {
+  return value.replace(/&/g, '&amp;').replace(/"/g, '&quot;').replace(/</g, '&lt;').replace(/>/g, '&gt;');
+}
+
+/**
+ * The page of the attention preview. Nothing in it comes from a workspace file; designs arrive as messages (protocol.ts).
+ *
+ * Its policy forbids everything but: scripts with this page's nonce or from the extension, WebAssembly, workers made from blobs,
+ * fetching and styling from the extension. The panel must set `enableScripts: true` and `localResourceRoots` that cover
+ * dist/webview and dist/kernel.
+ */
+export function previewHtml(page: PreviewPage): string {
+  const { cspSource } = page;
+  const policy = [
+    "default-src 'none'",
+    `script-src 'nonce-${page.nonce}' ${cspSource} 'wasm-unsafe-eval'`,
+    `connect-src ${cspSource}`,
+    'worker-src blob:',
+    `style-src ${cspSource} 'unsafe-inline'`,
+    `font-src ${cspSource}`,
+    `img-src ${cspSource} data:`,
+  ].join('; ');
+  const data = [
+    `data-worker="${attribute(page.workerUri)}"`,
+    `data-wasm="${attribute(page.wasmUri)}"`,
+    ...(page.relaxedWasmUri === undefined ? [] : [`data-relaxed-wasm="${attribute(page.relaxedWasmUri)}"`]),
+    ...(page.debug === true ? ['data-debug="true"'] : []),
+  ].join(' ');
+  return `<!DOCTYPE html>
+<html lang="${attribute(page.language ?? 'en')}">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="${attribute(policy)}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="${attribute(page.styleUri)}">
+<title>Attention preview</title>
+</head>
+<body>
+<div id="preview" ${data}></div>
+<script nonce="${attribute(page.nonce)}" src="${attribute(page.scriptUri)}"></script>
+</body>
+</html>
+`;
+}
