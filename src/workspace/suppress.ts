@@ -110,6 +110,8 @@ export function applySuppressions(
       const here = suppression.scope === 'file' || suppression.line === first || (!suppression.ownLine && suppression.line === last);
       if (!here) continue;
       if (suppression.codes === undefined) {
+        // A comment for every rule does not hide that it is idle itself.
+        if (rule === unusedSuppression) continue;
         used.add(suppression);
         found = true;
       } else {
