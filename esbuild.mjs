@@ -8,12 +8,26 @@ import * as esbuild from 'esbuild';
 const root = dirname(fileURLToPath(import.meta.url));
 
 // jsonc-parser's `main` is UMD with dynamic requires, which no bundler can follow; its `module` entry can be bundled.
-const node = { platform: 'node', format: 'cjs', target: 'node20', mainFields: ['module', 'main'] };
+const node = { platform: 'node', format: 'cjs', target: 'node20', mainFields: ['module', 'main'], supported: { 'dynamic-import': false } };
 const browser = { platform: 'browser', target: 'es2022' };
+
+/**
+ * Leaves a dynamic import of an own file to run time, from the bundle of that name beside this one: what most runs do not need
+ * costs them nothing to load. Node only, for VS Code's web extension host loads a single file.
+ */
+const lazy = {
+  name: 'lazy',
+  setup(context) {
+    context.onResolve({ filter: /^\.\/.*\.ts$/ }, ({ path, kind }) =>
+      kind === 'dynamic-import' ? { path: path.replace(/\.ts$/, '.js'), external: true } : undefined,
+    );
+  },
+};
 
 /** Every shipped bundle: source entry, output file and what differs from the shared options. */
 const bundles = [
-  { entry: 'src/extension/node.ts', outfile: 'dist/extension/node.js', options: { ...node, external: ['vscode'] } },
+  { entry: 'src/extension/node.ts', outfile: 'dist/extension/node.js', options: { ...node, external: ['vscode'], plugins: [lazy] } },
+  { entry: 'src/extension/clientNode.ts', outfile: 'dist/extension/clientNode.js', options: { ...node, external: ['vscode'] } },
   { entry: 'src/extension/browser.ts', outfile: 'dist/extension/browser.js', options: { ...browser, format: 'cjs', external: ['vscode'] } },
   { entry: 'src/server/node.ts', outfile: 'dist/server/node.js', options: node },
   { entry: 'src/server/browser.ts', outfile: 'dist/server/browser.js', options: { ...browser, format: 'iife' } },

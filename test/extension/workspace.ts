@@ -15,10 +15,10 @@ export async function openSample(path: string): Promise<vscode.TextDocument> {
 
 /** Drops every unsaved change and closes all editors. */
 export async function closeAll(): Promise<void> {
-  for (const editor of vscode.window.visibleTextEditors) {
-    if (!editor.document.isDirty) continue;
-    await vscode.window.showTextDocument(editor.document);
-    await vscode.commands.executeCommand('workbench.action.files.revert');
+  for (const document of vscode.workspace.textDocuments.filter(({ isDirty }) => isDirty)) {
+    await vscode.window.showTextDocument(document);
+    await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
+    if (document.isDirty) throw new Error(`${document.uri.path} could not be reverted`);
   }
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
 }
