@@ -78,7 +78,7 @@ export function readDesign(parsed: ParsedConfig, options: ReadOptions = {}): Con
 const priority = (design: TransformerDesign): number => {
   const size = design.fields.hiddenSize !== undefined && design.fields.queryHeads !== undefined ? 0 : 10;
   const role =
-    design.role === 'text' || design.role === 'decoder' || (design.role === 'encoder' && design.name === 'encoder') || design.name === ''
+    design.role === 'text' || design.role === 'decoder' || /(^|\.)encoder(_conf|_config)?$/.test(design.name) || design.name === ''
       ? 0
       : design.role === 'other'
         ? 1
@@ -645,7 +645,7 @@ class StackReader {
       if (value === undefined) return;
       fields.headDim = value;
     } else if (
-      family?.floorsHeadDim === true &&
+      (family?.floorsHeadDim === true || (family === undefined && isOpenLm(section))) &&
       fields.hiddenSize !== undefined &&
       fields.queryHeads !== undefined &&
       fields.queryHeads.value > 0
@@ -818,6 +818,9 @@ class StackReader {
       // GPT-NeoX scales a gated FFN so that three matrices share the written width (megatron/model/transformer.py, ParallelMLP).
       if (isGptNeoX(section) && isGatedName(section.string('activation')) && own.value % 3 === 0)
         return scaled(own.value / 3, own.key ?? '', 'intermediate_size / 3');
+      // OLMo's SwiGLU splits the written width into gate and value (olmo/model.py, output_multiplier 0.5).
+      if (own.key === 'mlp_hidden_size' && section.string('activation_type') === 'swiglu')
+        return scaled(own.value / 2, own.key, 'mlp_hidden_size / 2');
       if (section.has('gating') && (own.key === 'dim_feedforward' || own.key?.endsWith('dim_feedforward') === true))
         return width === undefined ? undefined : scaled(moshiGate(width, own.value), own.key, 'gated dim_feedforward');
       return own;
@@ -830,6 +833,14 @@ class StackReader {
       const defaultWidth = family.fields.get(family.keys.hiddenSize ?? '');
       const fourfold = key === 'n_inner' || (resolved !== undefined && typeof defaultWidth === 'number' && resolved === 4 * defaultWidth);
       return fourfold && key !== undefined ? scaled(4 * width, key, '4 * hiddenSize') : undefined;
+    }
+    if (isOpenLm(section)) {
+      // open_lm/model.py Block: SwiGLU two thirds of 4d, rounded up to 256, unless ffn_type says otherwise.
+      const type = section.string('ffn_type') ?? 'swiglu';
+      if (type === 'gelu') return scaled(4 * width, 'ffn_type', '4 * hiddenSize');
+      return /^(swiglu|swiglu_torch|gemma_geglu)$/.test(type)
+        ? scaled(256 * Math.ceil(Math.trunc((8 * width) / 3) / 256), 'ffn_type', '256 * ceil((8 * hiddenSize / 3) / 256)')
+        : undefined;
     }
     const multiple = section.number('multiple_of');
     if (multiple !== undefined && multiple > 0 && section.number('dim') !== undefined && !section.has('mlp_structure')) {
@@ -856,7 +867,7 @@ class StackReader {
     const gated =
       isGatedName(section.string('activation') ?? section.string('hidden_act') ?? section.string('activation_type')) ||
       section.boolean('swiglu') === true;
-    if (!gated && isFourfold(section)) return scaled(4 * width, '', '4 * hiddenSize');
+    if (!gated && section.string('mlp_type') !== 'llama' && isFourfold(section)) return scaled(4 * width, '', '4 * hiddenSize');
     return undefined;
   }
 
@@ -1008,6 +1019,13 @@ const booleanFields = [
 
 const lexiconHit = (section: Section, concept: LexiconConcept, name: string): boolean =>
   lexicon[concept].find((word) => section.number(word) !== undefined) === name;
+
+/** open_lm's model configs: `hidden_dim` is the model's width, heads get `dim // n_heads` features. */
+const isOpenLm = (section: Section): boolean =>
+  section.has('hidden_dim') &&
+  section.has('n_heads') &&
+  section.has('n_layers') &&
+  (section.has('seq_len') || section.has('post_embed_norm'));
 
 const isClipTower = (section: Section): boolean =>
   section.has('width') &&
