@@ -88,7 +88,7 @@ class GinReader {
       if (value === undefined) this.#problems.add(name.at.start, name.at.end, 'Expected a value.');
       const stop = this.#at;
       this.#blanks();
-      if (this.#at < this.#text.length && !/[#\r\n]/.test(this.#text.charAt(this.#at))) {
+      if (this.#at < this.#text.length && !/[#\r\n]/.test(this.#text.charAt(this.#at)) && !this.#atNewStatement()) {
         this.#at = stop;
         this.#skipLine(value === undefined ? undefined : 'Text after the end of the value.');
       }
@@ -146,7 +146,7 @@ class GinReader {
     if (char === '[' || char === '(') return this.#sequence(char === '[' ? ']' : ')', depth);
     if (char === '{') return this.#dictionary(depth);
     if (char === '"' || char === "'") return this.#string();
-    const stop = nested ? /[^,)\]}:#\s]*(?:\(\s*\))?/y : /[^#\s]*(?:\(\s*\))?/y;
+    const stop = nested ? /[^,()\]}:#\s]*(?:\(\s*\))?/y : /[^#\s]*(?:\(\s*\))?/y;
     stop.lastIndex = start;
     const raw = stop.exec(text)?.[0] ?? '';
     if (raw === '') return undefined;

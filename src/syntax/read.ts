@@ -9,8 +9,11 @@ import { parseYaml } from './yaml.ts';
 /** Bytes, and characters, beyond which a file is not analysed: no model config is near it. */
 export const maximumLength = 5_000_000;
 
-export const tooLarge = (length: number): string =>
-  `The file is too large to be a model config (${(length / 1e6).toFixed(1)} MB; files above ${maximumLength / 1e6} MB are not analysed).`;
+/** The same for formats whose readers take about a second per megabyte; JSON is read ten times as fast. */
+const maximumSlowLength = 1_000_000;
+
+export const tooLarge = (length: number, limit: number = maximumLength): string =>
+  `The file is too large to be a model config (${(length / 1e6).toFixed(1)} MB; files above ${limit / 1e6} MB are not analysed).`;
 
 export interface FormatHint {
   readonly path?: string;
@@ -73,20 +76,15 @@ function formatOfContent(text: string): ConfigFormat {
     return /^\s*#/m.test(head) ? 'yaml' : 'json';
   }
   const count = (pattern: RegExp): number => lines.reduce((sum, line) => sum + (pattern.test(line) ? 1 : 0), 0);
+  const tables = count(/^\s*\[\[?[A-Za-z_][\w. "'-]*\]\]?\s*(?:#.*)?$/);
+  const gin = count(/^(?:include|import)\s+['"\w]|=\s*[@%][\w./]+(?:\(\))?\s*$|^[A-Za-z_]\w*(?:\.\w+)*\.[A-Z]\w*(?:\.\w+)?\s*[:=]/);
+  const bound = count(/^\s*[\w.-]+\s+=\s|^\s*[\w.-]+\s*=\s*(?:["'[{]|true|false)/);
+  const options = count(/(?:^|\s)--?[A-Za-z][\w-]*(?:[ =]\S+)?\s*\\$|^\s*(?:torchrun|python3?|deepspeed|vllm|srun)\s/);
   const scores: readonly (readonly [ConfigFormat, number])[] = [
-    [
-      'shell',
-      count(
-        /(?:^|\s)--?[A-Za-z][\w-]*(?:[ =]\S+)?\s*\\$|^\s*(?:export\s+)?[A-Za-z_]\w*=\S|^\s*(?:torchrun|python3?|deepspeed|vllm|srun)\s/,
-      ),
-    ],
-    [
-      'gin',
-      count(
-        /^(?:include|import)\s+['"\w]|^[A-Za-z_][\w./]*\.[\w.]+\s*=\s*[@%]|=\s*[@%][\w./]+(?:\(\))?\s*$|^[A-Za-z_]\w*\.[A-Z]\w*(?:\.\w+)?\s*[:=]/,
-      ),
-    ],
-    ['toml', count(/^\s*\[\[?[A-Za-z_][\w. "'-]*\]\]?\s*(?:#.*)?$|^\s*[\w.-]+\s+=\s|^\s*[\w.-]+\s*=\s*(?:["'[{]|true|false)/)],
+    ['shell', options + count(/^\s*(?:export\s+)?[A-Za-z_]\w*=\S/)],
+    // Plain bindings look the same in both; one line that only gin has, and no table, decides.
+    ['gin', gin > 0 && tables === 0 ? gin + bound : 0],
+    ['toml', tables + bound],
     ['yaml', count(/^\s*(?:- +)?["']?[\w./ -]+["']?\s*:(?:\s|$)|^---\s*$|^\s*- /)],
   ];
   let best: ConfigFormat = first === '' ? 'json' : 'yaml';
@@ -110,7 +108,8 @@ export function parseConfig(text: string, hint: FormatHint): ParsedConfig {
     problems: [{ range: range(0, 0), message }],
     comments: [],
   });
-  if (text.length > maximumLength) return unread(tooLarge(text.length));
+  const limit = format === 'json' ? maximumLength : maximumSlowLength;
+  if (text.length > limit) return unread(tooLarge(text.length, limit));
   try {
     return readers[format](text);
   } catch {

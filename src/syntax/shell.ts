@@ -179,15 +179,13 @@ class Scope {
       if (held !== undefined) {
         for (const part of held) {
           const parts = part.isArray ? part.words : part.words.flatMap((inner) => splitWord(inner, true));
-          if (
-            parts.length === 1 &&
-            parts[0] !== undefined &&
-            !startsOption(parts[0]) &&
-            parts[0].pieces.every((p) => p.kind !== 'variable')
-          ) {
+          const expanded: Argument[] = [];
+          this.#expandInto(expanded, parts, part.place, unsure || part.unsure);
+          const [value] = expanded;
+          if (held.length === 1 && expanded.length === 1 && value !== undefined && !isOption(value.text)) {
             // A plain value: its place is where the variable is used, its origin where it is written.
-            found.push(this.#argument(word, place, unsure || part.unsure));
-          } else this.#expandInto(found, parts, part.place, unsure || part.unsure);
+            found.push({ ...value, at: word.at, origin: value.unresolved ? undefined : (value.origin ?? value.at) });
+          } else for (const argument of expanded) found.push(argument);
         }
       } else if (splits && only.fallback !== undefined && this.#byName.get(only.name) === undefined) {
         const inner = splitWord({ pieces: only.fallback, at: hullOf(only.fallback.map((piece) => piece.at)) }, false);

@@ -1,7 +1,7 @@
 import { type AST, ParseError, parseTOML } from 'toml-eslint-parser';
 import { type Range, range } from '../text/range.ts';
 import type { Comment, ConfigNode, EntryNode, ParsedConfig, ScalarNode } from './node.ts';
-import { lineEnd, maximumDepth, Problems } from './problems.ts';
+import { lineEnd, maximumDepth, maximumProblems, Problems } from './problems.ts';
 
 /** A table or array of tables while it grows. */
 interface Table {
@@ -74,6 +74,8 @@ function readStatements(
   const seen = new Set<string>();
   let table = '';
   for (const { start, end, deep } of statements) {
+    // Errors are the library's slow path, and a text with so many of them is no TOML.
+    if (problems.count >= maximumProblems) break;
     const source = text.slice(start, end);
     if (deep) {
       problems.add(start, lineEnd(text, start), `Nested deeper than ${maximumDepth} levels; this is not read.`);
@@ -282,7 +284,13 @@ function freezeTable(table: Table, limit: number): ConfigNode {
     }
     return entryOfSlot(slot, value);
   });
-  return { kind: 'mapping', range: range(table.start, Math.min(limit, table.end)), entries };
+  // A table below this one may go on after its own last line.
+  let { start, end } = table;
+  for (const entry of entries) {
+    start = Math.min(start, entry.range.start);
+    end = Math.max(end, entry.range.end);
+  }
+  return { kind: 'mapping', range: range(start, Math.min(limit, end)), entries };
 }
 
 const entryOfSlot = ({ key, keyRange, start, end }: Slot, value: ConfigNode | undefined): EntryNode => ({

@@ -126,7 +126,9 @@ class YamlReader {
     yield* parser.end();
   }
 
-  #unexpected(offset: number, source: string): void {
+  #unexpected(offset: number, written: string): void {
+    // The lexer's own marks stand for no text.
+    const source = written === CST.FLOW_END || written === CST.DOCUMENT || written === CST.SCALAR ? '' : written;
     const shown = source.length > 20 ? `${source.slice(0, 20)}...` : source;
     this.#problems.add(offset, offset + source.length, shown.trim() === '' ? 'Unexpected text.' : `Unexpected \`${shown}\` here.`);
   }
