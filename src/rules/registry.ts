@@ -1,7 +1,39 @@
 import { syntaxError } from './file/syntaxError.ts';
 import { unusedSuppression } from './file/unusedSuppression.ts';
 import { headsDoNotDivideWidth } from './heads/headsDoNotDivideWidth.ts';
+import { conflictingRopeSettings } from './positions/conflictingRopeSettings.ts';
+import { layerIndexOutOfRange } from './positions/layerIndexOutOfRange.ts';
+import { layerTypes } from './positions/layerTypes.ts';
+import { oddRotaryWidth } from './positions/oddRotaryWidth.ts';
+import { positionOffset } from './positions/positionOffset.ts';
+import { ropeFactorLength } from './positions/ropeFactorLength.ts';
+import { ropeScalingKeyMissing } from './positions/ropeScalingKeyMissing.ts';
+import { ropeScalingOutOfOrder } from './positions/ropeScalingOutOfOrder.ts';
+import { ropeSections } from './positions/ropeSections.ts';
+import { rotaryWidthExceedsHead } from './positions/rotaryWidthExceedsHead.ts';
+import { scalingFactorOffContext } from './positions/scalingFactorOffContext.ts';
+import { sequenceExceedsPositions } from './positions/sequenceExceedsPositions.ts';
+import { slidingWindow } from './positions/slidingWindow.ts';
+import { unknownRopeType } from './positions/unknownRopeType.ts';
 import type { Rule } from './rule.ts';
 
 /** Every rule, by code. Docs pages, settings, the JSON schema and SARIF metadata are generated from this list. */
-export const rules: readonly Rule[] = [headsDoNotDivideWidth, syntaxError, unusedSuppression];
+export const rules: readonly Rule[] = [
+  headsDoNotDivideWidth,
+  oddRotaryWidth,
+  rotaryWidthExceedsHead,
+  unknownRopeType,
+  ropeScalingKeyMissing,
+  ropeScalingOutOfOrder,
+  ropeFactorLength,
+  ropeSections,
+  conflictingRopeSettings,
+  scalingFactorOffContext,
+  sequenceExceedsPositions,
+  slidingWindow,
+  layerTypes,
+  layerIndexOutOfRange,
+  positionOffset,
+  syntaxError,
+  unusedSuppression,
+];
