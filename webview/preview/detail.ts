@@ -80,7 +80,8 @@ export class Detail {
   }
 
   focus(): void {
-    this.#canvas.focus();
+    this.#canvas.focus({ preventScroll: true });
+    this.root.scrollIntoView({ block: 'nearest' });
   }
 
   hide(): void {
@@ -103,7 +104,7 @@ export class Detail {
       ...[`KV head ${keyValueHead}`, ...labels(statistics, tokens.length)].map((text) => element('span', { class: 'tag' }, text)),
     );
 
-    const room = Math.min(560, Math.max(200, this.root.clientWidth - 110));
+    const room = Math.max(200, Math.min(560, this.root.clientWidth - 110, innerHeight - 300));
     const cell = Math.max(1, Math.floor(room / size));
     this.#side = size <= room ? cell * size : room;
     const named = size === tokens.length && cell >= LABEL_CELL;

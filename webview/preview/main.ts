@@ -74,7 +74,7 @@ function start(root: HTMLElement, host: Host): void {
   const state = initialState(host.getState());
   let result: ComputeResult | undefined;
   /** Maps on screen, by head. */
-  const tiles = new Map<number, { readonly canvas: HTMLCanvasElement; side: number; painted: boolean }>();
+  const tiles = new Map<number, { readonly canvas: HTMLCanvasElement; painted: boolean }>();
 
   // What stands on the page, from top to bottom.
   const title = element('h1', { id: 'title' });
@@ -133,7 +133,7 @@ function start(root: HTMLElement, host: Host): void {
       clearTimeout(typing);
       typing = window.setTimeout(() => change({ text: value }), 150);
     },
-    { placeholder: 'seeded words; type your own', size: 28 },
+    { placeholder: 'seeded words; type your own', size: 24 },
   );
   const order = dropdown('order', 'Order', Object.entries(orders), state.order, (value) => {
     state.order = value as Order;
@@ -153,12 +153,12 @@ function start(root: HTMLElement, host: Host): void {
     element(
       'div',
       { class: 'controls', role: 'toolbar', 'aria-label': 'Sample and picture' },
+      causal.element,
       labelled('Tokens', length.element),
       labelled('Seed', seed.element, reseed),
       labelled('Text', text.element),
       labelled('Order', order.element),
       labelled('Colour', scale.element),
-      causal.element,
     ),
     notices,
     element('div', { class: 'bar-line' }, status, legend),
@@ -261,16 +261,12 @@ function start(root: HTMLElement, host: Host): void {
     describe();
     const { queryHeads, keyValueHeads } = shown.design;
     const group = queryHeads / keyValueHeads;
-    const target = queryHeads <= 16 ? 144 : queryHeads <= 64 ? 112 : 88;
-    const side = shown.size <= target * 2 ? Math.max(1, Math.round(target / shown.size)) * shown.size : target;
     observer.disconnect();
     tiles.clear();
     const figure = (head: number): HTMLElement => {
       const statistics = shown.statistics[head] as HeadStatistics;
       const keyValueHead = Math.floor(head / group);
       const canvas = element('canvas', { role: 'img', 'aria-label': summary(head, keyValueHead, statistics, shown.tokens.length) });
-      canvas.style.width = `${side}px`;
-      canvas.style.height = `${side}px`;
       canvas.width = canvas.height = 1;
       const opener = element('button', { class: 'open', type: 'button', 'data-head': String(head), title: `Open head ${head}` }, canvas);
       opener.addEventListener('click', () => open(head));
@@ -278,7 +274,7 @@ function start(root: HTMLElement, host: Host): void {
       canvas.addEventListener('pointerleave', () => {
         tip.hidden = true;
       });
-      tiles.set(head, { canvas, side, painted: false });
+      tiles.set(head, { canvas, painted: false });
       observer.observe(canvas);
       const found = labels(statistics, shown.tokens.length);
       return element(
@@ -287,9 +283,9 @@ function start(root: HTMLElement, host: Host): void {
         opener,
         element(
           'figcaption',
-          { style: `max-width:${side}px` },
+          {},
           element('span', { class: 'name' }, state.order === 'head' || group === 1 ? `Head ${head}` : `Head ${head} · KV ${keyValueHead}`),
-          element('span', { class: 'entropy', title: 'Mean entropy of a row' }, `${statistics.entropy.toFixed(2)} bits`),
+          element('span', { class: 'entropy', title: 'Mean entropy of a row' }, `${statistics.entropy.toFixed(1)} bits`),
           ...found.map((line) => element('span', { class: 'tag' }, line)),
         ),
       );
@@ -310,6 +306,7 @@ function start(root: HTMLElement, host: Host): void {
       maps.replaceChildren(element('div', { class: 'heads' }, ...sorted(heads, shown.statistics).map(figure)));
     }
     tabulate(shown, group);
+    resize();
     if (state.opened !== undefined && state.opened < queryHeads) detail.show(shown, state.opened, state.scale, colorMap(currentTheme()));
     else if (state.opened !== undefined) open(undefined);
     colors();
@@ -378,6 +375,27 @@ function start(root: HTMLElement, host: Host): void {
     detail.focus();
   }
 
+  /** Side of a map in CSS pixels. */
+  let side = 1;
+
+  /** Chooses the maps' size: whole pixels per cell, and the heads of a group in one row where they can be. */
+  function resize(): void {
+    if (result === undefined) return;
+    const { design: shown, size } = result;
+    const group = shown.queryHeads / shown.keyValueHeads;
+    const wanted = shown.queryHeads <= 16 ? 144 : shown.queryHeads <= 64 ? 112 : 88;
+    const row = state.order === 'head' && group > 1 && group <= 8 ? group : 1;
+    const room = (maps.clientWidth - 24 - 12 * (row - 1)) / row;
+    const target = Math.max(64, Math.min(wanted, room));
+    const cell = Math.max(1, Math.round(target / size));
+    const next = size > target * 2 ? target : cell > 1 && cell * size > room ? (cell - 1) * size : cell * size;
+    if (next === side) return;
+    side = next;
+    maps.style.setProperty('--side', `${side}px`);
+    for (const [head, tile] of tiles) if (tile.painted) paintTile(head);
+  }
+  new ResizeObserver(resize).observe(maps);
+
   /** Paints what is on screen; the rest when it scrolls into view. */
   const observer = new IntersectionObserver(
     (entries) => {
@@ -395,7 +413,7 @@ function start(root: HTMLElement, host: Host): void {
     tile.painted = true;
     const { maps: data, size, tokens, lows, highs } = result;
     const view = { data, start: head * size * size, size, tokens: tokens.length, lows, highs };
-    paint(tile.canvas, view, Math.round(tile.side * devicePixelRatio), state.scale, colorMap(currentTheme()));
+    paint(tile.canvas, view, Math.round(side * devicePixelRatio), state.scale, colorMap(currentTheme()));
   }
 
   /** Paints all again, after the theme or the colour scale changed. */

@@ -24,7 +24,8 @@ function difference(actual: Float32Array, expected: Float32Array): number {
   for (const value of expected) if (Number.isFinite(value)) scale = Math.max(scale, Math.abs(value));
   let largest = 0;
   for (let i = 0; i < expected.length; i++) {
-    const [a, e] = [actual[i] as number, expected[i] as number];
+    const a = actual[i] as number;
+    const e = expected[i] as number;
     if (Object.is(a, e)) continue;
     if (!Number.isFinite(a) || !Number.isFinite(e)) return Number.POSITIVE_INFINITY;
     largest = Math.max(largest, Math.abs(a - e) / scale);

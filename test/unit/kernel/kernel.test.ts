@@ -33,7 +33,8 @@ function assertNear(what: string, actual: Float32Array | undefined, expected: Fl
   assert.ok(actual !== undefined && expected !== undefined);
   assert.equal(actual.length, expected.length, `${what}: length`);
   for (let i = 0; i < expected.length; i++) {
-    const [a, e] = [actual[i] as number, expected[i] as number];
+    const a = actual[i] as number;
+    const e = expected[i] as number;
     if (Object.is(a, e) || Math.abs(a - e) <= tolerance) continue;
     assert.fail(`${what}[${i}] is ${a}, expected ${e} (tolerance ${tolerance})`);
   }
