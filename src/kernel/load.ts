@@ -3,6 +3,7 @@ import type {
   AttentionOptions,
   AttentionProblem,
   AttentionResult,
+  HeadStatistics,
   Kernel,
   KernelName,
   MatrixProblem,
@@ -47,6 +48,16 @@ interface Exports {
     output: number,
     plainValues: number,
   ): void;
+  measureRows(
+    weights: number,
+    rows: number,
+    padded: number,
+    keyLength: number,
+    lows: number,
+    highs: number,
+    position: number,
+    sums: number,
+  ): void;
   multiplyRows(left: number, rows: number, depth: number, right: number, columns: number, packed: number, product: number): void;
   finishRows(matrix: number, rows: number, width: number, padded: number, bias: number): void;
 }
@@ -57,6 +68,8 @@ const ATTENTION_ROWS = 60;
 const MATRIX_ROWS = 240;
 /** Must equal DEPTH_BLOCK in assembly/attention.ts. */
 const DEPTH_BLOCK = 256;
+/** Sums that measureRows keeps (assembly/statistics.ts). */
+const STATISTIC_SUMS = 9;
 /** A memory grown beyond this is given up after the run: WebAssembly memory never shrinks. */
 const KEPT_BYTES = 16 * 1024 * 1024;
 
@@ -108,6 +121,10 @@ class Machine {
     return new Float32Array(this.exports.memory.buffer, address, count);
   }
 
+  doubles(address: number, count: number): Float64Array {
+    return new Float64Array(this.exports.memory.buffer, address, count);
+  }
+
   get bytes(): number {
     return this.exports.memory.buffer.byteLength;
   }
@@ -141,8 +158,7 @@ class WasmKernel implements Kernel {
   attention(problem: AttentionProblem, input: AttentionInput, options: AttentionOptions = {}): AttentionResult {
     const resolved = resolveProblem(problem);
     checkInput(resolved, input);
-    const reader = new WeightReader(resolved, options);
-    return this.#run((machine) => attend(machine, resolved, input, options, reader));
+    return this.#run((machine) => attend(machine, resolved, input, options));
   }
 
   matrixMultiply(problem: MatrixProblem, left: Float32Array, right: Float32Array, bias?: Float32Array): Float32Array {
@@ -155,13 +171,10 @@ class WasmKernel implements Kernel {
   }
 }
 
-function attend(
-  machine: Machine,
-  resolved: ResolvedProblem,
-  input: AttentionInput,
-  options: AttentionOptions,
-  reader: WeightReader,
-): AttentionResult {
+function attend(machine: Machine, resolved: ResolvedProblem, input: AttentionInput, options: AttentionOptions): AttentionResult {
+  // Statistics are summed where the weights are; only pooling reads the rows here.
+  const reader = new WeightReader(resolved, { ...options, statistics: false });
+  const statistics: HeadStatistics[] = [];
   const { queryHeads, keyValueHeads, group, queryLength, keyLength, headDim, valueDim } = resolved;
   const { exports, rowTile } = machine;
   const wantWeights = options.weights !== false;
@@ -183,6 +196,7 @@ function attend(
   const weights = machine.take(tileRows * paddedKeys);
   const output = machine.take(tileRows * paddedValues);
   const bias = masked ? machine.take(blockRows * keyLength) : resolved.relativeBias === undefined ? 0 : machine.take(distances);
+  const sums = machine.take(2 * STATISTIC_SUMS);
   machine.commit();
   machine.write(lows, resolved.lows);
   machine.write(highs, resolved.highs);
@@ -197,6 +211,7 @@ function attend(
     const finite = exports.allFinite(values, keyLength * valueDim) !== 0;
     for (let head = shared * group; head < (shared + 1) * group; head++) {
       machine.write(query, input.query.subarray(head * queryLength * headDim, (head + 1) * queryLength * headDim));
+      machine.view(sums, 2 * STATISTIC_SUMS).fill(0);
       if (!masked && resolved.relativeBias !== undefined) {
         machine.write(bias, resolved.relativeBias.subarray(head * distances, (head + 1) * distances));
       }
@@ -235,16 +250,39 @@ function attend(
         );
         if (paddedValues !== valueDim) exports.finishRows(output, rows, valueDim, paddedValues, 0);
         allOutput.set(machine.view(output, rows * valueDim), (head * queryLength + row) * valueDim);
+        if (options.statistics === true) {
+          exports.measureRows(weights, rows, paddedKeys, keyLength, lows + row * 4, highs + row * 4, row + resolved.offset, sums);
+        }
         if (allWeights === undefined && !reader.wanted) continue;
         if (paddedKeys !== keyLength) exports.finishRows(weights, rows, keyLength, paddedKeys, 0);
         const block = machine.view(weights, rows * keyLength);
         allWeights?.set(block, (head * queryLength + row) * keyLength);
         if (reader.wanted) for (let i = 0; i < rows; i++) reader.row(head, row + i, block, i * keyLength);
       }
+      if (options.statistics === true) statistics.push(headStatistics(machine.doubles(sums, STATISTIC_SUMS)));
       options.progress?.(head + 1, queryHeads);
     }
   }
-  return { output: allOutput, ...(allWeights === undefined ? {} : { weights: allWeights }), ...reader.result() };
+  return {
+    output: allOutput,
+    ...(allWeights === undefined ? {} : { weights: allWeights }),
+    ...reader.result(),
+    ...(options.statistics === true ? { statistics } : {}),
+  };
+}
+
+function headStatistics(sums: Float64Array): HeadStatistics {
+  const [rows = 0, previousRows = 0, entropy = 0, maximum = 0, distance = 0, first = 0, previous = 0, self = 0, span = 0] = sums;
+  const mean = (sum: number, count: number): number => (count === 0 ? 0 : sum / count);
+  return {
+    entropy: mean(entropy, rows),
+    maximum,
+    distance: mean(distance, rows),
+    first: mean(first, rows),
+    previous: mean(previous, previousRows),
+    self: mean(self, rows),
+    span: mean(span, rows),
+  };
 }
 
 /** The sum of all masks that are no ranges, and of the relative bias, for a block of rows: -infinity hides. */

@@ -391,6 +391,43 @@ describe('head statistics and pooled maps', () => {
     }
   });
 
+  it('agrees with the reference on random problems', () => {
+    fc.assert(
+      fc.property(problems, fc.integer(), (problem, seed) => {
+        const input = inputFor(problem, seed, 3);
+        const expected = reference.attention(problem, input, { statistics: true }).statistics ?? [];
+        // A weight that decides whether the span is one key longer may be rounded either way, in any row.
+        const slack = { span: 0.5 } as Readonly<Record<string, number>>;
+        for (const kernel of kernels) {
+          const actual = kernel.attention(problem, input, { statistics: true }).statistics ?? [];
+          assert.equal(actual.length, expected.length);
+          for (const [head, statistics] of expected.entries()) {
+            for (const [name, value] of Object.entries(statistics)) {
+              const got = (actual[head] as unknown as Record<string, number>)[name] as number;
+              const tolerance = slack[name] ?? 1e-4 * scoreScale(problem, input) * Math.max(1, Math.abs(value));
+              assert.ok(Math.abs(got - value) <= tolerance, `${kernel.name} head ${head}: ${name} is ${got}, expected ${value}`);
+            }
+          }
+        }
+      }),
+      { numRuns: Math.ceil(RUNS / 3) },
+    );
+  });
+
+  it('counts the keys of a span exactly', () => {
+    // Weights 1/2, 1/4, 1/8, ... of which four hold 0.9375: the first three hold 0.875.
+    const bias = Float32Array.from({ length: 40 }, (_, j) => -j * Math.LN2);
+    for (const kernel of [reference, ...kernels]) {
+      const { statistics } = kernel.attention(
+        { queryHeads: 1, queryLength: 1, keyLength: 40, headDim: 1, mask: { kind: 'additive', bias } },
+        { query: new Float32Array(1), key: new Float32Array(40), value: new Float32Array(40) },
+        { statistics: true },
+      );
+      assert.equal(statistics?.[0]?.span, 4);
+      assert.ok(Math.abs((statistics?.[0]?.entropy as number) - 2) < 1e-5);
+    }
+  });
+
   it('pools exactly what the full weights hold', () => {
     fc.assert(
       fc.property(
