@@ -31,7 +31,8 @@ export function parseYaml(text: string): ParsedConfig {
 /** A half-typed file that is JSON with `#` comments, as GPT-NeoX has them, is better recovered by the JSON reader. */
 function betterAsJson(read: ParsedConfig): ParsedConfig {
   const { text, comments } = read;
-  if (!/^\uFEFF?(?:\s|#.*)*\{/.test(text.slice(0, 20_000))) return read;
+  // A comment is taken to its line's end at once: `#.*` would split a row of `#` in exponentially many ways.
+  if (!/^\uFEFF?(?:\s|#[^\n]*\n)*\{/.test(text.slice(0, 20_000))) return read;
   let blanked = '';
   let from = 0;
   for (const { range: at } of comments) {
