@@ -93,6 +93,11 @@ export interface TransformerDesign {
   readonly knowledge: Family | undefined;
   /** The model's code lies outside the library (`auto_map`): its class may know more keys and other defaults. */
   readonly custom: boolean;
+  /**
+   * Each head gets hiddenSize / queryHeads features and nothing else sets the head dim: the heads must divide the width. False
+   * wherever that is not sure (code that floors, layers that are not attention, keys that set the width in a way not known here).
+   */
+  readonly headDimIsQuotient: boolean;
 }
 
 /** Sizes over which a run splits the model, from the file or from settings. */

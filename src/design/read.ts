@@ -25,6 +25,8 @@ interface FileContext {
   readonly sections: readonly Section[];
   /** The file builds on others that are not read (gin's `include`): what it leaves out may be set there. */
   readonly partial: boolean;
+  /** Whether a library class reads the file, so that what it leaves out has the class's defaults. */
+  readonly hasDefaults: boolean;
 }
 
 type Fields = { -readonly [K in keyof DesignFields]?: DesignFields[K] };
@@ -43,7 +45,11 @@ export function readDesign(parsed: ParsedConfig, options: ReadOptions = {}): Con
       familyOf(declaredType(rootSection) ?? '') !== undefined);
   if (!declaresModel && !sections.some((section) => evidence(section) >= 3)) return undefined;
 
-  const file: FileContext = { sections, partial: parsed.format === 'gin' && /^\s*include\b/m.test(parsed.text) };
+  const file: FileContext = {
+    sections,
+    partial: parsed.format === 'gin' && /^\s*include\b/m.test(parsed.text),
+    hasDefaults: parsed.format === 'json' || rootSection.has('architectures') || rootSection.has('transformers_version'),
+  };
   const designs: TransformerDesign[] = [];
   const taken: MappingNode[] = [];
   for (const section of sections) {
@@ -330,6 +336,7 @@ function readStages(section: Section, family: Family | undefined): TransformerDe
       section,
       knowledge: family,
       custom: false,
+      headDimIsQuotient: fields.hiddenSize !== undefined,
     });
   });
   return stages;
@@ -373,6 +380,7 @@ class StackReader {
   /** Where names without the section's affix are found. */
   readonly #shared: Section | undefined;
   readonly #custom: boolean;
+  #isQuotient = false;
   /** Whether the family's own key names are used here (else the lexicon's). */
   readonly usesFamily: boolean;
 
@@ -381,7 +389,11 @@ class StackReader {
     this.#family = family;
     this.#file = file;
     this.#shared = shared;
-    this.#custom = section.has('auto_map') || (file.sections[0]?.has('auto_map') ?? false) || !isLibraryConfig(section, file.sections);
+    this.#custom =
+      section.has('auto_map') ||
+      (file.sections[0]?.has('auto_map') ?? false) ||
+      !file.hasDefaults ||
+      !isLibraryConfig(section, file.sections);
     this.usesFamily = family !== undefined && this.#familyKeysPresent(family);
   }
 
@@ -481,6 +493,7 @@ class StackReader {
     const section = this.#section;
     const family = this.#family;
     const fields: Fields = {};
+    this.#isQuotient = false;
     const set = <K extends keyof Fields>(key: K, value: Fields[K] | 'unknown' | undefined): void => {
       if (value !== undefined && value !== 'unknown') fields[key] = value;
     };
@@ -543,6 +556,7 @@ class StackReader {
       section,
       knowledge: this.usesFamily ? family : undefined,
       custom: this.#custom,
+      headDimIsQuotient: this.#isQuotient,
     };
   }
 
@@ -682,6 +696,7 @@ class StackReader {
     if (fields.headDim === undefined && !(switchedOff && family?.latentAttention === true) && !this.#dividesByDefault(family)) return;
     if (keyValueUnknown && fields.headDim === undefined && fields.queryHeads === undefined) return;
     if (!this.#attends()) return;
+    if (fields.headDim === undefined) this.#isQuotient = true;
     deriveHeadDim(fields);
     const value = switchedOff ? undefined : part('v_head_dim');
     if (value !== undefined && value.value > 0 && fields.headDim !== undefined) fields.valueDim = value;

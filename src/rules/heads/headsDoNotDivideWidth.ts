@@ -23,9 +23,9 @@ export const headsDoNotDivideWidth = defineRule({
       'Width {width} does not split into {heads} heads: {width} / {heads} leaves {remainder}. It does split into {layers}: are layers and heads swapped?',
   },
   checkDesign(design, { report }) {
-    const { hiddenSize, queryHeads, headDim, layers } = design.fields;
+    const { hiddenSize, queryHeads, layers } = design.fields;
     if (hiddenSize === undefined || queryHeads === undefined) return;
-    if (headDim !== undefined && headDim.source !== 'derived') return;
+    if (!design.headDimIsQuotient) return;
     const width = hiddenSize.value;
     const heads = queryHeads.value;
     if (!(width > 0 && heads > 0) || width % heads === 0) return;
