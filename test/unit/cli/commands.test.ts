@@ -158,7 +158,7 @@ describe('headwise', function () {
     });
     const closed = new Promise<number | null>((resolve) => child.on('close', resolve));
     child.stdin.write(message({ id: 1, method: 'initialize', params: { processId: process.pid, rootUri: null, capabilities: {} } }));
-    await until('"id":1,"result":{"capabilities":');
+    await until('"id":1,"result":{');
     child.stdin.write(message({ method: 'initialized', params: {} }));
     child.stdin.write(message({ id: 2, method: 'shutdown' }));
     await until('"id":2');
