@@ -1,6 +1,14 @@
 import { syntaxError } from './file/syntaxError.ts';
 import { unusedSuppression } from './file/unusedSuppression.ts';
 import { headsDoNotDivideWidth } from './heads/headsDoNotDivideWidth.ts';
+import { expertsDoNotSplit } from './parallelism/expertsDoNotSplit.ts';
+import { feedForwardDoesNotSplit } from './parallelism/feedForwardDoesNotSplit.ts';
+import { headsDoNotSplit } from './parallelism/headsDoNotSplit.ts';
+import { keyValueHeadsDoNotSplit } from './parallelism/keyValueHeadsDoNotSplit.ts';
+import { layersDoNotSplit } from './parallelism/layersDoNotSplit.ts';
+import { quantisedWeightsDoNotSplit } from './parallelism/quantisedWeightsDoNotSplit.ts';
+import { sequenceDoesNotSplit } from './parallelism/sequenceDoesNotSplit.ts';
+import { vocabularyDoesNotSplit } from './parallelism/vocabularyDoesNotSplit.ts';
 import { conflictingRopeSettings } from './positions/conflictingRopeSettings.ts';
 import { layerIndexOutOfRange } from './positions/layerIndexOutOfRange.ts';
 import { layerTypes } from './positions/layerTypes.ts';
@@ -34,6 +42,14 @@ export const rules: readonly Rule[] = [
   layerTypes,
   layerIndexOutOfRange,
   positionOffset,
+  headsDoNotSplit,
+  keyValueHeadsDoNotSplit,
+  feedForwardDoesNotSplit,
+  vocabularyDoesNotSplit,
+  expertsDoNotSplit,
+  layersDoNotSplit,
+  quantisedWeightsDoNotSplit,
+  sequenceDoesNotSplit,
   syntaxError,
   unusedSuppression,
 ];

@@ -44,7 +44,14 @@ export interface RuleContext<M extends string> {
 /** What rules need from the user's settings. */
 export interface RuleSettings {
   /** Parallel sizes that hold for every file; sizes written in a file win. */
-  readonly parallel: { readonly tensor?: number; readonly pipeline?: number; readonly context?: number; readonly expert?: number };
+  readonly parallel: {
+    readonly tensor?: number;
+    readonly pipeline?: number;
+    readonly context?: number;
+    readonly expert?: number;
+    /** Whose rules for uneven splits hold where a file does not tell. */
+    readonly stack?: 'megatron' | 'torchtitan' | 'vllm';
+  };
 }
 
 /** One defect. One file per rule holds one constant of this type; everything else about rules is generated from the registry. */
