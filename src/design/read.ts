@@ -152,15 +152,8 @@ function evidence(section: Section): number {
     const found = section.lookup(name);
     if (found.state !== 'value' || (isScalar(found.node) && numberOf(found.node) === undefined && typeof found.node.value !== 'boolean'))
       continue;
-    // `width`, `depth` and `layers` are words of many trades; they only count beside heads.
-    if (
-      (name === 'width' || name === 'depth' || name === 'layers' || name === 'dim') &&
-      !section.has('heads') &&
-      !section.has('num_heads') &&
-      !section.has('head_width') &&
-      !section.has('n_heads')
-    )
-      continue;
+    // `heads`, `width` and `layers` are words of many trades; `dim`, `depth` and `heads` together are lucidrains' own.
+    if (/^(width|depth|layers|dim|heads)$/.test(name) && !(section.has('dim') && section.has('heads') && section.has('depth'))) continue;
     if (weight >= 3) weakOnly = false;
     if (/head|vocab|layer|n_ctx|n_positions|ff|mlp|parallel|pipeline|expert|hidden|embd/.test(name)) hasModelWord = true;
     sum += weight;
