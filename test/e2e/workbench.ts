@@ -10,6 +10,9 @@ export type Theme = 'light' | 'dark';
 
 const themeNames: Readonly<Record<Theme, string>> = { light: 'Default Light Modern', dark: 'Default Dark Modern' };
 
+/** The footer in which the server's maker speaks of its own telemetry: left out of pictures of Headwise. */
+const notOurs = '.gettingStartedContainer .footer, .getting-started-footer { visibility: hidden; }';
+
 /** A VS Code server with the packaged extension in it, and a browser to look at it. */
 export interface Lab {
   /** Opens a window of its own profile on a fresh copy of samples/. */
@@ -77,8 +80,10 @@ export class Workbench {
   /** Opens a file of the workspace by its path, through Go to File. */
   async openFile(path: string): Promise<void> {
     await this.quickInput('Control+p', path);
-    const row = this.page.locator('.quick-input-list .monaco-list-row').first();
-    await row.filter({ hasText: path.split('/').at(-1) ?? path }).waitFor();
+    // Until the search has answered, the list holds recent files, perhaps of the same name.
+    let row = this.page.locator('.quick-input-list .monaco-list-row').first();
+    for (const part of path.split('/')) row = row.filter({ hasText: part });
+    await row.waitFor();
     await this.page.keyboard.press('Enter');
     await this.editor.locator('.view-line').first().waitFor();
     await waitFor(`${path} to be the open editor`, async () => {
@@ -103,18 +108,7 @@ export class Workbench {
   /** Opens a quick input with a key and types into it. */
   async quickInput(key: string, text: string): Promise<void> {
     const input = this.page.locator('.quick-input-widget:visible input[type="text"]').first();
-    // A key pressed while the workbench still settles is lost, so it is pressed until the box shows.
-    await waitFor(
-      'the quick input to open',
-      async () => {
-        await this.page.keyboard.press(key);
-        return input.waitFor({ timeout: 1500 }).then(
-          () => true,
-          () => undefined,
-        );
-      },
-      { timeout: 15_000 },
-    );
+    await this.pressUntil(key, input);
     await input.fill(text);
   }
 
@@ -161,6 +155,34 @@ export class Workbench {
     return index + 1;
   }
 
+  /** Presses a key until something shows: one pressed while VS Code is busy can be lost. */
+  async pressUntil(key: string, target: Locator): Promise<void> {
+    await waitFor(
+      `${key} to take effect`,
+      async () => {
+        await this.page.keyboard.press(key);
+        return target.waitFor({ timeout: 3000 }).then(
+          () => true,
+          () => undefined,
+        );
+      },
+      { timeout: 15_000 },
+    );
+  }
+
+  async closeEditors(): Promise<void> {
+    await this.runCommand('View: Close All Editors');
+    await this.page.locator('.tabs-container .tab').first().waitFor({ state: 'detached' });
+  }
+
+  /** Waits for text in the clipboard that is as wanted. */
+  async clipboard(wanted: (text: string) => boolean): Promise<string> {
+    return waitFor('the clipboard', async () => {
+      const text = await this.page.evaluate(() => navigator.clipboard.readText());
+      return wanted(text) ? text : undefined;
+    });
+  }
+
   /** Waits until the file on disk is as wanted. */
   async savedText(path: string, wanted: (text: string) => boolean): Promise<void> {
     await waitFor(`${path} to be saved`, async () => wanted(await readFile(join(this.workspace, path), 'utf8')) || undefined);
@@ -195,7 +217,7 @@ export class Workbench {
   async screenshot(name: string): Promise<void> {
     const folder = join(root, 'artifacts/screenshots');
     await mkdir(folder, { recursive: true });
-    await this.page.screenshot({ path: join(folder, `${name}-${this.theme}.png`), animations: 'disabled', caret: 'hide' });
+    await this.page.screenshot({ path: join(folder, `${name}-${this.theme}.png`), animations: 'disabled', caret: 'hide', style: notOurs });
   }
 
   async close(): Promise<void> {
