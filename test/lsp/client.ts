@@ -59,6 +59,12 @@ export const pullCapabilities: ClientCapabilities = {
   },
 };
 
+/** A diagnostic's message, which the protocol lets be Markdown too. */
+export const messageOf = (diagnostic: Diagnostic | undefined): string => {
+  const message = diagnostic?.message ?? '';
+  return typeof message === 'string' ? message : message.value;
+};
+
 /** A client over real stdio. Holds the documents' text as an editor does, so that edits can be applied to it. */
 export class TestClient {
   readonly process: ChildProcess;
@@ -82,8 +88,12 @@ export class TestClient {
     child.stderr.on('data', (data: Buffer) => this.log.push(`stderr: ${data.toString()}`));
     this.#exit = new Promise((resolve) => child.once('exit', (code) => resolve(code)));
     this.connection = createProtocolConnection(new StreamMessageReader(child.stdout), new StreamMessageWriter(child.stdin));
-    this.connection.onNotification(LogMessageNotification.type, ({ message }) => this.log.push(message));
-    this.connection.onNotification(PublishDiagnosticsNotification.type, ({ uri, diagnostics }) => this.published.set(uri, diagnostics));
+    this.connection.onNotification(LogMessageNotification.type, ({ message }) => {
+      this.log.push(message);
+    });
+    this.connection.onNotification(PublishDiagnosticsNotification.type, ({ uri, diagnostics }) => {
+      this.published.set(uri, diagnostics);
+    });
     this.connection.onRequest('workspace/configuration', ({ items }: { items: { section?: string }[] }) => items.map(() => this.settings));
     this.connection.onRequest(RegistrationRequest.type, ({ registrations }) => {
       this.registered.push(...registrations.map(({ method }) => method));

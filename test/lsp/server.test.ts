@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
+  type CodeAction,
   type CodeLens,
   CodeLensRequest,
   type CompletionItem,
@@ -18,7 +19,7 @@ import {
   type Position,
 } from 'vscode-languageserver/node';
 import type { CalculateResult, DesignResult } from '../../src/protocol/languageServer.ts';
-import { TestClient } from './client.ts';
+import { messageOf, TestClient } from './client.ts';
 
 const commands = ['headwise.previewAttention', 'headwise.calculateShapes', 'headwise.ignoreInFile'];
 
@@ -103,7 +104,7 @@ describe('language server over stdio', () => {
       equal(finding?.source, 'headwise');
       equal(finding?.severity, DiagnosticSeverity.Error);
       match(finding?.codeDescription?.href ?? '', /^https:\/\/.*HW101/);
-      match(finding?.message ?? '', /770.*12.*2/s);
+      match(messageOf(finding), /770.*12.*2/s);
       deepEqual(finding?.range, client.rangeOf(uri, '12'));
       deepEqual(finding?.relatedInformation?.[0]?.location, { uri, range: client.rangeOf(uri, 'n_embd') });
     });
@@ -128,7 +129,7 @@ describe('language server over stdio', () => {
       const second = await ask(first.resultId);
       ok(second.kind === 'full');
       notEqual(second.resultId, first.resultId);
-      match(String(second.items[0]?.message), /777/);
+      match(messageOf(second.items[0]), /777/);
     });
 
     it('say what can be said of half-typed text', async () => {
@@ -152,7 +153,7 @@ describe('language server over stdio', () => {
       await client.open(yaml, 'yaml', neox);
       const [finding] = await client.pull(yaml);
       equal(finding?.code, 'HW101');
-      match(finding?.message ?? '', /1000.*16.*8/s);
+      match(messageOf(finding), /1000.*16.*8/s);
     });
 
     it('are pushed, with their reasons in the text, to clients that cannot pull', async () => {
@@ -162,7 +163,7 @@ describe('language server over stdio', () => {
         const items = await old.until('diagnostics published', () => old.published.get(uri));
         equal(items[0]?.code, 'HW101');
         equal(items[0]?.relatedInformation, undefined);
-        match(items[0]?.message ?? '', /The width 770 is set here/);
+        match(messageOf(items[0]), /The width 770 is set here/);
         await old.replace(uri, '770', '768');
         await old.until('the finding gone', () => old.published.get(uri)?.length === 0);
         await old.replace(uri, '768', '770');
@@ -184,7 +185,9 @@ describe('language server over stdio', () => {
       ok(fixes.length >= 2, `only ${fixes.map(({ title }) => title).join('; ')}`);
       for (const { title } of fixes) {
         await client.change(uri, [{ text: json(wide) }]);
-        const fresh = (await client.codeActions(uri, finding.range, undefined, [finding])).find((action) => action.title === title);
+        const fresh: CodeAction | undefined = (await client.codeActions(uri, finding.range, undefined, [finding])).find(
+          (action) => action.title === title,
+        );
         ok(fresh, title);
         equal(fresh.diagnostics?.[0]?.code, 'HW101');
         await client.apply(fresh);
@@ -437,7 +440,7 @@ describe('language server over stdio', () => {
         await other.until('another refresh', () => other.refreshes.length > 1);
         equal((await other.pull(config))[0]?.severity, DiagnosticSeverity.Warning);
         await other.open(`${root}/headwise.json`, 'json', '{"rulez": {}}');
-        match((await other.pull(`${root}/headwise.json`))[0]?.message ?? '', /rules/);
+        match(messageOf((await other.pull(`${root}/headwise.json`))[0]), /rules/);
       } finally {
         await other.stop();
         rmSync(directory, { recursive: true });
@@ -448,7 +451,9 @@ describe('language server over stdio', () => {
   describe('its own requests', () => {
     it('tell the design, and when it changes', async () => {
       const changed: unknown[] = [];
-      client.connection.onNotification('headwise/designChanged', (params) => changed.push(params));
+      client.connection.onNotification('headwise/designChanged', (params) => {
+        changed.push(params);
+      });
       await client.open(uri, 'json', json(llama));
       const design: DesignResult | null = await client.connection.sendRequest('headwise/design', { uri });
       const [stack] = design?.stacks ?? [];
