@@ -1,6 +1,11 @@
+import { checkpointShapeMismatch } from './checkpoint/checkpointShapeMismatch.ts';
 import { syntaxError } from './file/syntaxError.ts';
 import { unusedSuppression } from './file/unusedSuppression.ts';
 import { headsDoNotDivideWidth } from './heads/headsDoNotDivideWidth.ts';
+import { flashHeadDim } from './kernels/flashHeadDim.ts';
+import { pagedHeadDim } from './kernels/pagedHeadDim.ts';
+import { vocabularyOffTensorCores } from './kernels/vocabularyOffTensorCores.ts';
+import { widthOffTensorCores } from './kernels/widthOffTensorCores.ts';
 import { expertsDoNotSplit } from './parallelism/expertsDoNotSplit.ts';
 import { feedForwardDoesNotSplit } from './parallelism/feedForwardDoesNotSplit.ts';
 import { headsDoNotSplit } from './parallelism/headsDoNotSplit.ts';
@@ -42,6 +47,10 @@ export const rules: readonly Rule[] = [
   layerTypes,
   layerIndexOutOfRange,
   positionOffset,
+  flashHeadDim,
+  pagedHeadDim,
+  widthOffTensorCores,
+  vocabularyOffTensorCores,
   headsDoNotSplit,
   keyValueHeadsDoNotSplit,
   feedForwardDoesNotSplit,
@@ -50,6 +59,7 @@ export const rules: readonly Rule[] = [
   layersDoNotSplit,
   quantisedWeightsDoNotSplit,
   sequenceDoesNotSplit,
+  checkpointShapeMismatch,
   syntaxError,
   unusedSuppression,
 ];
