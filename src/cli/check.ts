@@ -1,5 +1,6 @@
 import { promises as fs } from 'node:fs';
 import { basename, dirname, relative, resolve } from 'node:path';
+import { readCheckpointBeside } from '../checkpoint/node.ts';
 import { rules } from '../rules/registry.ts';
 import type { Severity } from '../text/finding.ts';
 import { type Analysis, analyse } from '../workspace/analyse.ts';
@@ -66,7 +67,8 @@ export async function check(options: ParsedOptions, output: Output): Promise<num
     if ('reason' in decoded) return fail(decoded.reason);
     const original = decoded.text;
     const { settings, relativePath } = settingsOf(file.path);
-    const run = (text: string): Analysis => analyse({ text, path: relativePath }, settings);
+    const run = (text: string): Analysis =>
+      analyse({ text, path: relativePath, checkpoint: () => readCheckpointBeside(file.path) }, settings);
     try {
       const fix = fixing || diff ? fixText(original, run, { unsafe }) : undefined;
       const analysis = fix?.analysis ?? run(original);

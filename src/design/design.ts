@@ -1,3 +1,4 @@
+import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
 import type { ConfigFormat, ParsedConfig } from '../syntax/node.ts';
 import type { Range } from '../text/range.ts';
 import type { Family } from './families.ts';
@@ -118,4 +119,6 @@ export interface ConfigReading {
   readonly designs: readonly TransformerDesign[];
   readonly parallelism: Parallelism;
   readonly root: Section;
+  /** Shapes of the checkpoint beside the file, where there is one and the caller can read it. */
+  readonly checkpoint?: CheckpointShapes;
 }

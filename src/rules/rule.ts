@@ -3,11 +3,13 @@ import type { TextEdit } from '../text/edit.ts';
 import type { Severity } from '../text/finding.ts';
 import type { Range } from '../text/range.ts';
 
-export type RuleCategory = 'heads' | 'projections' | 'norm' | 'positions' | 'kernels' | 'parallelism' | 'file';
+export type RuleCategory = 'heads' | 'projections' | 'norm' | 'positions' | 'kernels' | 'parallelism' | 'checkpoint' | 'file';
 
 export interface RuleExample {
   readonly language: 'json' | 'yaml' | 'toml' | 'shell' | 'gin';
   readonly code: string;
+  /** Shapes of the BF16 checkpoint beside the file, by tensor name. */
+  readonly tensors?: Readonly<Record<string, readonly number[]>>;
 }
 
 export interface RuleDocs {

@@ -18,6 +18,7 @@ import {
   TextDocuments,
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
+import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
 import { calculation } from '../features/calculation.ts';
 import { fixAll, quickFixes } from '../features/codeActions.ts';
 import { codeLenses } from '../features/codeLens.ts';
@@ -63,6 +64,8 @@ import { baseName, childUri, relativePath } from './uris.ts';
 export interface Host {
   /** Text of a file by URI; undefined where it is missing or cannot be read here. */
   readonly readFile: (uri: string) => Promise<string | undefined>;
+  /** Shapes of the checkpoint beside a document, where the host can read files at once. */
+  readonly readCheckpoint?: (uri: string) => CheckpointShapes | undefined;
   readonly version: string;
 }
 
@@ -202,7 +205,7 @@ export function serve(connection: Connection, host: Host): void {
     let analysis: Analysis | undefined;
     if (text.length <= maximumLength) {
       tooLong.delete(uri);
-      analysis = analyse({ text, path: pathOf(uri), languageId }, editor.settings);
+      analysis = analyse({ text, path: pathOf(uri), languageId, checkpoint: () => host.readCheckpoint?.(uri) }, editor.settings);
     } else if (!tooLong.has(uri)) {
       tooLong.add(uri);
       connection.console.info(`${baseName(uri)} is longer than ${maximumLength} characters and is not read.`);

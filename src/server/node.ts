@@ -3,6 +3,7 @@ import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
 import { version } from '../../package.json';
+import { createCheckpointReader } from '../checkpoint/node.ts';
 import { serve } from './connection.ts';
 
 /** Serves over what the command line says: `--stdio`, `--node-ipc`, `--socket=PORT` or `--pipe=NAME`. Returns at once; the process ends when the client leaves. */
@@ -10,8 +11,10 @@ export function startServer(): void {
   const connection = createConnection(ProposedFeatures.all);
   process.on('uncaughtException', (error) => connection.console.error(`Uncaught: ${error.stack ?? error.message}`));
   process.on('unhandledRejection', (reason) => connection.console.error(`Unhandled: ${String(reason)}`));
+  const readCheckpoint = createCheckpointReader();
   serve(connection, {
     version,
+    readCheckpoint: (uri) => (uri.startsWith('file:') ? readCheckpoint(fileURLToPath(uri)) : undefined),
     readFile: async (uri) => {
       if (!uri.startsWith('file:')) return undefined;
       try {

@@ -1,3 +1,4 @@
+import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
 import type { ConfigReading } from '../design/design.ts';
 import { readDesign } from '../design/read.ts';
 import { runRules } from '../rules/run.ts';
@@ -12,6 +13,8 @@ export interface AnalysisInput {
   /** Path relative to the workspace root with forward slashes: chooses the format and matches globs, never decides what is a model config. */
   readonly path: string;
   readonly languageId?: string;
+  /** Reads the checkpoint beside the file; called only for a model config that holds dimensions. */
+  readonly checkpoint?: () => CheckpointShapes | undefined;
 }
 
 /** Everything known about one file. `reading` is undefined when the file is not a model config; then there are no findings. */
@@ -25,7 +28,9 @@ export interface Analysis {
 export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   if (isExcluded(input.path, settings)) return notRead(input);
   const parsed = parseConfig(input.text, input);
-  const reading = readDesign(parsed, { family: familyOf(input.path, settings) });
+  const read = readDesign(parsed, { family: familyOf(input.path, settings) });
+  const checkpoint = read !== undefined && read.designs.length > 0 ? input.checkpoint?.() : undefined;
+  const reading = read === undefined || checkpoint === undefined ? read : { ...read, checkpoint };
   const findings = reading === undefined ? [] : filterFindings(runRules(reading, settings), parsed, input.path, settings);
   return { parsed, reading, findings };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CheckpointShapes } from '../../src/checkpoint/safetensors.ts';
 import { rules } from '../../src/rules/registry.ts';
 import type { Rule, RuleExample } from '../../src/rules/rule.ts';
 import { applyEdits } from '../../src/text/edit.ts';
@@ -17,8 +18,17 @@ const fileNames: Readonly<Record<RuleExample['language'], string>> = {
   gin: 'config.gin',
 };
 
+const checkpointOf = ({ tensors }: RuleExample): CheckpointShapes | undefined =>
+  tensors === undefined
+    ? undefined
+    : {
+        file: 'model.safetensors',
+        complete: true,
+        tensors: new Map(Object.entries(tensors).map(([name, shape]) => [name, { dtype: 'BF16', shape }])),
+      };
+
 const run = (example: RuleExample, code = example.code): Analysis =>
-  analyse({ text: code, path: fileNames[example.language] }, defaultSettings);
+  analyse({ text: code, path: fileNames[example.language], checkpoint: () => checkpointOf(example) }, defaultSettings);
 
 const codesOf = (findings: readonly Finding[]): string =>
   findings.map(({ code, severity, message }) => `${code} ${severity}: ${message}`).join('\n');

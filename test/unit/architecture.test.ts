@@ -12,7 +12,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   kernel: [],
   syntax: ['text'],
   checkpoint: ['text', 'dims'],
-  design: ['text', 'syntax', 'dims'],
+  design: ['text', 'syntax', 'dims', 'checkpoint'],
   calculator: ['text', 'dims', 'design'],
   interpreter: ['text', 'syntax', 'dims', 'design'],
   annotations: ['text', 'syntax', 'dims', 'design', 'interpreter'],
