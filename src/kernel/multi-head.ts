@@ -36,30 +36,27 @@ export function rmsNorm(tensor: Float32Array, width: number, gains: Float32Array
   }
 }
 
-/** MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O with the products and the attention of the given kernel. */
-export function multiHeadAttention(
-  kernel: Pick<Kernel, 'attention' | 'matrixMultiply'>,
-  problem: MultiHeadProblem,
-  input: MultiHeadInput,
-  options?: AttentionOptions,
-): MultiHeadResult {
-  const { queryHeads, headDim } = problem;
+/** A multi-head problem with its defaults filled in. Widths in features. */
+export interface MultiHeadSizes {
+  readonly queryHeads: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+  readonly valueDim: number;
+  readonly inputDim: number;
+  readonly keyValueInputDim: number;
+  readonly outputDim: number;
+}
+
+/** Fills in default widths. Throws RangeError on sizes that cannot be, and on projections that do not have them. */
+export function multiHeadSizes(problem: Omit<MultiHeadProblem, 'queryLength'>, input: Omit<MultiHeadInput, 'input'>): MultiHeadSizes {
+  const { queryHeads } = problem;
   const keyValueHeads = problem.keyValueHeads ?? queryHeads;
   checkHeads(queryHeads, keyValueHeads);
-  const queryLength = positiveInteger('queryLength', problem.queryLength);
-  const keyLength = positiveInteger('keyLength', problem.keyLength ?? queryLength);
-  positiveInteger('headDim', headDim);
+  const headDim = positiveInteger('headDim', problem.headDim);
   const valueDim = positiveInteger('valueDim', problem.valueDim ?? headDim);
   const inputDim = positiveInteger('inputDim', problem.inputDim);
   const keyValueInputDim = positiveInteger('keyValueInputDim', problem.keyValueInputDim ?? inputDim);
   const outputDim = positiveInteger('outputDim', problem.outputDim ?? inputDim);
-  const keyValueInput = input.keyValueInput ?? input.input;
-  const queryWidth = queryHeads * headDim;
-  const keyWidth = keyValueHeads * headDim;
-  const valueWidth = keyValueHeads * valueDim;
-  const joinedWidth = queryHeads * valueDim;
-  checkShape('input', input.input, { queryLength, inputDim });
-  checkShape('keyValueInput', keyValueInput, { keyLength, keyValueInputDim });
   checkShape('queryWeight', input.queryWeight, { inputDim, queryHeads, headDim });
   checkShape('keyWeight', input.keyWeight, { keyValueInputDim, keyValueHeads, headDim });
   checkShape('valueWeight', input.valueWeight, { keyValueInputDim, keyValueHeads, valueDim });
@@ -68,55 +65,105 @@ export function multiHeadAttention(
   if (input.keyBias !== undefined) checkShape('keyBias', input.keyBias, { keyValueHeads, headDim });
   if (input.valueBias !== undefined) checkShape('valueBias', input.valueBias, { keyValueHeads, valueDim });
   if (input.outputBias !== undefined) checkShape('outputBias', input.outputBias, { outputDim });
-
-  const project = (tensor: Float32Array, rows: number, depth: number, weight: Float32Array, columns: number, bias?: Float32Array) =>
-    kernel.matrixMultiply({ rows, depth, columns }, tensor, weight, bias);
-  const query = splitHeads(
-    project(input.input, queryLength, inputDim, input.queryWeight, queryWidth, input.queryBias),
-    queryLength,
-    queryHeads,
-    headDim,
-  );
-  const key = splitHeads(
-    project(keyValueInput, keyLength, keyValueInputDim, input.keyWeight, keyWidth, input.keyBias),
-    keyLength,
-    keyValueHeads,
-    headDim,
-  );
-  const value = splitHeads(
-    project(keyValueInput, keyLength, keyValueInputDim, input.valueWeight, valueWidth, input.valueBias),
-    keyLength,
-    keyValueHeads,
-    valueDim,
-  );
-
-  const norm = input.queryKeyNorm;
-  if (norm !== undefined) {
-    checkShape('queryKeyNorm.query', norm.query, { headDim });
-    checkShape('queryKeyNorm.key', norm.key, { headDim });
-    rmsNorm(query, headDim, norm.query, norm.epsilon ?? 1e-6);
-    rmsNorm(key, headDim, norm.key, norm.epsilon ?? 1e-6);
+  if (input.queryKeyNorm !== undefined) {
+    checkShape('queryKeyNorm.query', input.queryKeyNorm.query, { headDim });
+    checkShape('queryKeyNorm.key', input.queryKeyNorm.key, { headDim });
   }
-  const offset = problem.queryOffset ?? maskOffset(problem.mask);
-  const positions = problem.positions ?? { kind: 'none' };
-  let relativeBias = problem.relativeBias;
-  if (positions.kind === 'rotary') {
-    rotate(query, queryHeads, queryLength, headDim, positions, offset);
-    rotate(key, keyValueHeads, keyLength, headDim, positions, 0);
-  } else if (positions.kind === 'alibi') {
-    if (relativeBias !== undefined) throw new RangeError('positions alibi and relativeBias cannot be given together.');
-    const slopes = positions.slopes ?? alibiSlopes(queryHeads);
-    checkShape('positions.slopes', slopes, { queryHeads });
-    relativeBias = alibiBias(slopes, queryLength, keyLength, offset);
-  }
+  return { queryHeads, keyValueHeads, headDim, valueDim, inputDim, keyValueInputDim, outputDim };
+}
 
-  const { scale, mask, softcap, sinks } = problem;
+type Products = Pick<Kernel, 'matrixMultiply'>;
+
+/** Queries of `tokens` tokens, after norm and rotation, the first at position `offset`. [queryHeads, tokens, headDim] */
+export function projectQueries(
+  kernel: Products,
+  sizes: MultiHeadSizes,
+  positions: MultiHeadProblem['positions'],
+  input: MultiHeadInput,
+  tokens: number,
+  offset: number,
+): Float32Array {
+  const { queryHeads, headDim, inputDim } = sizes;
+  const product = { rows: tokens, depth: inputDim, columns: queryHeads * headDim };
+  const query = splitHeads(kernel.matrixMultiply(product, input.input, input.queryWeight, input.queryBias), tokens, queryHeads, headDim);
+  if (input.queryKeyNorm !== undefined) rmsNorm(query, headDim, input.queryKeyNorm.query, input.queryKeyNorm.epsilon ?? 1e-6);
+  if (positions?.kind === 'rotary') rotate(query, queryHeads, tokens, headDim, positions, offset);
+  return query;
+}
+
+/** Keys, after norm and rotation, and values of `tokens` tokens, the first at position `offset`. */
+export function projectKeysAndValues(
+  kernel: Products,
+  sizes: MultiHeadSizes,
+  positions: MultiHeadProblem['positions'],
+  input: MultiHeadInput,
+  tokens: number,
+  offset: number,
+): { readonly key: Float32Array; readonly value: Float32Array } {
+  const { keyValueHeads, headDim, valueDim, keyValueInputDim } = sizes;
+  const from = input.keyValueInput ?? input.input;
+  const project = (weight: Float32Array, width: number, bias: Float32Array | undefined): Float32Array => {
+    const product = { rows: tokens, depth: keyValueInputDim, columns: keyValueHeads * width };
+    return splitHeads(kernel.matrixMultiply(product, from, weight, bias), tokens, keyValueHeads, width);
+  };
+  const key = project(input.keyWeight, headDim, input.keyBias);
+  if (input.queryKeyNorm !== undefined) rmsNorm(key, headDim, input.queryKeyNorm.key, input.queryKeyNorm.epsilon ?? 1e-6);
+  if (positions?.kind === 'rotary') rotate(key, keyValueHeads, tokens, headDim, positions, offset);
+  return { key, value: project(input.valueWeight, valueDim, input.valueBias) };
+}
+
+/** The bias of ALiBi where positions ask for it, else the one given. */
+export function positionBias(
+  problem: Pick<MultiHeadProblem, 'queryHeads' | 'positions' | 'relativeBias'>,
+  queryLength: number,
+  keyLength: number,
+  offset: number,
+): Float32Array | undefined {
+  const { positions, relativeBias, queryHeads } = problem;
+  if (positions?.kind !== 'alibi') return relativeBias;
+  if (relativeBias !== undefined) throw new RangeError('positions alibi and relativeBias cannot be given together.');
+  const slopes = positions.slopes ?? alibiSlopes(queryHeads);
+  checkShape('positions.slopes', slopes, { queryHeads });
+  return alibiBias(slopes, queryLength, keyLength, offset);
+}
+
+/** Concatenates heads and projects them. */
+export function projectOutput(
+  kernel: Products,
+  sizes: MultiHeadSizes,
+  input: Pick<MultiHeadInput, 'outputWeight' | 'outputBias'>,
+  heads: Float32Array,
+  tokens: number,
+): { readonly concatenated: Float32Array; readonly output: Float32Array } {
+  const { queryHeads, valueDim, outputDim } = sizes;
+  const concatenated = joinHeads(heads, tokens, queryHeads, valueDim);
+  const product = { rows: tokens, depth: queryHeads * valueDim, columns: outputDim };
+  return { concatenated, output: kernel.matrixMultiply(product, concatenated, input.outputWeight, input.outputBias) };
+}
+
+/** MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O with the products and the attention of the given kernel. */
+export function multiHeadAttention(
+  kernel: Pick<Kernel, 'attention' | 'matrixMultiply'>,
+  problem: MultiHeadProblem,
+  input: MultiHeadInput,
+  options?: AttentionOptions,
+): MultiHeadResult {
+  const queryLength = positiveInteger('queryLength', problem.queryLength);
+  const keyLength = positiveInteger('keyLength', problem.keyLength ?? queryLength);
+  const sizes = multiHeadSizes(problem, input);
+  const { queryHeads, keyValueHeads, headDim, valueDim, inputDim, keyValueInputDim } = sizes;
+  checkShape('input', input.input, { queryLength, inputDim });
+  checkShape('keyValueInput', input.keyValueInput ?? input.input, { keyLength, keyValueInputDim });
+
+  const { positions, scale, mask, softcap, sinks } = problem;
+  const offset = problem.queryOffset ?? maskOffset(mask);
+  const query = projectQueries(kernel, sizes, positions, input, queryLength, offset);
+  const { key, value } = projectKeysAndValues(kernel, sizes, positions, input, keyLength, 0);
+  const relativeBias = positionBias(problem, queryLength, keyLength, offset);
   const { output: heads, ...rest } = kernel.attention(
     { queryHeads, keyValueHeads, queryLength, keyLength, headDim, valueDim, scale, mask, softcap, sinks, relativeBias },
     { query, key, value },
     options,
   );
-  const concatenated = joinHeads(heads, queryLength, queryHeads, valueDim);
-  const output = project(concatenated, queryLength, joinedWidth, input.outputWeight, outputDim, input.outputBias);
-  return { query, key, value, heads, concatenated, output, ...rest };
+  return { query, key, value, heads, ...projectOutput(kernel, sizes, input, heads, queryLength), ...rest };
 }

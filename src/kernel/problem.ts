@@ -39,9 +39,8 @@ export function checkShape(name: string, tensor: { readonly length: number }, sh
   const sizes = Object.values(shape);
   const expected = sizes.reduce((product, size) => product * size, 1);
   if (tensor.length !== expected) {
-    throw new RangeError(
-      `${name} holds ${tensor.length} numbers, expected ${Object.keys(shape).join(' * ')} = ${sizes.join(' * ')} = ${expected}.`,
-    );
+    const product = sizes.length > 1 ? ` = ${sizes.join(' * ')}` : '';
+    throw new RangeError(`${name} holds ${tensor.length} numbers, expected ${Object.keys(shape).join(' * ')}${product} = ${expected}.`);
   }
 }
 
