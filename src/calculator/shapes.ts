@@ -59,6 +59,16 @@ export interface Calculation {
 }
 
 /**
+ * The type of a design's cache: that of its weights, in which attention is computed. Weights of fewer than 16 bits are a storage
+ * format; what is cached then depends on the server, so it is unknown.
+ */
+export function cacheDtypeOf(design: TransformerDesign): Dtype | undefined {
+  const written = design.fields.dtype;
+  const dtype = written === undefined ? undefined : dtypeOf(written.value);
+  return dtype === undefined || dtype.bits < 16n ? undefined : { name: dtype.name, bits: dtype.bits };
+}
+
+/**
  * Answers a query over a design, which the query's values override. Exact integers throughout; never throws.
  * O(query length): bounded well below a frame for any input.
  */
@@ -117,7 +127,7 @@ function combine(query: Query, base: TransformerDesign | undefined, length: numb
   }
   const valueDim =
     given('valueDim') ?? fromBase(fields.valueDim, 'hiddenSize', 'queryHeads', 'headDim') ?? (latent === undefined ? headDim : undefined);
-  const dtype = query.dtype ?? (fields.dtype === undefined ? undefined : dtypeOf(fields.dtype.value));
+  const dtype = query.dtype ?? (base === undefined ? undefined : cacheDtypeOf(base));
   return {
     input: {
       hiddenSize,

@@ -1,7 +1,6 @@
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
 import type { ConfigNode } from '../syntax/node.ts';
-import { dtypeOf } from './query.ts';
-import { bytesOf, cacheElementsPerLayer, type Dtype, inputOf } from './shapes.ts';
+import { bytesOf, cacheDtypeOf, cacheElementsPerLayer, inputOf } from './shapes.ts';
 
 /** Quantities of the whole model. Each is exact or absent: a reason then stands in `notModelled`. */
 export interface Totals {
@@ -36,11 +35,14 @@ const stateLayers: ReadonlySet<string> = new Set(['linear_attention', 'mamba', '
  * several attentions in a layer.
  */
 const unevenCache =
-  /^(mamba_.*|ssm_.*|rwkv_.*|linear_(?:num|key|value|conv|attn|attention).*|short_conv.*|conv_l_cache|full_attn_.*|layers_block_type|block_types?|hybrid_.*|attn_layer_(?:period|offset|indices)|attention_layer_.*|num_kv_shared_layers|kv_shared.*|share_kv.*|cla_.*|num_kv_heads_per_layer|recurrent_.*|lru_width|state_size|yoco.*|index_topk|compress_ratios?)$/i;
+  /^(mamba_.*|ssm_.*|rwkv_.*|linear_(?:num|key|value|conv|attn|attention).*|short_conv.*|conv_l_cache|full_attn_.*|layers_block_type|block_types?|hybrid_.*|attn_layer_(?:period|offset|indices)|attention_layer_.*|num_kv_shared_layers|kv_shared.*|share_kv.*|cla_.*|num_kv_heads_per_layer|recurrent_.*|gdn_.*|inhomogeneous_layer_cycle_interval|lru_width|state_size|yoco.*|index_topk|compress_ratios?)$/i;
 
-/** Model types whose attention keeps something else, or does not keep keys and values at all. */
+/** Model types whose attention keeps something else as well or instead, or that generate nothing. */
 const otherCache =
-  /^(xlnet|transfo-xl|reformer|longt5|bigbird.*|funnel|perceiver.*|rwkv.*|mamba.*|falcon_mamba|jamba|zamba.*|bamba|nemotron_h|nemotron-nas|granitemoehybrid|falcon_h1|recurrent_gemma|lfm2.*|gemma3n.*|gemma4.*|minimax.*|kimi_linear|longcat.*|phi4flash|openelm|deci.*|mega|olmo_hybrid|deepseek_v4)$/i;
+  /^(.*(?:clip|clap|siglip|blip|owl|flava|align|groupvit).*|mllama.*|yuan|xlnet|transfo-xl|reformer|longt5|bigbird.*|funnel|perceiver.*|rwkv.*|mamba.*|falcon_mamba|jamba|zamba.*|bamba|nemotron_h|nemotron-nas|granitemoehybrid|falcon_h1|recurrent_gemma|lfm2.*|gemma3n.*|gemma4.*|minimax.*|kimi_linear|longcat.*|phi4flash|openelm|deci.*|mega|olmo_hybrid|deepseek_v4)$/i;
+
+/** Conventions that only ever described decoders of text. */
+const decoderDialects: ReadonlySet<string> = new Set(['params', 'llm-foundry', 'gpt-neox', 'maxtext']);
 
 /** What can be said of the model as a whole, for a decoder whose every layer is counted; never an estimate. */
 export function modelTotals(reading: ConfigReading): ModelTotals {
@@ -55,11 +57,11 @@ export function modelTotals(reading: ConfigReading): ModelTotals {
   if (typeof layers === 'string') return { totals: {}, notModelled: [...notModelled, `KV cache: ${layers}`] };
   if (cache === undefined) return { totals: {}, notModelled: [...notModelled, 'KV cache: the KV heads or the head dim are not known.'] };
   const elements = cache.elements * layers;
-  const dtype = cacheDtype(design);
+  const dtype = cacheDtypeOf(design);
   if (dtype === undefined) {
     return {
       totals: { cacheElementsPerToken: elements },
-      notModelled: [...notModelled, 'KV cache in bytes: the file does not say the data type.'],
+      notModelled: [...notModelled, 'KV cache in bytes: the file does not say in which data type attention is computed.'],
     };
   }
   return {
@@ -68,20 +70,17 @@ export function modelTotals(reading: ConfigReading): ModelTotals {
   };
 }
 
-/** The cache has the type of the weights unless the server that runs the model is told otherwise; integer weights are computed in 16 bits. */
-function cacheDtype(design: TransformerDesign): Dtype | undefined {
-  const written = design.fields.dtype;
-  if (written === undefined) return undefined;
-  const dtype = dtypeOf(written.value);
-  return dtype === undefined || dtype.bits < 16n ? undefined : dtype;
-}
-
 function whyNoCache(reading: ConfigReading, design: TransformerDesign): string | undefined {
   if (reading.designs.some(({ role }) => role === 'encoder') && reading.designs.some(({ role }) => role === 'decoder')) {
     return 'an encoder-decoder also keeps the keys and values of its input.';
   }
   if (design.role !== 'decoder' && design.role !== 'text') return 'the stack is no decoder.';
-  if (design.fields.causal?.value === false) return 'attention is not causal, so nothing is cached.';
+  if (reading.designs.filter(({ role }) => role === 'decoder').length > 1) return 'there is more than one decoder.';
+  const causal = design.fields.causal?.value;
+  if (causal === undefined && !decoderDialects.has(reading.dialect)) return 'the file does not say whether attention is causal.';
+  const mixer = findValue(reading.parsed.root, /^attention[-_]config$/, /gmlp|amlp|mamba|rwkv/i);
+  if (mixer !== undefined) return `layers of type ${mixer} are not modelled.`;
+  if (causal === false) return 'attention is not causal, so nothing is cached.';
   if (design.family !== undefined && otherCache.test(design.family)) return `the layers of ${design.family} do not all keep the same.`;
   const key = findKey(reading.parsed.root, unevenCache);
   // Layer types say which layers cache, whatever the other kind is called.
@@ -105,7 +104,7 @@ function cachingLayers(design: TransformerDesign, layers: bigint | undefined): b
 function findKey(root: ConfigNode | undefined, pattern: RegExp): string | undefined {
   const queue: ConfigNode[] = root === undefined ? [] : [root];
   for (let node = queue.pop(); node !== undefined; node = queue.pop()) {
-    if (node.kind === 'sequence') queue.push(...node.items.filter((item) => item.kind !== 'scalar').slice(0, 1000));
+    if (node.kind === 'sequence') for (const item of node.items) if (item.kind !== 'scalar') queue.push(item);
     if (node.kind !== 'mapping') continue;
     for (const { key, value } of node.entries) {
       if (value === undefined) continue;
@@ -113,6 +112,19 @@ function findKey(root: ConfigNode | undefined, pattern: RegExp): string | undefi
       if (!off && pattern.test(key)) return key;
       if (value.kind !== 'scalar') queue.push(value);
     }
+  }
+  return undefined;
+}
+
+/** A string under a matching key, at any depth of lists, that matches too. O(size of the tree). */
+function findValue(root: ConfigNode | undefined, key: RegExp, value: RegExp): string | undefined {
+  const queue: (readonly [ConfigNode, boolean])[] = root === undefined ? [] : [[root, false]];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    const [node, within] = next;
+    if (node.kind === 'mapping') {
+      for (const entry of node.entries) if (entry.value !== undefined) queue.push([entry.value, within || key.test(entry.key)]);
+    } else if (node.kind === 'sequence') for (const item of node.items) queue.push([item, within]);
+    else if (within && typeof node.value === 'string' && value.test(node.value)) return node.value;
   }
   return undefined;
 }
