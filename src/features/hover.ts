@@ -60,7 +60,7 @@ function describeFields(owned: readonly OwnedField[], lines: LineIndex, t: Trans
     }
   }
   const stacks = new Set(owned.map((one) => one.design));
-  for (const design of [...stacks].slice(0, 3)) sections.push(stackText(design, t, owned.length > 0 ? owned : undefined, lines));
+  for (const design of [...stacks].slice(0, 3)) sections.push(stackText(design, t, owned));
   return sections.filter((section) => section !== '').join('\n\n');
 }
 
@@ -82,17 +82,31 @@ function provenance({ design, field }: OwnedField, lines: LineIndex, t: Translat
   return '';
 }
 
+/** A quantity that the file does not write, with where it comes from: `head dimension 128 = model width / query heads = 4096 / 32`. */
+function originText({ design, name, field }: OwnedField, t: Translate): string {
+  const what = `${t(fieldInfo[name].title)} ${valueText(field.value)}`;
+  if (field.source === 'default')
+    return field.origin === undefined ? what : t('{what}, default of {origin}', { what, origin: code(field.origin) });
+  if (field.formula === undefined) return what;
+  const formula = formulaText(field.formula, design);
+  // A formula in field names is an equation; anything else is a remark.
+  return formulaNames(field.formula) ? `${what} = ${formula}` : `${what} (${formula})`;
+}
+
+const formulaNames = (formula: string): boolean => (formula.match(/[A-Za-z]\w*/g) ?? []).every((word) => word in fieldInfo);
+
 /** `hiddenSize / queryHeads` -> `width / query heads = 4096 / 32`. */
 function formulaText(formula: string, design: TransformerDesign): string {
   const known = new Map<string, string>();
   for (const [name, field] of fieldsOf(design)) if (typeof field.value === 'number') known.set(name, String(field.value));
   const words = formula.replace(/[A-Za-z]\w*/g, (word) => (word in fieldInfo ? fieldInfo[word as FieldName].title : word));
   const numbers = formula.replace(/[A-Za-z]\w*/g, (word) => known.get(word) ?? word);
-  return numbers === formula ? words : `${words} = ${numbers}`;
+  // A formula that is one name alone has its number said already.
+  return numbers === formula || known.has(formula) ? words : `${words} = ${numbers}`;
 }
 
 /** One stack: its line, its shapes, and where what is not written in the file comes from. */
-function stackText(design: TransformerDesign, t: Translate, without?: readonly OwnedField[], lines?: LineIndex): string {
+function stackText(design: TransformerDesign, t: Translate, without?: readonly OwnedField[]): string {
   const heading = [design.family, design.name].filter((part) => part !== undefined && part !== '').map((part) => code(part ?? ''));
   const line = summarise(design, t);
   const sections = [[...heading, line].filter((part) => part !== '').join(' · '), shapesTable(design, t)];
@@ -101,8 +115,7 @@ function stackText(design: TransformerDesign, t: Translate, without?: readonly O
     if (field.source === 'written' && field.formula === undefined) continue;
     if (without?.some((one) => one.name === name && one.design === design)) continue;
     if (!worthTelling.has(name) || (name === 'valueDim' && field.value === design.fields.headDim?.value)) continue;
-    const from = provenance({ design, name, field }, lines ?? new LineIndex(''), t);
-    origins.push(`- ${t(fieldInfo[name].title)} ${valueText(field.value)}: ${lowerFirst(from)}`);
+    origins.push(`- ${originText({ design, name, field }, t)}`);
   }
   if (origins.length > 0) sections.push(`${t('Not written here:')}\n\n${origins.join('\n')}`);
   return sections.filter((section) => section !== '').join('\n\n');
@@ -117,7 +130,6 @@ const worthTelling: ReadonlySet<FieldName> = new Set<FieldName>([
   'valueDim',
   'layers',
   'intermediateSize',
-  'gatedFfn',
   'rotaryDim',
   'normPlacement',
   'queryLoraRank',
@@ -133,8 +145,6 @@ const worthTelling: ReadonlySet<FieldName> = new Set<FieldName>([
 const code = (text: string): string => `\`${text.replaceAll('`', "'").replaceAll('\n', ' ').slice(0, 120)}\``;
 
 const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
-
-const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
 
 function valueText(value: unknown): string {
   if (Array.isArray(value)) {

@@ -92,7 +92,7 @@ function ffnRows(design: TransformerDesign, t: Translate): ShapeRow[] {
   const matrices = gatedFfn === undefined ? undefined : gatedFfn.value ? t('gate, up and down') : t('up and down');
   const words = [
     matrices,
-    name,
+    matrices === undefined || name !== 'gated' ? name : undefined,
     routed
       ? expertsPerToken === undefined
         ? t('{experts} experts', { experts: experts.value })

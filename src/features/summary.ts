@@ -28,7 +28,9 @@ export function summarise(design: TransformerDesign, t: Translate = english): st
   const { fields } = design;
   const parts: string[] = [];
   if (fields.normPlacement !== undefined && fields.normPlacement.value !== 'none')
-    parts.push(t('{placement}-norm', { placement: fields.normPlacement.value }));
+    parts.push(
+      fields.normPlacement.value === 'parallel' ? t('parallel blocks') : t('{placement}-norm', { placement: fields.normPlacement.value }),
+    );
   if (fields.layers !== undefined)
     parts.push(fields.layers.value === 1 ? t('1 layer') : t('{layers} layers', { layers: fields.layers.value }));
   const heads = headsPhrase(design, t);
