@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { previewHtml } from '../../webview/html.ts';
-import { isFromPreview, type PreviewDesign, type ToPreview } from '../../webview/protocol.ts';
+import { isFromPreview, isToPreview, type PreviewDesign, type ToPreview } from '../../webview/protocol.ts';
 import type { CommandTarget, Place, StackSummary } from '../protocol/languageServer.ts';
 import type { Server } from './server.ts';
 
@@ -45,7 +45,7 @@ export function registerPreview(context: vscode.ExtensionContext, server: Server
         viewType,
         vscode.l10n.t('Attention preview'),
         { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
-        { enableScripts: true, retainContextWhenHidden: true, localResourceRoots: resourceRoots(context) },
+        { enableScripts: true, localResourceRoots: resourceRoots(context) },
       );
       adopt(panel, base);
     },
@@ -72,11 +72,10 @@ const resourceRoots = (context: vscode.ExtensionContext): vscode.Uri[] => [
   vscode.Uri.joinPath(context.extensionUri, 'media'),
 ];
 
-/** What the page kept of itself; it may be from another version. */
+/** The design that the page kept of itself, as its last message; it may be from another version. */
 function readState(state: unknown): CommandTarget | undefined {
-  if (typeof state !== 'object' || state === null) return undefined;
-  const { source } = state as { source?: unknown };
-  return typeof source === 'string' && source !== '' ? targetOf(source) : undefined;
+  const message: unknown = typeof state === 'object' && state !== null ? (state as { message?: unknown }).message : undefined;
+  return isToPreview(message) && message.source !== '' ? targetOf(message.source) : undefined;
 }
 
 /** Shown where no config is open: a small grouped-query design. */
