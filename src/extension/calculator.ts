@@ -55,5 +55,6 @@ function itemsOf(result: CalculateResult | undefined): vscode.QuickPickItem[] {
   return [
     ...result.problems.map((problem) => ({ label: `$(warning) ${problem}`, alwaysShow: true })),
     ...result.rows.map(({ label, value, detail }) => ({ label: `${label}: ${value}`, description: detail, alwaysShow: true })),
+    ...(result.hint === undefined ? [] : [{ label: `$(info) ${result.hint}`, alwaysShow: true }]),
   ];
 }

@@ -8,17 +8,19 @@ export interface CalculationText {
   readonly title: string;
   readonly rows: readonly { readonly label: string; readonly value: string; readonly detail: string }[];
   readonly problems: readonly string[];
+  /** What else would have to be given to say more. */
+  readonly hint?: string;
   readonly markdown: string;
 }
 
 /** A query's answer as texts, over a design where there is one. */
 export function calculation(query: string, base: TransformerDesign | undefined, t: Translate = english): CalculationText {
   const result = calculate(query, base);
-  const problems = result.problems.map(({ message }) => message);
   return {
     title: base === undefined ? '' : summarise(base, t),
     rows: result.rows.map(({ label, text, symbolic }) => ({ label, value: text, detail: symbolic })),
-    problems: result.hint === undefined ? problems : [...problems, result.hint],
+    problems: result.problems.map(({ message }) => message),
+    hint: result.hint,
     markdown: result.markdown(),
   };
 }

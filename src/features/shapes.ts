@@ -49,7 +49,7 @@ function attentionRows(design: TransformerDesign, t: Translate): ShapeRow[] {
       rows.push({ name: 'v', shape: arrow(width, kv * value), detail: many(value) });
     }
   }
-  rows.push({ name: t('concatenated heads'), shape: String(heads * value), detail: perHead(heads, value) });
+  rows.push({ name: t('concat'), shape: String(heads * value), detail: perHead(heads, value) });
   rows.push({ name: 'o', shape: arrow(heads * value, width), detail: t('back to the model width') });
   return rows;
 }
@@ -169,7 +169,7 @@ export function shapesTable(design: TransformerDesign, t: Translate = english): 
   const rows = shapeRows(design, t);
   if (rows.length === 0) return '';
   return [
-    `| | ${t('features')} | |`,
+    `| | ${t('features in → out')} | |`,
     '|:--|:--|:--|',
     ...rows.map((row) => `| ${row.name} | ${row.shape.replaceAll('->', '→')} | ${row.detail} |`),
   ].join('\n');

@@ -35,7 +35,9 @@ export function summarise(design: TransformerDesign, t: Translate = english): st
     parts.push(fields.layers.value === 1 ? t('1 layer') : t('{layers} layers', { layers: fields.layers.value }));
   const heads = headsPhrase(design, t);
   if (heads !== undefined) parts.push(heads);
-  if (fields.hiddenSize !== undefined) parts.push(t('width {width}', { width: fields.hiddenSize.value }));
+  // Heads that are together as wide as the model have said it already.
+  if (fields.hiddenSize !== undefined && fields.hiddenSize.value !== (fields.queryHeads?.value ?? 0) * (fields.headDim?.value ?? 0))
+    parts.push(t('width {width}', { width: fields.hiddenSize.value }));
   const ffn = ffnPhrase(design, t);
   if (ffn !== undefined) parts.push(ffn);
   if (parts.length === 0) return '';

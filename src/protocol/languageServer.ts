@@ -96,6 +96,8 @@ export interface CalculateResult {
   readonly rows: readonly CalculateRow[];
   /** What was not understood or does not fit, in sentences. */
   readonly problems: readonly string[];
+  /** What else would have to be given to say more. */
+  readonly hint?: string;
   /** All of it as a Markdown table, to be copied. */
   readonly markdown: string;
 }
