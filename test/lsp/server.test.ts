@@ -485,6 +485,27 @@ describe('language server over stdio', () => {
     });
   });
 
+  it('is the same behind `headwise lsp --stdio`', async function () {
+    this.timeout(20_000);
+    const other = await TestClient.start({ rootUri: folder, command: [process.execPath, 'bin/headwise.js', 'lsp', '--stdio'] });
+    try {
+      await other.open(uri, 'json', json(wide));
+      match(messageOf(find(await other.pull(uri))), /770/);
+    } finally {
+      equal(await other.stop(), 0);
+    }
+  });
+
+  it('stops when its client is gone without a word', async function () {
+    this.timeout(20_000);
+    const other = await TestClient.start({ rootUri: folder });
+    await other.open(uri, 'json', json(wide));
+    ok(find(await other.pull(uri)));
+    other.connection.dispose();
+    other.process.stdin?.end();
+    await other.until('the process ended', () => other.process.exitCode !== null || other.process.signalCode !== null);
+  });
+
   describe('bad input', () => {
     const bad: readonly (readonly [string, string, string])[] = [
       ['empty', 'json', ''],

@@ -102,6 +102,15 @@ describe('completion', () => {
       match(taken(yaml('  hidden_act: ge¦'), 'gelu'), /\n {2}hidden_act: gelu\nseed/);
     });
 
+    it('completes a shell option', () => {
+      const marked = at(
+        'run.sh',
+        lines('torchrun pretrain_gpt.py \\', '  --num-layers 12 \\', '  --hidden-size 768 \\', '  --num-attention-heads 12 \\', '  --¦'),
+      );
+      const found = labels(marked);
+      ok(!found.includes('num-layers') && !found.includes('hidden-size'), found.join(' '));
+    });
+
     it('completes a TOML key and value', () => {
       const toml = (line: string): Marked =>
         at(
