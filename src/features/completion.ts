@@ -1,4 +1,5 @@
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
+import { normaliseName } from '../design/section.ts';
 import { type ConfigNode, isMapping, type MappingNode } from '../syntax/node.ts';
 import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
@@ -48,7 +49,8 @@ export function completions(analysis: Analysis, offset: number, t: Translate = e
     const values = key?.values ?? (key?.concept === undefined ? undefined : fieldInfo[key.concept].values) ?? [];
     return values.map((value, at) => item(place, value, key?.key ?? '', at, place.render(value, literal(value)), ''));
   }
-  const free = known.filter((key) => !place.present.has(key.key));
+  const present = new Set([...place.present].map(normaliseName));
+  const free = known.filter((key) => !present.has(normaliseName(key.key)));
   return free.map((key, at) => item(place, key.key, key.key, at, place.render(key.key, key.default), detailOf(key, t)));
 }
 

@@ -1,5 +1,6 @@
 import type { ConfigReading, FieldName, TransformerDesign } from '../design/design.ts';
 import type { Family } from '../design/families.ts';
+import { dialectKeys } from './dialectKeys.ts';
 import { fieldInfo } from './fieldInfo.ts';
 import { fieldsOf } from './locate.ts';
 
@@ -22,8 +23,8 @@ const isField = (concept: string): concept is FieldName => concept in fieldInfo;
 const cache = new WeakMap<Family, readonly KeyKnowledge[]>();
 
 /** Keys that may be written in this stack's mapping, those that set a quantity first. */
-export function keysOf(_reading: ConfigReading, design: TransformerDesign): readonly KeyKnowledge[] {
-  if (design.knowledge === undefined) return writtenKeys(design);
+export function keysOf(reading: ConfigReading, design: TransformerDesign): readonly KeyKnowledge[] {
+  if (design.knowledge === undefined) return keysOfDialect(reading, design);
   let keys = cache.get(design.knowledge);
   if (keys === undefined) {
     keys = familyKeys(design.knowledge);
@@ -56,11 +57,16 @@ function familyKeys(family: Family): readonly KeyKnowledge[] {
   return keys.sort((a, b) => rank(a) - rank(b));
 }
 
-/** Without a family only what is written here is known. */
-function writtenKeys(design: TransformerDesign): readonly KeyKnowledge[] {
+/** Without a family: what the format's code reads, else what is written here. Keys are spelled as the file spells its own. */
+function keysOfDialect(reading: ConfigReading, design: TransformerDesign): readonly KeyKnowledge[] {
   const keys = new Map<string, KeyKnowledge>();
+  const dashes = reading.format === 'shell' || design.section.mapping.entries.some(({ key }) => /^[a-z]+-[a-z]/.test(key));
+  for (const [name, concept, doc] of dialectKeys[reading.dialect] ?? []) {
+    const key = dashes ? name.replaceAll('_', '-') : name;
+    keys.set(key, { key, concept, doc, values: doc === undefined && concept !== undefined ? fieldInfo[concept].values : undefined });
+  }
   for (const [name, field] of fieldsOf(design)) {
-    if (field.key === undefined || field.key.includes('.')) continue;
+    if (field.key === undefined || field.key.includes('.') || keys.has(field.key)) continue;
     keys.set(field.key, { key: field.key, concept: name, origin: field.origin, values: fieldInfo[name].values });
   }
   return [...keys.values()];

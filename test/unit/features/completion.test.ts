@@ -1,5 +1,6 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
 import { completionDoc, completions } from '../../../src/features/completion.ts';
+import { hover } from '../../../src/features/hover.ts';
 import { applyEdits } from '../../../src/text/edit.ts';
 import { at, lines, type Marked } from './check.ts';
 
@@ -109,6 +110,28 @@ describe('completion', () => {
       );
       const found = labels(marked);
       ok(!found.includes('num-layers') && !found.includes('hidden-size'), found.join(' '));
+      match(taken(marked, 'num-query-groups'), /\n {2}--num-query-groups\n/);
+    });
+
+    it('spells keys as the file does', () => {
+      const neox = (line: string): Marked =>
+        at(
+          '125M.yml',
+          lines(
+            '{',
+            '  "pipe-parallel-size": 1,',
+            '  "num-layers": 12,',
+            '  "hidden-size": 768,',
+            '  "num-attention-heads": 12,',
+            '  "pos-emb": "rotary",',
+            line,
+            '}',
+          ),
+        );
+      const found = labels(neox('  "rot¦"'));
+      ok(found.includes('rotary-pct') && !found.includes('hidden_size') && !found.includes('num-layers'), found.join(' '));
+      const { analysis, offset } = neox('  "no-weight-ty¦ing": true');
+      match(hover(analysis, offset)?.markdown ?? '', /matrix of its own/);
     });
 
     it('completes a TOML key and value', () => {
