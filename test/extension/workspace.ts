@@ -7,19 +7,27 @@ export function sampleUri(path: string): vscode.Uri {
   return vscode.Uri.joinPath(folder.uri, path);
 }
 
+/** Texts of the opened samples as they were found. */
+const originals = new Map<string, string>();
+
 export async function openSample(path: string): Promise<vscode.TextDocument> {
   const document = await vscode.workspace.openTextDocument(sampleUri(path));
+  originals.set(document.uri.toString(), document.getText());
   await vscode.window.showTextDocument(document);
   return document;
 }
 
-/** Drops every unsaved change and closes all editors. */
+/** Puts every opened sample back as it was, on disk too (VS Code in a browser saves by itself), and closes all editors. */
 export async function closeAll(): Promise<void> {
-  for (const document of vscode.workspace.textDocuments.filter(({ isDirty }) => isDirty)) {
-    await vscode.window.showTextDocument(document);
-    await vscode.commands.executeCommand('workbench.action.revertAndCloseActiveEditor');
-    if (document.isDirty) throw new Error(`${document.uri.path} could not be reverted`);
+  for (const document of vscode.workspace.textDocuments) {
+    const original = originals.get(document.uri.toString());
+    if (original === undefined || original === document.getText()) continue;
+    const edit = new vscode.WorkspaceEdit();
+    edit.replace(document.uri, whole(document), original);
+    await vscode.workspace.applyEdit(edit);
+    await document.save();
   }
+  originals.clear();
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
 }
 
