@@ -1,7 +1,18 @@
 import { checkpointShapeMismatch } from './checkpoint/checkpointShapeMismatch.ts';
+import { duplicateKey } from './file/duplicateKey.ts';
+import { ignoredKey } from './file/ignoredKey.ts';
+import { impossibleSize } from './file/impossibleSize.ts';
+import { misspelledKey } from './file/misspelledKey.ts';
+import { quotedNumber } from './file/quotedNumber.ts';
 import { syntaxError } from './file/syntaxError.ts';
+import { tokenOutsideVocabulary } from './file/tokenOutsideVocabulary.ts';
 import { unusedSuppression } from './file/unusedSuppression.ts';
+import { attentionWidthIsNotModelWidth } from './heads/attentionWidthIsNotModelWidth.ts';
 import { headsDoNotDivideWidth } from './heads/headsDoNotDivideWidth.ts';
+import { keyValueHeadsDoNotDivideHeads } from './heads/keyValueHeadsDoNotDivideHeads.ts';
+import { keyValueHeadsExceedHeads } from './heads/keyValueHeadsExceedHeads.ts';
+import { latentAttentionWidths } from './heads/latentAttentionWidths.ts';
+import { latentAttentionWithSharedHeads } from './heads/latentAttentionWithSharedHeads.ts';
 import { flashHeadDim } from './kernels/flashHeadDim.ts';
 import { pagedHeadDim } from './kernels/pagedHeadDim.ts';
 import { vocabularyOffTensorCores } from './kernels/vocabularyOffTensorCores.ts';
@@ -33,6 +44,11 @@ import type { Rule } from './rule.ts';
 /** Every rule, by code. Docs pages, settings, the JSON schema and SARIF metadata are generated from this list. */
 export const rules: readonly Rule[] = [
   headsDoNotDivideWidth,
+  keyValueHeadsDoNotDivideHeads,
+  keyValueHeadsExceedHeads,
+  attentionWidthIsNotModelWidth,
+  latentAttentionWidths,
+  latentAttentionWithSharedHeads,
   oddRotaryWidth,
   rotaryWidthExceedsHead,
   unknownRopeType,
@@ -60,6 +76,12 @@ export const rules: readonly Rule[] = [
   quantisedWeightsDoNotSplit,
   sequenceDoesNotSplit,
   checkpointShapeMismatch,
+  misspelledKey,
+  ignoredKey,
+  duplicateKey,
+  quotedNumber,
+  impossibleSize,
+  tokenOutsideVocabulary,
   syntaxError,
   unusedSuppression,
 ];

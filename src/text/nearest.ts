@@ -13,7 +13,7 @@ export function nearest(wanted: string, names: Iterable<string>, count = 3): str
 }
 
 /** Insertions, deletions, replacements and swaps of neighbours between two words; `limit + 1` as soon as it exceeds the limit. */
-function editDistance(a: string, b: string, limit: number): number {
+export function editDistance(a: string, b: string, limit: number): number {
   if (Math.abs(a.length - b.length) > limit) return limit + 1;
   let before: number[] = [];
   let previous = Array.from({ length: b.length + 1 }, (_, j) => j);

@@ -45,17 +45,17 @@ export const layerTypes = defineRule({
     bad: [
       {
         language: 'json',
-        code: '{"model_type": "qwen3", "hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 4, "layer_types": ["full_attention", "full_attention", "sliding_attention"]}',
+        code: '{"model_type": "qwen3", "hidden_size": 1024, "num_attention_heads": 16, "num_key_value_heads": 8, "num_hidden_layers": 4, "layer_types": ["full_attention", "full_attention", "sliding_attention"]}',
       },
       {
         language: 'json',
-        code: '{"model_type": "qwen3", "hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 2, "layer_types": ["full_attention", "slidding_attention"]}',
+        code: '{"model_type": "qwen3", "hidden_size": 1024, "num_attention_heads": 16, "num_key_value_heads": 8, "num_hidden_layers": 2, "layer_types": ["full_attention", "slidding_attention"]}',
       },
     ],
     good: [
       {
         language: 'json',
-        code: '{"model_type": "qwen3", "hidden_size": 1024, "num_attention_heads": 16, "num_hidden_layers": 3, "layer_types": ["full_attention", "full_attention", "sliding_attention"]}',
+        code: '{"model_type": "qwen3", "hidden_size": 1024, "num_attention_heads": 16, "num_key_value_heads": 8, "num_hidden_layers": 3, "layer_types": ["full_attention", "full_attention", "sliding_attention"]}',
       },
     ],
     references: ['https://github.com/huggingface/transformers/blob/main/src/transformers/configuration_utils.py'],
