@@ -111,7 +111,7 @@ export interface HeadStatistics {
   readonly span: number;
 }
 
-/** Weights at display resolution. Tile (r, c) covers rows [r * queryLength / rows, (r + 1) * queryLength / rows), columns alike. */
+/** Weights at display resolution. Row i belongs to tile floor((i + 1/2) * rows / queryLength), columns alike. */
 export interface PooledWeights {
   readonly rows: number;
   readonly columns: number;

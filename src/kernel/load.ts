@@ -7,11 +7,12 @@ import type {
   Kernel,
   KernelName,
   MatrixProblem,
+  PooledWeights,
 } from './interface.ts';
 import { multiHeadAttention } from './multi-head.ts';
 import { checkInput, checkMatrix, planeOffset, type ResolvedProblem, resolveProblem } from './problem.ts';
 import { createReferenceKernel } from './reference.ts';
-import { WeightReader } from './statistics.ts';
+import { averagePool, emptyPool, tileOf } from './statistics.ts';
 
 /** Bytes of the compiled kernels (dist/kernel); what is absent or cannot run here is passed over. */
 export interface KernelBinaries {
@@ -57,6 +58,19 @@ interface Exports {
     highs: number,
     position: number,
     sums: number,
+  ): void;
+  poolRows(
+    weights: number,
+    rows: number,
+    padded: number,
+    lows: number,
+    highs: number,
+    bounds: number,
+    columns: number,
+    tiles: number,
+    maximum: number,
+    sum: number,
+    columnSums: number,
   ): void;
   multiplyRows(left: number, rows: number, depth: number, right: number, columns: number, packed: number, product: number): void;
   finishRows(matrix: number, rows: number, width: number, padded: number, bias: number): void;
@@ -172,8 +186,7 @@ class WasmKernel implements Kernel {
 }
 
 function attend(machine: Machine, resolved: ResolvedProblem, input: AttentionInput, options: AttentionOptions): AttentionResult {
-  // Statistics are summed where the weights are; only pooling reads the rows here.
-  const reader = new WeightReader(resolved, { ...options, statistics: false });
+  const pooled = emptyPool(resolved, options);
   const statistics: HeadStatistics[] = [];
   const { queryHeads, keyValueHeads, group, queryLength, keyLength, headDim, valueDim } = resolved;
   const { exports, rowTile } = machine;
@@ -197,7 +210,10 @@ function attend(machine: Machine, resolved: ResolvedProblem, input: AttentionInp
   const output = machine.take(tileRows * paddedValues);
   const bias = masked ? machine.take(blockRows * keyLength) : resolved.relativeBias === undefined ? 0 : machine.take(distances);
   const sums = machine.take(2 * STATISTIC_SUMS);
+  const pool = pooled === undefined ? undefined : takePool(machine, resolved, pooled);
   machine.commit();
+  if (pool !== undefined) machine.write(pool.bounds, pool.boundaries);
+  if (pool !== undefined) machine.write(pool.tiles, pool.rowTiles);
   machine.write(lows, resolved.lows);
   machine.write(highs, resolved.highs);
 
@@ -212,6 +228,7 @@ function attend(machine: Machine, resolved: ResolvedProblem, input: AttentionInp
     for (let head = shared * group; head < (shared + 1) * group; head++) {
       machine.write(query, input.query.subarray(head * queryLength * headDim, (head + 1) * queryLength * headDim));
       machine.view(sums, 2 * STATISTIC_SUMS).fill(0);
+      if (pool !== undefined) machine.view(pool.maximum, pool.numbers).fill(0);
       if (!masked && resolved.relativeBias !== undefined) {
         machine.write(bias, resolved.relativeBias.subarray(head * distances, (head + 1) * distances));
       }
@@ -253,21 +270,66 @@ function attend(machine: Machine, resolved: ResolvedProblem, input: AttentionInp
         if (options.statistics === true) {
           exports.measureRows(weights, rows, paddedKeys, keyLength, lows + row * 4, highs + row * 4, row + resolved.offset, sums);
         }
-        if (allWeights === undefined && !reader.wanted) continue;
+        if (pool !== undefined) {
+          exports.poolRows(
+            weights,
+            rows,
+            paddedKeys,
+            lows + row * 4,
+            highs + row * 4,
+            pool.bounds,
+            pool.columns,
+            pool.tiles + row * 4,
+            pool.maximum,
+            pool.sum,
+            pool.columnSums,
+          );
+        }
+        if (allWeights === undefined) continue;
         if (paddedKeys !== keyLength) exports.finishRows(weights, rows, keyLength, paddedKeys, 0);
-        const block = machine.view(weights, rows * keyLength);
-        allWeights?.set(block, (head * queryLength + row) * keyLength);
-        if (reader.wanted) for (let i = 0; i < rows; i++) reader.row(head, row + i, block, i * keyLength);
+        allWeights.set(machine.view(weights, rows * keyLength), (head * queryLength + row) * keyLength);
+      }
+      if (pool !== undefined && pooled !== undefined) {
+        pooled.maximum.set(machine.view(pool.maximum, pool.cells), head * pool.cells);
+        pooled.mean.set(machine.view(pool.sum, pool.cells), head * pool.cells);
+        pooled.columnSums.set(machine.view(pool.columnSums, keyLength), head * keyLength);
       }
       if (options.statistics === true) statistics.push(headStatistics(machine.doubles(sums, STATISTIC_SUMS)));
       options.progress?.(head + 1, queryHeads);
     }
   }
+  if (pooled !== undefined) averagePool(resolved, pooled);
   return {
     output: allOutput,
     ...(allWeights === undefined ? {} : { weights: allWeights }),
-    ...reader.result(),
+    ...(pooled === undefined ? {} : { pooled }),
     ...(options.statistics === true ? { statistics } : {}),
+  };
+}
+
+/** Room for one head's pooled maps, and which tile every row and key belongs to. */
+function takePool(machine: Machine, resolved: ResolvedProblem, pooled: PooledWeights) {
+  const { queryLength, keyLength } = resolved;
+  const { rows, columns } = pooled;
+  const cells = rows * columns;
+  const boundaries = new Int32Array(columns + 1).fill(keyLength);
+  for (let key = keyLength - 1; key >= 0; key--) boundaries[tileOf(key, columns, keyLength)] = key;
+  const rowTiles = Int32Array.from({ length: queryLength }, (_, row) => tileOf(row, rows, queryLength));
+  const bounds = machine.take(columns + 1);
+  const tiles = machine.take(queryLength);
+  const numbers = 2 * cells + keyLength;
+  const maximum = machine.take(numbers);
+  return {
+    columns,
+    cells,
+    boundaries,
+    rowTiles,
+    bounds,
+    tiles,
+    numbers,
+    maximum,
+    sum: maximum + cells * 4,
+    columnSums: maximum + 2 * cells * 4,
   };
 }
 

@@ -25,7 +25,7 @@ export class WeightReader {
 
   constructor(resolved: ResolvedProblem, options: AttentionOptions) {
     this.#resolved = resolved;
-    const { queryHeads, queryLength, keyLength } = resolved;
+    const { queryHeads, keyLength } = resolved;
     this.#sorted = new Float32Array(options.statistics === true ? keyLength : 0);
     if (options.statistics === true) {
       this.#sums = Array.from({ length: queryHeads }, () => ({
@@ -40,23 +40,7 @@ export class WeightReader {
         span: 0,
       }));
     }
-    if (options.pooled !== undefined) {
-      const rows = Math.min(tileCount('pooled.rows', options.pooled.rows), queryLength);
-      const columns = Math.min(tileCount('pooled.columns', options.pooled.columns), keyLength);
-      const size = queryHeads * rows * columns;
-      this.#pooled = {
-        rows,
-        columns,
-        maximum: new Float32Array(size),
-        mean: new Float32Array(size),
-        columnSums: new Float32Array(queryHeads * keyLength),
-      };
-    }
-  }
-
-  /** Whether anything is read at all. */
-  get wanted(): boolean {
-    return this.#sums !== undefined || this.#pooled !== undefined;
+    this.#pooled = emptyPool(resolved, options);
   }
 
   /** Takes row `row` of head `head`: keyLength weights of `data` from `start`. */
@@ -104,13 +88,13 @@ export class WeightReader {
 
   #pool(pooled: PooledWeights, head: number, row: number, data: Float32Array, start: number): void {
     const { queryLength, keyLength } = this.#resolved;
-    const tile = Math.min(pooled.rows - 1, Math.floor(((row + 0.5) * pooled.rows) / queryLength));
+    const tile = tileOf(row, pooled.rows, queryLength);
     const base = (head * pooled.rows + tile) * pooled.columns;
     for (let j = 0; j < keyLength; j++) {
       const weight = data[start + j] as number;
       if (weight === 0) continue;
-      const cell = base + Math.floor(((j + 0.5) * pooled.columns) / keyLength);
-      if (!((pooled.maximum[cell] as number) >= weight)) pooled.maximum[cell] = weight;
+      const cell = base + tileOf(j, pooled.columns, keyLength);
+      pooled.maximum[cell] = Math.max(pooled.maximum[cell] as number, weight);
       pooled.mean[cell] = (pooled.mean[cell] as number) + weight;
       pooled.columnSums[head * keyLength + j] = (pooled.columnSums[head * keyLength + j] as number) + weight;
     }
@@ -129,24 +113,45 @@ export class WeightReader {
       }),
     );
     const pooled = this.#pooled;
-    if (pooled !== undefined) this.#average(pooled);
+    if (pooled !== undefined) averagePool(this.#resolved, pooled);
     return { ...(statistics === undefined ? {} : { statistics }), ...(pooled === undefined ? {} : { pooled }) };
   }
+}
 
-  #average(pooled: PooledWeights): void {
-    const { queryHeads, queryLength, keyLength } = this.#resolved;
-    const heights = tileSizes(queryLength, pooled.rows);
-    const widths = tileSizes(keyLength, pooled.columns);
-    let cell = 0;
-    for (let head = 0; head < queryHeads; head++) {
-      for (const height of heights) {
-        for (const width of widths) {
-          pooled.mean[cell] = (pooled.mean[cell] as number) / (height * width);
-          cell++;
-        }
+/** Maps of zeros of the size asked for, at most one tile per token; undefined where none are. Means hold sums until averaged. */
+export function emptyPool(resolved: ResolvedProblem, options: AttentionOptions): PooledWeights | undefined {
+  if (options.pooled === undefined) return undefined;
+  const { queryHeads, queryLength, keyLength } = resolved;
+  const rows = Math.min(tileCount('pooled.rows', options.pooled.rows), queryLength);
+  const columns = Math.min(tileCount('pooled.columns', options.pooled.columns), keyLength);
+  const size = queryHeads * rows * columns;
+  return {
+    rows,
+    columns,
+    maximum: new Float32Array(size),
+    mean: new Float32Array(size),
+    columnSums: new Float32Array(queryHeads * keyLength),
+  };
+}
+
+/** Turns the sums of tiles into means, in place. */
+export function averagePool(resolved: ResolvedProblem, pooled: PooledWeights): void {
+  const heights = tileSizes(resolved.queryLength, pooled.rows);
+  const widths = tileSizes(resolved.keyLength, pooled.columns);
+  let cell = 0;
+  for (let head = 0; head < resolved.queryHeads; head++) {
+    for (const height of heights) {
+      for (const width of widths) {
+        pooled.mean[cell] = (pooled.mean[cell] as number) / (height * width);
+        cell++;
       }
     }
   }
+}
+
+/** The tile, of `tiles` over `length` items, that an item falls into. */
+export function tileOf(item: number, tiles: number, length: number): number {
+  return Math.floor(((item + 0.5) * tiles) / length);
 }
 
 function tileCount(name: string, value: number): number {
@@ -158,7 +163,7 @@ function tileCount(name: string, value: number): number {
 function tileSizes(length: number, tiles: number): number[] {
   const sizes = new Array<number>(tiles).fill(0);
   for (let item = 0; item < length; item++) {
-    const tile = Math.floor(((item + 0.5) * tiles) / length);
+    const tile = tileOf(item, tiles, length);
     sizes[tile] = (sizes[tile] as number) + 1;
   }
   return sizes;

@@ -3,9 +3,10 @@
 import { COLUMN_TILE, multiplyTile, ROW_TILE } from './tile';
 import { allFinite, packColumns, packRows, packTransposed } from './pack';
 import { addBias, softCap, softmaxRow } from './softmax';
+import { poolRows } from './pool';
 import { measureRows } from './statistics';
 
-export { allFinite, measureRows, packColumns, packTransposed };
+export { allFinite, measureRows, packColumns, packTransposed, poolRows };
 
 /** Depth walked at once, so that a column panel of 8 stays in the first-level cache. */
 const DEPTH_BLOCK: i32 = 256;
