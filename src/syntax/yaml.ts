@@ -5,17 +5,28 @@ import { resolveInterpolations } from './interpolation.ts';
 import { parseJson } from './json.ts';
 import type { Comment, ConfigNode, EntryNode, MappingNode, ParsedConfig, ScalarValue } from './node.ts';
 import { lineEnd, maximumDepth, Problems } from './problems.ts';
+import { beginsWithBrace, readPlainYaml } from './yamlPlain.ts';
 import { plainScalarValue } from './yamlScalar.ts';
 
 /** Times a file is read again after an unclosed quote that swallowed other keys. */
 const quoteRepairs = 3;
 
 /**
- * Reads YAML from the library's concrete syntax, which takes any text; composing documents would be slower, recurse
- * without bound and lose duplicates. Root is the first document that is a mapping. Nesting beyond 200 levels ends the
- * reading; aliases, merges and interpolations share a node budget; O(length).
+ * Reads YAML: the common kind by a reader of its own, everything else by `parseAnyYaml`. The first document that is a
+ * mapping is the root; interpolations and aliases share a node budget. O(length).
  */
 export function parseYaml(text: string): ParsedConfig {
+  const plain = readPlainYaml(text);
+  if (plain === undefined) return parseAnyYaml(text);
+  const root = text.includes('${') ? resolveInterpolations(plain.root, plain.expansion) : plain.root;
+  return { format: 'yaml', text, root, problems: [], comments: plain.comments };
+}
+
+/**
+ * Reads any YAML from the library's concrete syntax, which takes any text; composing documents would be slower, recurse
+ * without bound and lose duplicates. Nesting beyond 200 levels ends the reading.
+ */
+export function parseAnyYaml(text: string): ParsedConfig {
   let source = text;
   for (let attempt = 0; ; attempt++) {
     const reader = new YamlReader(text, source);
@@ -32,7 +43,7 @@ export function parseYaml(text: string): ParsedConfig {
 function betterAsJson(read: ParsedConfig): ParsedConfig {
   const { text, comments } = read;
   // A comment is taken to its line's end at once: `#.*` would split a row of `#` in exponentially many ways.
-  if (!/^\uFEFF?(?:\s|#[^\n]*\n)*\{/.test(text.slice(0, 20_000))) return read;
+  if (!beginsWithBrace(text)) return read;
   let blanked = '';
   let from = 0;
   for (const { range: at } of comments) {

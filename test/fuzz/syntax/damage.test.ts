@@ -2,6 +2,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { parseConfig } from '../../../src/syntax/read.ts';
+import { parseAnyYaml, parseYaml } from '../../../src/syntax/yaml.ts';
+import { readPlainYaml } from '../../../src/syntax/yamlPlain.ts';
 import { corpusFiles, findCorpus } from '../../corpus/corpus.ts';
 import { assertSound } from '../../unit/syntax/tree.ts';
 
@@ -27,6 +29,13 @@ const fixtures: readonly (readonly [string, string])[] = [
     't5.gin',
     "include 'base.gin'\nnetwork.T5Config:\n  emb_dim = 2048\n  heads = %N\nN = 32 # c\na/b.C.d = {'x': [1, (2, None)], \"y\": @f()}\nS = \\\n  'z'\n",
   ],
+];
+
+/** Within the quick reader's reach while undamaged. */
+const plainFixtures: readonly string[] = [
+  '---\n# c\na: &x 1\nb:\n- c: "d # e" # f\n  g: [1, \'x\', [2.5, y z], ]\n- - h\n  - i: {}\n-\nj: *x\nk:\n  l: ${a}\n  m: a b c\n  optional n@o: <p>\nq:\n',
+  'm: &d\n  h: 08\n  e: 1e-05 # c\nn: *d\no: ${m.h}/x\n"p": -1\n\'r\': ???\n',
+  '# c\n{\n  "a": 1, # x\n  "b": [true, null, {"c": "d#e"}],\n  "f": 1e-5,\n}\n',
 ];
 
 interface Damage {
@@ -162,6 +171,20 @@ describe('damaged configs', function () {
       fc.property(soup, fc.constantFrom('a.json', 'a.yaml', 'a.toml', 'a.sh', 'a.gin'), (text, path) => check(path, text)),
       { numRuns: 4000 },
     );
+  });
+
+  it('read the same by the quick YAML reader and the full one', () => {
+    let quick = 0;
+    fc.assert(
+      fc.property(fc.constantFrom(...plainFixtures), damages, (original, list) => {
+        const text = damaged(original, list);
+        if (readPlainYaml(text) === undefined) return;
+        quick++;
+        assert.deepEqual(parseYaml(text), parseAnyYaml(text));
+      }),
+      { numRuns: 4000 },
+    );
+    assert.ok(quick > 400, `only ${quick} texts were plain`);
   });
 
   const corpus = findCorpus();

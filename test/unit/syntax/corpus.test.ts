@@ -4,6 +4,8 @@ import { getStaticTOMLValue, parseTOML } from 'toml-eslint-parser';
 import { parse as parseYamlValue } from 'yaml';
 import type { ConfigNode, ParsedConfig, ScalarNode } from '../../../src/syntax/node.ts';
 import { parseConfig } from '../../../src/syntax/read.ts';
+import { parseAnyYaml } from '../../../src/syntax/yaml.ts';
+import { readPlainYaml } from '../../../src/syntax/yamlPlain.ts';
 import { corpusFiles, findCorpus } from '../../corpus/corpus.ts';
 import { assertSound, plain } from './tree.ts';
 
@@ -66,6 +68,14 @@ if (corpus !== undefined) {
         });
       }
     }
+
+    it('read the same by the quick YAML reader and the full one', () => {
+      const yaml = files.filter((file) => file.parsed.format === 'yaml');
+      const quick = yaml.filter((file) => readPlainYaml(file.text) !== undefined);
+      for (const { path, text, parsed } of quick) assert.deepEqual(parsed, parseAnyYaml(text), path);
+      // The full reader is for the rare ones; a quick one that gives up everywhere would pass unseen.
+      assert.ok(quick.length >= yaml.length * 0.8, `${quick.length} of ${yaml.length}`);
+    });
 
     it('read as JSON.parse reads them', () => {
       for (const { path, text, parsed } of files) {
