@@ -4,6 +4,8 @@ import type { TextEdit } from '../text/edit.ts';
 /** Divisors of `whole` nearest to `wanted`, nearest first, at most `count`. */
 export function divisorsNear(whole: number, wanted: number, count: number): number[] {
   const divisors: number[] = [];
+  // The search takes the root of the number; beyond any real size it would be felt, and its answers would help nobody.
+  if (!(whole <= 1e9)) return divisors;
   for (let d = 1; d * d <= whole; d++) {
     if (whole % d !== 0) continue;
     divisors.push(d);
