@@ -43,9 +43,8 @@ describe('Headwise in VS Code', function () {
         await code.openFile('gpt2-wide/config.json');
         const squiggle = code.editor.locator('.squiggly-error').first();
         await squiggle.waitFor({ timeout: 30_000 });
-        await code.hoverOver(squiggle);
-        const hover = code.hover.filter({ hasText: 'HW101' });
-        await hover.waitFor();
+        const hover = code.hover.filter({ hasText: 'HW101' }).first();
+        await code.hoverOver(squiggle, hover);
         match(await textOf(hover), /770/);
         await code.screenshot('diagnostics');
       });
@@ -77,9 +76,8 @@ describe('Headwise in VS Code', function () {
       });
 
       it('shows the shapes of a layer on hover', async () => {
-        await code.hoverOver(code.token('num_attention_heads'));
-        const hover = code.hover.filter({ has: code.page.locator('table') });
-        await hover.waitFor();
+        const hover = code.hover.filter({ has: code.page.locator('table') }).first();
+        await code.hoverOver(code.token('num_attention_heads'), hover);
         match(await textOf(hover), /2048/);
         await code.screenshot('hover');
         await code.page.mouse.move(0, 0);

@@ -119,13 +119,13 @@ export class Workbench {
     await this.page.locator('.quick-input-widget').waitFor({ state: 'hidden' });
   }
 
-  /** The hover that is shown. */
+  /** The hovers that are shown. */
   get hover(): Locator {
-    return this.page.locator('.monaco-hover:visible').first();
+    return this.page.locator('.monaco-hover:visible');
   }
 
-  /** Rests the mouse on something until its hover shows. */
-  async hoverOver(target: Locator): Promise<void> {
+  /** Rests the mouse on something until this hover shows. One that shows before its answer is there goes without it. */
+  async hoverOver(target: Locator, hover: Locator): Promise<void> {
     await waitFor(
       'the hover to show',
       async () => {
@@ -133,12 +133,12 @@ export class Workbench {
         const box = await target.boundingBox();
         if (box === null) return undefined;
         await this.page.mouse.move(box.x + box.width / 2, box.y + box.height / 2, { steps: 4 });
-        return this.hover.waitFor({ timeout: 2500 }).then(
+        return hover.waitFor({ timeout: 4000 }).then(
           () => true,
           () => undefined,
         );
       },
-      { timeout: 15_000, every: 200 },
+      { timeout: 30_000, every: 200 },
     );
   }
 
