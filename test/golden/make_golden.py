@@ -1,7 +1,7 @@
 """Golden values of the attention kernel, made once with PyTorch.
 
 Remake:  python3 -m venv venv && venv/bin/pip install torch numpy && venv/bin/python test/golden/make_golden.py
-It rewrites attention.json beside itself. Inputs are seeded normal numbers in f32; expected values are computed by PyTorch in
+It rewrites attention.generated.json beside itself. Inputs are seeded normal numbers in f32; expected values are computed by PyTorch in
 double precision from those inputs and rounded to f32. Tensors are {"shape": [...], "f32": base64 of little-endian floats}.
 The rotary, ALiBi and T5 formulas are those of Hugging Face Transformers (modeling_llama.py, modeling_gptj.py, modeling_bloom.py,
 modeling_t5.py), restated below in PyTorch.
@@ -216,7 +216,7 @@ for name, q_len, k_len, dim, heads, kv_dim, causal in (
         "output": pack(output[0]), "weights": pack(weights[0]),
     })
 
-target = pathlib.Path(__file__).with_name("attention.json")
+target = pathlib.Path(__file__).with_name("attention.generated.json")
 made_with = {"torch": torch.__version__, "numpy": np.__version__}
 target.write_text('{"madeWith": ' + json.dumps(made_with) + ', "cases": [\n' + ",\n".join(json.dumps(case) for case in cases) + "\n]}\n")
 print(f"{target.name}: {len(cases)} cases, {target.stat().st_size} bytes")
