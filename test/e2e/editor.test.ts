@@ -135,7 +135,9 @@ describe('Headwise in VS Code', function () {
         const row = code.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: 'Headwise' }).first();
         await row.click();
         await code.page.locator('.getting-started-step').first().waitFor();
+        await code.page.keyboard.press('Control+b');
         await code.screenshot('walkthrough');
+        await code.page.keyboard.press('Control+b');
       });
     });
   }
