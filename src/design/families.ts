@@ -23,6 +23,8 @@ export interface Family {
   readonly requiresDivisible: boolean;
   /** The code divides with `//`: a width that heads do not divide runs. */
   readonly floorsHeadDim: boolean;
+  /** Its KV heads' key is another name of its query heads': plain multi-head attention. */
+  readonly multiHead: boolean;
   /** Whether the FFN is gated, from the real model's parameters. */
   readonly gated: boolean | undefined;
 }
@@ -74,6 +76,7 @@ function parseFamily(modelType: string): Family | undefined {
     latentAttention: flags.includes('mla'),
     requiresDivisible: flags.includes('divisible'),
     floorsHeadDim: flags.includes('floor'),
+    multiHead: flags.includes('mha'),
     gated: record.g,
   };
 }

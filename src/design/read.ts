@@ -595,6 +595,7 @@ class StackReader {
       const field = new StackReader(nested, undefined, this.#file).#byLexicon('keyValueHeads');
       if (field !== undefined) return field;
     }
+    if (this.usesFamily && family?.multiHead === true) return heads === undefined ? undefined : derived(heads.value, 'queryHeads');
     const found = this.#take('keyValueHeads', undefined);
     if (found !== undefined) return found;
     if (this.usesFamily && family !== undefined && family.keys.keyValueHeads === undefined) {

@@ -1,4 +1,5 @@
 import type { ConfigReading } from '../design/design.ts';
+import type { TextEdit } from '../text/edit.ts';
 import type { Finding, Related } from '../text/finding.ts';
 import { rules } from './registry.ts';
 import type { Report, Rule, RuleSettings } from './rule.ts';
@@ -37,7 +38,16 @@ function toFinding(rule: Rule, report: Report<string>): Finding {
     message: fillTemplate(rule.messages[report.message] ?? report.message, report.data ?? {}),
     range: report.at,
     related,
-    fixes: report.fixes ?? [],
+    fixes: (report.fixes ?? []).map((fix) => ({ ...fix, edits: distinct(fix.edits) })),
     tags: report.tags ?? [],
   };
 }
+
+/** One edit where two numbers are one text: a rule that sets both would write it twice. */
+const distinct = (edits: readonly TextEdit[]): readonly TextEdit[] =>
+  edits.filter(
+    (edit, i) =>
+      !edits
+        .slice(0, i)
+        .some(({ range, newText }) => range.start === edit.range.start && range.end === edit.range.end && newText === edit.newText),
+  );
