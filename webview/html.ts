@@ -14,7 +14,7 @@ export interface PreviewPage {
   readonly wasmUri: string;
   /** dist/kernel/attention-relaxed.wasm; the page takes it where the engine can run it. */
   readonly relaxedWasmUri?: string;
-  /** Language of the page's text. Default en. */
+  /** Language of the page's text, which is English for now. Default en. */
   readonly language?: string;
   /** Makes the page tell its state to tests as `window.headwisePreview`. */
   readonly debug?: boolean;

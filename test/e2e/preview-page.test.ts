@@ -445,6 +445,23 @@ describe('the attention preview in a browser', function () {
     });
   }
 
+  it('fits a narrow panel: nothing overlaps or sticks out', async () => {
+    await using(await open('light', { width: 380 }), async (preview) => {
+      await preview.design({ queryHeads: 32, keyValueHeads: 8 });
+      await preview.page.locator('button[data-head="0"]').click();
+      assert.equal(await preview.page.evaluate('document.documentElement.scrollWidth'), 380);
+      const boxes = await Promise.all(
+        ['#causal', '#length', '#seed .root', '#reseed', '#text .root', '#order', '#scale'].map((id) => preview.page.locator(id).boundingBox()),
+      );
+      for (const [i, a] of boxes.entries()) {
+        for (const b of boxes.slice(i + 1)) {
+          assert.ok(a !== null && b !== null);
+          assert.ok(a.x + a.width <= b.x + 0.5 || b.x + b.width <= a.x + 0.5 || a.y + a.height <= b.y + 0.5 || b.y + b.height <= a.y + 0.5);
+        }
+      }
+    });
+  });
+
   it('draws anew when the theme changes', async () => {
     await using(await open('light'), async (preview) => {
       await preview.design();
