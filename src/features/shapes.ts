@@ -154,13 +154,7 @@ export function bytesText(bytes: number): string {
     value /= 1024;
     unit++;
   }
-  const text = Number.isInteger(value)
-    ? String(value)
-    : value >= 100
-      ? value.toFixed(0)
-      : value >= 10
-        ? value.toFixed(1)
-        : value.toFixed(2);
+  const text = value >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(3)));
   return `${text} ${units[unit] ?? ''}`;
 }
 
