@@ -121,7 +121,7 @@ function combine(query: Query, base: TransformerDesign | undefined, length: numb
     const near = divisorsNear(queryHeads, keyValueHeads);
     problems.push({
       range: at('keyValueHeads', 'queryHeads'),
-      message: `${queryHeads} query heads cannot share ${keyValueHeads} KV heads: ${queryHeads} / ${keyValueHeads} leaves ${queryHeads % keyValueHeads}. ${list(near)} KV heads would work.`,
+      message: `${queryHeads} query heads cannot share ${keyValueHeads} KV heads: ${queryHeads} / ${keyValueHeads} leaves ${queryHeads % keyValueHeads}.${near.length === 0 ? '' : ` ${list(near)} KV heads would work.`}`,
     });
     keyValueHeads = undefined;
   }

@@ -31,10 +31,15 @@ export interface SuppressedCode {
 /** The directive stands at the comment's start or after another comment's text and a marker of its own (`# fmt: off # headwise: ignore`). */
 const directive = /(?<=^\s*|[#/*]\s*)headwise:\s*(file-ignore|ignore)(?![\w-])(\[[^\]\r\n]*\])?/i;
 
+/** Beyond these a file is not written by hand; the rest is not read, so that none can take long. */
+const maximumCodes = 100;
+const maximumUnused = 100;
+
 export function readSuppressions(parsed: ParsedConfig, lines: LineIndex): Suppression[] {
   const { text } = parsed;
   const suppressions: Suppression[] = [];
   const commentStarts = new Map<number, Comment>();
+  const targets = new Map<number, number>();
   for (const comment of parsed.comments) commentStarts.set(comment.range.start, comment);
   for (const comment of parsed.comments) {
     const written = text.slice(comment.range.start, comment.range.end);
@@ -45,7 +50,8 @@ export function readSuppressions(parsed: ParsedConfig, lines: LineIndex): Suppre
     const end = start + match[0].length;
     const scope = match[1]?.toLowerCase() === 'file-ignore' ? 'file' : 'line';
     const ownLine = isBlank(text, lines.lineStart(lines.positionAt(comment.range.start).line), comment.range.start);
-    const line = scope === 'file' ? -1 : ownLine ? nextCodeLine(text, lines, comment, commentStarts) : lines.positionAt(start).line;
+    const line =
+      scope === 'file' ? -1 : ownLine ? nextCodeLine(text, lines, comment, commentStarts, targets) : lines.positionAt(start).line;
     const list = match[2];
     suppressions.push({
       scope,
@@ -62,6 +68,7 @@ export function readSuppressions(parsed: ParsedConfig, lines: LineIndex): Suppre
 function splitCodes(list: string, offset: number): SuppressedCode[] {
   const codes: SuppressedCode[] = [];
   for (const match of list.matchAll(/[^,\s]+/g)) {
+    if (codes.length === maximumCodes) break;
     codes.push({ code: match[0], range: range(offset + match.index, offset + match.index + match[0].length) });
   }
   return codes;
@@ -69,18 +76,31 @@ function splitCodes(list: string, offset: number): SuppressedCode[] {
 
 const isBlank = (text: string, start: number, end: number): boolean => text.slice(start, end).trim() === '';
 
-/** The next line that is neither blank nor only a comment, so that suppressions can be stacked. */
-function nextCodeLine(text: string, lines: LineIndex, comment: Comment, commentStarts: ReadonlyMap<number, Comment>): number {
+/** The next line that is neither blank nor only a comment, so that suppressions can be stacked. `known` keeps the answers: O(lines) in all. */
+function nextCodeLine(
+  text: string,
+  lines: LineIndex,
+  comment: Comment,
+  commentStarts: ReadonlyMap<number, Comment>,
+  known: Map<number, number>,
+): number {
+  const passed: number[] = [];
   let line = lines.positionAt(comment.range.end).line + 1;
-  for (; line < lines.lineCount; line++) {
+  while (line < lines.lineCount) {
+    const answer = known.get(line);
+    if (answer !== undefined) {
+      line = answer;
+      break;
+    }
+    passed.push(line);
     const start = lines.lineStart(line);
     const content = text.slice(start, lines.lineStart(line + 1));
     const trimmed = content.trimStart();
-    if (trimmed === '') continue;
     const other = commentStarts.get(start + content.length - trimmed.length);
-    if (other === undefined) break;
-    line = Math.max(line, lines.positionAt(other.range.end).line);
+    if (trimmed !== '' && other === undefined) break;
+    line = (other === undefined ? line : lines.positionAt(other.range.end).line) + 1;
   }
+  for (const each of passed) known.set(each, line);
   return line;
 }
 
@@ -100,15 +120,20 @@ export function applySuppressions(
   if (suppressions.length === 0) return findings;
   const byCode = new Map<string, Rule>(rules.map((rule) => [rule.code, rule]));
   const used = new Set<Suppression | SuppressedCode>();
+  const byLine = new Map<number, Suppression[]>();
+  for (const suppression of suppressions) {
+    const others = byLine.get(suppression.line);
+    if (others === undefined) byLine.set(suppression.line, [suppression]);
+    else if (others.length < maximumCodes) others.push(suppression);
+  }
   const suppressed = (finding: Finding): boolean => {
     const rule = byCode.get(finding.code);
     if (rule === undefined) return false;
     const first = lines.positionAt(finding.range.start).line;
     const last = lines.positionAt(finding.range.end).line;
     let found = false;
-    for (const suppression of suppressions) {
-      const here = suppression.scope === 'file' || suppression.line === first || (!suppression.ownLine && suppression.line === last);
-      if (!here) continue;
+    const atEnd = last === first ? [] : (byLine.get(last) ?? []).filter(({ ownLine }) => !ownLine);
+    for (const suppression of [...(byLine.get(-1) ?? []), ...(byLine.get(first) ?? []), ...atEnd]) {
       if (suppression.codes === undefined) {
         // A comment for every rule does not hide that it is idle itself.
         if (rule === unusedSuppression) continue;
@@ -126,7 +151,11 @@ export function applySuppressions(
   };
   const kept = findings.filter((finding) => !suppressed(finding));
   if (!isActive(unusedSuppression)) return kept;
-  const unused = suppressions.flatMap((suppression) => unusedFindings(parsed.text, lines, suppression, used, rules, isActive));
+  const unused: Finding[] = [];
+  for (const suppression of suppressions) {
+    if (unused.length >= maximumUnused) break;
+    unused.push(...unusedFindings(parsed.text, lines, suppression, used, rules, isActive));
+  }
   return [...kept, ...unused.filter((finding) => !suppressed(finding))];
 }
 

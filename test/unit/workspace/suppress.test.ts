@@ -140,4 +140,20 @@ describe('suppression comments', () => {
       assert.ok(edited(json, 'config.jsonc')?.endsWith('}  // headwise: ignore[HW101]'));
     });
   });
+
+  it('take linear time, however many there are', () => {
+    const stacked = `${'# headwise: ignore[HW101]\n'.repeat(50_000)}${yaml('')}`;
+    const one = yaml(`  # headwise: ignore[${'HW101,'.repeat(50_000)}]`);
+    const wide = `{"model_type": "llama", "hidden_size": 770, "num_attention_heads": 12, ${'/* headwise: ignore[HW900] */ '.repeat(50_000)} "num_hidden_layers": 12}`;
+    for (const [text, path] of [
+      [stacked, 'a.yaml'],
+      [one, 'b.yaml'],
+      [wide, 'c.jsonc'],
+    ] as const) {
+      const start = performance.now();
+      const findings = findingsOf(text, path);
+      assert.ok(performance.now() - start < 5000, path);
+      assert.ok(findings.length <= 300, `${path}: ${findings.length}`);
+    }
+  });
 });
