@@ -451,7 +451,9 @@ describe('the attention preview in a browser', function () {
       await preview.page.locator('button[data-head="0"]').click();
       assert.equal(await preview.page.evaluate('document.documentElement.scrollWidth'), 380);
       const boxes = await Promise.all(
-        ['#causal', '#length', '#seed .root', '#reseed', '#text .root', '#order', '#scale'].map((id) => preview.page.locator(id).boundingBox()),
+        ['#causal', '#length', '#seed .root', '#reseed', '#text .root', '#order', '#scale'].map((id) =>
+          preview.page.locator(id).boundingBox(),
+        ),
       );
       for (const [i, a] of boxes.entries()) {
         for (const b of boxes.slice(i + 1)) {

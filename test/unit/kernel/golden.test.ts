@@ -79,7 +79,9 @@ function checkBlock(kernel: Kernel, one: Case): void {
 }
 
 describe('kernel against PyTorch', () => {
-  const golden = JSON.parse(readFileSync(join(repositoryRoot(), 'test/golden/attention.generated.json'), 'utf8')) as { cases: readonly Case[] };
+  const golden = JSON.parse(readFileSync(join(repositoryRoot(), 'test/golden/attention.generated.json'), 'utf8')) as {
+    cases: readonly Case[];
+  };
   const kernels: Kernel[] = [createReferenceKernel()];
 
   before(async function () {
