@@ -1,3 +1,5 @@
+import { isBaseField } from '../../design/baseFields.ts';
+import { isFieldOfSomeFamily } from '../../design/families.ts';
 import { booleanOf, normaliseName, numberOf, type Section } from '../../design/section.ts';
 import { type EntryNode, isScalar } from '../../syntax/node.ts';
 import { editDistance } from '../../text/nearest.ts';
@@ -128,14 +130,24 @@ const rename = (entry: EntryNode, key: string) => ({
 /** The one absent name that a key is a slip of; undefined where none or more than one is near enough. */
 function intended(entry: EntryNode, section: Section, wanted: readonly string[], sure: boolean): string | undefined {
   const { key } = entry;
-  if (key.length < 5 || key.startsWith('_') || isKnownName(key) || wanted.includes(key)) return undefined;
+  if (key.length < 5 || key.startsWith('_') || wanted.includes(key)) return undefined;
+  // Another format's spelling of the same words, `rmsnorm_eps`, is a slip in a class that is known.
+  const words = wordsOf(key).join('');
+  const respelled = sure && !isFieldOfSomeFamily(key) && !isBaseField(key) && wanted.some((name) => wordsOf(name).join('') === words);
+  if (!respelled && isKnownName(key)) return undefined;
   const found = new Set<string>();
   for (const name of wanted) {
-    if (name.startsWith('_') || section.has(name) || section.has(normaliseName(name)) || !isSlip(key, name, sure)) continue;
+    if (name.startsWith('_') || isPresent(section, name, key) || !isSlip(key, name, sure)) continue;
     if (fits(entry, name)) found.add(name);
   }
   const [only] = found;
   return found.size === 1 ? only : undefined;
+}
+
+/** Whether a name is written by another entry; names are looked up normalised, so this entry itself may answer to it. */
+function isPresent(section: Section, name: string, key: string): boolean {
+  const entry = section.entry(name) ?? section.entry(normaliseName(name));
+  return entry !== undefined && entry.key !== key;
 }
 
 /** A key whose value is text or a truth value is not a slip of a number's name. */

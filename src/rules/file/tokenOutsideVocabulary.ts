@@ -67,9 +67,9 @@ export const tokenOutsideVocabulary = defineRule({
             id >= vocabulary.value && id < vocabulary.value + 64 && vocabulary.range !== undefined
               ? [
                   {
-                    title: `Enlarge the vocabulary to ${id + 1}`,
+                    title: `Enlarge the vocabulary to ${enough(id)}`,
                     safe: false,
-                    edits: [{ range: vocabulary.range, newText: String(id + 1) }],
+                    edits: [{ range: vocabulary.range, newText: String(enough(id)) }],
                   },
                 ]
               : [],
@@ -78,6 +78,9 @@ export const tokenOutsideVocabulary = defineRule({
     }
   },
 });
+
+/** Rows for the token, a multiple of 64 as the output layer likes it. */
+const enough = (id: number): number => Math.ceil((id + 1) / 64) * 64;
 
 const idOf = (node: ConfigNode): number | undefined =>
   isScalar(node) && node.unresolved !== true && typeof node.value === 'number' && Number.isInteger(node.value) ? node.value : undefined;

@@ -1,7 +1,7 @@
 import type { Field, TransformerDesign } from '../../design/design.ts';
 import { numberOf } from '../../design/section.ts';
 import { type ConfigNode, isScalar, isSequence } from '../../syntax/node.ts';
-import { nearest } from '../../text/nearest.ts';
+import { editDistance } from '../../text/nearest.ts';
 import { defineRule } from '../rule.ts';
 import { isFirstOfMapping } from './rope.ts';
 
@@ -63,7 +63,6 @@ export const layerTypes = defineRule({
   messages: {
     length: '{key} lists {count} layers, but there are {layers}.',
     pattern: '{key} expands to {count} layers, but there are {layers}.',
-    unknown: 'No kind of layer is called "{type}".',
     near: 'No kind of layer is called "{type}". Did you mean "{near}"?',
   },
   checkDesign(design, { reading, report }) {
@@ -92,13 +91,14 @@ export const layerTypes = defineRule({
       const known = key === 'layer_types' ? attentionTypes : feedForwardTypes;
       const wrong = items.find((item) => isScalar(item) && typeof item.value === 'string' && !known.includes(item.value));
       if (wrong === undefined || !isScalar(wrong)) continue;
-      const near = nearest(String(wrong.value), known, 1)[0];
+      const typed = String(wrong.value);
+      const near = known.find((name) => editDistance(typed.toLowerCase(), name, 2) <= (typed.length < 12 ? 1 : 2));
       // A kind of layer that a later version of the library may know is no reason; a misspelling is.
       if (near === undefined) continue;
       report({
         at: wrong.range,
         message: 'near',
-        data: { type: String(wrong.value), near },
+        data: { type: typed, near },
         fixes: [
           {
             title: `Use "${near}"`,

@@ -45,7 +45,7 @@ export const oddRotaryWidth = defineRule({
         at: ropeHeadDim.range,
         message: 'latent',
         data: { width: ropeHeadDim.value },
-        fixes: even(ropeHeadDim.value).map((width) => ({
+        fixes: wellMade(ropeHeadDim.value).map((width) => ({
           title: `Set ${ropeHeadDim.key ?? 'qk_rope_head_dim'} to ${width}`,
           safe: false,
           edits: setValue(ropeHeadDim, width),
@@ -106,7 +106,7 @@ export const oddRotaryWidth = defineRule({
             safe: false,
             edits: setValue(queryHeads, heads),
           }))
-        : even(width).map((value) => ({
+        : wellMade(width).map((value) => ({
             title: `Set ${headDim.key ?? 'head_dim'} to ${value}`,
             safe: false,
             edits: setValue(headDim, value),
@@ -116,6 +116,9 @@ export const oddRotaryWidth = defineRule({
 });
 
 const even = (width: number): number[] => [width + 1, width - 1].filter((value) => value > 0);
+
+/** The nearest width that kernels take too: they work in steps of 8. */
+const wellMade = (width: number): number[] => [Math.max(8, Math.round(width / 8) * 8)];
 
 /** Head counts near the wanted one that give every head an even width of at least 16 and that the KV heads divide. */
 function headsWithEvenWidth(width: number, wanted: number, groups: number): number[] {

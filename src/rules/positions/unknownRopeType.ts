@@ -1,5 +1,5 @@
 import { isScalar } from '../../syntax/node.ts';
-import { nearest } from '../../text/nearest.ts';
+import { editDistance } from '../../text/nearest.ts';
 import { defineRule } from '../rule.ts';
 import { isFirstOfMapping, isLibraryRope, ropeBlocks } from './rope.ts';
 
@@ -72,8 +72,8 @@ export const unknownRopeType = defineRule({
         if (found.state !== 'value' || !isScalar(found.node) || typeof found.node.value !== 'string') continue;
         const type = found.node.value;
         if (knownTypes.includes(type)) break;
-        const near = nearest(type, knownTypes, 1)[0];
-        if (near === undefined || (near.length < 4 && type.length > near.length + 1)) break;
+        const near = knownTypes.find((name) => isSlip(type, name));
+        if (near === undefined) break;
         report({
           at: found.node.range,
           message: 'misspelled',
@@ -88,3 +88,10 @@ export const unknownRopeType = defineRule({
     }
   },
 });
+
+/** Short names are one letter apart by chance, so a slip of them keeps its first letter. */
+function isSlip(type: string, name: string): boolean {
+  const distance = editDistance(type.toLowerCase(), name, 2);
+  if (name.length < 4 || distance > (name.length < 8 ? 1 : 2)) return false;
+  return name.length >= 6 || type[0]?.toLowerCase() === name[0];
+}
