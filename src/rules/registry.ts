@@ -13,6 +13,9 @@ import { keyValueHeadsDoNotDivideHeads } from './heads/keyValueHeadsDoNotDivideH
 import { keyValueHeadsExceedHeads } from './heads/keyValueHeadsExceedHeads.ts';
 import { latentAttentionWidths } from './heads/latentAttentionWidths.ts';
 import { latentAttentionWithSharedHeads } from './heads/latentAttentionWithSharedHeads.ts';
+import { linearAttentionHeads } from './heads/linearAttentionHeads.ts';
+import { multiQueryFlagsDisagree } from './heads/multiQueryFlagsDisagree.ts';
+import { stateSpaceHeads } from './heads/stateSpaceHeads.ts';
 import { flashHeadDim } from './kernels/flashHeadDim.ts';
 import { pagedHeadDim } from './kernels/pagedHeadDim.ts';
 import { vocabularyOffTensorCores } from './kernels/vocabularyOffTensorCores.ts';
@@ -49,6 +52,9 @@ export const rules: readonly Rule[] = [
   attentionWidthIsNotModelWidth,
   latentAttentionWidths,
   latentAttentionWithSharedHeads,
+  multiQueryFlagsDisagree,
+  stateSpaceHeads,
+  linearAttentionHeads,
   oddRotaryWidth,
   rotaryWidthExceedsHead,
   unknownRopeType,
