@@ -1,6 +1,7 @@
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
-import type { ConfigNode } from '../syntax/node.ts';
 import { bytesOf, cacheDtypeOf, cacheElementsPerLayer, inputOf } from './shapes.ts';
+
+type ConfigNode = NonNullable<ConfigReading['parsed']['root']>;
 
 /** Quantities of the whole model. Each is exact or absent: a reason then stands in `notModelled`. */
 export interface Totals {
