@@ -18,7 +18,7 @@ type Part = { readonly kind: 'text'; readonly text: string } | { readonly kind: 
 /**
  * Resolves OmegaConf interpolations that point inside the file: `${a.b}`, `${a[0].b}`, relative `${.x}` and `${..x}`,
  * and strings made of resolvable ones, `${a}/${b}`. A relative path starts at the mapping that holds the key.
- * Resolvers (`${oc.env:X}`, `${multiply:2,3}`) and what is not in the file become unresolved scalars whose value is the
+ * Arithmetic resolvers (`${multiply:4, ${.hidden_size}}`) are computed. Others (`${oc.env:X}`) and what is not in the file become unresolved scalars whose value is the
  * text as written. Cycles, bombs and long chains end unresolved, in bounded time.
  */
 export function resolveInterpolations(root: ConfigNode, expansion: Expansion): ConfigNode {
@@ -88,6 +88,9 @@ class Resolver {
     if (parts === undefined) return unknown;
     const [only] = parts;
     if (parts.length === 1 && only?.kind === 'reference') {
+      const computed = this.#arithmetic(only.expression, chain, depth);
+      if (computed !== undefined)
+        return { ...node, value: computed.value, ...(computed.origin === undefined ? {} : { origin: computed.origin }) };
       const target = this.#reference(only.expression, chain, depth);
       if (target === undefined) return unknown;
       if (target.kind === 'scalar' && target.unresolved) return { ...unknown, origin: target.origin ?? target.range };
@@ -104,6 +107,28 @@ class Resolver {
       if (value.length > lengthLimit) return unknown;
     }
     return { ...node, value };
+  }
+
+  /** The value of `name:argument, argument` where the name is one of the arithmetic resolvers that training launchers register. */
+  #arithmetic(expression: string, chain: Chain, depth: number): number | undefined {
+    const match = /^\s*(\w+)\s*:(.*)$/s.exec(expression);
+    const compute = arithmeticResolvers[match?.[1] ?? ''];
+    if (compute === undefined || this.#steps-- <= 0) return undefined;
+    const values: number[] = [];
+    for (const argument of splitArguments(match?.[2] ?? '')) {
+      const inner = /^\$\{(.*)\}$/s.exec(argument)?.[1];
+      let value: unknown = Number(argument === '' ? Number.NaN : argument);
+      if (inner !== undefined) {
+        const nested = this.#arithmetic(inner, chain, depth);
+        const target = nested === undefined ? this.#reference(inner, chain, depth) : undefined;
+        if (nested === undefined && (target?.kind !== 'scalar' || target.unresolved)) return undefined;
+        value = nested ?? (target?.kind === 'scalar' ? target.value : undefined);
+      }
+      if (typeof value !== 'number' || !Number.isFinite(value)) return undefined;
+      values.push(value);
+    }
+    const value = values.length >= 2 ? compute(values) : undefined;
+    return Number.isFinite(value) ? value : undefined;
   }
 
   /** The resolved node at a path expression; undefined when it is a resolver, is not there, or is in a cycle. */
@@ -144,23 +169,58 @@ class Resolver {
 
 const isInterpolation = (node: ScalarNode): boolean => typeof node.value === 'string' && !node.unresolved && node.value.includes('${');
 
-/** Literal text and `${...}` in turn; undefined when a brace is not closed or an interpolation holds another. */
+/** Resolvers of NeMo's and NeuronX's launchers (`OmegaConf.register_new_resolver`), over their arguments in order. */
+const arithmeticResolvers: Readonly<Record<string, (values: readonly number[]) => number | undefined>> = {
+  multiply: (values) => values.reduce((product, value) => product * value, 1),
+  add: (values) => values.reduce((sum, value) => sum + value, 0),
+  divide_ceil: ([a, b, ...rest]) => (a === undefined || b === undefined || rest.length > 0 ? undefined : Math.ceil(a / b)),
+  divide_floor: ([a, b, ...rest]) => (a === undefined || b === undefined || rest.length > 0 ? undefined : Math.floor(a / b)),
+};
+
+/** Arguments of a resolver, split at the commas that no inner interpolation holds. */
+function splitArguments(text: string): readonly string[] {
+  const found: string[] = [];
+  let depth = 0;
+  let start = 0;
+  for (let i = 0; i < text.length; i++) {
+    const char = text.charAt(i);
+    if (char === '{') depth++;
+    else if (char === '}') depth--;
+    else if (char === ',' && depth === 0) {
+      found.push(text.slice(start, i).trim());
+      start = i + 1;
+    }
+  }
+  found.push(text.slice(start).trim());
+  return found;
+}
+
+/** Literal text and `${...}` in turn; undefined when a brace is not closed. */
 function splitParts(value: string): readonly Part[] | undefined {
   const parts: Part[] = [];
   let at = 0;
   while (at < value.length) {
     const open = value.indexOf('${', at);
     if (open < 0) break;
-    const close = value.indexOf('}', open);
-    if (close < 0) return undefined;
-    const expression = value.slice(open + 2, close);
-    if (expression.includes('${') || value.charAt(open - 1) === '\\') return undefined;
+    const close = closingBrace(value, open + 2);
+    if (close < 0 || value.charAt(open - 1) === '\\') return undefined;
     if (open > at) parts.push({ kind: 'text', text: value.slice(at, open) });
-    parts.push({ kind: 'reference', expression });
+    parts.push({ kind: 'reference', expression: value.slice(open + 2, close) });
     at = close + 1;
   }
   if (at < value.length) parts.push({ kind: 'text', text: value.slice(at) });
   return parts;
+}
+
+/** Offset of the brace that closes the one before `from`; -1 when there is none. */
+function closingBrace(value: string, from: number): number {
+  let depth = 0;
+  for (let i = from; i < value.length; i++) {
+    const char = value.charAt(i);
+    if (char === '{') depth++;
+    else if (char === '}' && depth-- === 0) return i;
+  }
+  return -1;
 }
 
 /** How OmegaConf writes a scalar into a string: Python's `str`. Numbers keep their spelling. */

@@ -71,6 +71,17 @@ describe('YAML reader', () => {
     assert.deepEqual(written(parseYaml(text), 'num_layers'), ['num_layers', '"num_layers": 16', '16']);
   });
 
+  // Expectations: PyYAML 6.0.3 `yaml.safe_load`; the specification wants deeper indentation.
+  it('reads brackets that go on at any indentation', () => {
+    reads('m:\n  l: [\n  1, # one\n  2]\n  b: 1', { m: { l: [1, 2], b: 1 } });
+    reads('m:\n  l: [\n1,\n"x: y"\n]\n  b: 1', { m: { l: [1, 'x: y'], b: 1 } });
+    reads('a: {\nx: 1,\ny: [2,\n3]\n}\nb: 1', { a: { x: 1, y: [2, 3] }, b: 1 });
+    assert.deepEqual(
+      parseYaml('m:\n  l: [\n  1, # one\n  2] # two').comments.map((comment) => comment.text),
+      [' one', ' two'],
+    );
+  });
+
   it('takes the first document that is a mapping', () => {
     reads('--- 1\n---\na: 1\n...\n---\nb: 2\n', { a: 1 });
     reads('%YAML 1.1\n---\n# c\na: 1\n', { a: 1 });
@@ -164,11 +175,11 @@ describe('OmegaConf interpolation', () => {
     reads('a: x\nn: 3\nb: ${a}/${n}/y\nc: ${a}/${gone}\n', { a: 'x', n: 3, b: 'x/3/y', c: unknown('${a}/${gone}') });
   });
 
-  it('leaves resolvers and what is not in the file unknown', () => {
+  it('computes arithmetic resolvers, and leaves others and what is not in the file unknown', () => {
     reads('h: 8\na: ${oc.env:HOME}\nb: ${multiply:4, ${.h}}\nc: ${no.such}\nd: ${}\ne: \\${h}\n', {
       h: 8,
       a: unknown('${oc.env:HOME}'),
-      b: unknown('${multiply:4, ${.h}}'),
+      b: 32,
       c: unknown('${no.such}'),
       d: unknown('${}'),
       e: unknown('\\${h}'),
