@@ -3,6 +3,9 @@ import { defineRule } from '../rule.ts';
 /** One mistake often makes a reader stumble several times; the first places say enough. */
 const maximumReports = 5;
 
+/** Limits of our own readers, which loaders do not have: Python's json and PyYAML take both. */
+const readerLimit = /^Nested deeper than |^The alias lies inside its own anchor/;
+
 export const syntaxError = defineRule({
   code: 'HW900',
   name: 'syntax-error',
@@ -30,7 +33,8 @@ export const syntaxError = defineRule({
     problem: '{problem}',
   },
   checkFile({ reading, report }) {
-    for (const problem of reading.parsed.problems.slice(0, maximumReports)) {
+    const mistakes = reading.parsed.problems.filter(({ message }) => !readerLimit.test(message));
+    for (const problem of mistakes.slice(0, maximumReports)) {
       report({ at: problem.range, message: 'problem', data: { problem: problem.message } });
     }
   },
