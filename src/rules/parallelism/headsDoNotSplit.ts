@@ -2,6 +2,9 @@ import { defineRule } from '../rule.ts';
 import { setValue } from '../suggest.ts';
 import { isSplit, otherNumber, placeOf, smallerSizes, splitSize, splitsEvenly } from './sizes.ts';
 
+/** Head dimensions that every attention kernel takes; another count of heads is only offered where it leaves one. */
+const usualHeadDims = [32, 64, 80, 96, 128, 192, 256];
+
 export const headsDoNotSplit = defineRule({
   code: 'HW601',
   name: 'heads-do-not-split',
@@ -44,7 +47,7 @@ export const headsDoNotSplit = defineRule({
     const groups = keyValueHeads === undefined || keyValueHeads.source === 'derived' ? 1 : keyValueHeads.value;
     const fits =
       hiddenSize !== undefined &&
-      (headDim?.source !== 'derived' || (hiddenSize.value % above === 0 && (hiddenSize.value / above) % 8 === 0)) &&
+      (headDim?.source !== 'derived' || (hiddenSize.value % above === 0 && usualHeadDims.includes(hiddenSize.value / above))) &&
       above % groups === 0;
     report({
       at,

@@ -37,9 +37,11 @@ export const sequenceDoesNotSplit = defineRule({
   checkFile({ reading, settings, report }) {
     const size = splitSize(reading, settings, 'context');
     const stack = stackOf(reading, settings);
-    if (size === undefined || (stack !== 'megatron' && stack !== 'torchtitan')) return;
+    if (size === undefined) return;
     const tensor = stack === 'torchtitan' ? (splitSize(reading, settings, 'tensor')?.value ?? 1) : 1;
-    const pieces = 2 * size.value * tensor;
+    // Whatever the code, each rank holds at least one piece.
+    const perRank = stack === 'megatron' || stack === 'torchtitan' ? 2 : 1;
+    const pieces = perRank * size.value * tensor;
     const sections = [
       reading.root,
       ...reading.designs.map((design) => design.section),
@@ -58,9 +60,10 @@ export const sequenceDoesNotSplit = defineRule({
           data: {
             length,
             pieces,
-            how: tensor > 1 ? `2 * ${size.value} context * ${tensor} tensor ranks` : `2 * ${size.value} context-parallel ranks`,
+            how: `${perRank > 1 ? `${perRank} * ` : ''}${size.value} ${tensor > 1 ? `context * ${tensor} tensor ranks` : 'context-parallel ranks'}`,
             remainder: length % pieces,
           },
+          severity: perRank > 1 ? 'error' : 'warning',
           related: [{ range: size.keyRange, message: `There are ${size.value} context-parallel ranks.` }],
           fixes: [{ title: `Use ${nearest} tokens`, safe: false, edits: [{ range: node.range, newText: String(nearest) }] }],
         });

@@ -38,7 +38,7 @@ export function splitSize(reading: ConfigReading, settings: RuleSettings, kind: 
 /** Which training or serving code the sizes are for, where that is sure; their rules for uneven splits differ. */
 export function stackOf(reading: ConfigReading, settings: RuleSettings): Stack | undefined {
   if (reading.dialect === 'gpt-neox') return 'gpt-neox';
-  if (reading.dialect === 'megatron-arguments') return 'megatron';
+  if (reading.dialect === 'megatron-arguments' || reading.dialect === 'nemo') return 'megatron';
   const keys = (['tensor', 'pipeline', 'context', 'expert'] as const).map((kind) => reading.parallelism[kind]?.key ?? '');
   if (keys.some((key) => /model[_-]parallel[_-]size$/.test(key) && key !== 'model_parallel_size')) return 'megatron';
   if (reading.format === 'toml' && keys.some((key) => /_parallel_degree$/.test(key))) return 'torchtitan';
