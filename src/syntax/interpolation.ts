@@ -90,7 +90,8 @@ class Resolver {
     if (parts.length === 1 && only?.kind === 'reference') {
       const computed = this.#arithmetic(only.expression, chain, depth);
       if (computed !== undefined)
-        return { ...node, value: computed.value, ...(computed.origin === undefined ? {} : { origin: computed.origin }) };
+      // It has no origin: the number is written here, in other terms.
+      if (computed !== undefined) return { ...node, value: computed };
       const target = this.#reference(only.expression, chain, depth);
       if (target === undefined) return unknown;
       if (target.kind === 'scalar' && target.unresolved) return { ...unknown, origin: target.origin ?? target.range };
