@@ -89,7 +89,6 @@ class Resolver {
     const [only] = parts;
     if (parts.length === 1 && only?.kind === 'reference') {
       const computed = this.#arithmetic(only.expression, chain, depth);
-      if (computed !== undefined)
       // It has no origin: the number is written here, in other terms.
       if (computed !== undefined) return { ...node, value: computed };
       const target = this.#reference(only.expression, chain, depth);
