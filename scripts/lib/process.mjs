@@ -19,7 +19,7 @@ function findRoot() {
 }
 
 /** Where fetched tools live: kept between runs, never committed. */
-export const cacheFolder = process.env.HEADWISE_CACHE ?? join(root, '.cache');
+export const cacheFolder = process.env.HEADWISE_CACHE || join(root, '.cache');
 
 /** @param {number} milliseconds */
 export const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
