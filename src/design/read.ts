@@ -4,7 +4,7 @@ import { type Family, familyOf, familyOfArchitecture } from './families.ts';
 import { type SizeFormula, sizeFormulas } from './formulas.ts';
 import { evidenceOf, type LexiconConcept, lexicon, notAttention, parallelNames } from './lexicon.ts';
 import { booleanOf, normaliseName, numberOf, Section } from './section.ts';
-import { traitsOf } from './traits.ts';
+import { gatedByFamily, traitsOf } from './traits.ts';
 
 export interface ReadOptions {
   /** Model type to assume where the file names none. */
@@ -163,6 +163,8 @@ function evidence(section: Section): number {
     for (const { prefix = '', suffix = '' } of affixes) {
       const has = (name: string): boolean => section.number(prefix + name + suffix) !== undefined;
       if (has('num_attention_heads') || has('attention_heads') || has('heads') || (has('layers') && has('width'))) return 3;
+      // Whisper's own dimensions: n_audio_state, n_audio_head, n_audio_layer.
+      if (has('state') && has('head') && has('layer')) return 3;
     }
   return weakOnly && !hasModelWord ? 0 : sum;
 }
@@ -993,13 +995,14 @@ class StackReader {
     if (traits.normPlacement !== undefined) fields.normPlacement = traits.normPlacement;
     if (traits.causal !== undefined) fields.causal = traits.causal;
     if (traits.positions !== undefined) fields.positions = traits.positions;
-    const gated = gatedOf(section, fields.activation?.value, family?.gated);
+    const byFamily = family?.gated ?? gatedByFamily(this.#family?.modelType ?? declaredType(section));
+    const gated = gatedOf(section, fields.activation?.value, byFamily);
     if (gated !== undefined)
       fields.gatedFfn = {
         value: gated,
-        source: family?.gated === gated ? 'default' : 'derived',
+        source: byFamily === gated ? 'default' : 'derived',
         origin: family?.className,
-        formula: family?.gated === gated ? undefined : 'activation',
+        formula: byFamily === gated ? undefined : 'activation',
       };
   }
 

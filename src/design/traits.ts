@@ -46,6 +46,24 @@ const positionTypes: Readonly<Record<string, string>> = {
   sinusoidal: 'marian pegasus m2m_100 speech_to_text xglm fsmt nllb-moe',
 };
 
+/** Whether the FFN multiplies a gate into its value (Shazeer 2020), where the generated table does not know. */
+const gatedTypes = new Set(
+  `llama mistral mixtral qwen qwen2 qwen2_moe qwen3 qwen3_moe qwen3_next qwen3_5_text qwen3_5_moe_text qwen2_vl_text qwen2_5_vl_text qwen3_vl_text gemma gemma2 gemma3_text gemma3n_text gemma4_text phi3 phi4 cohere cohere2
+  granite granitemoe granitemoeshared granitemoehybrid olmo olmo2 olmo3 olmoe internlm internlm2 internlm3 baichuan deepseek deepseek_v2 deepseek_v3 stablelm glm glm4 glm4_moe minimax seed_oss smollm3 helium mllama_text_model
+  llama4_text exaone4 mimo minicpm minicpm3 ernie4_5 hunyuan_v1_dense telechat yi dbrx jamba gpt_oss modernbert recurrent_gemma diffllama csm moshi aria_text logics`.split(
+    /\s+/,
+  ),
+);
+const ungatedTypes = new Set(
+  `gpt2 gpt_neo gpt_neox gptj codegen gpt_bigcode openai-gpt bloom mpt falcon RefinedWeb RefinedWebModel opt phi starcoder2 bert roberta xlm-roberta electra albert distilbert camembert deberta deberta-v2 bart mbart marian
+  pegasus whisper vit deit beit clip_text_model clip_vision_model siglip_text_model siglip_vision_model wav2vec2 hubert wavlm nemotron arcee esm layoutlm layoutlmv3 xglm biogpt m2m_100 persimmon`.split(
+    /\s+/,
+  ),
+);
+
+export const gatedByFamily = (type: string | undefined): boolean | undefined =>
+  type === undefined ? undefined : gatedTypes.has(type) ? true : ungatedTypes.has(type) ? false : undefined;
+
 function table(source: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
   const map = new Map<string, string>();
   for (const [value, types] of Object.entries(source)) for (const type of types.trim().split(/\s+/)) map.set(type, value);
