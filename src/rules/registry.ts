@@ -42,6 +42,14 @@ import { scalingFactorOffContext } from './positions/scalingFactorOffContext.ts'
 import { sequenceExceedsPositions } from './positions/sequenceExceedsPositions.ts';
 import { slidingWindow } from './positions/slidingWindow.ts';
 import { unknownRopeType } from './positions/unknownRopeType.ts';
+import { crossAttentionWidth } from './projections/crossAttentionWidth.ts';
+import { embeddingWidth } from './projections/embeddingWidth.ts';
+import { encoderDecoderWidths } from './projections/encoderDecoderWidths.ts';
+import { expertGroups } from './projections/expertGroups.ts';
+import { expertsPerTokenExceedExperts } from './projections/expertsPerTokenExceedExperts.ts';
+import { ffnWidth } from './projections/ffnWidth.ts';
+import { projectorWidth } from './projections/projectorWidth.ts';
+import { tiedEmbeddings } from './projections/tiedEmbeddings.ts';
 import type { Rule } from './rule.ts';
 
 /** Every rule, by code. Docs pages, settings, the JSON schema and SARIF metadata are generated from this list. */
@@ -55,6 +63,14 @@ export const rules: readonly Rule[] = [
   multiQueryFlagsDisagree,
   stateSpaceHeads,
   linearAttentionHeads,
+  ffnWidth,
+  embeddingWidth,
+  expertsPerTokenExceedExperts,
+  expertGroups,
+  tiedEmbeddings,
+  crossAttentionWidth,
+  encoderDecoderWidths,
+  projectorWidth,
   oddRotaryWidth,
   rotaryWidthExceedsHead,
   unknownRopeType,
