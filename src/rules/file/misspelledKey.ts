@@ -161,15 +161,17 @@ function fits(entry: EntryNode, name: string): boolean {
 function isSlip(key: string, name: string, sure: boolean): boolean {
   const typed = wordsOf(key);
   const meant = wordsOf(name);
-  if (typed.join('') === meant.join('')) return true; // hiddenSize, hidden-size, hiddensize
-  if (sameWords(typed, meant)) return true; // size_hidden
+  // Code that is not known may read names of its own that differ in form or number only.
+  if (sure && typed.join('') === meant.join('')) return true; // hiddenSize, hidden-size, hiddensize
+  if (sure && sameWords(typed, meant)) return true; // size_hidden
   if (sure && `num_${key}` === name && name.length > 10) return true; // attention_heads
   const limit = Math.min(key.length, name.length) < 8 ? 1 : Math.min(key.length, name.length) < 12 ? 1 : 2;
   const distance = editDistance(key.toLowerCase(), name.toLowerCase(), limit);
   if (distance > limit || digitsOf(key) !== digitsOf(name)) return false;
-  if (distance === 1 && (`${key}s` === name || `${name}s` === key)) return true; // num_attention_head
+  if ((sure || name.startsWith('num_')) && distance === 1 && (`${key}s` === name || `${name}s` === key)) return true; // num_attention_head
   // Words that are names' parts elsewhere were meant: encoder_layers is no slip of decoder_layers.
-  return typed.some((word) => !isKnownWord(word) && !meant.includes(word)) || singulars(typed).join('_') === singulars(meant).join('_');
+  if (singulars(typed).join('_') === singulars(meant).join('_')) return sure;
+  return typed.some((word) => !isKnownWord(word) && !meant.includes(word));
 }
 
 const wordsOf = (name: string): string[] =>

@@ -62,7 +62,7 @@ export const keyValueHeadsDoNotSplit = defineRule({
       });
       return;
     }
-    if (stack === 'vllm') return;
+    if (stack === 'vllm' || stack === 'neuron') return;
     const fixes = smallerSizes(size, kv, (value) => splitsEvenly(design, value));
     if (stack === 'torchtitan' || stack === 'gpt-neox') {
       report({ at, message: 'fewer', data: { kv, ranks, stack: stack === 'torchtitan' ? 'torchtitan' : 'GPT-NeoX' }, related, fixes });

@@ -20,7 +20,7 @@ export const layersDoNotSplit = defineRule({
   code: 'HW606',
   name: 'layers-do-not-split',
   category: 'parallelism',
-  severity: 'error',
+  severity: 'warning',
   since: '0.1.0',
   docs: {
     what: 'The layers do not divide over the pipeline stages.',
@@ -68,7 +68,15 @@ export const layersDoNotSplit = defineRule({
     const ends = [...firstKeys, ...lastKeys].filter(isSet);
     const told = ends.length > 0 || layoutKeys.some(isSet);
     if (count < stages) {
-      if (!told) report({ at, message: 'fewer', data: { layers: count, stages }, related, fixes: smallerSizes(size, count, () => true) });
+      if (!told)
+        report({
+          at,
+          message: 'fewer',
+          severity: 'error',
+          data: { layers: count, stages },
+          related,
+          fixes: smallerSizes(size, count, () => true),
+        });
       return;
     }
     const stack = stackOf(reading, settings);
@@ -87,7 +95,7 @@ export const layersDoNotSplit = defineRule({
       });
       return;
     }
-    if (told || stack === 'vllm' || stack === 'torchtitan' || stack === 'gpt-neox') return;
+    if (told || stack === 'vllm' || stack === 'neuron' || stack === 'torchtitan' || stack === 'gpt-neox') return;
     const extra = ['account_for_embedding_in_pipeline_split', 'account_for_loss_in_pipeline_split'].filter(
       (key) => section.boolean(key) === true || section.number(key) === 1,
     ).length;
@@ -97,7 +105,7 @@ export const layersDoNotSplit = defineRule({
         at,
         message: 'uneven',
         data: { layers: total, stages, remainder: total % stages },
-        severity: stack === 'megatron' ? 'error' : size.field === undefined ? 'information' : 'warning',
+        severity: size.field === undefined && stack === undefined ? 'information' : 'warning',
         related,
         fixes: extra > 0 ? [] : smallerSizes(size, count, () => true),
       });

@@ -17,7 +17,7 @@ export interface SplitSize {
   readonly field?: Field<number>;
 }
 
-export type Stack = 'megatron' | 'torchtitan' | 'vllm' | 'gpt-neox';
+export type Stack = 'megatron' | 'torchtitan' | 'vllm' | 'gpt-neox' | 'neuron';
 
 export type SplitKind = keyof Parallelism;
 
@@ -38,6 +38,8 @@ export function splitSize(reading: ConfigReading, settings: RuleSettings, kind: 
 /** Which training or serving code the sizes are for, where that is sure; their rules for uneven splits differ. */
 export function stackOf(reading: ConfigReading, settings: RuleSettings): Stack | undefined {
   if (reading.dialect === 'gpt-neox') return 'gpt-neox';
+  // NeuronX Distributed uses Megatron's names, splits layers unevenly and replicates KV heads itself.
+  if (reading.root.child('distributed_strategy') !== undefined) return 'neuron';
   if (reading.dialect === 'megatron-arguments' || reading.dialect === 'nemo') return 'megatron';
   const keys = (['tensor', 'pipeline', 'context', 'expert'] as const).map((kind) => reading.parallelism[kind]?.key ?? '');
   if (keys.some((key) => /model[_-]parallel[_-]size$/.test(key) && key !== 'model_parallel_size')) return 'megatron';

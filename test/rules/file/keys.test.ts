@@ -38,6 +38,9 @@ describe('misspelled-key', () => {
     expectFindings({ hidden_size: 768, num_hidden_layers: 12, num_attention_heads: 12, intermediat_size: 3072 }, 'HW801', [
       { at: 'intermediat_size', says: 'Nothing is known to read' },
     ]);
+    expectFindings({ hidden_size: 768, num_hidden_layers: 12, num_attention_head: 12, intermediate_size: 3072 }, 'HW801', [
+      { at: 'num_attention_head', says: 'Did you mean num_attention_heads?' },
+    ]);
     const nemo = [
       'num_layers: 12',
       'hidden_size: 768',
@@ -67,6 +70,10 @@ describe('misspelled-key', () => {
     ['the class is custom', { ...llama, auto_map: { AutoConfig: 'x.Y' }, attention_dropot: 0.1 }],
     ['the key is of another kind', { ...renamed(llama, 'intermediate_size', 'intermediate_siz'), intermediate_siz: 'large' }],
     ['it is an old field that many files carry', { ...llama, max_sequence_length: 2048 }],
+    [
+      'another code’s name differs in number only',
+      { whisper_conf: 1, hidden_size: 64, num_attention_heads: 4, num_hidden_layers: 2, tie_word_embedding: true },
+    ],
     ['both words are names of their own', { model_type: 'bart', d_model: 768, encoder_layers: 6, encoder_attention_heads: 12 }],
   ];
   for (const [what, config] of silent) it(`is silent where ${what}`, () => void expectFindings(config, 'HW801', []));

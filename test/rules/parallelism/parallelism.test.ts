@@ -125,7 +125,7 @@ describe('experts-do-not-split', () => {
 
 describe('layers-do-not-split', () => {
   it('divides layers by stages, as sure as the stack is', () => {
-    expectFindings({ num_layers: 60, pipeline_model_parallel_size: 8 }, 'HW606', [{ at: '8', says: '60 % 8 = 4', severity: 'error' }]);
+    expectFindings({ num_layers: 60, pipeline_model_parallel_size: 8 }, 'HW606', [{ at: '8', says: '60 % 8 = 4', severity: 'warning' }]);
     expectFixes({ num_layers: 60, pipeline_model_parallel_size: 8 }, 'HW606', [
       'Use pipeline_model_parallel_size 4',
       'Use pipeline_model_parallel_size 2',
@@ -135,6 +135,9 @@ describe('layers-do-not-split', () => {
     expectFindings(llama, 'HW606', [], { settings: { parallel: { pipeline: 3, stack: 'vllm' } } });
     const neox = '"num_layers": 30\n"hidden_size": 768\n"num_attention_heads": 12\n"pipe_parallel_size": 4\n"model_parallel_size": 1\n';
     expectFindings(neox, 'HW606', [], { path: 'a.yml' });
+    const neuron =
+      'model:\n  num_layers: 126\n  hidden_size: 16384\n  num_attention_heads: 128\ndistributed_strategy:\n  pipeline_model_parallel_size: 32\n';
+    expectFindings(neuron, 'HW606', [], yaml);
   });
 
   it('knows how Megatron is told to split unevenly', () => {
