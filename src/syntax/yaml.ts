@@ -28,15 +28,86 @@ export function parseYaml(text: string): ParsedConfig {
  */
 export function parseAnyYaml(text: string): ParsedConfig {
   let source = text;
-  for (let attempt = 0; ; attempt++) {
-    const reader = new YamlReader(text, source);
+  const quotes: number[] = [];
+  for (;;) {
+    const reader = new YamlReader(text, source, quotes, []);
     const result = reader.read();
-    const quote = attempt < quoteRepairs ? reader.runawayQuote() : undefined;
-    if (quote === undefined) return result.problems.length === 0 ? result : betterAsJson(result);
+    if (result.problems.length === 0) return result;
+    if (quotes.length === 0 && reader.openFlows.length > 0) {
+      const joined = joinFlows(text, reader.openFlows);
+      const again = new YamlReader(text, joined.source, quotes, joined.comments).read();
+      if (again.problems.length < result.problems.length) return again;
+    }
+    const quote = quotes.length < quoteRepairs ? reader.runawayQuote() : undefined;
+    if (quote === undefined) return betterAsJson(result);
+    quotes.push(quote);
     // The rest of the line is read plain; everything after it is readable again.
     const lineStop = lineEnd(source, quote);
     source = `${source.slice(0, quote)} ${source.slice(quote + 1, lineStop).replace(/["'`@{}[\]]/g, ' ')}${source.slice(lineStop)}`;
   }
+}
+
+/** Characters looked at for the ends of brackets in one file. */
+const joinBudget = 100_000;
+
+/**
+ * The library ends a bracket at the first line that is indented no deeper than its key; PyYAML reads on to the closing
+ * one. Here the lines of such brackets are joined, offsets kept, unless a line in between looks like a key of its own:
+ * then the bracket is still to be closed.
+ */
+function joinFlows(text: string, opens: readonly number[]): { readonly source: string; readonly comments: readonly Comment[] } {
+  const comments: Comment[] = [];
+  let source = '';
+  let from = 0;
+  let left = joinBudget;
+  for (const open of opens) {
+    if (open < from || left <= 0) continue;
+    const { end, seen } = flowEnd(text, open, Math.min(text.length, open + left));
+    left -= seen;
+    if (end === undefined) continue;
+    source += text.slice(from, open);
+    for (let at = open; at < end; at++) {
+      const char = text.charAt(at);
+      if (char === '#' && /\s/.test(text.charAt(at - 1))) {
+        const stop = lineEnd(text, at);
+        comments.push({ range: range(at, stop), text: text.slice(at + 1, stop) });
+        source += ' '.repeat(stop - at);
+        at = stop - 1;
+      } else if (char === '"' || char === "'") {
+        const stop = text.indexOf(char, at + 1);
+        source += text.slice(at, stop + 1);
+        at = stop;
+      } else source += char === '\n' || char === '\r' ? ' ' : char;
+    }
+    from = end;
+  }
+  return { source: source + text.slice(from), comments };
+}
+
+/** Past the bracket that closes the one at `open`; undefined where none does or the text between is not of one value. */
+function flowEnd(text: string, open: number, limit: number): { readonly end: number | undefined; readonly seen: number } {
+  let level = 0;
+  let last = '';
+  let at = open;
+  for (; at < limit; at++) {
+    const char = text.charAt(at);
+    if (char === '#' && /\s/.test(text.charAt(at - 1))) at = lineEnd(text, at) - 1;
+    else if (char === '"' || char === "'") {
+      const stop = text.indexOf(char, at + 1);
+      if (stop < 0 || text.slice(at, stop).includes('\n')) break;
+      at = stop;
+      last = char;
+    } else if (char === '\n') {
+      const key = /[ \t]*[\w.-]+[ \t]*:(?:\s|$)|[ \t]*- /y;
+      key.lastIndex = at + 1;
+      if (key.test(text) && !'[{,'.includes(last)) break;
+    } else if (char.trim() !== '') {
+      if (char === '[' || char === '{') level++;
+      else if ((char === ']' || char === '}') && --level === 0) return { end: at + 1, seen: at + 1 - open };
+      last = char;
+    }
+  }
+  return { end: undefined, seen: Math.max(1, at - open) };
 }
 
 /** A half-typed file that is JSON with `#` comments, as GPT-NeoX has them, is better recovered by the JSON reader. */
@@ -66,18 +137,22 @@ class YamlReader {
   readonly #text: string;
   readonly #source: string;
   readonly #problems = new Problems();
-  readonly #comments: Comment[] = [];
+  readonly #comments: Comment[];
   readonly #expansion = new Expansion();
   #anchors = new Map<string, ConfigNode | 'open'>();
   /** Quoted scalars of several lines, in which a later key may have been caught. */
   readonly #longQuotes: Range[] = [];
   #quoteUnclosed = false;
-  readonly #repaired: boolean;
+  /** Offsets of quotes that were taken away to read the rest. */
+  readonly #quotes: readonly number[];
+  /** Where brackets open that nothing closes. */
+  readonly openFlows: number[] = [];
 
-  constructor(text: string, source: string) {
+  constructor(text: string, source: string, quotes: readonly number[], comments: readonly Comment[]) {
     this.#text = text;
     this.#source = source;
-    this.#repaired = text !== source;
+    this.#quotes = quotes;
+    this.#comments = [...comments];
   }
 
   read(): ParsedConfig {
@@ -94,13 +169,8 @@ class YamlReader {
     }
     root ??= found;
     if (root !== undefined && this.#text.includes('${')) root = resolveInterpolations(root, this.#expansion);
-    if (this.#repaired) {
-      for (let i = 0; i < this.#source.length; i++) {
-        if (this.#source.charCodeAt(i) === this.#text.charCodeAt(i)) continue;
-        this.#problems.add(i, lineEnd(this.#text, i), 'The quoted string is not closed.');
-        i = lineEnd(this.#text, i);
-      }
-    }
+    for (const quote of this.#quotes) this.#problems.add(quote, lineEnd(this.#text, quote), 'The quoted string is not closed.');
+    this.#comments.sort((a, b) => a.range.start - b.range.start);
     return { format: 'yaml', text: this.#text, root, problems: this.#problems.sorted(), comments: this.#comments };
   }
 
@@ -332,6 +402,7 @@ class YamlReader {
     const closing = token.end.find((part) => part.type === 'flow-map-end' || part.type === 'flow-seq-end');
     const isMap = token.start.type === 'flow-map-start';
     if (closing === undefined) {
+      this.openFlows.push(token.offset);
       this.#problems.add(token.offset, token.offset + 1, isMap ? 'This `{` is not closed.' : 'This `[` is not closed.');
     }
     const entries: EntryNode[] = [];
