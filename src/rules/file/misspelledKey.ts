@@ -133,11 +133,13 @@ function intended(entry: EntryNode, section: Section, wanted: readonly string[],
   if (key.length < 5 || key.startsWith('_') || wanted.includes(key)) return undefined;
   // Another format's spelling of the same words, `rmsnorm_eps`, is a slip in a class that is known.
   const words = wordsOf(key).join('');
-  const respelled = sure && !isFieldOfSomeFamily(key) && !isBaseField(key) && wanted.some((name) => wordsOf(name).join('') === words);
-  if (!respelled && isKnownName(key)) return undefined;
+  if (isKnownName(key)) {
+    if (!sure || isFieldOfSomeFamily(key) || isBaseField(key)) return undefined;
+    if (!wanted.some((name) => lettersApart(key, name) === 0 && wordsOf(name).join('') === words)) return undefined;
+  }
   const found = new Set<string>();
   for (const name of wanted) {
-    if (name.startsWith('_') || isPresent(section, name, key) || !isSlip(key, name, sure)) continue;
+    if (name.startsWith('_') || !isSlip(key, name, sure) || isPresent(section, name, key)) continue;
     if (fits(entry, name)) found.add(name);
   }
   const [only] = found;
@@ -159,19 +161,44 @@ function fits(entry: EntryNode, name: string): boolean {
 }
 
 function isSlip(key: string, name: string, sure: boolean): boolean {
+  if (sure && `num_${key}` === name && name.length > 10) return true; // attention_heads
+  if (Math.abs(key.length - name.length) > 4 || lettersApart(key, name) > 4) return false;
   const typed = wordsOf(key);
   const meant = wordsOf(name);
   // Code that is not known may read names of its own that differ in form or number only.
   if (sure && typed.join('') === meant.join('')) return true; // hiddenSize, hidden-size, hiddensize
   if (sure && sameWords(typed, meant)) return true; // size_hidden
-  if (sure && `num_${key}` === name && name.length > 10) return true; // attention_heads
-  const limit = Math.min(key.length, name.length) < 8 ? 1 : Math.min(key.length, name.length) < 12 ? 1 : 2;
+  const limit = Math.min(key.length, name.length) < 12 ? 1 : 2;
   const distance = editDistance(key.toLowerCase(), name.toLowerCase(), limit);
   if (distance > limit || digitsOf(key) !== digitsOf(name)) return false;
-  if ((sure || name.startsWith('num_')) && distance === 1 && (`${key}s` === name || `${name}s` === key)) return true; // num_attention_head
+  // num_attention_head: a count in the singular is a slip anywhere.
+  if ((sure || name.startsWith('num_')) && distance === 1 && (`${key}s` === name || `${name}s` === key)) return true;
   // Words that are names' parts elsewhere were meant: encoder_layers is no slip of decoder_layers.
   if (singulars(typed).join('_') === singulars(meant).join('_')) return sure;
   return typed.some((word) => !isKnownWord(word) && !meant.includes(word));
+}
+
+/** How many letters one has and the other lacks, whatever their order: at most twice the edit distance, and cheap to know. */
+function lettersApart(a: string, b: string): number {
+  const left = lettersOf(a);
+  const right = lettersOf(b);
+  let apart = 0;
+  for (let i = 0; i < 26; i++) apart += Math.abs((left[i] ?? 0) - (right[i] ?? 0));
+  return apart;
+}
+
+const letterCounts = new Map<string, Uint8Array>();
+
+function lettersOf(word: string): Uint8Array {
+  const known = letterCounts.get(word);
+  if (known !== undefined) return known;
+  const counts = new Uint8Array(26);
+  for (let i = 0; i < word.length; i++) {
+    const letter = (word.charCodeAt(i) | 32) - 97;
+    if (letter >= 0 && letter < 26) counts[letter] = (counts[letter] ?? 0) + 1;
+  }
+  if (letterCounts.size < 5000) letterCounts.set(word, counts);
+  return counts;
 }
 
 const wordsOf = (name: string): string[] =>
