@@ -18,8 +18,9 @@ type Part = { readonly kind: 'text'; readonly text: string } | { readonly kind: 
 /**
  * Resolves OmegaConf interpolations that point inside the file: `${a.b}`, `${a[0].b}`, relative `${.x}` and `${..x}`,
  * and strings made of resolvable ones, `${a}/${b}`. A relative path starts at the mapping that holds the key.
- * Arithmetic resolvers (`${multiply:4, ${.hidden_size}}`) are computed. Others (`${oc.env:X}`) and what is not in the file become unresolved scalars whose value is the
- * text as written. Cycles, bombs and long chains end unresolved, in bounded time.
+ * Arithmetic resolvers (`${multiply:4, ${.hidden_size}}`) are computed. Others (`${oc.env:X}`) and what is not in the
+ * file become unresolved scalars whose value is the text as written. Cycles, bombs and long chains end unresolved, in
+ * bounded time.
  */
 export function resolveInterpolations(root: ConfigNode, expansion: Expansion): ConfigNode {
   return new Resolver(root, expansion).rebuild(root, [], 0);
@@ -110,16 +111,17 @@ class Resolver {
   }
 
   /** The value of `name:argument, argument` where the name is one of the arithmetic resolvers that training launchers register. */
-  #arithmetic(expression: string, chain: Chain, depth: number): number | undefined {
+  #arithmetic(expression: string, chain: Chain, depth: number, nesting = 0): number | undefined {
+    if (expression.length > lengthLimit || nesting > hopLimit) return undefined;
     const match = /^\s*(\w+)\s*:(.*)$/s.exec(expression);
-    const compute = arithmeticResolvers[match?.[1] ?? ''];
+    const compute = arithmeticResolvers.get(match?.[1] ?? '');
     if (compute === undefined || this.#steps-- <= 0) return undefined;
     const values: number[] = [];
     for (const argument of splitArguments(match?.[2] ?? '')) {
       const inner = /^\$\{(.*)\}$/s.exec(argument)?.[1];
       let value: unknown = Number(argument === '' ? Number.NaN : argument);
       if (inner !== undefined) {
-        const nested = this.#arithmetic(inner, chain, depth);
+        const nested = this.#arithmetic(inner, chain, depth, nesting + 1);
         const target = nested === undefined ? this.#reference(inner, chain, depth) : undefined;
         if (nested === undefined && (target?.kind !== 'scalar' || target.unresolved)) return undefined;
         value = nested ?? (target?.kind === 'scalar' ? target.value : undefined);
@@ -170,12 +172,15 @@ class Resolver {
 const isInterpolation = (node: ScalarNode): boolean => typeof node.value === 'string' && !node.unresolved && node.value.includes('${');
 
 /** Resolvers of NeMo's and NeuronX's launchers (`OmegaConf.register_new_resolver`), over their arguments in order. */
-const arithmeticResolvers: Readonly<Record<string, (values: readonly number[]) => number | undefined>> = {
-  multiply: (values) => values.reduce((product, value) => product * value, 1),
-  add: (values) => values.reduce((sum, value) => sum + value, 0),
-  divide_ceil: ([a, b, ...rest]) => (a === undefined || b === undefined || rest.length > 0 ? undefined : Math.ceil(a / b)),
-  divide_floor: ([a, b, ...rest]) => (a === undefined || b === undefined || rest.length > 0 ? undefined : Math.floor(a / b)),
-};
+const arithmeticResolvers: ReadonlyMap<string, (values: readonly number[]) => number | undefined> = new Map([
+  ['multiply', (values: readonly number[]) => values.reduce((product, value) => product * value, 1)],
+  ['add', (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0)],
+  ['divide_ceil', (values: readonly number[]) => quotient(values, Math.ceil)],
+  ['divide_floor', (values: readonly number[]) => quotient(values, Math.floor)],
+]);
+
+const quotient = ([a, b, ...rest]: readonly number[], round: (value: number) => number): number | undefined =>
+  a === undefined || b === undefined || rest.length > 0 ? undefined : round(a / b);
 
 /** Arguments of a resolver, split at the commas that no inner interpolation holds. */
 function splitArguments(text: string): readonly string[] {

@@ -94,6 +94,12 @@ describe('bad input', function () {
     bounded(`a: "${'${'.repeat(deep)}"`, 'a.yaml');
     bounded(`a: "${'${a.b}'.repeat(deep)}"`, 'a.yaml');
     bounded(`a: "\${${'.'.repeat(deep)}}"`, 'a.yaml');
+    for (const count of [40, 400, deep]) bounded(`a: "${'${multiply:1,'.repeat(count)}2${'}'.repeat(count)}"`, 'a.yaml');
+    for (const name of ['__proto__', 'constructor', 'hasOwnProperty', 'valueOf']) {
+      const parsed = bounded(`a: \${${name}:1,2}\nb: \${${name}}\n${name}: 1\nc: \${${name}.x}`, 'a.yaml');
+      assert.equal(parsed.problems.length, 0);
+      assert.equal((plain(parsed.root) as Record<string, unknown>).b, 1);
+    }
     bounded(`A=1\n${'A="$A$A"\n'.repeat(100)}run --a $A`, 'a.sh');
     bounded(`A=1\n${'A="$A $A"\n'.repeat(100)}run --a $A`, 'a.sh');
     bounded(`${'if x; then A=$A; fi\n'.repeat(3000)}run --a $A`, 'a.sh');

@@ -57,7 +57,7 @@ if (corpus !== undefined) {
           for (const { path, parsed } of some) {
             for (const scalar of scalars(parsed.root)) {
               if (scalar.origin !== undefined || scalar.unresolved) continue;
-              if (typeof scalar.value === 'string' && scalar.raw.includes('${')) continue;
+              if (scalar.raw.includes('${')) continue;
               // The library takes `04:00:00` for base sixty; PyYAML, which loads these files, does not.
               if (/^\d+(?::\d+)+$/.test(scalar.raw)) continue;
               assert.deepEqual(scalar.value, again(parsed, scalar.raw), `${path}: ${scalar.raw}`);
