@@ -150,8 +150,9 @@ function evidence(section: Section): number {
     const weight = evidenceOf(name);
     if (weight === 0) continue;
     const found = section.lookup(name);
-    if (found.state !== 'value' || (isScalar(found.node) && numberOf(found.node) === undefined && typeof found.node.value !== 'boolean'))
-      continue;
+    if (found.state !== 'value') continue;
+    const isSize = !isScalar(found.node) || numberOf(found.node) !== undefined || typeof found.node.value === 'boolean';
+    if (!isSize && !name.startsWith('rope_')) continue;
     // `heads`, `width` and `layers` are words of many trades; `dim`, `depth` and `heads` together are lucidrains' own.
     if (/^(width|depth|layers|dim|heads)$/.test(name) && !(section.has('dim') && section.has('heads') && section.has('depth'))) continue;
     if (weight >= 3) weakOnly = false;
@@ -295,7 +296,11 @@ function readStages(section: Section, family: Family | undefined): TransformerDe
   if (heads === undefined || depths === undefined || heads.values.length !== depths.values.length || heads.values.length > 8) return [];
   const widths = list('hidden_sizes', 'embed_dims', 'hidden_size', 'embed_dim', 'dims');
   const base = section.number('embed_dim');
-  const doubles = base !== undefined && (section.has('window_size') || /swin/.test(family?.modelType ?? section.path.toLowerCase()));
+  // Swin's heads grow with its width; where they stay (Swin2SR) the width stays too.
+  const growth = heads.values.map((count) => count / (heads.values[0] ?? 1));
+  const grows = growth.every((factor, i) => factor === 2 ** i) || growth.every((factor) => factor === 1);
+  const isSwin =
+    base !== undefined && grows && (section.has('window_size') || /swin/.test(family?.modelType ?? section.path.toLowerCase()));
   const stages: TransformerDesign[] = [];
   heads.values.forEach((count, i) => {
     const written = (values: readonly number[], entry: EntryNode, nodes: readonly ConfigNode[]): Field<number> | undefined => {
@@ -311,15 +316,15 @@ function readStages(section: Section, family: Family | undefined): TransformerDe
     fields.keyValueHeads = { value: count, source: 'derived', range: fields.queryHeads?.range, formula: 'queryHeads' };
     if (widths !== undefined && widths.values.length === heads.values.length)
       fields.hiddenSize = written(widths.values, widths.entry, widths.nodes);
-    else if (doubles) {
+    else if (isSwin) {
       const entry = section.entry('embed_dim');
       fields.hiddenSize = {
-        value: base * 2 ** i,
+        value: base * (growth[i] ?? 1),
         source: i === 0 ? 'written' : 'derived',
         range: entry?.value?.range,
         keyRange: entry?.keyRange,
         key: entry?.key,
-        formula: i === 0 ? undefined : `embed_dim * 2^${i}`,
+        formula: i === 0 ? undefined : `embed_dim * ${growth[i]}`,
       };
     }
     deriveHeadDim(fields);
