@@ -541,7 +541,11 @@ class StackReader {
     set('intermediateSize', ffn);
     set('vocabularySize', this.#take('vocabularySize', undefined));
     this.#headDims(fields, keyValueHeads === 'unknown');
-    if (enough === 0 && fields.headDim?.source !== 'written' && !(section.path === '' && fields.vocabularySize !== undefined))
+    if (
+      enough === 0 &&
+      fields.headDim?.source !== 'written' &&
+      !(section.path === '' && (fields.vocabularySize !== undefined || section.has('rope_scaling') || section.has('rope_parameters')))
+    )
       return undefined;
     if (enough < 2 && section.path !== '' && fields.headDim?.source !== 'written') return undefined;
     if (section.path !== '' && fields.hiddenSize === undefined && fields.queryHeads === undefined) return undefined;
@@ -1111,7 +1115,7 @@ function dialectOf(root: Section, main: Section, parsed: ParsedConfig): string {
   if (main.has('filter_size')) return 'cerebras';
   if (main.has('micro_batch_size') || main.has('tensor_model_parallel_size')) return 'nemo';
   if (main.has('attn_config')) return 'llm-foundry';
-  if (main.has('hidden_size') && main.has('num_attention_heads')) return 'huggingface';
+  if ((main.has('hidden_size') && main.has('num_attention_heads')) || main.has('rope_scaling')) return 'huggingface';
   return 'generic';
 }
 
