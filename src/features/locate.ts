@@ -1,6 +1,7 @@
 import type { ConfigReading, DesignFields, Field, FieldName, TransformerDesign } from '../design/design.ts';
+import { locate as locateNode } from '../syntax/locate.ts';
 import { type ConfigNode, type EntryNode, isMapping, type MappingNode } from '../syntax/node.ts';
-import { contains, covers, type Range } from '../text/range.ts';
+import { covers, type Range } from '../text/range.ts';
 
 /** The key and value under an offset, with the mappings that lead to it, outermost first. */
 export interface Location {
@@ -10,26 +11,12 @@ export interface Location {
   readonly path: readonly string[];
 }
 
-/** The innermost entry at an offset; undefined between entries. O(entries on the way). */
+/** The innermost entry at an offset; undefined outside every entry. O(entries on the way). */
 export function locate(root: ConfigNode | undefined, offset: number): Location | undefined {
-  const mappings: MappingNode[] = [];
-  const path: string[] = [];
-  let found: Location | undefined;
-  let node = root;
-  for (let depth = 0; node !== undefined && depth < 400; depth++) {
-    if (node.kind === 'sequence') {
-      node = node.items.find((item) => contains(item.range, offset));
-      continue;
-    }
-    if (!isMapping(node)) break;
-    mappings.push(node);
-    const entry: EntryNode | undefined = node.entries.find((candidate) => candidate.merged !== true && contains(candidate.range, offset));
-    if (entry === undefined) break;
-    path.push(entry.key);
-    found = { entry, mappings: [...mappings], path: [...path] };
-    node = entry.value !== undefined && contains(entry.value.range, offset) ? entry.value : undefined;
-  }
-  return found;
+  const steps = locateNode(root, offset).path.filter((step) => step.kind === 'entry');
+  const last = steps.at(-1);
+  if (last === undefined) return undefined;
+  return { entry: last.entry, mappings: steps.map(({ mapping }) => mapping), path: steps.map(({ entry }) => entry.key) };
 }
 
 export interface OwnedField {
