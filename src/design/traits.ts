@@ -10,10 +10,10 @@ const placements: Readonly<Record<Exclude<NormPlacement, 'none'>, string>> = {
   pre: `llama mistral mixtral qwen2 qwen2_moe qwen3 qwen3_moe qwen3_next phi3 phi4 gemma gpt2 gpt_neo gpt_bigcode bloom mpt starcoder2 stablelm deepseek_v2 deepseek_v3 deepseek_v32 deepseek
     cohere granite granitemoe granitemoeshared granitemoehybrid olmo olmoe internlm internlm2 internlm3 baichuan qwen yi chatglm glm glm4_moe minimax nemotron dbrx jamba openelm smollm3 seed_oss helium gpt_oss
     llama4_text mllama_text_model vit deit beit siglip_vision_model siglip_text_model clip_text_model clip_vision_model clip siglip dinov2 dinov2_with_registers vit_mae videomae vivit ijepa
-    t5 mt5 umt5 longt5 switch_transformers mbart pegasus whisper m2m_100 nllb-moe blenderbot biogpt xglm speech_to_text megatron-bert roberta-prelayernorm modernbert esm sam_vision_model
+    t5 mt5 umt5 longt5 switch_transformers mbart pegasus whisper m2m_100 nllb-moe blenderbot biogpt xglm speech_to_text megatron-bert xlm-roberta-xl roberta-prelayernorm modernbert esm sam_vision_model
     arcee apertus bitnet diffllama doge ernie4_5 ernie4_5_moe hunyuan_v1_dense hunyuan_v1_moe lfm2 longcat_flash mimo ministral minicpm minicpm3 telechat ministral3 moshi nanochat persimmon phimoe qwen2_vl_text
     qwen2_5_vl_text qwen3_vl_text qwen3_vl_moe_text qwen3_5_text qwen3_5_moe_text recurrent_gemma youtu zamba zamba2 bamba falcon_h1 aria_text kimi_linear imagegpt clvp pegasus_x bigbird_pegasus xmod_pre`,
-  post: `bert roberta xlm-roberta xlm-roberta-xl electra albert distilbert camembert ernie mpnet deberta deberta-v2 bart marian fsmt plbart led xlnet xlm openai-gpt longformer big_bird bigbird convbert funnel layoutlm
+  post: `bert roberta xlm-roberta electra albert distilbert camembert ernie mpnet deberta deberta-v2 bart marian fsmt plbart led xlnet xlm openai-gpt longformer big_bird bigbird convbert funnel layoutlm
     layoutlmv3 lilt luke markuplm mobilebert nezha roformer squeezebert splinter tapas visual_bert data2vec-text ibert flaubert blenderbot-small mvp prophetnet blip_text_model git bert-generation reformer_post bros
     camembert ernie_m jina_embeddings_v3 rembert roc_bert detr conditional_detr table-transformer`,
   sandwich: 'gemma2 gemma3_text gemma3n_text gemma4_text glm4 t5gemma vaultgemma swinv2_sandwich step3p7',
@@ -72,6 +72,12 @@ function table(source: Readonly<Record<string, string>>): ReadonlyMap<string, st
 
 let placementOf: ReadonlyMap<string, string> | undefined;
 let positionsOf: ReadonlyMap<string, string> | undefined;
+
+/** Where the library's class of this type puts its norms whatever the file says; undefined where it has a switch or is not known here. */
+export function familyPlacement(type: string): NormPlacement | undefined {
+  placementOf ??= table(placements);
+  return placementOf.get(type) as NormPlacement | undefined;
+}
 
 export interface Traits {
   readonly normPlacement?: Field<NormPlacement>;

@@ -20,6 +20,10 @@ import { flashHeadDim } from './kernels/flashHeadDim.ts';
 import { pagedHeadDim } from './kernels/pagedHeadDim.ts';
 import { vocabularyOffTensorCores } from './kernels/vocabularyOffTensorCores.ts';
 import { widthOffTensorCores } from './kernels/widthOffTensorCores.ts';
+import { deepPostNorm } from './norm/deepPostNorm.ts';
+import { finalNormRemoved } from './norm/finalNormRemoved.ts';
+import { normEpsilon } from './norm/normEpsilon.ts';
+import { placementContradicts } from './norm/placementContradicts.ts';
 import { expertsDoNotSplit } from './parallelism/expertsDoNotSplit.ts';
 import { feedForwardDoesNotSplit } from './parallelism/feedForwardDoesNotSplit.ts';
 import { headsDoNotSplit } from './parallelism/headsDoNotSplit.ts';
@@ -71,6 +75,10 @@ export const rules: readonly Rule[] = [
   crossAttentionWidth,
   encoderDecoderWidths,
   projectorWidth,
+  placementContradicts,
+  finalNormRemoved,
+  deepPostNorm,
+  normEpsilon,
   oddRotaryWidth,
   rotaryWidthExceedsHead,
   unknownRopeType,

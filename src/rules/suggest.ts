@@ -47,26 +47,24 @@ export function headCountsFor(width: number, wanted: number, count: number, mult
     .slice(0, count);
 }
 
-/** Widths that `heads` divide, near what was written; multiples of 64 where one is near enough. */
+/** Widths that `heads` divide, near what was written, with head dims that kernels take; multiples of 64 where one is near enough. */
 export function widthsFor(heads: number, wanted: number, count: number): number[] {
   const widths = new Set<number>();
-  const nearest = (step: number): void => {
+  for (const headDim of [...usualHeadDims, 112, 192]) if (distance(heads * headDim, wanted) < 0.6) widths.add(heads * headDim);
+  for (const step of [heads * 8, heads]) {
+    if (widths.size > 0) break;
     const below = Math.floor(wanted / step) * step;
     for (const width of [below, below + step]) if (width > 0 && distance(width, wanted) < 0.6) widths.add(width);
-  };
-  for (const headDim of usualHeadDims) nearest(heads * headDim);
-  nearest(heads * 8);
-  if (widths.size === 0) nearest(heads);
+  }
   const cost = (width: number): number =>
-    distance(width, wanted) * 4 +
-    (usualHeadDims.includes(width / heads) ? 0 : (width / heads) % 16 === 0 ? 0.5 : 1) +
-    (width % 64 === 0 ? 0 : 0.5);
+    distance(width, wanted) * 4 + (usualHeadDims.includes(width / heads) ? 0 : 0.5) + (width % 64 === 0 ? 0 : 0.5);
   return [...widths].sort((a, b) => cost(a) - cost(b) || a - b).slice(0, count);
 }
 
 /** Numbers of KV heads that `heads` query heads can share, near what was written, powers of two first. */
 export function keyValueHeadsFor(heads: number, wanted: number, count: number): number[] {
-  const cost = (kv: number): number => distance(kv, wanted) + (isPowerOfTwo(kv) ? 0 : 0.6) + (kv === 1 && wanted > 2 ? 1 : 0);
+  const cost = (kv: number): number =>
+    distance(kv, wanted) + (isPowerOfTwo(kv) ? 0 : 0.6) + (kv === 1 && wanted > 2 ? 1 : 0) + (kv === heads ? 0.5 : 0);
   return divisorsOf(heads)
     .sort((a, b) => cost(a) - cost(b) || a - b)
     .slice(0, count);
