@@ -8,7 +8,15 @@ import * as esbuild from 'esbuild';
 const root = dirname(fileURLToPath(import.meta.url));
 
 // jsonc-parser's `main` is UMD with dynamic requires, which no bundler can follow; its `module` entry can be bundled.
-const node = { platform: 'node', format: 'cjs', target: 'node20', mainFields: ['module', 'main'], supported: { 'dynamic-import': false } };
+const node = {
+  platform: 'node',
+  format: 'cjs',
+  target: 'node20',
+  mainFields: ['module', 'main'],
+  supported: { 'dynamic-import': false },
+  // yaml's entry for Node is CommonJS, whole and slow to load; its browser entry is the same code as modules, of which only the used ones are kept.
+  alias: { yaml: join(root, 'node_modules/yaml/browser/index.js') },
+};
 const browser = { platform: 'browser', target: 'es2022' };
 
 /**

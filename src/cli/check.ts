@@ -180,6 +180,12 @@ interface RenderContext {
   readonly stdoutTaken: boolean;
 }
 
+/** Hints are for the editor, where they are three dots under a word; in a log they would drown what matters. JSON and SARIF keep them. */
+const withoutHints = (report: Report): Report => ({
+  ...report,
+  files: report.files.map((file) => ({ ...file, findings: file.findings.filter(({ severity }) => severity !== 'hint') })),
+});
+
 async function render(report: Report, format: string, context: RenderContext): Promise<void> {
   const { options, output, fixing, diff, unsafe, stdoutTaken } = context;
   const chunks: string[] = [];
@@ -193,13 +199,13 @@ async function render(report: Report, format: string, context: RenderContext): P
       const below = path === undefined ? file : slashes(relative(root, path));
       return below.startsWith('..') ? file : below;
     };
-    for (const line of (await import('./formats/github.ts')).renderGithub(report, nameOf)) chunks.push(line);
+    for (const line of (await import('./formats/github.ts')).renderGithub(withoutHints(report), nameOf)) chunks.push(line);
   } else {
     const { renderText } = await import('./formats/text.ts');
     const color = lastOf(options, 'output-file') === undefined && (stdoutTaken ? output.colorErr : output.colorOut);
     const quiet = has(options, 'quiet');
     // A diff says what would change; findings stay for the run without it.
-    const shown = diff ? { ...report, files: [] } : report;
+    const shown = diff ? { ...report, files: [] } : withoutHints(report);
     const settings = { color, quiet: quiet || diff, statistics: has(options, 'statistics'), fixing: fixing || diff, unsafe };
     for (const part of renderText(shown, settings)) chunks.push(part);
     if (diff && !quiet)
