@@ -26,10 +26,7 @@ const distance = (a: number, b: number): number => Math.abs(Math.log2(a / b));
 
 const isPowerOfTwo = (n: number): boolean => n > 0 && (n & (n - 1)) === 0;
 
-/** Nobody has more heads or features than that, and the search takes the root of it. */
-const largestWhole = 1e7;
-
-const divisorsOf = (whole: number): number[] => (whole > largestWhole ? [] : divisorsNear(whole, 1, Number.POSITIVE_INFINITY));
+const divisorsOf = (whole: number): number[] => divisorsNear(whole, 1, Number.POSITIVE_INFINITY);
 
 /**
  * Head counts that divide the width, the most sensible first: near what was written, with a usual head dim, a power of two.
