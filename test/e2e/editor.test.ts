@@ -144,33 +144,22 @@ describe('Headwise in VS Code', function () {
 
   // A suite of its own, for tests beside suites run before them.
   describe('activation', () => {
-    it('takes under 100 ms, by VS Code’s own clock', async function () {
-      this.timeout(180_000);
-      const times: { readonly milliseconds: number; readonly share: number }[] = [];
-      const quick = (): boolean => times.some(({ milliseconds, share }) => milliseconds * share < 100);
-      // That clock also counts what else the machine is busy with: it is weighed by the share of a processor that one can have,
-      // and a slow reading is taken again.
-      while (times.length < 3 && !quick()) {
-        const code = await lab.open('dark');
-        try {
-          // Opening a config activates the extension; the start of VS Code itself is over by then.
-          await code.page.waitForTimeout(3000);
-          await code.openFile('qwen-good/config.json');
-          await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 30_000 });
-          await code.runCommand('Developer: Show Running Extensions');
-          const row = code.page.locator('.runtime-extensions-editor .extension').filter({ hasText: 'Headwise' }).first();
-          await row.filter({ hasText: /Activation: \d+ ?ms/ }).waitFor();
-          const said = /(\d+) ?ms/.exec(await textOf(row.locator('.activation-time')));
-          times.push({ milliseconds: Number(said?.[1] ?? Number.NaN), share: processorShare() });
-        } finally {
-          await code.close();
-        }
+    it('takes under 100 ms, by VS Code’s own clock', async () => {
+      const code = await lab.open('dark');
+      try {
+        await code.openFile('qwen-good/config.json');
+        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 30_000 });
+        const [load, call, finish] = await code.activationTimes('headwise.headwise');
+        const share = processorShare();
+        // `load` runs from the moment when every extension for JSON begins to load until this one has, so it holds the others' too;
+        // what this one has to load is held small by a test of the package.
+        console.log(
+          `    load ${load} ms (with its neighbours), call ${call} ms, finish ${finish} ms, at ${Math.round(share * 100)} % of a processor`,
+        );
+        ok((call + finish) * share < 100);
+      } finally {
+        await code.close();
       }
-      const readings = times
-        .map(({ milliseconds, share }) => `${milliseconds} ms at ${Math.round(share * 100)} % of a processor`)
-        .join(', ');
-      console.log(`    loading and calling the extension: ${readings}`);
-      ok(quick(), readings);
     });
   });
 });

@@ -49,6 +49,8 @@ export async function startLab(): Promise<Lab> {
       const context = await browser.newContext({
         viewport: { width: 1100, height: 680 },
         colorScheme: theme,
+        // VS Code's own language, for which it fetches no translations before it loads an extension.
+        locale: 'en',
         permissions: ['clipboard-read', 'clipboard-write'],
       });
       const page = await context.newPage();
@@ -168,6 +170,22 @@ export class Workbench {
       },
       { timeout: 15_000 },
     );
+  }
+
+  /** What VS Code's Startup Performance says of an extension: milliseconds to load its code, to call `activate` and to await it. */
+  async activationTimes(id: string): Promise<readonly [number, number, number]> {
+    await this.runCommand('Developer: Startup Performance');
+    const row = this.page.locator('.view-line').filter({ hasText: `|\u00a0${id}\u00a0` });
+    const cells = await waitFor(`${id} in the startup performance`, async () => {
+      // Only the lines on the screen are in the page, so the editor's search brings the right one there.
+      await this.page.keyboard.press('Control+f');
+      await this.page.keyboard.insertText(`| ${id} `);
+      await this.page.keyboard.press('Enter');
+      const found = await row.first().textContent({ timeout: 2000 });
+      return found?.split('|').map((cell) => Number(cell.replaceAll('\u00a0', ' ')));
+    });
+    const [load = Number.NaN, call = Number.NaN, finish = Number.NaN] = cells.slice(3, 6);
+    return [load, call, finish];
   }
 
   async closeEditors(): Promise<void> {

@@ -1,5 +1,5 @@
 import { deepEqual, ok } from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** Names in a zip file, from its central directory (APPNOTE.TXT 4.3.12 and 4.3.16). */
@@ -33,6 +33,7 @@ describe('the package', () => {
       'changelog.md',
       'LICENSE.txt',
       'dist/extension/node.js',
+      'dist/extension/clientNode.js',
       'dist/extension/browser.js',
       'dist/server/node.js',
       'dist/server/browser.js',
@@ -44,6 +45,12 @@ describe('the package', () => {
       needed.filter((name) => !inside.has(`extension/${name}`)),
       [],
     );
+  });
+
+  it('loads little when the extension activates', () => {
+    // The client library, ten times as large, is a bundle of its own that loads once the extension is active.
+    const { size } = statSync(join(process.cwd(), 'dist/extension/node.js'));
+    ok(size < 64_000, `dist/extension/node.js has ${size} bytes`);
   });
 
   it('holds every file that the manifest names', () => {
