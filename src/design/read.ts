@@ -541,11 +541,7 @@ class StackReader {
     set('intermediateSize', ffn);
     set('vocabularySize', this.#take('vocabularySize', undefined));
     this.#headDims(fields, keyValueHeads === 'unknown');
-    if (
-      enough === 0 &&
-      fields.headDim?.source !== 'written' &&
-      !(section.path === '' && (fields.vocabularySize !== undefined || section.has('rope_scaling') || section.has('rope_parameters')))
-    )
+    if (enough === 0 && fields.headDim?.source !== 'written' && !(section.path === '' && section.affix === '' && evidence(section) >= 3))
       return undefined;
     if (enough < 2 && section.path !== '' && fields.headDim?.source !== 'written') return undefined;
     if (section.path !== '' && fields.hiddenSize === undefined && fields.queryHeads === undefined) return undefined;

@@ -5,7 +5,7 @@ export const expertsDoNotSplit = defineRule({
   code: 'HW605',
   name: 'experts-do-not-split',
   category: 'parallelism',
-  severity: 'error',
+  severity: 'warning',
   since: '0.1.0',
   docs: {
     what: 'The experts do not divide over the expert-parallel ranks.',

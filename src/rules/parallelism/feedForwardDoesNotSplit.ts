@@ -5,7 +5,7 @@ export const feedForwardDoesNotSplit = defineRule({
   code: 'HW603',
   name: 'ffn-does-not-split',
   category: 'parallelism',
-  severity: 'error',
+  severity: 'warning',
   since: '0.1.0',
   docs: {
     what: 'The FFN width does not divide over the tensor-parallel ranks.',
@@ -45,7 +45,7 @@ export const feedForwardDoesNotSplit = defineRule({
       at,
       message: sparse ? 'expert' : 'uneven',
       data: { width: width.value, ranks: size.value, remainder: width.value % size.value },
-      severity: sparse ? 'warning' : 'error',
+
       related: otherNumber(size, width, `The width ${width.value} ${width.source === 'derived' ? 'follows from here' : 'is set here'}.`),
       fixes: [
         ...smallerSizes(size, width.value, (value) => splitsEvenly(design, value)),

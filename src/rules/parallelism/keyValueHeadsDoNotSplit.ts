@@ -5,7 +5,7 @@ export const keyValueHeadsDoNotSplit = defineRule({
   code: 'HW602',
   name: 'kv-heads-do-not-split',
   category: 'parallelism',
-  severity: 'error',
+  severity: 'warning',
   since: '0.1.0',
   docs: {
     what: 'The key-value heads neither divide over the tensor-parallel ranks nor the ranks over them.',

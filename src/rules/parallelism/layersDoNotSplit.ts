@@ -72,7 +72,7 @@ export const layersDoNotSplit = defineRule({
         report({
           at,
           message: 'fewer',
-          severity: 'error',
+          severity: 'warning',
           data: { layers: count, stages },
           related,
           fixes: smallerSizes(size, count, () => true),

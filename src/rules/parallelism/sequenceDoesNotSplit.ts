@@ -9,7 +9,7 @@ export const sequenceDoesNotSplit = defineRule({
   code: 'HW608',
   name: 'sequence-does-not-split',
   category: 'parallelism',
-  severity: 'error',
+  severity: 'warning',
   since: '0.1.0',
   docs: {
     what: 'The training sequence does not divide into twice as many pieces as there are context-parallel ranks.',
@@ -63,7 +63,7 @@ export const sequenceDoesNotSplit = defineRule({
             how: `${perRank > 1 ? `${perRank} * ` : ''}${size.value} ${tensor > 1 ? `context * ${tensor} tensor ranks` : 'context-parallel ranks'}`,
             remainder: length % pieces,
           },
-          severity: perRank > 1 ? 'error' : 'warning',
+          severity: 'warning',
           related: [{ range: size.keyRange, message: `There are ${size.value} context-parallel ranks.` }],
           fixes: [{ title: `Use ${nearest} tokens`, safe: false, edits: [{ range: node.range, newText: String(nearest) }] }],
         });

@@ -52,7 +52,7 @@ describe('heads-do-not-split', () => {
 
 describe('kv-heads-do-not-split', () => {
   it('refuses what no stack takes', () => {
-    expectFindings({ num_key_value_heads: 10, tp_size: 4 }, 'HW602', [{ at: '4', says: '10 KV heads do not split', severity: 'error' }]);
+    expectFindings({ num_key_value_heads: 10, tp_size: 4 }, 'HW602', [{ at: '4', says: '10 KV heads do not split', severity: 'warning' }]);
     expectFixes({ num_key_value_heads: 10, tp_size: 4 }, 'HW602', ['Use tp_size 2', 'Use tp_size 1']);
   });
 
@@ -63,7 +63,7 @@ describe('kv-heads-do-not-split', () => {
     expectFindings({ ...llama, tensor_parallel_size: 16 }, 'HW602', [{ at: '16', says: 'to 2 ranks', severity: 'information' }]);
     const settings = (stack: 'vllm' | 'torchtitan') => ({ settings: { parallel: { tensor: 16, stack } } });
     expectFindings(llama, 'HW602', [], settings('vllm'));
-    expectFindings(llama, 'HW602', [{ at: '8', says: 'torchtitan', severity: 'error' }], settings('torchtitan'));
+    expectFindings(llama, 'HW602', [{ at: '8', says: 'torchtitan', severity: 'warning' }], settings('torchtitan'));
   });
 
   it('is silent where heads divide, are all alike, or are latent', () => {
@@ -77,7 +77,7 @@ describe('kv-heads-do-not-split', () => {
 describe('ffn-does-not-split', () => {
   it('divides the FFN width', () => {
     const text = megatron('tensor_model_parallel_size: 8').replace('16384', '10922');
-    expectFindings(text, 'HW603', [{ at: '8', says: '10922 % 8 = 2', severity: 'error' }], yaml);
+    expectFindings(text, 'HW603', [{ at: '8', says: '10922 % 8 = 2', severity: 'warning' }], yaml);
     expectFixes(text, 'HW603', ['Use tensor_model_parallel_size 2', 'Use tensor_model_parallel_size 1', 'Use an FFN width of 10928'], yaml);
     expectFindings(megatron('tensor_model_parallel_size: 8'), 'HW603', [], yaml);
   });
@@ -108,14 +108,14 @@ describe('vocabulary-does-not-split', () => {
     const vllm = (tensor: number) => ({ settings: { parallel: { tensor, stack: 'vllm' as const } } });
     expectFindings({ ...llama, vocab_size: 50257 }, 'HW604', [], vllm(8));
     // 50257 is padded to 50304 = 2^7 * 3 * 131, which 5 does not divide.
-    expectFindings({ ...llama, vocab_size: 50257 }, 'HW604', [{ at: '50257', says: '50304 % 5 = 4', severity: 'error' }], vllm(5));
+    expectFindings({ ...llama, vocab_size: 50257 }, 'HW604', [{ at: '50257', says: '50304 % 5 = 4', severity: 'warning' }], vllm(5));
   });
 });
 
 describe('experts-do-not-split', () => {
   it('divides experts by expert-parallel ranks', () => {
     const text = megatron('num_moe_experts: 60\nexpert_model_parallel_size: 8');
-    expectFindings(text, 'HW605', [{ at: '8', says: '60 % 8 = 4', severity: 'error' }], yaml);
+    expectFindings(text, 'HW605', [{ at: '8', says: '60 % 8 = 4', severity: 'warning' }], yaml);
     expectFixes(text, 'HW605', ['Use expert_model_parallel_size 4', 'Use expert_model_parallel_size 2'], yaml);
     expectFindings(text.replace('60', '64'), 'HW605', [], yaml);
     const published = { ...llama, model_type: 'deepseek_v2', architectures: ['DeepseekV2ForCausalLM'], n_routed_experts: 160, ep_size: 7 };
@@ -131,7 +131,7 @@ describe('layers-do-not-split', () => {
       'Use pipeline_model_parallel_size 2',
     ]);
     expectFindings({ num_layers: 10, pipeline_ranks: 3 }, 'HW606', [{ at: '3', says: '10 % 3 = 1', severity: 'warning' }]);
-    expectFindings({ num_layers: 4, pipeline_ranks: 8 }, 'HW606', [{ at: '8', says: 'fewer than 8 pipeline stages', severity: 'error' }]);
+    expectFindings({ num_layers: 4, pipeline_ranks: 8 }, 'HW606', [{ at: '8', says: 'fewer than 8 pipeline stages', severity: 'warning' }]);
     expectFindings(llama, 'HW606', [], { settings: { parallel: { pipeline: 3, stack: 'vllm' } } });
     const neox = '"num_layers": 30\n"hidden_size": 768\n"num_attention_heads": 12\n"pipe_parallel_size": 4\n"model_parallel_size": 1\n';
     expectFindings(neox, 'HW606', [], { path: 'a.yml' });
@@ -197,7 +197,7 @@ describe('quantised-weights-do-not-split', () => {
 describe('sequence-does-not-split', () => {
   it('cuts the sequence into two pieces per rank', () => {
     const text = megatron('seq_length: 8200\ncontext_parallel_size: 8\ntensor_model_parallel_size: 2');
-    expectFindings(text, 'HW608', [{ at: '8200', says: '8200 % 16 = 8', severity: 'error' }], yaml);
+    expectFindings(text, 'HW608', [{ at: '8200', says: '8200 % 16 = 8', severity: 'warning' }], yaml);
     expectFixes(text, 'HW608', ['Use 8208 tokens'], yaml);
     expectFindings(text.replace('8200', '8192'), 'HW608', [], yaml);
     const unknown = { ...llama, seq_length: 8200, cp_size: 8 };
