@@ -136,6 +136,9 @@ describe('Headwise in VS Code', function () {
         await row.click();
         await code.page.locator('.getting-started-step').first().waitFor();
         await code.page.keyboard.press('Control+b');
+        // The step's page is a webview of its own, which loads after the step shows.
+        await code.webview('table, pre, img, h1, h2, p');
+        await code.page.waitForTimeout(500);
         await code.screenshot('walkthrough');
         await code.page.keyboard.press('Control+b');
       });

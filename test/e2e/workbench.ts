@@ -216,7 +216,7 @@ export class Workbench {
     return waitFor(
       `a webview with ${selector}`,
       async () => {
-        for (const frame of this.page.frames()) {
+        for (const frame of this.page.frames().filter((each) => each !== this.page.mainFrame())) {
           if (
             (await frame
               .locator(selector)
