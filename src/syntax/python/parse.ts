@@ -1,0 +1,296 @@
+import { Edit, Language, Parser, type Point, type Tree, type TreeCursor } from 'web-tree-sitter';
+import type { PythonModule, Span, Unit } from './ast.ts';
+import { convertStatement } from './convert.ts';
+import { type NodeTypes, nodeTypes, RawReader } from './raw.ts';
+
+/** Code units beyond which a text is not parsed, and deeper brackets than any code has: the parser would take minutes on them. */
+const maximumLength = 6_000_000;
+const maximumNesting = 300;
+
+/** The bytes of the two WebAssembly modules that do the parsing. */
+export interface ParserFiles {
+  /** web-tree-sitter.wasm */
+  readonly runtime: Uint8Array;
+  /** tree-sitter-python.wasm */
+  readonly grammar: Uint8Array;
+}
+
+/** A parsed text, kept so that the next version of it costs less. Call `dispose` when it is no longer needed. */
+export interface PythonDocument {
+  readonly module: PythonModule;
+  /** Parses the next version of the text; every unit that the change did not touch keeps its body. This document is spent. */
+  update(text: string): PythonDocument;
+  dispose(): void;
+}
+
+export interface PythonParser {
+  /** Parses for once; nothing to dispose of. Never throws on any text. */
+  parse(text: string): PythonModule;
+  /** Parses for repeated updates. */
+  open(text: string): PythonDocument;
+}
+
+let started: Promise<void> | undefined;
+
+/** Starts the parser; nothing is fetched. Rejects when the modules do not load. */
+export async function createPythonParser(files: ParserFiles): Promise<PythonParser> {
+  started ??= Parser.init({
+    wasmBinary: files.runtime as unknown as ArrayBuffer,
+    // The bytes are given; a name keeps the loader from working out an address.
+    locateFile: (name: string) => name,
+  });
+  await started;
+  const language = await Language.load(files.grammar);
+  return new TreeSitterParser(language);
+}
+
+class TreeSitterParser implements PythonParser {
+  readonly #types: NodeTypes;
+  readonly #parser: Parser;
+
+  constructor(language: Language) {
+    this.#types = nodeTypes(language);
+    this.#parser = new Parser().setLanguage(language);
+  }
+
+  parse(text: string): PythonModule {
+    const tree = this.tree(text, undefined);
+    try {
+      return this.convert(tree, text, undefined);
+    } finally {
+      tree?.delete();
+    }
+  }
+
+  open(text: string): PythonDocument {
+    const tree = this.tree(text, undefined);
+    return new OpenDocument(this, tree, this.convert(tree, text, undefined));
+  }
+
+  /** Undefined for a text that is not parsed. */
+  tree(text: string, old: Tree | undefined): Tree | undefined {
+    if (text.length > maximumLength || isTooDeep(text)) return undefined;
+    try {
+      return this.#parser.parse(text, old) ?? undefined;
+    } catch {
+      // A parser that failed in the middle would go on there.
+      this.#parser.reset();
+      return undefined;
+    }
+  }
+
+  convert(tree: Tree | undefined, text: string, previous: Previous | undefined): PythonModule {
+    if (tree === undefined) return unreadable(text);
+    const root = tree.rootNode;
+    const cursor = tree.walk();
+    try {
+      const reader = new RawReader(cursor, this.#types, root.hasError);
+      return root.type === 'module' ? readModule(cursor, reader, this.#types, text, previous) : unreadable(text);
+    } finally {
+      cursor.delete();
+    }
+  }
+}
+
+/** What came before, and where the texts differ: `[start, end)` became `[start, newEnd)`. */
+interface Previous {
+  readonly module: PythonModule;
+  readonly change: Change;
+}
+
+const unreadable = (text: string): PythonModule => ({
+  text,
+  units:
+    text.trim() === ''
+      ? []
+      : [{ start: 0, body: { statement: { kind: 'unknown', start: 0, end: text.length }, comments: [], hasErrors: true } }],
+  comments: [],
+});
+
+function readModule(cursor: TreeCursor, reader: RawReader, types: NodeTypes, text: string, previous: Previous | undefined): PythonModule {
+  const units: Unit[] = [];
+  const comments: Span[] = [];
+  const kept = previous === undefined ? undefined : new KeptUnits(previous);
+  let open:
+    | {
+        readonly start: number;
+        readonly end: number;
+        readonly statement: Unit['body']['statement'];
+        readonly inner: Span[];
+        hasErrors: boolean;
+      }
+    | undefined;
+  const close = (): void => {
+    if (open === undefined) return;
+    units.push({ start: open.start, body: { statement: open.statement, comments: open.inner, hasErrors: open.hasErrors } });
+    open = undefined;
+  };
+  if (!cursor.gotoFirstChild()) return { text, units, comments };
+  do {
+    const start = cursor.startIndex;
+    const end = cursor.endIndex;
+    if (types[cursor.nodeTypeId]?.treatment === 'comment') {
+      if (open !== undefined && isSameLine(text, open.end, start)) open.inner.push({ start: start - open.start, end: end - open.start });
+      else comments.push({ start, end });
+      continue;
+    }
+    close();
+    reader.base = start;
+    reader.comments = [];
+    const body = kept?.find(start, end);
+    if (body !== undefined) {
+      // Comments inside the statement are its own; one behind it comes again.
+      open = {
+        start,
+        end,
+        statement: body.statement,
+        inner: body.comments.filter((comment) => comment.start < end - start),
+        hasErrors: false,
+      };
+      continue;
+    }
+    const raw = reader.read(false, 0);
+    if (raw === undefined) continue;
+    const { statement, hasErrors } = convertStatement(raw, text, start);
+    open = { start, end, statement, inner: reader.comments, hasErrors };
+  } while (cursor.gotoNextSibling());
+  close();
+  return { text, units: kept === undefined ? units : units.map((unit) => kept.identical(unit)), comments };
+}
+
+const isSameLine = (text: string, from: number, to: number): boolean => {
+  for (let i = from; i < to; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 10 || code === 13) return false;
+  }
+  return true;
+};
+
+/** The units of the text before that lie outside the change, found by where they are now. */
+class KeptUnits {
+  readonly #byStart = new Map<number, Unit>();
+
+  constructor({ module, change }: Previous) {
+    const shift = change.newEnd - change.end;
+    for (const unit of module.units) {
+      if (unit.body.hasErrors) continue;
+      const end = unit.start + unit.body.statement.end;
+      // A character that touches a statement may become a part of it.
+      if (end < change.start) this.#byStart.set(unit.start, unit);
+      else if (unit.start > change.end) this.#byStart.set(unit.start + shift, unit);
+    }
+  }
+
+  find(start: number, end: number): Unit['body'] | undefined {
+    const body = this.#byStart.get(start)?.body;
+    return body !== undefined && body.statement.end === end - start ? body : undefined;
+  }
+
+  /** The old body itself where nothing differs, its trailing comment included. */
+  identical(unit: Unit): Unit {
+    const body = this.#byStart.get(unit.start)?.body;
+    if (body === undefined || body.statement !== unit.body.statement) return unit;
+    const same =
+      body.comments.length === unit.body.comments.length &&
+      body.comments.every((comment, i) => comment.start === unit.body.comments[i]?.start && comment.end === unit.body.comments[i]?.end);
+    return same ? { start: unit.start, body } : unit;
+  }
+}
+
+class OpenDocument implements PythonDocument {
+  readonly module: PythonModule;
+  readonly #parser: TreeSitterParser;
+  #tree: Tree | undefined;
+
+  constructor(parser: TreeSitterParser, tree: Tree | undefined, module: PythonModule) {
+    this.#parser = parser;
+    this.#tree = tree;
+    this.module = module;
+  }
+
+  update(text: string): PythonDocument {
+    const before = this.module.text;
+    const old = this.#tree;
+    if (text === before) {
+      this.#tree = undefined;
+      return new OpenDocument(this.#parser, old, this.module);
+    }
+    const change = changeBetween(before, text);
+    let tree: Tree | undefined;
+    if (old !== undefined) {
+      old.edit(
+        new Edit({
+          startIndex: change.start,
+          oldEndIndex: change.end,
+          newEndIndex: change.newEnd,
+          ...editPoints(before, text, change),
+        }),
+      );
+      tree = this.#parser.tree(text, old);
+      // Error recovery depends on what was there before; a tree with errors is made anew, so that it says the same as a first parse.
+      if (tree?.rootNode.hasError === true) {
+        tree.delete();
+        tree = this.#parser.tree(text, undefined);
+      }
+    } else tree = this.#parser.tree(text, undefined);
+    const module = this.#parser.convert(tree, text, { module: this.module, change });
+    this.dispose();
+    return new OpenDocument(this.#parser, tree, module);
+  }
+
+  dispose(): void {
+    this.#tree?.delete();
+    this.#tree = undefined;
+  }
+}
+
+export interface Change {
+  readonly start: number;
+  /** End of what was replaced, in the text before. */
+  readonly end: number;
+  /** End of what replaces it, in the new text. */
+  readonly newEnd: number;
+}
+
+/** The one replacement that makes `after` of `before`. O(length). */
+export function changeBetween(before: string, after: string): Change {
+  const shorter = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < shorter && before.charCodeAt(start) === after.charCodeAt(start)) start++;
+  let tail = 0;
+  const most = shorter - start;
+  while (tail < most && before.charCodeAt(before.length - 1 - tail) === after.charCodeAt(after.length - 1 - tail)) tail++;
+  return { start, end: before.length - tail, newEnd: after.length - tail };
+}
+
+function editPoints(before: string, after: string, change: Change): { startPosition: Point; oldEndPosition: Point; newEndPosition: Point } {
+  const startPosition = pointFrom(before, { row: 0, column: 0 }, 0, change.start);
+  return {
+    startPosition,
+    oldEndPosition: pointFrom(before, startPosition, change.start, change.end),
+    newEndPosition: pointFrom(after, startPosition, change.start, change.newEnd),
+  };
+}
+
+function pointFrom(text: string, from: Point, start: number, end: number): Point {
+  let row = from.row;
+  let lineStart = start - from.column;
+  for (let at = text.indexOf('\n', start); at >= 0 && at < end; at = text.indexOf('\n', at + 1)) {
+    row++;
+    lineStart = at + 1;
+  }
+  return { row, column: end - lineStart };
+}
+
+/** Whether brackets nest deeper than `maximumNesting`. Those in strings count too, so a line that starts with a letter starts anew. */
+function isTooDeep(text: string): boolean {
+  let depth = 0;
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code === 10 && /[A-Za-z@]/.test(text.charAt(i + 1))) depth = 0;
+    else if (code === 40 || code === 91 || code === 123) {
+      if (++depth > maximumNesting) return true;
+    } else if ((code === 41 || code === 93 || code === 125) && depth > 0) depth--;
+  }
+  return false;
+}
