@@ -1,0 +1,18 @@
+/**
+ * Keys that change no tensor's shape, in whatever class: how often units are dropped, how weights start, what tokens mean, how text
+ * is generated, how positions rotate, which numbers are returned. Everything else that a layout did not read stops the total.
+ */
+const harmless =
+  /(dropout|initializer_range$|^indexer_types$|^l_bp_cycles$|^attention_layers$|^attention_types$|^no_rope_layers$|^layer_rope_theta$|^tie_word_embeddings$|^tie_encoder_decoder$|^moe_k$|^moe_topk$|^index_topk$|^num_nextn_predict_layers$|^local_attention$|^global_attn|^no_rope_layer_interval$|_drop$|drop_rate|droppath|layerdrop|pdrop|^initializer|init_std|_init$|init_range|init_value|_token_id$|_token_ids$|_token_index$|_idx$|_eps$|epsilon|^dtype$|torch_dtype|^use_cache$|transformers_version|^architectures$|^model_type$|^_name_or_path$|^name_or_path$|^_commit_hash$|task_specific_params|^rope|rotary|^mrope|theta|^partial_rotary|hidden_act|^activation|act_fn$|^afn$|_function$|^return_dict|^output_(hidden|attentions|scores|router)|router_(aux|z)|aux_loss|z_loss|^pretraining_tp$|^gradient_checkpointing$|chunk_size_feed|^problem_type$|attn_implementation|_attn_implementation|^finetuning_task$|^bad_words|^begin_suppress|^suppress|^forced|^decoder_start|^early_stopping$|^length_penalty$|^no_repeat|^num_beams$|^num_beam_groups$|^num_return|^diversity|^do_sample$|^temperature$|^top_[kp]$|^typical_p$|^repetition|^max_length$|^min_length$|^prefix$|^remove_invalid|^sep_token|^bos_|^eos_|^pad_|^cls_|^mask_token|^unk_|scaling_factor$|_multiplier$|logits?_scal|softcap|sliding_window|^max_window_layers$|^use_sliding_window|window_(size|pattern)|^clip_qkv$|qkv_clip|^norm_topk_prob$|num_experts_per_tok$|^top_?k|topk_?(method|group)|^n_group|^scoring_func$|routed_scaling|^seq_aux$|^ep_size$|^moe_layer_freq$|^is_decoder$|^is_encoder_decoder$|^torchscript$|^use_bfloat16$|^pruned_heads$|^tokenizer_class$|^position_embedding_type$|^scale_|^attention_(probs|softmax)|reorder_and|query_pre_attn_scalar|loss_weight$|^output_past$|^label_smoothing|^gelu|^use_flash|^flash|_attn_scale|jitter|^mup|^lora|^id2label$|^label2id$|^num_labels$|normalize_(before|embedding)$|^static_position|add_(bias_logits|final_layer_norm)$|^extra_pos|^classif_dropout|^layer_norm_epsilon$|^model_max_length$|^seq_length$|^language$|^directionality$|^pooler_|^summary_|^cross_attention_hidden_size$|^chunk|^unsloth|^transformers_|^auto_map_|^moe_router|^expert_capacity|capacity_factor|^rescale_)/;
+
+export const isHarmless = (name: string): boolean => harmless.test(name);
+
+/**
+ * Sizes that many classes know but not all use: a limit of positions where nothing is learned per position, heads where projections
+ * are square, the width of a dense FFN where all layers have experts. A layout reads them wherever its class makes a tensor of them,
+ * so for keys that the class knows it is enough that the layout did not ask.
+ */
+const unusedSizes =
+  /^(max_position_embeddings|original_max_position_embeddings|n_positions|n_ctx|max_seq_len|num_attention_heads|num_heads|n_head|n_heads|attention_heads|(en|de)coder_attention_heads|intermediate_size|max_source_positions|max_target_positions|embedding_scale|embedding_multiplier|[hl]_cycles|prefix_lm|expansion_ratio|learned_pos_emb|logit_scale|no_bias|use_task_id|attention_chunk_size|attn_temperature_tuning|floor_scale|attn_scale|use_bidirectional_attention|scale_emb|scale_embedding|dim_model_base|[a-z_]*_factor|block_size|num_nextn_predict_layers|rope_interleave|enable_moe_fp32_combine|mask_time_|alibi|apply_residual_connection_post_layernorm|slow_but_exact|use_parallel_residual)$/;
+
+export const isUnusedSize = (name: string): boolean => unusedSizes.test(name);

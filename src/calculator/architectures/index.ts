@@ -1,0 +1,13 @@
+import type { Architecture, Architectures } from './architecture.ts';
+import { decoders } from './decoders.ts';
+import { encoders } from './encoders.ts';
+
+const all: readonly Architectures[] = [decoders, encoders];
+
+/** How a model type is laid out; undefined where it is not described. */
+export function architectureOf(modelType: string): Architecture | undefined {
+  for (const group of all) if (Object.hasOwn(group, modelType)) return group[modelType];
+  return undefined;
+}
+
+export const modelledTypes = (): readonly string[] => all.flatMap((group) => Object.keys(group));

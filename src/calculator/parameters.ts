@@ -1,0 +1,115 @@
+import type { ConfigReading } from '../design/design.ts';
+import { type Family, familyOf } from '../design/families.ts';
+import { type Section, scalarsOf } from '../design/section.ts';
+import type { Layout } from './architectures/architecture.ts';
+import { isHarmless, isUnusedSize } from './architectures/harmless.ts';
+import { architectureOf } from './architectures/index.ts';
+import { Settings } from './architectures/settings.ts';
+import { NotModelled, type Parameter, Scope, Sheet } from './architectures/sheet.ts';
+
+export type { Parameter } from './architectures/sheet.ts';
+
+/** Every tensor of the model that a config describes, or why they are not known: never a guess. */
+export type Parameters =
+  | { readonly known: true; readonly className: string; readonly tensors: readonly Parameter[]; readonly total: bigint }
+  | { readonly known: false; readonly reason: string };
+
+/**
+ * Lays out the class that the config names, or its type's usual one, as the library builds it. Exact integers; tensors that share
+ * storage count once. O(number of tensors), bounded.
+ */
+export function parametersOf(reading: ConfigReading): Parameters {
+  try {
+    return layOut(reading.root);
+  } catch (error) {
+    if (error instanceof NotModelled) return { known: false, reason: error.message };
+    throw error;
+  }
+}
+
+function layOut(root: Section): Parameters {
+  const type = root.string('model_type');
+  if (type === undefined) throw new NotModelled('The file names no model_type.');
+  const family = familyOf(type);
+  const architecture = architectureOf(type);
+  if (family === undefined || architecture === undefined) throw new NotModelled(`The layers of ${type} are not described yet.`);
+  refuseForeign(root);
+  const settings = new Settings(root, family);
+  settings.read.add('model_type');
+  const [className, layout] = classFor(root, family);
+  const sheet = new Sheet();
+  layout(new Scope(sheet), settings);
+  refuseUnread(settings);
+  const tensors = sheet.list();
+  let total = 0n;
+  for (const tensor of tensors) if (!tensor.tied) total += tensor.elements;
+  return { known: true, className, tensors, total };
+}
+
+/** Code outside the library, and weights that are stored in another form than the layers have. */
+function refuseForeign(root: Section): void {
+  const set = (name: string): boolean => root.lookup(name).state === 'value';
+  if (set('auto_map')) throw new NotModelled('The class lies outside the library (auto_map).');
+  const quantized = root.child('quantization_config');
+  // FP8 keeps each weight's shape and adds scales, which are no parameters of the design.
+  if (quantized !== undefined && quantized.string('quant_method') !== 'fp8')
+    throw new NotModelled('The weights are quantised, so their stored shapes differ.');
+  if (set('quantization')) throw new NotModelled('The weights are quantised, so their stored shapes differ.');
+  if (set('pruned_heads') && (root.child('pruned_heads')?.mapping.entries.length ?? 1) > 0) throw new NotModelled('Heads are pruned.');
+}
+
+function classFor(root: Section, family: Family): readonly [string, Layout] {
+  const architecture = architectureOf(family.modelType);
+  if (architecture === undefined) throw new NotModelled(`The layers of ${family.modelType} are not described yet.`);
+  const own = family.className.replace(/Config$/, '');
+  const found = root.lookup('architectures');
+  let named: string | undefined;
+  if (found.state === 'value' && found.node.kind === 'sequence') {
+    if (found.node.items.length > 1) throw new NotModelled('The file names several classes.');
+    const [first] = found.node.items;
+    if (first?.kind === 'scalar' && typeof first.value === 'string') named = first.value;
+  }
+  const layoutOf = (suffix: string): Layout | undefined => (suffix === 'Model' ? architecture.body : architecture.heads[suffix]);
+  if (named === undefined) {
+    const layout = layoutOf(architecture.usual);
+    if (layout === undefined) throw new NotModelled('The file names no class.');
+    return [`${architecture.stems?.[0] ?? own}${architecture.usual}`, layout];
+  }
+  for (const stem of [own, ...(architecture.stems ?? [])]) {
+    if (!named.toLowerCase().startsWith(stem.toLowerCase())) continue;
+    const suffix = named.slice(stem.length);
+    // Another stem names the classes with heads only: `Gemma3Model` has a vision tower, `Gemma3ForCausalLM` has none.
+    const layout = suffix === 'Model' && stem !== own ? undefined : layoutOf(suffix);
+    if (layout !== undefined) return [named, layout];
+  }
+  throw new NotModelled(`The class ${named} is not described yet.`);
+}
+
+/** Kinds of attention that differ in which tokens are seen, not in weights; layouts read `layer_types` where weights differ. */
+const masks: ReadonlySet<string> = new Set(['full_attention', 'sliding_attention', 'chunked_attention', 'indexed_attention']);
+
+/** Stops where a key was written that the layout did not read, that is not known to be harmless and that is not at its default. */
+function refuseUnread(settings: Settings): void {
+  const { section, family } = settings;
+  for (const child of settings.children) refuseUnread(child);
+  if (section === undefined) return;
+  const read = new Set([...settings.read].map((name) => name.toLowerCase()));
+  for (const [target, alias] of Object.entries(family.aliases).map(([alias, target]) => [target, alias] as const))
+    if (read.has(target.toLowerCase())) read.add(alias.toLowerCase());
+  for (const name of section.names) {
+    if (read.has(name) || isHarmless(name)) continue;
+    const found = section.lookup(name);
+    if (found.state !== 'value') continue;
+    const { node } = found;
+    const fallback = family.fields.get(found.entry.key) ?? family.fields.get(name);
+    if (node.kind === 'scalar') {
+      if (node.value === fallback) continue;
+      const known = family.fields.has(name) || family.aliases[name] !== undefined;
+      if (known && isUnusedSize(name)) continue;
+      // What the class does not know it ignores; what could yet be meant as a size or a switch is not passed over.
+      if (!known && (node.value === false || node.value === 0 || node.value === 1 || typeof node.value === 'string')) continue;
+    } else if (name === 'layer_types' && scalarsOf(node).every(({ value }) => typeof value === 'string' && masks.has(value))) continue;
+    else if (node.kind === 'sequence' ? node.items.length === 0 : node.entries.length === 0) continue;
+    throw new NotModelled(`What ${section.path === '' ? '' : `${section.path}.`}${name} does to the layers is not known.`);
+  }
+}
