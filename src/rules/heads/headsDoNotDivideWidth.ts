@@ -54,6 +54,10 @@ export const headsDoNotDivideWidth = defineRule({
     const sameKeyValueHeads = keyValueHeads?.source === 'written' && keyValueHeads.value === heads ? keyValueHeads : undefined;
     const key = headDimKey(design, reading);
     const headDims = [...usualHeadDims].sort((a, b) => Math.abs(a - width / heads) - Math.abs(b - width / heads)).slice(0, 1);
+    const [size] = widthsFor(heads, width, 1);
+    const widthFixes = size === undefined ? [] : writeFix(reading, `Use ${hiddenSize.key ?? 'width'} ${size}`, [[hiddenSize, size]]);
+    // 770 for 768 is a slip of the width; the head count is as it was meant.
+    const slip = size !== undefined && Math.abs(size - width) / width < 0.02;
     report({
       at,
       message: remainder !== 'fails' ? 'rounded' : swapped ? 'swapped' : 'indivisible',
@@ -80,6 +84,7 @@ export const headsDoNotDivideWidth = defineRule({
               [layers, heads],
             ])
           : []),
+        ...(slip ? widthFixes : []),
         ...headCountsFor(width, heads, 2, shared).flatMap((count) =>
           writeFix(
             reading,
@@ -92,9 +97,7 @@ export const headsDoNotDivideWidth = defineRule({
                 ],
           ),
         ),
-        ...widthsFor(heads, width, 1).flatMap((size) =>
-          writeFix(reading, `Use ${hiddenSize.key ?? 'width'} ${size}`, [[hiddenSize, size]]),
-        ),
+        ...(slip ? [] : widthFixes),
         ...headDims.flatMap((headDim) => {
           const edits = key === undefined ? [] : insertAfter(reading, queryHeads, key, headDim);
           return edits.length === 0 ? [] : [{ title: `Set ${key} ${headDim}`, safe: false, edits }];
