@@ -86,13 +86,17 @@ let typeByArchitecture: Map<string, string> | undefined;
 /** Model type of an architecture name, by the class prefix it shares with the config: `LlamaForCausalLM` -> `llama`. */
 export function familyOfArchitecture(architecture: string): Family | undefined {
   const stem = architecture.replace(/(For[A-Z]\w*|LMHeadModel|DoubleHeadsModel|Model|MTModel)$/, '');
-  if (stem === '' || stem === architecture) return undefined;
+  return stem === '' || stem === architecture ? undefined : familyOfConfigClass(`${stem}Config`);
+}
+
+/** The family whose configuration class has this name: `LlamaConfig` -> llama. */
+export function familyOfConfigClass(className: string): Family | undefined {
   if (typeByArchitecture === undefined) {
     typeByArchitecture = new Map();
     for (const [, type, className] of familyRecords.matchAll(/\n([^\t]+)\t\{"t":"[^"]*","c":"(\w+)"/g))
       if (type !== undefined && className !== undefined && !type.includes(':')) typeByArchitecture.set(className.toLowerCase(), type);
   }
-  const type = typeByArchitecture.get(`${stem.toLowerCase()}config`);
+  const type = typeByArchitecture.get(className.toLowerCase());
   return type === undefined ? undefined : familyOf(type);
 }
 

@@ -172,6 +172,7 @@ export const lexicon: Readonly<Record<LexiconConcept, readonly string[]>> = {
     'vocabulary_size',
     'padded_vocab_size',
     'n_tokens',
+    'n_token', // XLNet
     'text_out_vocab_size',
     'vocab_dim',
     'd_vocab',

@@ -75,7 +75,7 @@ export function readDesign(parsed: ParsedConfig, options: ReadOptions = {}): Con
     parsed,
     format: parsed.format,
     dialect: dialectOf(rootSection, designs[0]?.section ?? rootSection, parsed),
-    designs: designs.slice(0, 24),
+    designs: designs.slice(0, parsed.format === 'python' ? 200 : 24),
     parallelism: readParallelism(sections),
     root: rootSection,
   };
@@ -173,6 +173,7 @@ function evidence(section: Section): number {
 const declaredType = (section: Section): string | undefined => section.string('model_type');
 
 function familyFor(section: Section, root: Section, sections: readonly Section[], options: ReadOptions): Family | undefined {
+  if (section.mapping.modelType !== undefined) return familyOf(section.mapping.modelType);
   const declared = declaredType(section);
   if (declared !== undefined && declared !== '') return familyOf(declared);
   const architecture = architectureOf(section);
@@ -270,6 +271,7 @@ function roleOf(section: Section, family: Family | undefined): DesignRole {
   if (/vision|visual|image|vit\b|pixel|swin|siglip|clip_v|sam\b|dino|beit|deit/.test(name)) return 'vision';
   if (/audio|speech|whisper|wav|acoustic|conformer|hubert/.test(name)) return 'audio';
   if (/generator|talker|depth|mask|prompt|qformer|projector|perceiver|resampler/.test(name)) return 'other';
+  if (section.string('mask') === 'fully_visible') return 'encoder';
   if (/text|language|llm|thinker/.test(name)) return 'text';
   if (/(^|\.)(\w*encoder\w*)( |$)/.test(section.path)) return 'encoder';
   if (/bert|electra|xlm|mpnet|deberta|longformer|ernie/.test(name) || section.has('type_vocab_size') || section.has('directionality'))
@@ -389,11 +391,13 @@ class StackReader {
     this.#family = family;
     this.#file = file;
     this.#shared = shared;
+    // In Python a call of the library's own class says which defaults hold.
+    const isLibraryCall = section.mapping.modelType !== undefined && section.mapping.className !== undefined;
     this.#custom =
+      (!isLibraryCall && !file.hasDefaults) ||
       section.has('auto_map') ||
       (file.sections[0]?.has('auto_map') ?? false) ||
-      !file.hasDefaults ||
-      !isLibraryConfig(section, file.sections);
+      (!isLibraryCall && !isLibraryConfig(section, file.sections));
     this.usesFamily = family !== undefined && this.#familyKeysPresent(family);
   }
 
@@ -730,7 +734,7 @@ class StackReader {
   #dividesByDefault(family: Family | undefined): boolean {
     if (family === undefined) {
       const section = this.#section;
-      if (this.#file.partial) return false;
+      if (this.#file.partial || section.mapping.partial === true) return false;
       // lucidrains' libraries give each head 64 features whatever the width.
       const lucidrains =
         section.has('dim') && section.has('heads') && (section.has('depth') || section.has('max_seq_len') || section.has('num_tokens'));

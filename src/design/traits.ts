@@ -162,6 +162,12 @@ function readSwitches(section: Section, traits: { -readonly [K in keyof Traits]?
     const entry = section.entry(key);
     traits.normPlacement = { value: 'parallel', source: 'written', range: entry?.value?.range, keyRange: entry?.keyRange, key: entry?.key };
   }
+  // TencentPretrain names the mask.
+  const mask = section.string('mask');
+  if (mask === 'causal' || mask === 'fully_visible') {
+    const entry = section.entry('mask');
+    traits.causal = { value: mask === 'causal', source: 'written', range: entry?.value?.range, keyRange: entry?.keyRange, key: entry?.key };
+  }
   for (const key of ['causal', 'is_causal', 'unidirectional']) {
     const value = section.boolean(key);
     const entry = section.entry(key);
