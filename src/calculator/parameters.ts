@@ -1,5 +1,5 @@
 import type { ConfigReading } from '../design/design.ts';
-import { type Family, familyOf } from '../design/families.ts';
+import { type Family, familyOf, isFieldOfSomeFamily } from '../design/families.ts';
 import { type Section, scalarsOf } from '../design/section.ts';
 import type { Layout } from './architectures/architecture.ts';
 import { isHarmless, isUnusedSize } from './architectures/harmless.ts';
@@ -11,7 +11,13 @@ export type { Parameter } from './architectures/sheet.ts';
 
 /** Every tensor of the model that a config describes, or why they are not known: never a guess. */
 export type Parameters =
-  | { readonly known: true; readonly className: string; readonly tensors: readonly Parameter[]; readonly total: bigint }
+  | {
+      readonly known: true;
+      readonly className: string;
+      readonly tensors: readonly Parameter[];
+      readonly total: bigint;
+      readonly notes: readonly string[];
+    }
   | { readonly known: false; readonly reason: string };
 
 /**
@@ -20,37 +26,40 @@ export type Parameters =
  */
 export function parametersOf(reading: ConfigReading): Parameters {
   try {
-    return layOut(reading.root);
+    return layOut(reading);
   } catch (error) {
     if (error instanceof NotModelled) return { known: false, reason: error.message };
     throw error;
   }
 }
 
-function layOut(root: Section): Parameters {
-  const type = root.string('model_type');
+function layOut({ root, designs: [main] }: ConfigReading): Parameters {
+  // Older files name the class only; the reader then knows the type from it.
+  const type = root.string('model_type') ?? (main?.name === '' ? main.knowledge?.modelType : undefined);
   if (type === undefined) throw new NotModelled('The file names no model_type.');
   const family = familyOf(type);
   const architecture = architectureOf(type);
   if (family === undefined || architecture === undefined) throw new NotModelled(`The layers of ${type} are not described yet.`);
-  refuseForeign(root);
+  refuseStored(root);
   const settings = new Settings(root, family);
   settings.read.add('model_type');
   const [className, layout] = classFor(root, family);
   const sheet = new Sheet();
   layout(new Scope(sheet), settings);
-  refuseUnread(settings);
+  // A class outside the library that bears the name of one inside may know more keys: none that is not understood is passed over.
+  refuseUnread(settings, root.lookup('auto_map').state === 'value');
   const tensors = sheet.list();
   let total = 0n;
   for (const tensor of tensors) if (!tensor.tied) total += tensor.elements;
-  return { known: true, className, tensors, total };
+  const notes =
+    root.child('quantization_config') === undefined ? [] : ['Scales of the quantised weights are no parameters and are not counted.'];
+  return { known: true, className, tensors, total, notes };
 }
 
-/** Code outside the library, and weights that are stored in another form than the layers have. */
-function refuseForeign(root: Section): void {
+/** Weights that are stored in another form than the layers have. */
+function refuseStored(root: Section): void {
   const set = (name: string): boolean => root.lookup(name).state === 'value';
-  if (set('auto_map')) throw new NotModelled('The class lies outside the library (auto_map).');
-  const quantized = root.child('quantization_config');
+  const quantized = root.child('quantization_config') ?? root.child('compression_config');
   // FP8 keeps each weight's shape and adds scales, which are no parameters of the design.
   if (quantized !== undefined && quantized.string('quant_method') !== 'fp8')
     throw new NotModelled('The weights are quantised, so their stored shapes differ.');
@@ -89,9 +98,9 @@ function classFor(root: Section, family: Family): readonly [string, Layout] {
 const masks: ReadonlySet<string> = new Set(['full_attention', 'sliding_attention', 'chunked_attention', 'indexed_attention']);
 
 /** Stops where a key was written that the layout did not read, that is not known to be harmless and that is not at its default. */
-function refuseUnread(settings: Settings): void {
+function refuseUnread(settings: Settings, custom: boolean): void {
   const { section, family } = settings;
-  for (const child of settings.children) refuseUnread(child);
+  for (const child of settings.children) refuseUnread(child, custom);
   if (section === undefined) return;
   const read = new Set([...settings.read].map((name) => name.toLowerCase()));
   for (const [target, alias] of Object.entries(family.aliases).map(([alias, target]) => [target, alias] as const))
@@ -104,10 +113,13 @@ function refuseUnread(settings: Settings): void {
     const fallback = family.fields.get(found.entry.key) ?? family.fields.get(name);
     if (node.kind === 'scalar') {
       if (node.value === fallback) continue;
-      const known = family.fields.has(name) || family.aliases[name] !== undefined;
-      if (known && isUnusedSize(name)) continue;
-      // What the class does not know it ignores; what could yet be meant as a size or a switch is not passed over.
-      if (!known && (node.value === false || node.value === 0 || node.value === 1 || typeof node.value === 'string')) continue;
+      if (node.value === false || node.value === 0 || isUnusedSize(name)) {
+        // Off, or a size that this class has no tensor for.
+        if (!family.fields.has(name) || isUnusedSize(name)) continue;
+      } else if (!family.fields.has(name) && (!custom || (typeof node.value === 'string' && !isFieldOfSomeFamily(name)))) {
+        // The class does not know the key and ignores it. Where another class takes it for a size or a switch it may be meant.
+        if (!isFieldOfSomeFamily(name) || node.value === 1 || typeof node.value === 'string') continue;
+      }
     } else if (name === 'layer_types' && scalarsOf(node).every(({ value }) => typeof value === 'string' && masks.has(value))) continue;
     else if (node.kind === 'sequence' ? node.items.length === 0 : node.entries.length === 0) continue;
     throw new NotModelled(`What ${section.path === '' ? '' : `${section.path}.`}${name} does to the layers is not known.`);

@@ -1,10 +1,13 @@
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
+import { type Parameter, parametersOf } from './parameters.ts';
 import { bytesOf, cacheDtypeOf, cacheElementsPerLayer, inputOf } from './shapes.ts';
 
 type ConfigNode = NonNullable<ConfigReading['parsed']['root']>;
 
 /** Quantities of the whole model. Each is exact or absent: a reason then stands in `notModelled`. */
 export interface Totals {
+  /** Trainable numbers of the model; those that tensors share count once. */
+  readonly parameters?: bigint;
   /** Numbers that one token leaves in the caches of all layers. */
   readonly cacheElementsPerToken?: bigint;
   /** The same in bytes of `cacheDtype`; tokens of a sliding window beyond its length are dropped again by the cache. */
@@ -14,6 +17,8 @@ export interface Totals {
 
 export interface ModelTotals {
   readonly totals: Totals;
+  /** Every tensor by its name in a checkpoint; empty where they are not known. */
+  readonly parameters: readonly Parameter[];
   /** What is not counted and why, one sentence each. */
   readonly notModelled: readonly string[];
 }
@@ -45,30 +50,45 @@ const otherCache =
 /** Conventions that only ever described decoders of text. */
 const decoderDialects: ReadonlySet<string> = new Set(['params', 'llm-foundry', 'gpt-neox', 'maxtext']);
 
-/** What can be said of the model as a whole, for a decoder whose every layer is counted; never an estimate. */
+/** What can be said of the model as a whole: of its tensors, and of the cache of a decoder whose every layer is counted; never an estimate. */
 export function modelTotals(reading: ConfigReading): ModelTotals {
-  const notModelled = ['Parameters in total: not counted yet.'];
+  const parameters = parametersOf(reading);
+  const counted = parameters.known ? { parameters: parameters.total } : {};
+  const notModelled = parameters.known ? parameters.notes : [`Parameters: ${parameters.reason}`];
+  const tensors = parameters.known ? parameters.tensors : [];
   const [design] = reading.designs;
-  if (design === undefined) return { totals: {}, notModelled: ['The file is a model configuration that holds no dimensions.'] };
+  if (design === undefined) {
+    return {
+      totals: counted,
+      parameters: tensors,
+      notModelled: parameters.known ? notModelled : ['The file is a model configuration that holds no dimensions.'],
+    };
+  }
+  const cache = cacheTotals(reading, design);
+  return {
+    totals: { ...counted, ...cache.totals },
+    parameters: tensors,
+    notModelled: cache.reason === undefined ? notModelled : [...notModelled, cache.reason],
+  };
+}
+
+function cacheTotals(reading: ConfigReading, design: TransformerDesign): { readonly totals: Totals; readonly reason?: string } {
   const reason = whyNoCache(reading, design);
-  if (reason !== undefined) return { totals: {}, notModelled: [...notModelled, `KV cache: ${reason}`] };
+  if (reason !== undefined) return { totals: {}, reason: `KV cache: ${reason}` };
   const input = inputOf(design);
   const layers = cachingLayers(design, input.layers);
   const cache = cacheElementsPerLayer(input);
-  if (typeof layers === 'string') return { totals: {}, notModelled: [...notModelled, `KV cache: ${layers}`] };
-  if (cache === undefined) return { totals: {}, notModelled: [...notModelled, 'KV cache: the KV heads or the head dim are not known.'] };
+  if (typeof layers === 'string') return { totals: {}, reason: `KV cache: ${layers}` };
+  if (cache === undefined) return { totals: {}, reason: 'KV cache: the KV heads or the head dim are not known.' };
   const elements = cache.elements * layers;
   const dtype = cacheDtypeOf(design);
   if (dtype === undefined) {
     return {
       totals: { cacheElementsPerToken: elements },
-      notModelled: [...notModelled, 'KV cache in bytes: the file does not say in which data type attention is computed.'],
+      reason: 'KV cache in bytes: the file does not say in which data type attention is computed.',
     };
   }
-  return {
-    totals: { cacheElementsPerToken: elements, cacheBytesPerToken: bytesOf(elements, dtype), cacheDtype: dtype.name },
-    notModelled,
-  };
+  return { totals: { cacheElementsPerToken: elements, cacheBytesPerToken: bytesOf(elements, dtype), cacheDtype: dtype.name } };
 }
 
 function whyNoCache(reading: ConfigReading, design: TransformerDesign): string | undefined {

@@ -56,7 +56,7 @@ export async function shapes(options: ParsedOptions, output: Output): Promise<nu
   return reportProblems(query, calculation, output);
 }
 
-const empty = { family: null, dialect: null, design: {}, designs: [], totals: {} };
+const empty = { family: null, dialect: null, design: {}, designs: [], parameters: {}, totals: {} };
 
 function shapesOfExpression(query: string, format: string, output: Output): number {
   const calculation = calculate(query);
@@ -88,7 +88,7 @@ const json = (value: unknown): string =>
 
 function fileJson(file: string, reading: ConfigReading, calculation: Calculation) {
   const lines = new LineIndex(reading.parsed.text);
-  const { totals, notModelled } = modelTotals(reading);
+  const { totals, parameters, notModelled } = modelTotals(reading);
   const fieldsOf = (fields: TransformerDesign['fields'] | Parallelism) =>
     Object.fromEntries(
       Object.entries(fields)
@@ -105,6 +105,8 @@ function fileJson(file: string, reading: ConfigReading, calculation: Calculation
     designs: reading.designs.map(({ name, role, family, fields }) => ({ name, role, family: family ?? null, fields: fieldsOf(fields) })),
     parallelism: fieldsOf(reading.parallelism),
     shapes: calculation.rows,
+    // `name: [how many, shape]`, or a list of shapes where layers differ.
+    parameters: Object.fromEntries(parameters.map(({ name, count, shapes }) => [name, [count, shapes.length === 1 ? shapes[0] : shapes]])),
     totals,
     notModelled,
   };

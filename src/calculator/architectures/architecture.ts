@@ -19,15 +19,15 @@ export interface Architecture {
 
 export type Architectures = Readonly<Record<string, Architecture>>;
 
-/** Number of classes of a classification head: the config's labels, two where it names none. */
-export function labels(c: Settings): number {
+/** Number of classes of a classification head: the config's labels, `fallback` where it names none. */
+export function labels(c: Settings, fallback = 2): number {
   c.read.add('num_labels');
   c.read.add('id2label');
   c.read.add('label2id');
   const named = c.section?.lookup('id2label');
   const count = c.section?.number('num_labels');
   if (named?.state === 'value' && named.node.kind === 'mapping') return named.node.entries.length;
-  return count ?? 2;
+  return count ?? fallback;
 }
 
 export const tied = (c: Settings): boolean => c.flag('tie_word_embeddings');

@@ -586,7 +586,10 @@ export const decoders: Architectures = {
     attention: biased,
     ffnName: 'feed_forward',
     ffn: (s, c, index) => {
-      if (!llama4Sparse(c, index)) return gatedFfn(s, hiddenOf(c), c.int('intermediate_size_mlp'));
+      if (!llama4Sparse(c, index)) {
+        gatedFfn(s, hiddenOf(c), c.int('intermediate_size_mlp'));
+        return;
+      }
       const experts = c.int('num_local_experts');
       const inner = c.int('intermediate_size');
       s.weight('experts.gate_up_proj', [experts, hiddenOf(c), 2 * inner]);
@@ -847,8 +850,10 @@ function cohereAttention(s: Scope, c: Settings): void {
 }
 
 function cohereMoe(s: Scope, c: Settings, index: number): void {
-  if (!byMlpTypes((settings) => settings.maybe('first_k_dense_replace') ?? 0)(c, index))
-    return gatedFfn(s, hiddenOf(c), c.maybe('prefix_dense_intermediate_size') ?? c.int('intermediate_size'));
+  if (!byMlpTypes((settings) => settings.maybe('first_k_dense_replace') ?? 0)(c, index)) {
+    gatedFfn(s, hiddenOf(c), c.maybe('prefix_dense_intermediate_size') ?? c.int('intermediate_size'));
+    return;
+  }
   const inner = c.int('intermediate_size');
   mixture(s, { experts: c.int('num_experts'), hidden: hiddenOf(c), inner, sharedInner: (c.maybe('num_shared_experts') ?? 0) * inner });
 }
@@ -863,8 +868,10 @@ function ernieMoe(s: Scope, c: Settings, index: number): void {
   const written = c.real('moe_layer_end_index') ?? -1;
   const end = written === -1 ? layersOf(c) - 1 : written;
   const bias = c.flag('use_bias');
-  if (!((index + 1) % c.int('moe_layer_interval') === 0 && index >= start && index <= end))
-    return gatedFfn(s, hiddenOf(c), c.int('intermediate_size'), bias);
+  if (!((index + 1) % c.int('moe_layer_interval') === 0 && index >= start && index <= end)) {
+    gatedFfn(s, hiddenOf(c), c.int('intermediate_size'), bias);
+    return;
+  }
   const experts = c.int('moe_num_experts');
   const inner = c.int('moe_intermediate_size');
   s.weight('gate.moe_statics.e_score_correction_bias', [1, experts]);
@@ -1036,7 +1043,10 @@ function minimax(): Architecture {
     questionsBase: 'model',
     attention: (s, c, index) => {
       const type = layerType(c, index, (at) => ((at + 1) % 2 === 0 ? 'linear_attention' : 'full_attention'));
-      if (type !== 'linear_attention') return attention(s, c);
+      if (type !== 'linear_attention') {
+        attention(s, c);
+        return;
+      }
       const { hidden, heads, headDim } = headsOf(c);
       s.norm('norm', heads * headDim);
       s.linear('qkv_proj', 3 * heads * headDim, hidden);

@@ -1,8 +1,9 @@
 import type { Architecture, Architectures } from './architecture.ts';
 import { decoders } from './decoders.ts';
+import { encoderDecoders } from './encoderDecoders.ts';
 import { encoders } from './encoders.ts';
 
-const all: readonly Architectures[] = [decoders, encoders];
+const all: readonly Architectures[] = [decoders, encoders, encoderDecoders];
 
 /** How a model type is laid out; undefined where it is not described. */
 export function architectureOf(modelType: string): Architecture | undefined {
