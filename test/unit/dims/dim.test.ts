@@ -111,6 +111,8 @@ describe('comparison', () => {
     ['h * head_dim', 'd', 'unknown', 'd // h == head_dim'],
     ['d // h', 'head_dim', 'equal', 'h * head_dim == d'],
     ['3 * h * head_dim', '2 * d', 'different', 'h * head_dim == d'],
+    // `if self.head_dim * self.num_heads != self.embed_dim: raise`, where the head dim was the quotient
+    ['h * (d // h)', 'd', 'equal', '(d // h) * h == d'],
     ['q + 2 * kv', 'h * e + 2 * g * e', 'equal', 'q == h * e', 'kv == g * e'],
     ['d', 'd + 1', 'different'],
     ['d', '2 * d', 'different'],
