@@ -338,7 +338,9 @@ function readStages(section: Section, family: Family | undefined): TransformerDe
       section,
       knowledge: family,
       custom: false,
-      headDimIsQuotient: fields.hiddenSize !== undefined,
+      // LeViT gives its heads `key_dim` features whatever the width.
+      headDimIsQuotient:
+        fields.hiddenSize !== undefined && section.mapping.partial !== true && !lexicon.headDim.some((name) => section.has(name)),
     });
   });
   return stages;

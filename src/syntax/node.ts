@@ -11,6 +11,12 @@ export interface MappingNode {
   readonly range: Range;
   /** In source order, duplicates kept. */
   readonly entries: readonly EntryNode[];
+  /** Python: full name of the class or function that takes these values, `torch.nn.MultiheadAttention`. */
+  readonly className?: string;
+  /** Python: the Transformers model type whose own configuration class takes these values; what is not given has its default. */
+  readonly modelType?: string;
+  /** Python: what is not seen may add entries (an unknown base class, `**` of something unknown), so that an absent key says nothing. */
+  readonly partial?: boolean;
 }
 
 export interface EntryNode {
@@ -49,7 +55,7 @@ export interface ScalarNode {
   readonly unresolved?: boolean;
 }
 
-export type ConfigFormat = 'json' | 'yaml' | 'toml' | 'shell' | 'gin';
+export type ConfigFormat = 'json' | 'yaml' | 'toml' | 'shell' | 'gin' | 'python';
 
 export interface SyntaxProblem {
   readonly range: Range;

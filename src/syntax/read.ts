@@ -35,6 +35,7 @@ const extensions: Readonly<Record<string, ConfigFormat>> = {
   sbatch: 'shell',
   pbs: 'shell',
   gin: 'gin',
+  py: 'python',
 };
 
 const languages: Readonly<Record<string, ConfigFormat>> = {
@@ -46,7 +47,11 @@ const languages: Readonly<Record<string, ConfigFormat>> = {
   toml: 'toml',
   shellscript: 'shell',
   gin: 'gin',
+  python: 'python',
 };
+
+/** Python needs a parser that is loaded first: see AnalysisInput.python. Without it there is nothing to read. */
+const parseNothing = (text: string): ParsedConfig => ({ format: 'python', text, root: undefined, problems: [], comments: [] });
 
 const readers: Readonly<Record<ConfigFormat, (text: string) => ParsedConfig>> = {
   json: parseJson,
@@ -54,6 +59,7 @@ const readers: Readonly<Record<ConfigFormat, (text: string) => ParsedConfig>> = 
   toml: parseToml,
   shell: parseShell,
   gin: parseGin,
+  python: parseNothing,
 };
 
 /** The format that the name says, else what the first lines look like; JSON for an empty text. */

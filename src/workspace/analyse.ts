@@ -1,5 +1,6 @@
 import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
 import type { ConfigReading } from '../design/design.ts';
+import { mentionsHeads } from '../design/python/mention.ts';
 import { readDesign } from '../design/read.ts';
 import { runRules } from '../rules/run.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
@@ -13,6 +14,8 @@ export interface AnalysisInput {
   /** Path relative to the workspace root with forward slashes: chooses the format and matches globs, never decides what is a model config. */
   readonly path: string;
   readonly languageId?: string;
+  /** Reads Python, once its parser is loaded; without it Python files say nothing. */
+  readonly python?: (text: string) => ParsedConfig;
   /** Reads the checkpoint beside the file; called only for a model config that holds dimensions. */
   readonly checkpoint?: () => CheckpointShapes | undefined;
 }
@@ -24,15 +27,29 @@ export interface Analysis {
   readonly findings: readonly Finding[];
 }
 
+/** Code units beyond which Python code is not read for configurations: it is generated. */
+const maximumPythonLength = 2_000_000;
+
+/** Whether a file needs the Python parser: it is Python, and mentions a number of heads. O(length). */
+export const needsPython = (input: Pick<AnalysisInput, 'text' | 'path' | 'languageId'>): boolean =>
+  isPython(input) && input.text.length <= maximumPythonLength && mentionsHeads(input.text);
+
+const isPython = ({ text, path, languageId }: Pick<AnalysisInput, 'text' | 'path' | 'languageId'>): boolean =>
+  formatOf(text, { path, languageId }) === 'python';
+
 /** Never throws; O(size of the text). */
 export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   if (isExcluded(input.path, settings)) return notRead(input);
-  const parsed = parseConfig(input.text, input);
+  const parsed = parseAny(input);
   const read = readDesign(parsed, { family: familyOf(input.path, settings) });
   const checkpoint = read !== undefined && read.designs.length > 0 ? input.checkpoint?.() : undefined;
   const reading = read === undefined || checkpoint === undefined ? read : { ...read, checkpoint };
   const findings = reading === undefined ? [] : filterFindings(runRules(reading, settings), parsed, input.path, settings);
   return { parsed, reading, findings };
+}
+
+function parseAny(input: AnalysisInput): ParsedConfig {
+  return input.python !== undefined && needsPython(input) ? input.python(input.text) : parseConfig(input.text, input);
 }
 
 const notRead = (input: AnalysisInput): Analysis => ({
