@@ -1,7 +1,7 @@
 // Bundles everything that ships. `node esbuild.mjs [--production] [--watch] [--quiet]`
 import { existsSync } from 'node:fs';
-import { mkdir, stat } from 'node:fs/promises';
-import { dirname, join, relative } from 'node:path';
+import { copyFile, mkdir, stat } from 'node:fs/promises';
+import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
 
@@ -32,14 +32,37 @@ const lazy = {
   },
 };
 
+/** The Python parser is a bundle of its own, loaded with its modules for the first Python file that mentions a model. */
+const pythonApart = {
+  name: 'python-apart',
+  setup(context) {
+    context.onResolve({ filter: /\/syntax\/python\/parse\.ts$/ }, ({ kind }) =>
+      kind === 'dynamic-import' ? { path: '../python/parse.js', external: true } : undefined,
+    );
+  },
+};
+
+/** The parser's CommonJS build: the other one asks for its own address, which a bundle does not have. */
+const treeSitter = {
+  alias: { 'web-tree-sitter': join(root, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
+};
+
+/** The parser's modules, as npm brings them. */
+const parserModules = ['web-tree-sitter/web-tree-sitter.wasm', 'tree-sitter-python/tree-sitter-python.wasm'];
+
 /** Every shipped bundle: source entry, output file and what differs from the shared options. */
 const bundles = [
   { entry: 'src/extension/node.ts', outfile: 'dist/extension/node.js', options: { ...node, external: ['vscode'], plugins: [lazy] } },
   { entry: 'src/extension/clientNode.ts', outfile: 'dist/extension/clientNode.js', options: { ...node, external: ['vscode'] } },
   { entry: 'src/extension/browser.ts', outfile: 'dist/extension/browser.js', options: { ...browser, format: 'cjs', external: ['vscode'] } },
-  { entry: 'src/server/node.ts', outfile: 'dist/server/node.js', options: node },
-  { entry: 'src/server/browser.ts', outfile: 'dist/server/browser.js', options: { ...browser, format: 'iife' } },
-  { entry: 'src/cli/main.ts', outfile: 'dist/cli/main.js', options: node },
+  { entry: 'src/server/node.ts', outfile: 'dist/server/node.js', options: { ...node, plugins: [pythonApart] } },
+  {
+    entry: 'src/server/browser.ts',
+    outfile: 'dist/server/browser.js',
+    options: { ...browser, ...treeSitter, format: 'iife', external: ['fs', 'fs/promises', 'module', 'path'] },
+  },
+  { entry: 'src/cli/main.ts', outfile: 'dist/cli/main.js', options: { ...node, plugins: [pythonApart] } },
+  { entry: 'src/syntax/python/parse.ts', outfile: 'dist/python/parse.js', options: { ...node, ...treeSitter } },
   { entry: 'webview/preview/main.ts', outfile: 'dist/webview/preview.js', options: { ...browser, format: 'iife' } },
   { entry: 'webview/preview/worker.ts', outfile: 'dist/webview/worker.js', options: { ...browser, format: 'iife' } },
 ];
@@ -78,6 +101,14 @@ async function buildKernelIfPresent(log) {
   log('built   dist/kernel');
 }
 
+/** @param {(line: string) => void} log */
+async function copyParser(log) {
+  const folder = join(root, 'dist/python');
+  await mkdir(folder, { recursive: true });
+  for (const file of parserModules) await copyFile(join(root, 'node_modules', file), join(folder, basename(file)));
+  log('copied  dist/python');
+}
+
 /**
  * Builds all bundles and the kernel in parallel.
  * @param {{ production?: boolean, log?: (line: string) => void }} [settings]
@@ -96,7 +127,7 @@ export async function build({ production = false, log = () => {} } = {}) {
     log(`built   ${outfile}  ${Math.ceil((await stat(join(root, outfile))).size / 1024)} KB`);
   };
   await Promise.all(
-    [...bundles.map((bundle) => () => one(bundle)), () => buildKernelIfPresent(log)].map((start) =>
+    [...bundles.map((bundle) => () => one(bundle)), () => buildKernelIfPresent(log), () => copyParser(log)].map((start) =>
       start().catch((error) => failures.push(error)),
     ),
   );
@@ -109,6 +140,7 @@ async function watch() {
     await context.watch();
   }
   await buildKernelIfPresent(console.log);
+  await copyParser(console.log);
   console.log('Watching for changes; Ctrl-C stops.');
 }
 

@@ -3,9 +3,10 @@ import { basename, dirname, relative, resolve } from 'node:path';
 import { readCheckpointBeside } from '../checkpoint/node.ts';
 import { rules } from '../rules/registry.ts';
 import type { Severity } from '../text/finding.ts';
-import { type Analysis, analyse } from '../workspace/analyse.ts';
+import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
 import { isExcluded } from '../workspace/filter.ts';
 import { levelOf, selects } from '../workspace/levels.ts';
+import { loadPython } from '../workspace/node.ts';
 import { levels, parallelStacks, selectorProblem } from '../workspace/projectSettings.ts';
 import type { Settings } from '../workspace/settings.ts';
 import { makeBaseline, parseBaseline, subtractBaseline } from './baseline.ts';
@@ -60,15 +61,16 @@ export async function check(options: ParsedOptions, output: Output): Promise<num
     return { settings, relativePath: slashes(relative(located.root, path)) };
   };
 
-  const checkBytes = (file: FoundFile, bytes: Buffer | { readonly reason: string }): Checked | Failed => {
+  const checkBytes = async (file: FoundFile, bytes: Buffer | { readonly reason: string }): Promise<Checked | Failed> => {
     const fail = (reason: string): Failed => ({ unread: { file: file.name, reason, named: file.named } });
     if (!Buffer.isBuffer(bytes)) return fail(bytes.reason);
     const decoded = decode(bytes);
     if ('reason' in decoded) return fail(decoded.reason);
     const original = decoded.text;
     const { settings, relativePath } = settingsOf(file.path);
+    const python = needsPython({ text: original, path: relativePath }) ? await loadPython(output.note) : undefined;
     const run = (text: string): Analysis =>
-      analyse({ text, path: relativePath, checkpoint: () => readCheckpointBeside(file.path) }, settings);
+      analyse({ text, path: relativePath, python, checkpoint: () => readCheckpointBeside(file.path) }, settings);
     try {
       const fix = fixing || diff ? fixText(original, run, { unsafe }) : undefined;
       const analysis = fix?.analysis ?? run(original);
@@ -85,7 +87,7 @@ export async function check(options: ParsedOptions, output: Output): Promise<num
   if (fromStdin) {
     const name = stdinName ?? '-';
     const file: FoundFile = { name: slashes(name), path: resolve(stdinName ?? 'stdin'), named: true };
-    outcomes = [checkBytes(file, await readStream(process.stdin))];
+    outcomes = [await checkBytes(file, await readStream(process.stdin))];
   } else {
     const walked = await findFiles(paths, {
       gitignore: !has(options, 'no-gitignore'),

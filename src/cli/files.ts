@@ -6,7 +6,7 @@ import { alwaysSkipped, type IgnoreChain, noIgnores } from '../workspace/ignore.
 /** Files open at one time. */
 const concurrency = 16;
 
-const extensions = /\.(jsonc?|ya?ml|toml|sh|gin)$/i;
+const extensions = /\.(jsonc?|ya?ml|toml|sh|gin|py)$/i;
 
 export interface FoundFile {
   /** As the user would write it: the argument, and what follows it, with forward slashes. */

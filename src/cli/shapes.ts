@@ -5,7 +5,8 @@ import { modelTotals } from '../calculator/totals.ts';
 import type { ConfigReading, Field, Parallelism, TransformerDesign } from '../design/design.ts';
 import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
-import { analyse } from '../workspace/analyse.ts';
+import { analyse, needsPython } from '../workspace/analyse.ts';
+import { loadPython } from '../workspace/node.ts';
 import { decode } from './encoding.ts';
 import { readBytes, readStream, slashes } from './files.ts';
 import { printable } from './formats/text.ts';
@@ -39,7 +40,9 @@ export async function shapes(options: ParsedOptions, output: Output): Promise<nu
   const { settings, root } = source.forFile(path);
   for (const problem of source.problems) output.note(problem);
   // What is not read for findings has shapes all the same.
-  const { reading } = analyse({ text: decoded.text, path: slashes(relative(root, path)) }, { ...settings, exclude: [] });
+  const input = { text: decoded.text, path: slashes(relative(root, path)) };
+  const python = needsPython(input) ? await loadPython(output.note) : undefined;
+  const { reading } = analyse({ ...input, python }, { ...settings, exclude: [] });
   if (reading === undefined) {
     if (format === 'json')
       output.write(json({ version: 1, file: slashes(name), ...empty, notModelled: ['The file is not a model configuration.'] }));

@@ -40,6 +40,7 @@ export const documentSelector: readonly { readonly language?: string; readonly p
   { language: 'toml' },
   { language: 'shellscript' },
   { language: 'gin' },
+  { language: 'python' },
   // Where another extension, or none, gives these files a language of its own.
   { pattern: '**/*.{gin,toml,yml,yaml,json}' },
 ];

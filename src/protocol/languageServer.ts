@@ -10,6 +10,8 @@ export interface InitializationOptions {
   readonly readFile?: boolean;
   /** The client wants `headwise/designChanged`. */
   readonly designChanged?: boolean;
+  /** Address of the folder with the Python parser's modules, for a server that cannot read files itself. */
+  readonly pythonParser?: string;
   /** Settings for clients without `workspace/configuration`. */
   readonly settings?: unknown;
   /** Translations of the server's own sentences, by English text. */

@@ -116,6 +116,12 @@ export function insertAfter(
     const entry = `${quote}${key}${quote}: ${written}`;
     return at(end, /^\s*$/.test(lead) && lineStart > 0 ? `,${newline}${lead}${entry}` : `, ${entry}`);
   }
+  if (format === 'python') {
+    // Behind an argument or a dict entry; a field of a class would need a type, and has none here.
+    const literal = typeof value === 'boolean' ? (value ? 'True' : 'False') : JSON.stringify(value);
+    if (quote !== '') return at(end, `, ${quote}${key}${quote}: ${literal}`);
+    return /^\s*[,)]/.test(text.slice(end, end + 200)) ? at(end, `, ${key}=${literal}`) : [];
+  }
   if (format === 'shell') return lead.endsWith('-') ? at(end, ` --${key.replace(/_/g, '-')} ${written}`) : [];
   if (flow || format === 'gin') return [];
   const lineEnd = text.indexOf('\n', end);

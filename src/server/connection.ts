@@ -42,8 +42,9 @@ import {
   readFileRequest,
 } from '../protocol/languageServer.ts';
 import { maximumLength } from '../syntax/read.ts';
-import { type Analysis, analyse } from '../workspace/analyse.ts';
+import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
 import { mergeSettings, projectSettingsFiles, readProjectSettings } from '../workspace/projectSettings.ts';
+import type { PythonReader } from '../workspace/python.ts';
 import { defaultSettings, type Settings } from '../workspace/settings.ts';
 import {
   type ClientAbilities,
@@ -66,6 +67,8 @@ export interface Host {
   readonly readFile: (uri: string) => Promise<string | undefined>;
   /** Shapes of the checkpoint beside a document, where the host can read files at once. */
   readonly readCheckpoint?: (uri: string) => CheckpointShapes | undefined;
+  /** The Python reader, loaded when it is first asked for; undefined where it cannot be. */
+  readonly python?: (options: InitializationOptions, note: (problem: string) => void) => Promise<PythonReader | undefined>;
   readonly version: string;
 }
 
@@ -190,11 +193,21 @@ export function serve(connection: Connection, host: Host): void {
     return settings;
   }
 
+  /** The reader that a document needs, if it needs one. */
+  async function pythonFor(uri: string): Promise<PythonReader | undefined> {
+    const document = documents.get(uri);
+    if (document === undefined || host.python === undefined || !/python|\.py$/.test(`${document.languageId} ${uri}`)) return undefined;
+    if (cache.get(uri)?.version === document.version) return undefined;
+    const input = { text: document.getText(), path: pathOf(uri), languageId: document.languageId };
+    return needsPython(input) ? host.python(options, (problem) => connection.console.warn(problem)) : undefined;
+  }
+
   /** The document and what is known about it; undefined when it is closed or too long. */
   async function analysisOf(
     uri: string,
   ): Promise<{ readonly document: TextDocument; readonly analysis: Analysis; readonly editor: EditorSettings } | undefined> {
     const editor = await settingsFor(uri);
+    const python = await pythonFor(uri);
     const document = documents.get(uri);
     if (document === undefined) return undefined;
     const known = cache.get(uri);
@@ -205,7 +218,7 @@ export function serve(connection: Connection, host: Host): void {
     let analysis: Analysis | undefined;
     if (text.length <= maximumLength) {
       tooLong.delete(uri);
-      analysis = analyse({ text, path: pathOf(uri), languageId, checkpoint: () => host.readCheckpoint?.(uri) }, editor.settings);
+      analysis = analyse({ text, path: pathOf(uri), languageId, python, checkpoint: () => host.readCheckpoint?.(uri) }, editor.settings);
     } else if (!tooLong.has(uri)) {
       tooLong.add(uri);
       connection.console.info(`${baseName(uri)} is longer than ${maximumLength} characters and is not read.`);
@@ -485,6 +498,7 @@ function readOptions(value: unknown): InitializationOptions {
     readFile: value.readFile === true,
     designChanged: value.designChanged === true,
     settings: value.settings,
+    ...(typeof value.pythonParser === 'string' ? { pythonParser: value.pythonParser } : {}),
     ...(bundle === undefined ? {} : { bundle }),
   };
 }

@@ -7,6 +7,7 @@ import type { ParsedConfig } from '../syntax/node.ts';
 import { formatOf, parseConfig } from '../syntax/read.ts';
 import type { Finding } from '../text/finding.ts';
 import { familyOf, filterFindings, isExcluded } from './filter.ts';
+import type { PythonReader } from './python.ts';
 import type { Settings } from './settings.ts';
 
 export interface AnalysisInput {
@@ -15,7 +16,7 @@ export interface AnalysisInput {
   readonly path: string;
   readonly languageId?: string;
   /** Reads Python, once its parser is loaded; without it Python files say nothing. */
-  readonly python?: (text: string) => ParsedConfig;
+  readonly python?: PythonReader;
   /** Reads the checkpoint beside the file; called only for a model config that holds dimensions. */
   readonly checkpoint?: () => CheckpointShapes | undefined;
 }

@@ -1,0 +1,22 @@
+import { join } from 'node:path';
+import { readParserFiles } from '../syntax/python/node.ts';
+import { type PythonReader, pythonReader } from './python.ts';
+
+let started: Promise<PythonReader | undefined> | undefined;
+
+/**
+ * The Python reader of this process, loaded the first time that it is asked for from `dist/python`, beside the bundle that runs.
+ * Undefined when it cannot be loaded; `note` is told why, once.
+ */
+export function loadPython(note: (problem: string) => void): Promise<PythonReader | undefined> {
+  started ??= (async () => {
+    try {
+      const { createPythonParser } = await import('../syntax/python/parse.ts');
+      return pythonReader(await createPythonParser(await readParserFiles(join(__dirname, '..', 'python'))));
+    } catch (error) {
+      note(`Python files are not read: ${error instanceof Error ? error.message : String(error)}`);
+      return undefined;
+    }
+  })();
+  return started;
+}
