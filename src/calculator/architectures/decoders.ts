@@ -20,7 +20,7 @@ import { NotModelled, type Scope } from './sheet.ts';
  * src/transformers/models/x/modeling_x.py; papers are cited at the blocks.
  */
 
-type LayerLayout = (s: Scope, c: Settings, index: number) => void;
+export type LayerLayout = (s: Scope, c: Settings, index: number) => void;
 
 /** A Llama-like stack: embedding, pre-norm layers with attention and FFN, final norm, output projection. */
 interface DecoderOptions {
@@ -48,12 +48,12 @@ interface DecoderOptions {
   readonly questionsBase?: string;
 }
 
-const hiddenOf = (c: Settings): number => c.int('hidden_size');
-const vocabularyOf = (c: Settings): number => c.int('vocab_size');
-const layersOf = (c: Settings): number => c.int('num_hidden_layers');
+export const hiddenOf = (c: Settings): number => c.int('hidden_size');
+export const vocabularyOf = (c: Settings): number => c.int('vocab_size');
+export const layersOf = (c: Settings): number => c.int('num_hidden_layers');
 
 /** Heads on a base model that lies at `base`: transformers/modeling_layers.py, Generic classes; `score` is their name of the classifier. */
-function headsFor(
+export function headsFor(
   base: string,
   body: Layout,
   hidden: (c: Settings) => number,
@@ -82,7 +82,7 @@ function headsFor(
   };
 }
 
-function decoder(o: DecoderOptions = {}): Architecture {
+export function decoder(o: DecoderOptions = {}): Architecture {
   const of = (value: boolean | ((c: Settings) => boolean) | undefined, c: Settings): boolean =>
     typeof value === 'function' ? value(c) : value === true;
   const body: Layout = (s, c) => {
@@ -117,12 +117,12 @@ function decoder(o: DecoderOptions = {}): Architecture {
 const preNorms = ['input_layernorm', 'post_attention_layernorm'];
 const onlyInput = ['input_layernorm'];
 /** Norms on the outputs of both sublayers (OLMo 2, Walsh et al. 2024, section 3.2). */
-const outputNorms = ['post_attention_layernorm', 'post_feedforward_layernorm'];
+export const outputNorms = ['post_attention_layernorm', 'post_feedforward_layernorm'];
 /** Norms before and after both sublayers (Gemma 2, https://arxiv.org/abs/2408.00118, section 2). */
-const sandwich = ['input_layernorm', 'post_attention_layernorm', 'pre_feedforward_layernorm', 'post_feedforward_layernorm'];
+export const sandwich = ['input_layernorm', 'post_attention_layernorm', 'pre_feedforward_layernorm', 'post_feedforward_layernorm'];
 
 /** One bias key for all four projections, as Llama has it. */
-const biased: LayerLayout = (s, c) => {
+export const biased: LayerLayout = (s, c) => {
   const bias = c.flag('attention_bias');
   attention(s, c, { qkv: bias, out: bias });
 };
@@ -131,12 +131,12 @@ const attend =
   (s, c) =>
     attention(s, c, typeof o === 'function' ? o(c) : o);
 /** `attention_bias` on all projections and a norm of queries and keys. */
-const normed = (norms: 'head' | 'all'): LayerLayout =>
+export const normed = (norms: 'head' | 'all'): LayerLayout =>
   attend((c) => ({ qkv: c.flag('attention_bias'), out: c.flag('attention_bias'), norms }));
 const mla: LayerLayout = (s, c) => latentAttention(s, c);
 
 const mlp: LayerLayout = (s, c) => gatedFfn(s, hiddenOf(c), c.int('intermediate_size'), c.flag('mlp_bias'));
-const plainMlp: LayerLayout = (s, c) => gatedFfn(s, hiddenOf(c), c.int('intermediate_size'));
+export const plainMlp: LayerLayout = (s, c) => gatedFfn(s, hiddenOf(c), c.int('intermediate_size'));
 const upDown =
   (names: readonly [string, string], bias: boolean | ((c: Settings) => boolean)): LayerLayout =>
   (s, c) =>
@@ -144,7 +144,7 @@ const upDown =
 const fusedMlp: LayerLayout = (s, c) => fusedGatedFfn(s, hiddenOf(c), c.int('intermediate_size'));
 
 /** Experts of the usual width under Mixtral's names. */
-const localExperts = (o: { readonly key?: string; readonly inner?: string; readonly router?: string } = {}): LayerLayout => {
+export const localExperts = (o: { readonly key?: string; readonly inner?: string; readonly router?: string } = {}): LayerLayout => {
   return (s, c) =>
     mixture(s, {
       experts: c.int(o.key ?? 'num_local_experts'),
@@ -200,7 +200,7 @@ const qwenSparse =
     return !only.includes(index) && c.int(key) > 0 && step > 0 && (index + 1) % step === 0;
   };
 
-const qwenSharedExperts: LayerLayout = (s, c) => {
+export const qwenSharedExperts: LayerLayout = (s, c) => {
   mixture(s, {
     experts: c.int('num_experts'),
     hidden: hiddenOf(c),
@@ -211,7 +211,7 @@ const qwenSharedExperts: LayerLayout = (s, c) => {
   s.linear('shared_expert_gate', 1, hiddenOf(c));
 };
 
-const layerType = (c: Settings, index: number, fallback: (index: number) => string): string => {
+export const layerType = (c: Settings, index: number, fallback: (index: number) => string): string => {
   const types = c.texts('layer_types');
   if (types === undefined) return fallback(index);
   const type = types[index];
@@ -220,7 +220,7 @@ const layerType = (c: Settings, index: number, fallback: (index: number) => stri
 };
 
 /** Gated delta net (Yang et al. 2024, https://arxiv.org/abs/2412.06464) as in Qwen3-Next. */
-function deltaNet(s: Scope, c: Settings, fused: boolean): void {
+export function deltaNet(s: Scope, c: Settings, fused: boolean): void {
   const keys = c.int('linear_num_key_heads') * c.int('linear_key_head_dim');
   const valueHeads = c.int('linear_num_value_heads');
   const valueDim = c.int('linear_value_head_dim');
@@ -243,13 +243,17 @@ function deltaNet(s: Scope, c: Settings, fused: boolean): void {
 }
 
 /** Every fourth layer attends in full; the others keep a state. */
-const everyFourth = (index: number): string => ((index + 1) % 4 === 0 ? 'full_attention' : 'linear_attention');
+const everyFourth =
+  (c: Settings) =>
+  (index: number): string =>
+    (index + 1) % (c.maybe('full_attention_interval') ?? 4) === 0 ? 'full_attention' : 'linear_attention';
 
-const qwenHybrid = (fused: boolean, ffn: LayerLayout): Architecture =>
+export const qwenHybrid = (fused: boolean, ffn: LayerLayout): Architecture =>
   decoder({
     attentionName: '',
     attention: (s, c, index) => {
-      if (layerType(c, index, everyFourth) === 'linear_attention') deltaNet(s.at('linear_attn'), c, fused);
+      for (const key of ['num_key_value_heads', 'attention_bias', 'head_dim']) c.read.add(key);
+      if (layerType(c, index, everyFourth(c)) === 'linear_attention') deltaNet(s.at('linear_attn'), c, fused);
       else
         attention(s.at('self_attn'), c, {
           qkv: c.flag('attention_bias'),
@@ -878,7 +882,7 @@ function ernieMoe(s: Scope, c: Settings, index: number): void {
   mixture(s, { experts, hidden: hiddenOf(c), inner, sharedInner: (c.maybe('moe_num_shared_experts') ?? 0) * inner, sharedBias: bias });
 }
 
-function graniteShared(s: Scope, c: Settings): void {
+export function graniteShared(s: Scope, c: Settings): void {
   localExperts({ router: 'router' })(s.at('block_sparse_moe'), c, 0);
   const shared = c.int('shared_intermediate_size');
   if (shared === 0) return;

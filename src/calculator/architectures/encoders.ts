@@ -8,10 +8,10 @@ import { NotModelled, type Scope } from './sheet.ts';
  * src/transformers/models/x/modeling_x.py.
  */
 
-const hiddenOf = (c: Settings): number => c.int('hidden_size');
-const vocabularyOf = (c: Settings): number => c.int('vocab_size');
+export const hiddenOf = (c: Settings): number => c.int('hidden_size');
+export const vocabularyOf = (c: Settings): number => c.int('vocab_size');
 
-interface EncoderOptions {
+export interface EncoderOptions {
   /** What the heads call the base model. */
   readonly base: string;
   /** Token, position and type tables, and the norm after them. */
@@ -34,7 +34,7 @@ interface EncoderOptions {
 
 const densePooler: Layout = (s, c) => s.linear('pooler.dense', hiddenOf(c), hiddenOf(c), true);
 
-function encoder(o: EncoderOptions): Architecture {
+export function encoder(o: EncoderOptions): Architecture {
   const plain =
     (pooled: boolean): Layout =>
     (s, c) => {
@@ -58,7 +58,7 @@ function encoder(o: EncoderOptions): Architecture {
 }
 
 /** Tables of words, positions and segments under BERT's names. */
-const tables =
+export const tables =
   (
     o: {
       readonly width?: string;
@@ -88,7 +88,7 @@ interface BertLayerOptions {
 }
 
 /** Post-norm layer: attention, output, intermediate, output (BERT's modules). */
-const bertLayer =
+export const bertLayer =
   (o: BertLayerOptions = {}) =>
   (s: Scope, c: Settings): void => {
     const hidden = hiddenOf(c);
@@ -103,7 +103,7 @@ const bertLayer =
   };
 
 /** BERT's `cls.predictions`: a transform and a decoder tied to the word table; its bias exists twice and is tied as well. */
-const clsPredictions =
+export const clsPredictions =
   (o: { readonly width?: string } = {}): Layout =>
   (root, c) => {
     const s = root.at('cls.predictions');
@@ -116,7 +116,7 @@ const clsPredictions =
   };
 
 /** RoBERTa's `lm_head` (Liu et al. 2019). */
-const robertaHead: Layout = (root, c) => {
+export const robertaHead: Layout = (root, c) => {
   const s = root.at('lm_head');
   s.weight('bias', [vocabularyOf(c)]);
   s.linear('dense', hiddenOf(c), hiddenOf(c), true);
@@ -125,18 +125,18 @@ const robertaHead: Layout = (root, c) => {
   s.weight('decoder.bias', [vocabularyOf(c)], { tied: tied(c) });
 };
 
-type Base = (pooled: boolean) => Layout;
-const both =
+export type Base = (pooled: boolean) => Layout;
+export const both =
   (...layouts: readonly Layout[]): Layout =>
   (s, c) => {
     for (const layout of layouts) layout(s, c);
   };
-const classifier: Layout = (s, c) => s.linear('classifier', labels(c), hiddenOf(c), true);
-const choice: Layout = (s, c) => s.linear('classifier', 1, hiddenOf(c), true);
-const spans: Layout = (s, c) => s.linear('qa_outputs', labels(c), hiddenOf(c), true);
+export const classifier: Layout = (s, c) => s.linear('classifier', labels(c), hiddenOf(c), true);
+export const choice: Layout = (s, c) => s.linear('classifier', 1, hiddenOf(c), true);
+export const spans: Layout = (s, c) => s.linear('qa_outputs', labels(c), hiddenOf(c), true);
 
 /** The heads of BERT's family: classification from the pooled token. */
-const bertHeads =
+export const bertHeads =
   (masked: Layout = clsPredictions()) =>
   (base: Base): Architecture['heads'] => {
     const next: Layout = (s, c) => s.linear('cls.seq_relationship', 2, hiddenOf(c), true);
@@ -153,12 +153,12 @@ const bertHeads =
   };
 
 /** A dense layer and a projection on the first token, unpooled. */
-const denseClassifier: Layout = (s, c) => {
+export const denseClassifier: Layout = (s, c) => {
   s.linear('classifier.dense', hiddenOf(c), hiddenOf(c), true);
   s.linear('classifier.out_proj', labels(c), hiddenOf(c), true);
 };
 
-const robertaHeads = (base: Base): Architecture['heads'] => ({
+export const robertaHeads = (base: Base): Architecture['heads'] => ({
   ForCausalLM: both(base(false), robertaHead),
   ForSequenceClassification: both(base(false), denseClassifier),
   ForMultipleChoice: both(base(true), choice),
@@ -166,9 +166,9 @@ const robertaHeads = (base: Base): Architecture['heads'] => ({
   ForQuestionAnswering: both(base(false), spans),
 });
 
-const bert = (o: Partial<EncoderOptions> & { readonly base: string }): Architecture =>
+export const bert = (o: Partial<EncoderOptions> & { readonly base: string }): Architecture =>
   encoder({ embeddings: tables(), layer: bertLayer(), masked: clsPredictions(), heads: bertHeads(), ...o });
-const roberta = (o: Partial<EncoderOptions> = {}): Architecture =>
+export const roberta = (o: Partial<EncoderOptions> = {}): Architecture =>
   encoder({ base: 'roberta', embeddings: tables(), layer: bertLayer(), masked: robertaHead, heads: robertaHeads, ...o });
 
 /** LayerNorms before the sublayers: Megatron-BERT, XLM-RoBERTa-XL. */
