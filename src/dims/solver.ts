@@ -65,7 +65,7 @@ const maxPasses = 4;
 const maxDepth = 5;
 const maxSearch = 20;
 const maxEquations = 128;
-const maxSignTerms = 16;
+const maxSignTerms = 12;
 const maxMemo = 4096;
 // Steps (normal forms and sign searches) that one question, and the learning of one statement, may take.
 const questionFuel = 100;
@@ -194,7 +194,8 @@ export class Solver {
     if (!dim.compound && !this.#touches(dim)) return whole(dim);
     const known = this.#normalForms.get(dim);
     if (known !== undefined) return known;
-    if (this.#depth > 16 || --this.#fuel < 0) return whole(unknownDim('the expression is too complex'));
+    this.#fuel -= Math.ceil(dim.size / 8);
+    if (this.#depth > 16 || this.#fuel < 0) return whole(unknownDim('the expression is too complex'));
     this.#depth++;
     let sum = whole(zero);
     for (const term of dim.terms)
@@ -485,6 +486,8 @@ export class Solver {
         const { coefficient, rest } = parts;
         let rank = rankOf(atom, rest.constant !== undefined);
         if (coefficient.constant === undefined) {
+          // Dividing by more than this makes everything it is put into grow.
+          if (coefficient.terms.length > 1 || (coefficient.terms[0]?.monomial.degree ?? 0) > 2) continue;
           if (!this.#isPositive(coefficient)) continue;
           rank += 20;
         } else if (Math.abs(coefficient.constant) !== 1) rank += 10;
@@ -538,15 +541,10 @@ export class Solver {
 
   #nonNegative(value: Dim, depth: number): boolean {
     if (value.min >= 0) return true;
-    if (
-      value.constant !== undefined ||
-      value.unknown ||
-      value.terms.length > maxSignTerms ||
-      depth < 0 ||
-      --this.#search < 0 ||
-      --this.#fuel < 0
-    )
-      return false;
+    if (value.constant !== undefined || value.unknown || value.terms.length > maxSignTerms || depth < 0 || --this.#search < 0) return false;
+    // A longer sum takes longer at every step.
+    this.#fuel -= Math.ceil(value.terms.length / 2);
+    if (this.#fuel < 0) return false;
     if (this.#boundedBelow(value)) return true;
     const compound = findTopAtom(value, (atom) => atom.kind !== 'symbol');
     if (compound !== undefined && this.#nonNegativeByParts(value, depth)) return true;
