@@ -82,7 +82,7 @@ export function writeFix(
   const edits: TextEdit[] = [];
   for (const [field, value] of values) {
     if (field === undefined || !isWritten(reading, field)) return [];
-    edits.push(...setValue(field, value));
+    edits.push(...setValue(field, reading.format === 'python' && typeof value === 'boolean' ? (value ? 'True' : 'False') : value));
   }
   return edits.length === 0 ? [] : [{ title, safe: false, edits }];
 }

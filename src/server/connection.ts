@@ -108,6 +108,8 @@ export function serve(connection: Connection, host: Host): void {
   let abilities: ClientAbilities = { relatedInformation: false, documentChanges: false, commands: new Set() };
   let t: Translate = translator();
   let reportCount = 0;
+  let python: PythonReader | undefined;
+  let pythonAsked = false;
 
   const failed = (what: string, error: unknown): void => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -193,13 +195,14 @@ export function serve(connection: Connection, host: Host): void {
     return settings;
   }
 
-  /** The reader that a document needs, if it needs one. */
-  async function pythonFor(uri: string): Promise<PythonReader | undefined> {
-    const document = documents.get(uri);
-    if (document === undefined || host.python === undefined || !/python|\.py$/.test(`${document.languageId} ${uri}`)) return undefined;
-    if (cache.get(uri)?.version === document.version) return undefined;
-    const input = { text: document.getText(), path: pathOf(uri), languageId: document.languageId };
-    return needsPython(input) ? host.python(options, (problem) => connection.console.warn(problem)) : undefined;
+  /** Loads what a document needs before it can be read; undefined when nothing is missing. */
+  function preparation(text: string, uri: string, languageId: string): Promise<void> | undefined {
+    if (pythonAsked || host.python === undefined || !needsPython({ text, path: pathOf(uri), languageId })) return undefined;
+    const loading = host.python(options, (problem) => connection.console.warn(problem));
+    return loading.then((reader) => {
+      python = reader;
+      pythonAsked = true;
+    });
   }
 
   /** The document and what is known about it; undefined when it is closed or too long. */
@@ -207,7 +210,6 @@ export function serve(connection: Connection, host: Host): void {
     uri: string,
   ): Promise<{ readonly document: TextDocument; readonly analysis: Analysis; readonly editor: EditorSettings } | undefined> {
     const editor = await settingsFor(uri);
-    const python = await pythonFor(uri);
     const document = documents.get(uri);
     if (document === undefined) return undefined;
     const known = cache.get(uri);
@@ -215,6 +217,8 @@ export function serve(connection: Connection, host: Host): void {
     if (known?.version === version && known.settings === editor.settings && known.languageId === languageId)
       return known.analysis === undefined ? undefined : { document, analysis: known.analysis, editor };
     const text = document.getText();
+    const preparing = preparation(text, uri, languageId);
+    if (preparing !== undefined) return preparing.then(() => analysisOf(uri));
     let analysis: Analysis | undefined;
     if (text.length <= maximumLength) {
       tooLong.delete(uri);

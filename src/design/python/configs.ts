@@ -72,9 +72,10 @@ class ConfigReader {
     for (const { body } of units) this.#noteChanges(body.statement);
     for (const { body, start } of units) {
       const { statement } = body;
-      if (statement.kind === 'class') this.#readClass(statement, start);
+      if (statement.kind === 'class' && !body.hasErrors) this.#readClass(statement, start);
     }
-    for (const { body, start } of units) this.#visit(body.statement, start, this.#scope, '');
+    // What is half typed may say anything.
+    for (const { body, start } of units) if (!body.hasErrors) this.#visit(body.statement, start, this.#scope, '');
     const flat = this.#flat();
     const classes = [...this.#classes].flatMap(([name, info]): FoundConfig[] => {
       if (info === undefined || this.#replaced.has(name)) return [];

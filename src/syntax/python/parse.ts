@@ -137,6 +137,7 @@ function readModule(cursor: TreeCursor, reader: RawReader, types: NodeTypes, tex
     close();
     reader.base = start;
     reader.comments = [];
+    reader.hasErrors = false;
     const body = kept?.find(start, end);
     if (body !== undefined) {
       // Comments inside the statement are its own; one behind it comes again.
@@ -152,7 +153,7 @@ function readModule(cursor: TreeCursor, reader: RawReader, types: NodeTypes, tex
     const raw = reader.read(false, 0);
     if (raw === undefined) continue;
     const { statement, hasErrors } = convertStatement(raw, text, start);
-    open = { start, end, statement, inner: reader.comments, hasErrors };
+    open = { start, end, statement, inner: reader.comments, hasErrors: hasErrors || reader.hasErrors };
   } while (cursor.gotoNextSibling());
   close();
   return { text, units: kept === undefined ? units : units.map((unit) => kept.identical(unit)), comments };

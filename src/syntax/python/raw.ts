@@ -107,6 +107,8 @@ export class RawReader {
   /** Missing tokens are looked for. */
   readonly #careful: boolean;
   base = 0;
+  /** Something since this was last set to false could not be read. */
+  hasErrors = false;
   comments: { readonly start: number; readonly end: number }[] = [];
 
   constructor(cursor: TreeCursor, types: NodeTypes, careful: boolean) {
@@ -119,6 +121,8 @@ export class RawReader {
   read(withField: boolean, depth: number): Raw | undefined {
     const cursor = this.#cursor;
     const { name, treatment } = this.#types[cursor.nodeTypeId] ?? errorType;
+    const isMissing = this.#careful && cursor.nodeIsMissing;
+    if (isMissing) this.hasErrors = true;
     if (treatment === 'skip') return undefined;
     if (treatment === 'comment') {
       this.comments.push({ start: cursor.startIndex - this.base, end: cursor.endIndex - this.base });
@@ -128,8 +132,10 @@ export class RawReader {
     if (treatment === 'token') return { type: name, isToken: true, field, start: 0, end: 0, children: none, hasError: false };
     const start = cursor.startIndex - this.base;
     const end = cursor.endIndex - this.base;
-    if (treatment === 'error' || (this.#careful && cursor.nodeIsMissing) || depth > maximumDepth)
+    if (treatment === 'error' || isMissing || depth > maximumDepth) {
+      this.hasErrors = true;
       return { type: 'ERROR', isToken: false, field, start, end, children: none, hasError: true };
+    }
     if (treatment === 'leaf' || !cursor.gotoFirstChild())
       return { type: name, isToken: false, field, start, end, children: none, hasError: false };
     const children: Raw[] = [];
