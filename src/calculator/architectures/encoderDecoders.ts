@@ -239,7 +239,17 @@ function switchFfn(s: Scope, c: Settings, part: Part, index: number): void {
 }
 
 /** Whisper (Radford et al. 2022): two convolutions, then BART's layers; keys have no bias. */
+export function whisperEncoder(s: Scope, c: Settings): void {
+  whisperParts.encoder(s, c);
+}
+
+const whisperParts = whisperLayouts();
+
 function whisper(): Architecture {
+  return whisperParts.architecture;
+}
+
+function whisperLayouts(): { readonly encoder: Layout; readonly architecture: Architecture } {
   const attention = (s: Scope, c: Settings): void => {
     const hidden = hiddenOf(c);
     s.linear('k_proj', hidden, hidden);
@@ -275,7 +285,7 @@ function whisper(): Architecture {
     encoder(s.at('encoder'), c);
     decoder(s.at('decoder'), c);
   };
-  return {
+  const architecture: Architecture = {
     body,
     usual: 'ForConditionalGeneration',
     heads: {
@@ -285,6 +295,7 @@ function whisper(): Architecture {
       },
     },
   };
+  return { encoder, architecture };
 }
 
 export const encoderDecoders: Architectures = {

@@ -239,7 +239,7 @@ function esmc(): Architecture {
         body(s.at('esmc'), c);
         s.linear('lm_head.dense', hiddenOf(c), hiddenOf(c), true);
         s.layerNorm('lm_head.layer_norm', hiddenOf(c));
-        s.head('lm_head.decoder', vocabularyOf(c), hiddenOf(c), tied(c), true);
+        s.linear('lm_head.decoder', vocabularyOf(c), hiddenOf(c), true);
       },
     },
   };

@@ -1,16 +1,17 @@
 import type { Architecture, Architectures } from './architecture.ts';
+import { composites } from './composites.ts';
 import { decoders } from './decoders.ts';
 import { encoderDecoders } from './encoderDecoders.ts';
 import { encoders } from './encoders.ts';
 import { furtherEncoders } from './furtherEncoders.ts';
 import { hybrids } from './hybrids.ts';
+import { architectureIn } from './lookup.ts';
+import { vision } from './vision.ts';
 
-const all: readonly Architectures[] = [decoders, encoders, encoderDecoders, furtherEncoders, hybrids];
+const parts: readonly Architectures[] = [decoders, encoders, encoderDecoders, furtherEncoders, hybrids, vision];
+const all: readonly Architectures[] = [...parts, composites(parts)];
 
 /** How a model type is laid out; undefined where it is not described. */
-export function architectureOf(modelType: string): Architecture | undefined {
-  for (const group of all) if (Object.hasOwn(group, modelType)) return group[modelType];
-  return undefined;
-}
+export const architectureOf = (modelType: string): Architecture | undefined => architectureIn(all, modelType);
 
 export const modelledTypes = (): readonly string[] => all.flatMap((group) => Object.keys(group));

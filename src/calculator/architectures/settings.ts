@@ -113,6 +113,14 @@ export class Settings {
     });
   }
 
+  /** Height and width: one number for both, or a list of two. */
+  pair(key: string): readonly [number, number] {
+    if (!this.isList(key)) return [this.int(key), this.int(key)];
+    const [height, width, ...rest] = this.numbers(key) ?? [];
+    if (height === undefined || width === undefined || rest.length > 0) throw new NotModelled(`${key} is no pair.`);
+    return [height, width];
+  }
+
   /** Whether a list is written under this key. */
   isList(key: string): boolean {
     const value = this.#value(key);

@@ -85,6 +85,7 @@ export class Scope {
     return path === '' ? this : new Scope(this.#sheet, `${this.#prefix}${fold(path)}.`, this.#times * times);
   }
 
+  /** A parameter of its own. A scalar's shape is empty. */
   weight(name: string, shape: readonly number[], options: { readonly tied?: boolean } = {}): void {
     this.#sheet.add(`${this.#prefix}${fold(name)}`, this.#times, shape, options.tied === true);
   }
