@@ -7,5 +7,11 @@ export type PythonReader = (text: string) => ParsedConfig;
 
 export const pythonReader =
   (parser: PythonParser): PythonReader =>
-  (text) =>
-    readPythonConfigs(parser.parse(text));
+  (text) => {
+    try {
+      return readPythonConfigs(parser.parse(text));
+    } catch {
+      // A parser that ran out of memory, say: the next file may fit again.
+      return { format: 'python', text, root: undefined, problems: [], comments: [] };
+    }
+  };

@@ -56,6 +56,8 @@ class ConfigReader {
   readonly #found: FoundConfig[] = [];
   /** Name -> keys that are set on what has that name; '*' when it changes in a way that cannot be followed. */
   readonly #changes = new Map<string, Set<string>>();
+  /** Names that a function gives a value further out. */
+  readonly #rebound = new Set<string>();
   /** Names of what is given as `**name` somewhere. */
   readonly #spread = new Set<string>();
   /** Classes whose sizes a call or subclass in this file replaces: their own defaults need not fit together. */
@@ -70,6 +72,7 @@ class ConfigReader {
     const { units } = this.#module;
     for (const { body, start } of units) this.#scope.read([body.statement], start);
     for (const { body } of units) this.#noteChanges(body.statement);
+    for (const name of this.#rebound) this.#scope.bind(name);
     for (const { body, start } of units) {
       const { statement } = body;
       if (statement.kind === 'class' && !body.hasErrors) this.#readClass(statement, start);
@@ -161,6 +164,7 @@ class ConfigReader {
     };
     const waiting: Statement[] = [statement];
     for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+      if (next.kind === 'global' || next.kind === 'nonlocal') for (const { name } of next.names) this.#rebound.add(name);
       if (next.kind === 'assign') next.targets.forEach(target);
       else if (next.kind === 'annotatedAssign' || next.kind === 'augmentedAssign') {
         target(next.target);
@@ -325,6 +329,7 @@ class ConfigReader {
       const inner = new Scope(scope);
       inner.readParameters(statement);
       inner.read(statement.body, base);
+      for (const name of this.#rebound) inner.bind(name);
       for (const child of statement.body) this.#visit(child, base, inner, statement.name.name);
       return;
     }
@@ -451,13 +456,8 @@ class ConfigReader {
 
   #known(known: KnownCallee, given: readonly Argument[], base: number, scope: Scope, depth: number, span: Range): MappingNode {
     const made = this.#given(given, base, scope, depth, known.positional);
-    return mapping(
-      span,
-      made.entries,
-      known.partial || made.partial,
-      known.modelType !== undefined && made.partial ? undefined : known.name,
-      known.modelType,
-    );
+    // Where some arguments are not seen, the class's defaults need not hold.
+    return mapping(span, made.entries, known.partial || made.partial, known.name, made.partial ? undefined : known.modelType);
   }
 
   /** The arguments as entries; by position where `order` names them. */

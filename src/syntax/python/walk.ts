@@ -135,6 +135,6 @@ export function eachExpression(statement: Statement, visit: (expression: Express
   const waiting: Expression[] = [...statementExpressions(statement)];
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     visit(next);
-    waiting.push(...childExpressions(next));
+    for (const child of childExpressions(next)) waiting.push(child);
   }
 }

@@ -20,7 +20,7 @@ export function unknownNodes(node: unknown): number {
   let count = 0;
   const waiting: unknown[] = [node];
   for (let next = waiting.pop(); waiting.length > 0 || next !== undefined; next = waiting.pop()) {
-    if (Array.isArray(next)) waiting.push(...next);
+    if (Array.isArray(next)) for (const item of next) waiting.push(item);
     else if (typeof next === 'object' && next !== null) {
       if ('kind' in next && next.kind === 'unknown') count++;
       waiting.push(...Object.values(next));
