@@ -31,6 +31,7 @@ function composite(o: CompositeOptions, all: readonly Architectures[]): Architec
     refuseAbsent(text, 'text_config');
     // Repeated from the language model by the files that were converted; no layer of the tower or around it has them.
     for (const key of ['vocab_size', 'projection_dim', 'num_image_tokens']) tower.read.add(key);
+    text.read.add('num_image_tokens');
     for (const key of ['hidden_size', 'vocab_size', 'projection_dim']) c.read.add(key);
     layoutOf(tower, all)(s.at(o.towerName ?? 'vision_tower'), tower);
     o.projector(s.at(o.projectorName ?? 'multi_modal_projector'), c, tower, text);

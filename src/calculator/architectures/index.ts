@@ -1,4 +1,5 @@
 import type { Architecture, Architectures } from './architecture.ts';
+import { audio } from './audio.ts';
 import { composites } from './composites.ts';
 import { decoders } from './decoders.ts';
 import { encoderDecoders } from './encoderDecoders.ts';
@@ -6,9 +7,10 @@ import { encoders } from './encoders.ts';
 import { furtherEncoders } from './furtherEncoders.ts';
 import { hybrids } from './hybrids.ts';
 import { architectureIn } from './lookup.ts';
+import { segmentation } from './segmentation.ts';
 import { vision } from './vision.ts';
 
-const parts: readonly Architectures[] = [decoders, encoders, encoderDecoders, furtherEncoders, hybrids, vision];
+const parts: readonly Architectures[] = [decoders, encoders, encoderDecoders, furtherEncoders, hybrids, vision, audio, segmentation];
 const all: readonly Architectures[] = [...parts, composites(parts)];
 
 /** How a model type is laid out; undefined where it is not described. */
