@@ -1,8 +1,9 @@
 // @ts-check
 // Takes the README's pictures: runs the browser tests, which photograph what they check, and keeps the chosen pictures.
 // `npm run screenshots`, or `node scripts/screenshots.mjs --keep` to take over those of the last run.
-import { cp, mkdir, stat } from 'node:fs/promises';
+import { cp, mkdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { launchChromium } from './lib/browser.mjs';
 import { root, run } from './lib/process.mjs';
 
 const chosen = ['diagnostics', 'quick-fix', 'hover', 'hints', 'walkthrough', 'preview', 'calculator'];
@@ -27,4 +28,25 @@ for (const name of chosen.flatMap((name) => [`${name}-dark.png`, `${name}-light.
     console.error(`  That is over ${largest / 1000} KB: make the window smaller.`);
     process.exitCode = 1;
   }
+}
+
+// The walkthrough shows parts of them.
+const parts = [
+  { name: 'preview', clip: { x: 575, y: 72, width: 520, height: 572 } },
+  { name: 'quick-fix', clip: { x: 330, y: 92, width: 540, height: 382 } },
+];
+const browser = await launchChromium(console.log);
+try {
+  const page = await browser.newPage();
+  for (const { name, clip } of parts)
+    for (const theme of ['dark', 'light']) {
+      const picture = await readFile(join(root, `artifacts/screenshots/${name}-${theme}.png`), 'base64');
+      await page.setViewportSize({ width: 1400, height: 900 });
+      await page.setContent(`<body style="margin: 0"><img src="data:image/png;base64,${picture}">`);
+      const path = join(root, `media/walkthrough/${name}-${theme}.png`);
+      await page.screenshot({ path, clip });
+      console.log(`media/walkthrough/${name}-${theme}.png  ${Math.ceil((await stat(path)).size / 1000)} KB`);
+    }
+} finally {
+  await browser.close();
 }

@@ -17,8 +17,9 @@ describe('manifest', () => {
   it('points at files that are there', () => {
     const paths = [
       manifest.icon,
-      ...manifest.contributes.walkthroughs.flatMap((walkthrough: { steps: { media: { markdown?: string; image?: string } }[] }) =>
-        walkthrough.steps.map(({ media }) => media.markdown ?? media.image),
+      ...manifest.contributes.walkthroughs.flatMap(
+        (walkthrough: { steps: { media: { markdown?: string; image?: Record<string, string> } }[] }) =>
+          walkthrough.steps.flatMap(({ media }) => media.markdown ?? Object.values(media.image ?? {})),
       ),
       ...manifest.contributes.languages.flatMap(({ configuration }: { configuration?: string }) => configuration ?? []),
       ...manifest.contributes.jsonValidation.map(({ url }: { url: string }) => url),
