@@ -63,7 +63,8 @@ export function gatedOf(section: Section, activation: string | undefined, byFami
 }
 
 export function dialectOf(root: Section, main: Section, parsed: ParsedConfig): string {
-  if (parsed.format === 'shell') return 'megatron-arguments';
+  // Arguments of Megatron's training scripts, in a script or as keys of a test's YAML.
+  if (parsed.format === 'shell' || main.mapping.entries.some(({ key }) => key.startsWith('--'))) return 'megatron-arguments';
   if (parsed.format === 'gin') return 'gin';
   if (
     root.has('architectures') ||

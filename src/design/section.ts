@@ -1,9 +1,9 @@
 import type { ConfigNode, EntryNode, MappingNode, ScalarNode } from '../syntax/node.ts';
 import type { Range } from '../text/range.ts';
 
-/** `numLayers`, `num-layers`, `NUM_LAYERS` and `num_layers` are one name. */
+/** `numLayers`, `num-layers`, `--num-layers`, `NUM_LAYERS` and `num_layers` are one name. */
 export const normaliseName = (key: string): string =>
-  (/[a-z][A-Z]/.test(key) ? key.replace(/([a-z0-9])([A-Z])/g, '$1_$2') : key).replace(/-/g, '_').toLowerCase();
+  (/[a-z][A-Z]/.test(key) ? key.replace(/([a-z0-9])([A-Z])/g, '$1_$2') : key).replace(/^--/, '').replace(/-/g, '_').toLowerCase();
 
 /** What a lookup found: a written value, an explicit null, something that cannot be known from the file, or nothing. */
 export type Lookup =

@@ -58,7 +58,7 @@ export const vocabularyDoesNotSplit = defineRule({
         });
       return;
     }
-    if (count % size.value === 0 || stack === 'torchtitan' || stack === 'gpt-neox' || reading.format === 'shell') return;
+    if (count % size.value === 0 || stack === 'torchtitan' || stack === 'gpt-neox' || reading.dialect === 'megatron-arguments') return;
     const { section } = design;
     if (isWritten(reading.root.mapping, ['make_vocab_size_divisible_by', 'pad_vocab_size_multiple'])) return;
     if (section.boolean('should_pad_vocab') === true) return;

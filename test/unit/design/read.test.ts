@@ -158,6 +158,12 @@ const configs: readonly { readonly what: string; readonly path?: string; readonl
     ],
   },
   {
+    what: 'Megatron arguments in YAML',
+    path: 'model_config.yaml',
+    text: 'MODEL_ARGS:\n  --num-layers: 12\n  --hidden-size: 512\n  --num-attention-heads: 8\n  --tensor-model-parallel-size: 2\n  --vocab-size: 50257\n',
+    expect: [{ hiddenSize: 512, queryHeads: 8, headDim: 64, layers: 12, intermediateSize: 2048 }],
+  },
+  {
     what: 'maxtext',
     path: 'llama2-70b.yml',
     text: 'base_emb_dim: 8192\nbase_num_query_heads: 64\nbase_num_kv_heads: 8\nbase_mlp_dim: 28672\nbase_num_decoder_layers: 80\nhead_dim: 128\nmlp_activations: ["silu","linear"]\n',
