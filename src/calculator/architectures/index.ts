@@ -7,10 +7,21 @@ import { encoders } from './encoders.ts';
 import { furtherEncoders } from './furtherEncoders.ts';
 import { hybrids } from './hybrids.ts';
 import { architectureIn } from './lookup.ts';
+import { olderText } from './olderText.ts';
 import { segmentation } from './segmentation.ts';
 import { vision } from './vision.ts';
 
-const parts: readonly Architectures[] = [decoders, encoders, encoderDecoders, furtherEncoders, hybrids, vision, audio, segmentation];
+const parts: readonly Architectures[] = [
+  decoders,
+  encoders,
+  encoderDecoders,
+  furtherEncoders,
+  hybrids,
+  vision,
+  audio,
+  segmentation,
+  olderText,
+];
 const all: readonly Architectures[] = [...parts, composites(parts)];
 
 /** How a model type is laid out; undefined where it is not described. */

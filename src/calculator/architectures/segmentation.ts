@@ -52,7 +52,7 @@ const samVision: Layout = (s, c) => {
 function promptEncoder(s: Scope, c: Settings, features: number): void {
   const hidden = hiddenOf(c);
   const channels = c.int('mask_input_channels');
-  s.weight('shared_embedding.positional_embedding', [2, features]);
+  s.weight('shared_embedding.positional_embedding', [2, features], { tied: true });
   s.convolution('mask_embed.conv1', Math.floor(channels / 4), 1, [2, 2]);
   s.convolution('mask_embed.conv2', channels, Math.floor(channels / 4), [2, 2]);
   s.convolution('mask_embed.conv3', hidden, channels, [1, 1]);
