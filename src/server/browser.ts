@@ -2,7 +2,7 @@ import { BrowserMessageReader, BrowserMessageWriter, createConnection } from 'vs
 import { version } from '../../package.json';
 import { createPythonParser } from '../syntax/python/parse.ts';
 import { type PythonReader, pythonReader } from '../workspace/python.ts';
-import { serve } from './connection.ts';
+import { keptTrees, serve } from './connection.ts';
 
 const scope = self as unknown as DedicatedWorkerGlobalScope;
 const connection = createConnection(new BrowserMessageReader(scope), new BrowserMessageWriter(scope));
@@ -20,7 +20,9 @@ async function loadPython(folder: string | undefined, note: (problem: string) =>
         return new Uint8Array(await answer.arrayBuffer());
       }),
     );
-    return runtime === undefined || grammar === undefined ? undefined : pythonReader(await createPythonParser({ runtime, grammar }));
+    return runtime === undefined || grammar === undefined
+      ? undefined
+      : pythonReader(await createPythonParser({ runtime, grammar }), keptTrees);
   } catch (error) {
     note(`Python files are not read: ${error instanceof Error ? error.message : String(error)}`);
     return undefined;

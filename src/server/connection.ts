@@ -72,6 +72,9 @@ export interface Host {
   readonly version: string;
 }
 
+/** Python files whose trees are kept between keystrokes. */
+export const keptTrees = 16;
+
 /** Longer queries are cut. */
 const maximumQuery = 2000;
 

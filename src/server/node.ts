@@ -5,7 +5,7 @@ import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
 import { version } from '../../package.json';
 import { createCheckpointReader } from '../checkpoint/node.ts';
 import { loadPython } from '../workspace/node.ts';
-import { serve } from './connection.ts';
+import { keptTrees, serve } from './connection.ts';
 
 /** Serves over what the command line says: `--stdio`, `--node-ipc`, `--socket=PORT` or `--pipe=NAME`. Returns at once; the process ends when the client leaves. */
 export function startServer(): void {
@@ -15,7 +15,7 @@ export function startServer(): void {
   const readCheckpoint = createCheckpointReader();
   serve(connection, {
     version,
-    python: (_options, note) => loadPython(note),
+    python: (_options, note) => loadPython(note, keptTrees),
     readCheckpoint: (uri) => (uri.startsWith('file:') ? readCheckpoint(fileURLToPath(uri)) : undefined),
     readFile: async (uri) => {
       if (!uri.startsWith('file:')) return undefined;

@@ -50,7 +50,7 @@ export function analyse(input: AnalysisInput, settings: Settings): Analysis {
 }
 
 function parseAny(input: AnalysisInput): ParsedConfig {
-  return input.python !== undefined && needsPython(input) ? input.python(input.text) : parseConfig(input.text, input);
+  return input.python !== undefined && needsPython(input) ? input.python(input.text, input.path) : parseConfig(input.text, input);
 }
 
 const notRead = (input: AnalysisInput): Analysis => ({

@@ -6,13 +6,13 @@ let started: Promise<PythonReader | undefined> | undefined;
 
 /**
  * The Python reader of this process, loaded the first time that it is asked for from `dist/python`, beside the bundle that runs.
- * Undefined when it cannot be loaded; `note` is told why, once.
+ * Undefined when it cannot be loaded; `note` is told why, once. `keep`: see pythonReader.
  */
-export function loadPython(note: (problem: string) => void): Promise<PythonReader | undefined> {
+export function loadPython(note: (problem: string) => void, keep = 0): Promise<PythonReader | undefined> {
   started ??= (async () => {
     try {
       const { createPythonParser } = await import('../syntax/python/parse.ts');
-      return pythonReader(await createPythonParser(await readParserFiles(join(__dirname, '..', 'python'))));
+      return pythonReader(await createPythonParser(await readParserFiles(join(__dirname, '..', 'python'))), keep);
     } catch (error) {
       note(`Python files are not read: ${error instanceof Error ? error.message : String(error)}`);
       return undefined;
