@@ -159,6 +159,8 @@ function fileText(file: string, reading: ConfigReading, calculation: Calculation
       out.push(`  ${name.padEnd(width)}  ${(values[index] ?? '').padEnd(valueWidth)}  ${printable(sourceText(field, lines))}`.trimEnd());
     });
   }
+  const { parameters } = modelTotals(reading).totals;
+  if (parameters !== undefined) out.push('', `Parameters  ${parameters.toLocaleString('en')}`);
   const rows = rowsText(calculation);
   if (rows !== '') out.push('', 'Shapes of the first stack (weights as [out, in])', rows.trimEnd());
   if (notModelled.length > 0) out.push('', 'Not covered', ...notModelled.map((reason) => `  ${reason}`));
@@ -182,6 +184,8 @@ function fileMarkdown(file: string, reading: ConfigReading, calculation: Calcula
     }
     out.push('');
   }
+  const { parameters } = modelTotals(reading).totals;
+  if (parameters !== undefined) out.push(`Parameters: ${parameters.toLocaleString('en')}`, '');
   if (calculation.rows.length > 0) out.push('## Shapes', '', calculation.markdown());
   if (notModelled.length > 0) out.push('## Not covered', '', ...notModelled.map((reason) => `- ${cell(reason)}`), '');
   return `${out.join('\n').trimEnd()}\n`;

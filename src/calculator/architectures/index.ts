@@ -8,6 +8,7 @@ import { furtherEncoders } from './furtherEncoders.ts';
 import { hybrids } from './hybrids.ts';
 import { architectureIn } from './lookup.ts';
 import { olderText } from './olderText.ts';
+import { recurrent } from './recurrent.ts';
 import { segmentation } from './segmentation.ts';
 import { vision } from './vision.ts';
 
@@ -21,6 +22,7 @@ const parts: readonly Architectures[] = [
   audio,
   segmentation,
   olderText,
+  recurrent,
 ];
 const all: readonly Architectures[] = [...parts, composites(parts)];
 

@@ -1,17 +1,6 @@
 import { type Architecture, type Architectures, type Layout, tied } from './architecture.ts';
 import { gatedFfn, plainFfn } from './blocks.ts';
-import {
-  bert,
-  bertLayer,
-  both,
-  classifier,
-  encoder,
-  hiddenOf,
-  roberta,
-  spans,
-  tables,
-  vocabularyOf,
-} from './encoders.ts';
+import { bert, bertLayer, both, classifier, encoder, hiddenOf, roberta, spans, tables, vocabularyOf } from './encoders.ts';
 import type { Settings } from './settings.ts';
 import { NotModelled, type Scope } from './sheet.ts';
 
