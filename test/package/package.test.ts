@@ -38,6 +38,9 @@ describe('the package', () => {
       'dist/server/node.js',
       'dist/server/browser.js',
       'dist/kernel/attention.wasm',
+      'dist/python/parse.js',
+      'dist/python/tree-sitter-python.wasm',
+      'dist/python/web-tree-sitter.wasm',
       'dist/webview/preview.js',
       'dist/webview/worker.js',
     ];
