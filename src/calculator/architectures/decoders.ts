@@ -39,6 +39,7 @@ interface DecoderOptions {
   readonly root?: Layout;
   readonly headBias?: boolean | ((c: Settings) => boolean);
   readonly embeddings?: Layout;
+  readonly tied?: (c: Settings) => boolean;
   readonly base?: string;
   readonly layersName?: string;
   readonly headName?: string;
@@ -107,7 +108,7 @@ export function decoder(o: DecoderOptions = {}): Architecture {
       o.base ?? 'model',
       body,
       hiddenOf,
-      (s, c) => s.head(o.headName ?? 'lm_head', vocabularyOf(c), hiddenOf(c), tied(c), of(o.headBias, c)),
+      (s, c) => s.head(o.headName ?? 'lm_head', vocabularyOf(c), hiddenOf(c), (o.tied ?? tied)(c), of(o.headBias, c)),
       'ForCausalLM',
       o.questionsBase,
     ),
@@ -841,6 +842,69 @@ export const decoders: Architectures = {
     head: 'output_projection',
   }),
   'modernbert-decoder': modernBertDecoder(),
+};
+
+/** The language part of a composite alone: no class of its own has a head. */
+const withoutHead = ({ body }: Architecture): Architecture => ({ body, usual: 'Model', heads: {} });
+const glmText = withoutHead(
+  decoder({
+    attention: attend((c) => ({ qkv: c.flag('attention_bias', true) })),
+    ffn: fusedMlp,
+    norms: [...preNorms, 'post_self_attn_layernorm', 'post_mlp_layernorm'],
+  }),
+);
+
+/** Language parts of models that also see. */
+export const nestedDecoders: Architectures = {
+  qwen2_vl_text: withoutHead(decoder({ attention: attend({ qkv: true, headDim: false }), ffn: plainMlp })),
+  qwen2_5_vl_text: withoutHead(decoder({ attention: attend({ qkv: true, headDim: false }), ffn: plainMlp })),
+  qwen3_vl_text: withoutHead(decoder({ attention: normed('head'), ffn: plainMlp })),
+  glm4v_text: glmText,
+  glm_image_text: glmText,
+  glm_ocr_text: withoutHead(
+    decoder({
+      attention: attend({}),
+      ffn: fusedMlp,
+      norms: [...preNorms, 'post_self_attn_layernorm', 'post_mlp_layernorm'],
+    }),
+  ),
+  cosmos3_edge_text: withoutHead(decoder({ ffn: upDown(['fc1', 'fc2'], (c) => c.flag('mlp_bias')) })),
+  // Short convolutions in most layers (LFM2, https://arxiv.org/abs/2511.23404, section 3).
+  lfm2: decoder({
+    attentionName: '',
+    attention: (s, c, index) => {
+      const hidden = hiddenOf(c);
+      const listed = c.numbers('full_attn_idxs');
+      const type = layerType(c, index, (at) => (listed === undefined || listed.includes(at) ? 'full_attention' : 'conv'));
+      const bias = c.flag('conv_bias');
+      for (const key of ['num_key_value_heads', 'conv_l_cache', 'conv_L_cache']) c.read.add(key);
+      if (type === 'full_attention') {
+        attention(s.at('self_attn'), c, { outName: 'out_proj', norms: 'head', normNames: ['q_layernorm', 'k_layernorm'], headDim: false });
+        return;
+      }
+      s.convolution('conv.conv', hidden, 1, [c.int('conv_L_cache')], bias);
+      s.linear('conv.in_proj', 3 * hidden, hidden, bias);
+      s.linear('conv.out_proj', hidden, hidden, bias);
+    },
+    ffnName: 'feed_forward',
+    ffn: (s, c) => {
+      const hidden = hiddenOf(c);
+      let inner = c.maybe('block_ff_dim') ?? c.int('intermediate_size');
+      const factor = c.real('block_ffn_dim_multiplier');
+      const multiple = c.int('block_multiple_of');
+      c.read.add('intermediate_size');
+      if (c.flag('block_auto_adjust_ff_dim')) {
+        inner = Math.trunc((2 * inner) / 3);
+        if (factor !== undefined) inner = multiple * Math.floor((Math.trunc(factor * inner) + multiple - 1) / multiple);
+      }
+      s.linear('w1', inner, hidden);
+      s.linear('w3', inner, hidden);
+      s.linear('w2', hidden, inner);
+    },
+    norms: ['operator_norm', 'ffn_norm'],
+    finalNorm: 'embedding_norm',
+    tied: (c) => c.flag('tie_embedding', tied(c)),
+  }),
 };
 
 /** Cohere normalises each head with its own weights: [heads, head dim]. */

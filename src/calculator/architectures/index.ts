@@ -1,7 +1,7 @@
 import type { Architecture, Architectures } from './architecture.ts';
 import { audio } from './audio.ts';
 import { composites } from './composites.ts';
-import { decoders } from './decoders.ts';
+import { decoders, nestedDecoders } from './decoders.ts';
 import { encoderDecoders } from './encoderDecoders.ts';
 import { encoders } from './encoders.ts';
 import { furtherEncoders } from './furtherEncoders.ts';
@@ -14,6 +14,7 @@ import { vision } from './vision.ts';
 
 const parts: readonly Architectures[] = [
   decoders,
+  nestedDecoders,
   encoders,
   encoderDecoders,
   furtherEncoders,

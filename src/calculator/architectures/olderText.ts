@@ -152,6 +152,19 @@ function xlm(): Architecture {
   });
 }
 
+/** FlauBERT is XLM for one language. */
+function flaubert(): Architecture {
+  const base = xlm();
+  const refuse =
+    (layout: Layout | undefined): Layout =>
+    (s, c) => {
+      c.read.add('pre_norm');
+      if (layout === undefined) throw new NotModelled('The class is not described yet.');
+      layout(s, c);
+    };
+  return { ...base, body: refuse(base.body), heads: { WithLMHeadModel: refuse(base.heads.WithLMHeadModel) } };
+}
+
 /** XLNet (Yang et al. 2019): projections kept as [width, heads, head dim], with relative positions. */
 function xlnet(): Architecture {
   const width = (c: Settings): number => c.int('d_model');
@@ -295,6 +308,18 @@ export const olderText: Architectures = {
   }),
   mobilebert: mobileBert(),
   xlm: xlm(),
+  longformer: roberta({
+    base: 'longformer',
+    // Projections of their own for the tokens that attend everywhere (Beltagy et al. 2020, section 3.1).
+    layer: bertLayer({
+      self: (s, c) => {
+        for (const name of ['query_global', 'key_global', 'value_global']) s.linear(name, hiddenOf(c), hiddenOf(c), true);
+        for (const key of ['attention_window', 'onnx_export', 'attention_mode', 'ignore_attention_mask']) c.read.add(key);
+      },
+    }),
+    heads: () => ({}),
+  }),
+  flaubert: flaubert(),
   xlnet: xlnet(),
   cpmant: cpmAnt(),
   t5gemma: t5Gemma(),
