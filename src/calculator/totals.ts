@@ -19,6 +19,8 @@ export interface ModelTotals {
   readonly totals: Totals;
   /** Every tensor by its name in a checkpoint; empty where they are not known. */
   readonly parameters: readonly Parameter[];
+  /** The class whose tensors they are: the file's, or its type's usual one. */
+  readonly className?: string;
   /** What is not counted and why, one sentence each. */
   readonly notModelled: readonly string[];
 }
@@ -56,11 +58,13 @@ export function modelTotals(reading: ConfigReading): ModelTotals {
   const counted = parameters.known ? { parameters: parameters.total } : {};
   const notModelled = parameters.known ? parameters.notes : [`Parameters: ${parameters.reason}`];
   const tensors = parameters.known ? parameters.tensors : [];
+  const className = parameters.known ? parameters.className : undefined;
   const [design] = reading.designs;
   if (design === undefined) {
     return {
       totals: counted,
       parameters: tensors,
+      className,
       notModelled: parameters.known ? notModelled : ['The file is a model configuration that holds no dimensions.'],
     };
   }
@@ -68,6 +72,7 @@ export function modelTotals(reading: ConfigReading): ModelTotals {
   return {
     totals: { ...counted, ...cache.totals },
     parameters: tensors,
+    className,
     notModelled: cache.reason === undefined ? notModelled : [...notModelled, cache.reason],
   };
 }

@@ -91,7 +91,7 @@ const json = (value: unknown): string =>
 
 function fileJson(file: string, reading: ConfigReading, calculation: Calculation) {
   const lines = new LineIndex(reading.parsed.text);
-  const { totals, parameters, notModelled } = modelTotals(reading);
+  const { totals, parameters, className, notModelled } = modelTotals(reading);
   const fieldsOf = (fields: TransformerDesign['fields'] | Parallelism) =>
     Object.fromEntries(
       Object.entries(fields)
@@ -104,6 +104,7 @@ function fileJson(file: string, reading: ConfigReading, calculation: Calculation
     file,
     family: main?.family ?? null,
     dialect: reading.dialect,
+    class: className ?? null,
     design: main === undefined ? {} : fieldsOf(main.fields),
     designs: reading.designs.map(({ name, role, family, fields }) => ({ name, role, family: family ?? null, fields: fieldsOf(fields) })),
     parallelism: fieldsOf(reading.parallelism),

@@ -152,6 +152,38 @@ describe('parameters of a config', () => {
     }
   });
 
+  it('never fail on values that no class could take', () => {
+    const values: readonly unknown[] = [null, true, -1, 0, 1.5, 1e308, 'wide', [], [1, 'x'], {}, { a: 1 }, '7'];
+    const bases: readonly object[] = [
+      llama3,
+      mixtral,
+      qwen3,
+      t5Small,
+      { model_type: 'clip' },
+      { model_type: 'wav2vec2' },
+      { model_type: 'bamba' },
+    ];
+    for (const base of bases) {
+      for (const key of [
+        ...Object.keys(base),
+        'layer_types',
+        'num_local_experts',
+        'rope_scaling',
+        'vision_config',
+        'id2label',
+        'conv_dim',
+      ]) {
+        if (key === 'model_type') continue;
+        for (const value of values) {
+          const reading = readDesign(parseConfig(JSON.stringify({ ...base, [key]: value }), { path: 'config.json' }));
+          if (reading === undefined) continue;
+          const parameters = parametersOf(reading);
+          assert.ok(!parameters.known || parameters.total > 0n, `${key}: ${JSON.stringify(value)}`);
+        }
+      }
+    }
+  });
+
   it('are laid out within a frame, the deepest models included', () => {
     const deepseek = {
       architectures: ['DeepseekV3ForCausalLM'],
