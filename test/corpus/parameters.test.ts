@@ -107,4 +107,4 @@ if (corpus !== undefined) {
 }
 
 /** Counts that were reached: fewer is a loss. */
-const floors = { text: 116, perceiving: 36, published: 37, truth: 14 };
+const floors = { text: 116, perceiving: 47, published: 37, truth: 14 };

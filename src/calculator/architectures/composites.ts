@@ -67,6 +67,9 @@ const twoLinear = (s: Scope, c: Settings, tower: Settings, text: Settings): void
   s.linear('linear_2', hiddenOf(text), hiddenOf(text), bias);
 };
 
+/** The tower merges and projects by itself. */
+const none = (): void => {};
+
 const newline = (s: Scope, _: Settings, text: Settings): void => s.weight('image_newline', [hiddenOf(text)]);
 
 /** Described over the other groups, whose base classes they join. */
@@ -120,6 +123,11 @@ export const composites = (all: readonly Architectures[]): Architectures => ({
     },
     all,
   ),
+  qwen2_vl: composite({ tower: 'qwen2_vl_vision', text: 'qwen2_vl_text', towerName: 'visual', projector: none }, all),
+  qwen2_5_vl: composite({ tower: 'qwen2_5_vl_vision', text: 'qwen2_5_vl_text', towerName: 'visual', projector: none }, all),
+  qwen3_vl: composite({ tower: 'qwen3_vl_vision', text: 'qwen3_vl_text', towerName: 'visual', projector: none }, all),
+  qwen3_5: composite({ tower: 'qwen3_5_vision', text: 'qwen3_5_text', towerName: 'visual', projector: none }, all),
+  qwen3_5_moe: composite({ tower: 'qwen3_5_moe_vision', text: 'qwen3_5_moe_text', towerName: 'visual', projector: none }, all),
   qwen2_audio: composite(
     {
       towerKey: 'audio_config',

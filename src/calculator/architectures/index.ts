@@ -8,6 +8,7 @@ import { furtherEncoders } from './furtherEncoders.ts';
 import { hybrids } from './hybrids.ts';
 import { architectureIn } from './lookup.ts';
 import { olderText } from './olderText.ts';
+import { qwenVision } from './qwenVision.ts';
 import { recurrent } from './recurrent.ts';
 import { segmentation } from './segmentation.ts';
 import { vision } from './vision.ts';
@@ -24,6 +25,7 @@ const parts: readonly Architectures[] = [
   segmentation,
   olderText,
   recurrent,
+  qwenVision,
 ];
 const all: readonly Architectures[] = [...parts, composites(parts)];
 
