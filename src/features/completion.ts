@@ -155,6 +155,8 @@ function bracePlace(reading: ConfigReading, mapping: MappingNode, offset: number
 /** Formats that go by lines: block YAML, TOML, gin, shell arguments. */
 function linePlace(reading: ConfigReading, offset: number): Place | undefined {
   const { format, parsed } = reading;
+  // What is typed in code is mostly code.
+  if (format === 'python') return undefined;
   const index = new LineIndex(parsed.text);
   const { line } = index.positionAt(offset);
   const head = parsed.text.slice(index.lineStart(line), offset);

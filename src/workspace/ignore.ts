@@ -2,7 +2,16 @@ import ignore, { type Ignore } from 'ignore';
 import picomatch from 'picomatch';
 
 /** Directories that hold no source of anyone's own. */
-export const alwaysSkipped: ReadonlySet<string> = new Set(['.git', '.hg', '.svn', 'node_modules', '.venv', '__pycache__', '.vscode-test']);
+export const alwaysSkipped: ReadonlySet<string> = new Set([
+  '.git',
+  '.hg',
+  '.svn',
+  'node_modules',
+  '.venv',
+  'site-packages',
+  '__pycache__',
+  '.vscode-test',
+]);
 
 /**
  * The .gitignore files that hold for one directory: its own and those above it.

@@ -92,6 +92,11 @@ describe('Python configurations', () => {
     deepEqual(designs(`${config}c = GPTConfig(16, 1024)\n`), { c: [1024, 16, 16, 12] });
   });
 
+  it('says once what a class and its instances share', () => {
+    const config = '@dataclass\nclass GPTConfig:\n    n_head: int = 12\n    n_embd: int = 770\n    bias: bool = True\n\n';
+    deepEqual(found(`${config}a = GPTConfig(bias=False)\nb = GPTConfig(bias=True)\n`), ['3:HW101']);
+  });
+
   it('folds arithmetic and names that are assigned once', () => {
     const text =
       'import torch.nn as nn\nd_model = 2 ** 9\nheads = d_model // 64\nlayer = nn.TransformerDecoderLayer(d_model, heads, dim_feedforward=4 * d_model)\n';
