@@ -72,6 +72,16 @@ const none = (): void => {};
 
 const newline = (s: Scope, _: Settings, text: Settings): void => s.weight('image_newline', [hiddenOf(text)]);
 
+const textSizes = [
+  'vocab_size',
+  'hidden_size',
+  'intermediate_size',
+  'num_hidden_layers',
+  'num_attention_heads',
+  'num_key_value_heads',
+  'head_dim',
+];
+
 /** Described over the other groups, whose base classes they join. */
 export const composites = (all: readonly Architectures[]): Architectures => ({
   llava: composite({ tower: 'clip_vision_model', text: 'llama', projector: twoLinear }, all),
@@ -146,6 +156,8 @@ export const composites = (all: readonly Architectures[]): Architectures => ({
       text: 'llama',
       towerName: 'audio_tower',
       projector: (s, _, tower, text) => {
+        // The class fills gaps of the nested config with sizes of its own.
+        for (const key of textSizes) if (text.section?.has(key) !== true) throw new NotModelled(`text_config.${key} is not given.`);
         s.linear('linear_1', hiddenOf(text), tower.int('intermediate_size'));
         s.linear('linear_2', hiddenOf(text), hiddenOf(text));
       },

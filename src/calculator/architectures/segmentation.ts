@@ -49,15 +49,15 @@ const samVision: Layout = (s, c) => {
   s.layerNorm('neck.layer_norm2', out);
 };
 
-function promptEncoder(s: Scope, c: Settings, features: number): void {
+function promptEncoder(s: Scope, c: Settings, features: number, shared: boolean): void {
   const hidden = hiddenOf(c);
   const channels = c.int('mask_input_channels');
-  s.weight('shared_embedding.positional_embedding', [2, features], { tied: true });
+  s.weight('shared_embedding.positional_embedding', [2, features], { tied: shared });
   s.convolution('mask_embed.conv1', Math.floor(channels / 4), 1, [2, 2]);
   s.convolution('mask_embed.conv2', channels, Math.floor(channels / 4), [2, 2]);
   s.convolution('mask_embed.conv3', hidden, channels, [1, 1]);
   s.layerNorm('mask_embed.layer_norm1', Math.floor(channels / 4));
-  s.layerNorm('mask_embed.layer_norm2', channels);
+  s.layerNorm('mask_embed.layer_norm2', 4 * Math.floor(channels / 4));
   s.embedding('no_mask_embed', 1, hidden);
   s.embedding('not_a_point_embed', 1, hidden);
   s.each('point_embed', c.int('num_point_embeddings'), (point) => point.weight('weight', [1, hidden]));
@@ -86,8 +86,9 @@ function maskDecoder(s: Scope, c: Settings): void {
   s.embedding('mask_tokens', masks, hidden);
   s.each('transformer.layers', c.int('num_hidden_layers'), (layer) => {
     attention(layer.at('self_attn'), hidden);
-    attention(layer.at('cross_attn_token_to_image'), narrow);
-    attention(layer.at('cross_attn_image_to_token'), narrow);
+    // The layers always halve the width; only the last attention takes the rate.
+    attention(layer.at('cross_attn_token_to_image'), Math.floor(hidden / 2));
+    attention(layer.at('cross_attn_image_to_token'), Math.floor(hidden / 2));
     for (const index of [1, 2, 3, 4]) layer.layerNorm(`layer_norm${index}`, hidden);
     layer.linear('mlp.lin1', c.int('mlp_dim'), hidden, true);
     layer.linear('mlp.lin2', hidden, c.int('mlp_dim'), true);
@@ -123,7 +124,7 @@ const sam: Architecture = {
     // The prompt encoder's table is the model's own.
     s.weight('shared_image_embedding.positional_embedding', [2, features]);
     samVision(s.at('vision_encoder'), vision);
-    promptEncoder(s.at('prompt_encoder'), prompt, features);
+    promptEncoder(s.at('prompt_encoder'), prompt, features, c.flag('tie_word_embeddings', true));
     maskDecoder(s.at('mask_decoder'), decoder);
   },
 };
