@@ -170,11 +170,24 @@ const deepseekExperts =
     });
   };
 
+const expertKeys = [
+  'n_routed_experts',
+  'n_shared_experts',
+  'moe_intermediate_size',
+  'num_experts',
+  'num_local_experts',
+  'num_shared_experts',
+  'shared_expert_intermediate_size',
+];
+
 /** Dense FFN in some layers, experts in the others. */
 const sparseWhere =
   (isSparse: (c: Settings, index: number) => boolean, sparse: LayerLayout, dense: LayerLayout = plainMlp): LayerLayout =>
-  (s, c, index) =>
+  (s, c, index) => {
+    // Where every layer is of one kind, the other kind's sizes still belong to it.
+    for (const key of expertKeys) c.read.add(key);
     (isSparse(c, index) ? sparse : dense)(s, c, index);
+  };
 
 const afterDense =
   (key = 'first_k_dense_replace') =>
@@ -670,6 +683,8 @@ export const decoders: Architectures = {
       const headDim = quotient(hidden, heads, 'head dim');
       s.layerNorm('ln_1', hidden);
       // Multi-query attention shares one key and value head (Shazeer 2019).
+      // The class sets it from `multi_query`.
+      c.read.add('num_key_value_heads');
       s.linear('attn.c_attn', c.flag('multi_query') ? hidden + 2 * headDim : 3 * hidden, hidden, true);
       s.linear('attn.c_proj', hidden, hidden, true);
       s.layerNorm('ln_2', hidden);
