@@ -13,11 +13,14 @@ const notProse =
 
 /** Words before the brackets that say that the shape is not that of what the comment stands beside. */
 const doubtful =
-  /\b(?:if|when|whether|unless|expects?|expected|assum\w+|should|must|needs?|requires?|before|from|was|were|instead|without|not|no|never|over|per|each|every|along|across|axes|axis|between|e\.g|i\.e|eg|ie|like|than|or|either|both|and then|dims|last|first|can|could|may|might|support\w*|allow\w*|only|both|todo|fixme|where|which|that|index\w*|loop\w*|given|because|since|using|with|by|in|at|same|broadcast\w*|order|ordering|layout|format|slices?|pairs?|tuples?|lists?|torch|flax|jax|numpy|tf|original|for|grid|unlike|input|inputs|versus|vs|previously|old|kernel|stride|matrix multiplication|instead|\d+\.\d+)\b/i;
+  /\b(?:if|when|whether|unless|expects?|expected|assum\w+|should|must|needs?|requires?|before|from|was|were|instead|without|not|no|never|e\.g|i\.e|eg|ie|like|than|or|either|can|could|may|might|support\w*|allow\w*|todo|fixme|where|which|that|index\w*|loop\w*|given|because|since|broadcast\w*|order|ordering|layout|format|slices?|pairs?|tuples?|lists?|torch|flax|jax|numpy|tf|original|unlike|input|inputs|versus|vs|previously|old|kernel|stride|match\w*|same|becomes? one|\d+\.\d+)\b/i;
+/** Words that name an axis or a purpose. They make brackets doubtful that follow at once, but not those behind a colon. */
+const placing =
+  /\b(?:over|per|each|every|along|across|axes|axis|between|and then|dims|last|first|both|only|using|with|by|in|at|for|grid)\b/i;
 const alternatives = /\b(?:or|and|vs|either|if|when|instead|else|but|then|otherwise|for|before|depending|unless)\b/i;
 const saysShape = /(?:^|[^\w.])(?:shapes?|shaped|tensor\.shape)(?:\s+(?:is|of|now|becomes|are|will be|should be))?\s*[:=]?\s*$/i;
 const nameLead =
-  /^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(\.shape|\.size\(\))?(?:\s+(is(?: of)?(?: shape)?|has shape|of shape|shape|tensor))?\s*([:=]|==)?\s*$/;
+  /^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(\.shape|\.size\(\))?(?:\s+((?:is|are)(?: of)?(?: shape)?|has shape|of shape|shape|tensor))?\s*([:=]|==)?\s*$/;
 const namesLead = /^([A-Za-z_]\w*(?:\s*(?:,|\/|&|\band\b)\s*[A-Za-z_]\w*){1,5})\s*(?:shapes?|are)?\s*:\s*$/;
 const labels =
   /^(?:shapes?|sizes?|dims?|dimensions?|tensor|outputs?|results?|returns?|out|now|becomes|reshape|transpose|permute|view|final|to|new|current|note|example|flatten|project|self-attend|attention|becomes|output shape|new shape|final shape|result shape|out shape|shape now|tensor shape|shape of output)$/i;
@@ -40,6 +43,7 @@ function readLead(text: string, start: number): Lead | undefined {
     const said = single[2] !== undefined || single[1].endsWith('.shape') || /shape/.test(single[3] ?? '');
     if (single[4] !== undefined && single[4] !== ':' && !said) return undefined;
     const plain = /^[A-Z][a-z]+$/.test(single[1]);
+    if (placing.test(single[1])) return undefined;
     const name = single[1].replace(/\.shape$/, '');
     const at = start + text.indexOf(name);
     const bare = single[3] === undefined && single[4] === undefined && !said;
@@ -65,7 +69,9 @@ function readLead(text: string, start: number): Lead | undefined {
   }
   if (trimmed.split(/\s+/).length > 14) return undefined;
   const said = saysShape.test(text);
-  if (doubtful.test(said ? trimmed.replace(saysShape, '') : label)) return undefined;
+  const remark = said ? trimmed.replace(saysShape, '') : label;
+  if (doubtful.test(remark) || (placing.test(remark) && !(trimmed.endsWith(':') && !/^\W*(?:for|in|with)\b/i.test(trimmed))))
+    return undefined;
   return { names: [], said, prose: true };
 }
 

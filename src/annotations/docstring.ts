@@ -146,6 +146,18 @@ interface Found {
   readonly said: boolean;
 }
 
+/** Whether brackets elsewhere in the text hold another shape, as in a list of what a tuple holds. */
+function hasOther(text: string, first: Found): boolean {
+  for (const { index } of text.matchAll(/[([]/g)) {
+    if (index >= first.at && index < first.end) continue;
+    const end = closingOf(text.slice(0, index + 300), index);
+    if (end === undefined || /\w/.test(text.charAt(index - 1))) continue;
+    const read = readList(text.slice(index + 1, end - 1), 0, range(0, 0), true);
+    if (read !== undefined && read.separator !== 'single' && isShape(read, false) && !sameText(read, first.read)) return true;
+  }
+  return false;
+}
+
 function shapesIn(text: string, start: number): readonly Found[] {
   const found: Found[] = [];
   const add = (open: number, said: boolean): void => {
@@ -175,7 +187,11 @@ function contractOf(text: string, { subject, names, start, end }: Entry, offset:
   const lead = body.slice(0, first.at).replace(/\(.*?\)/gs, ' ');
   if (alternatives.test(tail) && /[([]|scalar|none|shape/i.test(body.slice(first.end, first.end + 120))) return undefined;
   if (/\b(?:if|when|either|not|instead|before|batch_first|original|same)\b/i.test(lead.split(/[.;]\s/).at(-1) ?? '')) return undefined;
-  if (subject === 'return' && (/\b(?:if|when)\b/i.test(lead) || /^[`\s]*,[^.;\n]*[([]/.test(body.slice(first.end)))) return undefined;
+  if (
+    subject === 'return' &&
+    (hasOther(body, first) || /\b(?:if|when)\b/i.test(lead) || /^[`\s]*,[^.;\n]*[([]/.test(body.slice(first.end)))
+  )
+    return undefined;
   if (/^\s*[`"'*]*\s*(?:->|[-+*/@]\s*[\w([]|\.\w)/.test(body.slice(first.end))) return undefined;
   const place: Range = range(names[0] === undefined ? offset + start : offset + names[0].range.start, offset + start + first.end);
   return {

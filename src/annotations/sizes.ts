@@ -32,6 +32,8 @@ export function readDim(raw: string, start: number): ReadDim | undefined {
   });
   if (text === '...' || text === '…' || text === '*') return make('rest', text, 'open');
   if (text === '-1' || text === '_' || text === '?' || text === 'None') return make('unknown', text, 'open');
+  // `[L, L-1, ..., -R]` counts down; no size is negative.
+  if (text.startsWith('-')) return undefined;
   const rest = /^\*([A-Za-z_]\w*)(?:\.\.\.)?$/.exec(text);
   if (rest?.[1] !== undefined) return strengthOf(rest[1]) === 'never' ? undefined : make('rest', text, 'open', rest[1]);
   if (/^\d+$/.test(text)) return /^0\d/.test(text) || text.length > 12 ? undefined : make('size', text, 'number');
@@ -123,6 +125,8 @@ export function readList(text: string, start: number, place: Range, bracketed: b
   for (const part of parts) {
     const inner = separator === 'space' && /^\(.*\s.*\)$/.test(part.text) ? part.text.replace(/(?<=[\w)]) +(?=[\w(])/g, '*') : undefined;
     if (inner !== undefined && inner.length !== part.text.length) return undefined;
+    // `[(T), (H), W]`: brackets round a name mark an axis that may be missing.
+    if (/^\s*\(\s*\w+\s*\)\s*$/.test(part.text)) return undefined;
     const dim = readDim(inner ?? part.text, start + part.at);
     if (dim === undefined) return undefined;
     dims.push(dim);

@@ -15,7 +15,7 @@ const axisWords = set(`batch batches batch_size batchsize bs bsz b_size minibatc
   features feature feat feats vocab vocab_size vocabulary n_vocab classes num_classes labels_size num_labels patches num_patches n_patches experts num_experts
   groups n_groups num_groups ngroups layers n_layers num_layers n_layer queries num_queries beams num_beams beam_size groups_size blocks num_blocks
   chunks chunk_size windows window_size patch_size block_size max_len max_length max_seq_len tgt_seq_len src_seq_len in_features out_features
-  in_channels out_channels samples num_samples codebooks num_codebooks spatial`);
+  in_channels out_channels samples num_samples codebooks num_codebooks spatial numheads querylength keylength qlength klength head_features time_len seqlength enc_seq_len dec_seq_len emb_size`);
 
 const neverWords =
   set(`and or not the a an of is in on at by to for from with as if else then than that this these those it its be are was were i.e e.g

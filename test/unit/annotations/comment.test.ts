@@ -55,6 +55,9 @@ const read: readonly (readonly [comment: string, contract: string])[] = [
   ['# (B, T) attention mask', '(B, T)'],
   ['# [B, 1, S, T]; True = masked', '(B, 1, S, T)'],
   ['# (B, T, C), float32', '(B, T, C)'],
+  ['# sum across heads: [B, S, 1, H] @ [B, S, H, T] -> [B, S, T]', '(B, S, 1, H) * (B, S, H, T) -> (B, S, T)'],
+  ['# concatenate along the channel dimension: (batch_size, T, 2 * C)', '(batch_size, T, 2 * C)'],
+  ['# keys are of shape (B, T, C)', 'keys: (B, T, C)'],
   ['# hidden is torch.Size([2, 7, 768])', 'nothing'],
 ];
 
@@ -109,7 +112,11 @@ const refused: readonly string[] = [
   '# batch_size * seq_len * hidden_dim',
   '# (from i to j, both inclusive)',
   '# (B, T, C',
+  '# target_size: [(T), (H), W]',
+  '# first (batch, time)',
+  '# transposed to match the cache shape: [B, T, head_dim]',
   '# (B, T, C]',
+  '# relative positions: [L, L-1, ..., -R]',
 ];
 
 describe('shape comments', () => {

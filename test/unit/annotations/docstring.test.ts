@@ -84,6 +84,7 @@ describe('docstrings', () => {
       'Args:\n    x (int, optional): default (1, 2)',
       'Returns:\n    If asked, shape (B, T)',
       'Returns:\n    tensor of shape (B, T)\n    tensor of shape (B, S)',
+      'Returns:\n    a tuple:\n        - a tensor of size [B, T, dim]\n        - a mask of shape [B, T]',
       '>>> x.shape\n(2, 3)',
       'Example:\n    x: (B, T, C)',
     ]) {
