@@ -1,4 +1,5 @@
-import type { FieldName, TransformerDesign } from '../design/design.ts';
+import { parametersOf } from '../calculator/parameters.ts';
+import type { ConfigReading, FieldName, TransformerDesign } from '../design/design.ts';
 import { isScalar } from '../syntax/node.ts';
 import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
@@ -35,7 +36,8 @@ export function hover(analysis: Analysis, offset: number, t: Translate = english
   const mapping = mappings.at(-1);
   const design = mapping === undefined ? undefined : designAround(reading, mapping);
   if (onKey && mapping === mappings[0] && modelKeys.has(entry.key) && reading.designs.length > 0) {
-    return { markdown: reading.designs.map((stack) => stackText(stack, t)).join('\n\n---\n\n'), range: target };
+    const stacks = reading.designs.map((stack) => stackText(stack, t)).join('\n\n---\n\n');
+    return { markdown: [stacks, parametersText(reading, t)].filter((part) => part !== '').join('\n\n---\n\n'), range: target };
   }
   const nested = reading.designs.filter((stack) => stack.section.mapping === entry.value);
   if (onKey && nested.length > 0) return { markdown: nested.map((stack) => stackText(stack, t)).join('\n\n---\n\n'), range: target };
@@ -47,6 +49,13 @@ export function hover(analysis: Analysis, offset: number, t: Translate = english
     known.default === undefined ? undefined : t('Default: `{value}`', { value: String(known.default) }),
   ].filter((line) => line !== undefined);
   return text.length === 0 ? undefined : { markdown: [`**${code(entry.key)}**`, ...text].join('\n\n'), range: target };
+}
+
+/** The whole model's parameters, where every layer of its class is understood; nothing otherwise. */
+function parametersText(reading: ConfigReading, t: Translate): string {
+  const parameters = parametersOf(reading);
+  if (!parameters.known) return '';
+  return t('{class}: {count} parameters', { class: code(parameters.className), count: parameters.total.toLocaleString('en') });
 }
 
 function describeFields(owned: readonly OwnedField[], lines: LineIndex, t: Translate): string {

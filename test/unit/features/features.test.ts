@@ -106,6 +106,15 @@ describe('hover', () => {
     match(text, /Default: `true`/);
   });
 
+  it('counts the whole model where its class is named', () => {
+    // Llama 3 8B as its model card has it.
+    const { analysis, offset } = at(
+      'config.json',
+      '{"archi¦tectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": 4096, "intermediate_size": 14336, "num_attention_heads": 32, "num_hidden_layers": 32, "num_key_value_heads": 8, "vocab_size": 128256, "tie_word_embeddings": false}',
+    );
+    match(hover(analysis, offset)?.markdown ?? '', /LlamaForCausalLM`: 8,030,261,248 parameters/);
+  });
+
   it('says nothing where there is nothing to say', () => {
     const text = '{"model_type": "qwen3", "hidden_size": 1024, "num_attention_heads": 16, "my_own": {"note": ¦1}}';
     const { analysis, offset } = at('config.json', text);
