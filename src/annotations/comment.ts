@@ -20,8 +20,9 @@ const placing =
 const alternatives = /\b(?:or|and|vs|either|if|when|instead|else|but|then|otherwise|for|before|depending|unless)\b/i;
 const saysShape = /(?:^|[^\w.])(?:shapes?|shaped|tensor\.shape)(?:\s+(?:is|of|now|becomes|are|will be|should be))?\s*[:=]?\s*$/i;
 const nameLead =
-  /^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(\.shape|\.size\(\))?(?:\s+((?:is|are)(?: of)?(?: shape)?|has shape|of shape|shape|tensor))?\s*([:=]|==)?\s*$/;
-const namesLead = /^([A-Za-z_]\w*(?:\s*(?:,|\/|&|\band\b)\s*[A-Za-z_]\w*){1,5})\s*(?:shapes?|are)?\s*:\s*$/;
+  /^([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)(\.shape|\.size\(\))?(?:\s*:(?=\s+(?:shape|tensor|size)\b))?(?:\s+((?:is|are|has|have|should be)(?: now)?(?: of)?(?: an?)?(?: shape)?|(?:of )?shape(?: is| should be)?|tensor(?: of shape)?))?\s*([:=]|==)?\s*$/;
+const namesLead =
+  /^([A-Za-z_]\w*(?:\s*(?:,|\/|&|\band\b)\s*[A-Za-z_]\w*){1,5})\s*(?:(?:shapes?|are|have)(?:\s+(?:of\s+)?shapes?)?\s*:?|:)\s*$/;
 const labels =
   /^(?:shapes?|sizes?|dims?|dimensions?|tensor|outputs?|results?|returns?|out|now|becomes|reshape|transpose|permute|view|final|to|new|current|note|example|flatten|project|self-attend|attention|becomes|output shape|new shape|final shape|result shape|out shape|shape now|tensor shape|shape of output)$/i;
 
@@ -36,6 +37,8 @@ interface Lead {
 function readLead(text: string, start: number): Lead | undefined {
   const trimmed = text.trim();
   if (trimmed === '') return { names: [], said: false, prose: false };
+  // `3 x (B, T, C)` is three tensors.
+  if (/\d\s*[x×*]\s*$/i.test(trimmed) || /\btimes$/.test(trimmed)) return undefined;
   const label = trimmed.replace(/\s*[:=]$/, '');
   if (labels.test(label)) return { names: [], said: /shape|size/i.test(label), prose: false };
   const single = nameLead.exec(trimmed);
@@ -65,7 +68,7 @@ function readLead(text: string, start: number): Lead | undefined {
     for (const found of several[1].matchAll(/[A-Za-z_]\w*/g)) {
       if (found[0] !== 'and') names.push({ text: found[0], range: range(base + found.index, base + found.index + found[0].length) });
     }
-    return { names, said: /shapes?\s*:$/.test(trimmed), prose: false };
+    return { names, said: /shapes?\s*:?$/.test(trimmed), prose: false };
   }
   if (trimmed.split(/\s+/).length > 14) return undefined;
   const said = saysShape.test(text);
@@ -139,7 +142,7 @@ function groupsOf(text: string, start: number): readonly Group[] {
   return groups;
 }
 
-function contractOf(chain: Chain, names: readonly WrittenName[], place: Range): Contract | undefined {
+function contractOf(chain: Chain, { names, prose }: Lead, place: Range): Contract | undefined {
   const shapes: readonly WrittenShape[] = chain.shapes.map(({ shape }) => shape);
   const to = shapes.at(-1);
   if (to === undefined) return undefined;
@@ -155,6 +158,7 @@ function contractOf(chain: Chain, names: readonly WrittenName[], place: Range): 
     via: shapes.slice(operands, -1),
     to,
     each: false,
+    stated: names.length > 0 ? 'named' : prose ? 'prose' : 'alone',
     range: place,
   };
 }
@@ -190,7 +194,7 @@ export function parseShapeComment(text: string, offset = 0): Contract | undefine
     if (whole === undefined) continue;
     const head = readLead(body.slice(0, skip).replace(/(?:-+>|→|=+>)\s*$/, ''), start);
     if (head === undefined) return undefined;
-    if (isSound(whole, head.said)) return contractOf(whole, head.names, place);
+    if (isSound(whole, head.said)) return contractOf(whole, head, place);
   }
 
   const groups = groupsOf(body, start);
@@ -238,7 +242,7 @@ export function parseShapeComment(text: string, offset = 0): Contract | undefine
     const sure = shape.dims.filter(({ strength }) => strength === 'sure').length;
     if (bare || sure < 2 || shape.dims.some(({ strength }) => strength === 'weak')) return undefined;
   }
-  return contractOf(chain, head.names, range(start, start + end));
+  return contractOf(chain, head, range(start, start + end));
 }
 
 const leadBefore = (body: string, shape: ReadShape, start: number): string => body.slice(0, Math.max(0, shape.shape.range.start - start));

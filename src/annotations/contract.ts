@@ -46,6 +46,11 @@ export interface Contract {
   readonly to: WrittenShape;
   /** True where the text says that the shape is that of each member of a tuple or list. */
   readonly each: boolean;
+  /**
+   * How it was said: `alone`, nothing but the shape; `named`, with the names before it; `prose`, in a sentence, which may speak
+   * of something else than what stands beside it. A name that no variable has makes `named` no better than `prose`.
+   */
+  readonly stated: 'alone' | 'named' | 'prose';
   readonly range: Range;
 }
 

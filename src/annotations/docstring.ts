@@ -202,6 +202,7 @@ function contractOf(text: string, { subject, names, start, end }: Entry, offset:
     via: [],
     to: first.read.shape,
     each: members.test(body.slice(0, first.at)),
+    stated: names.length > 0 ? 'named' : 'alone',
     range: place,
   };
 }

@@ -159,6 +159,8 @@ export function isShape(read: ReadShape, said: boolean): boolean {
     return weak === 0 || sized + count('number') + count('open') > 0;
   }
   if (isValueTuple(texts)) return false;
+  // Letters in alphabetical order are examples: `[A, B, C, D]`.
+  if (texts.includes('A') && texts.includes('B')) return false;
   if (read.separator === 'single') return false;
   if (rank === 1) return sure === 1 && read.bracketed && texts[0] !== 'K';
   const first = texts[0] ?? '';

@@ -58,6 +58,10 @@ const read: readonly (readonly [comment: string, contract: string])[] = [
   ['# sum across heads: [B, S, 1, H] @ [B, S, H, T] -> [B, S, T]', '(B, S, 1, H) * (B, S, H, T) -> (B, S, T)'],
   ['# concatenate along the channel dimension: (batch_size, T, 2 * C)', '(batch_size, T, 2 * C)'],
   ['# keys are of shape (B, T, C)', 'keys: (B, T, C)'],
+  ['# column_ids: shape (batch_size, 64*32)', 'column_ids: (batch_size, 64*32)'],
+  ['# gen_sequence shape is [B, K, S]', 'gen_sequence: (B, K, S)'],
+  ['# sin_emb and cos_emb are (max_h * max_w, dim//2)', 'sin_emb, cos_emb: (max_h * max_w, dim//2)'],
+  ['# x: tensor [bs x sequence_length x num_channels]', 'x: (bs, sequence_length, num_channels)'],
   ['# hidden is torch.Size([2, 7, 768])', 'nothing'],
 ];
 
@@ -116,6 +120,8 @@ const refused: readonly string[] = [
   '# first (batch, time)',
   '# transposed to match the cache shape: [B, T, head_dim]',
   '# (B, T, C]',
+  '# visible keys: [A, B, C, D, E, F]',
+  '# 3 x [batch_size, num_heads, seq_length, head_dim]',
   '# relative positions: [L, L-1, ..., -R]',
 ];
 
@@ -138,6 +144,15 @@ describe('shape comments', () => {
     assert.deepEqual(contract.from[0]?.dims.map(at), ['B', '3 * C']);
     assert.deepEqual(contract.to.dims.map(at), ['B', 'T x C']);
     assert.equal(at(contract.to), '(B, T x C)');
+  });
+
+  it('says how the shape was stated', () => {
+    const stated = (text: string) => parseShapeComment(text)?.stated;
+    assert.equal(stated('# (B, T, C)'), 'alone');
+    assert.equal(stated('# Shape: (B, T, C)'), 'alone');
+    assert.equal(stated('# -> (B, T, C)'), 'alone');
+    assert.equal(stated('# x: (B, T, C)'), 'named');
+    assert.equal(stated('# token embeddings of shape (B, T, C)'), 'prose');
   });
 
   it('gives dims under the names of the code', () => {
