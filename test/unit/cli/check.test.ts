@@ -148,9 +148,9 @@ describe('headwise check', function () {
     assert.deepEqual({ ...related, message: '' }, { file: 'config.json', line: 3, column: 4, endLine: 3, endColumn: 15, message: '' });
     const [fix] = finding.fixes;
     assert.deepEqual(Object.keys(fix ?? {}), ['title', 'safe', 'edits']);
-    const heads = /^Use (\d+) heads$/.exec(fix?.title ?? '')?.[1];
-    assert.ok(770 % Number(heads) === 0, fix?.title);
-    assert.deepEqual(fix?.edits, [{ line: 4, column: 26, endLine: 4, endColumn: 28, newText: heads }]);
+    const width = /^Use hidden_size (\d+)$/.exec(fix?.title ?? '')?.[1];
+    assert.ok(width !== undefined && Number(width) % 12 === 0, fix?.title);
+    assert.deepEqual(fix?.edits, [{ line: 3, column: 18, endLine: 3, endColumn: 21, newText: width }]);
   });
 
   it('prints GitHub workflow commands, escaped', async () => {
@@ -396,9 +396,9 @@ describe('headwise check', function () {
       assert.equal(readFileSync(join(cwd, 'c.json'), 'utf8'), badConfig);
       assert.equal((await check({ cwd }, '--fix', '--unsafe-fixes')).status, 0);
       const changed = readFileSync(join(cwd, 'c.json'), 'utf8');
-      const heads = /_heads": (\d+),/.exec(changed)?.[1] ?? '';
-      assert.ok(770 % Number(heads) === 0, changed);
-      assert.equal(changed, badConfig.replace('12,', `${heads},`));
+      const width = /_size": (\d+),/.exec(changed)?.[1] ?? '';
+      assert.ok(width !== '770' && Number(width) % 12 === 0, changed);
+      assert.equal(changed, badConfig.replace('770,', `${width},`));
     });
 
     it('shows with --diff what it would do, as a patch that applies', async () => {
