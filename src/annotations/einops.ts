@@ -87,7 +87,7 @@ const namesOf = (side: readonly EinopsGroup[]): ReadonlySet<string> =>
 
 /**
  * What einops itself refuses, whatever the tensor: an axis twice on one side, an axis on one side only where the operation
- * does not allow it, numbers other than 1 outside `repeat`'s result. `sizes` names the axes given as keyword arguments.
+ * does not allow it, numbers other than 1 in `rearrange`. `sizes` names the axes given as keyword arguments.
  */
 export function checkEinops(
   pattern: EinopsPattern,
@@ -108,7 +108,7 @@ export function checkEinops(
         report(axis, `${axis.text} occurs twice on one side`);
       }
       seen.add(axis.text);
-      if (axis.kind === 'number' && axis.text !== '1' && !(operation === 'repeat' && side === output)) {
+      if (axis.kind === 'number' && axis.text !== '1' && operation === 'rearrange') {
         report(axis, `${axis.text} cannot stand for an axis: only 1 can`);
       }
     }

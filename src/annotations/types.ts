@@ -20,7 +20,7 @@ const dtypes =
 /**
  * The axes of a jaxtyping string: sizes parted by spaces, `n+1`, `*batch`, `...`, `_`, `#d` (this size or 1), `?n` (differs
  * per leaf: unknown), `rows=4`, `{expr}` (known only when the code runs: unknown). `offset` is that of the text's first
- * character. Undefined where jaxtyping itself would refuse the text. Linear in the text.
+ * character. Undefined where jaxtyping itself would refuse the text, or an expression cannot be read. Linear in the text.
  */
 export function parseJaxtypingAxes(text: string, offset = 0): WrittenShape | undefined {
   if (text.length > maxLength) return undefined;
@@ -47,10 +47,11 @@ function jaxtypingAxis(text: string, start: number): WrittenDim | undefined {
     return { kind: 'rest', text, range: place, ...(isName && !has('_') ? { label: body } : {}) };
   }
   if (body === '') return modifiers === '_' ? { kind: 'unknown', text, range: place, ...named } : undefined;
+  if (has('_') && has('#')) return undefined;
   if (has('_') || has('?')) return isName ? { kind: 'unknown', text, range: place } : undefined;
   if (/^[^{}]*(?:\{[^{}]*\}[^{}]*)+$/.test(body)) return { kind: 'unknown', text, range: place, ...named };
   const parsed = parseDim(body, (name) => rigid(name));
-  if (!parsed.ok || body.includes('?')) return undefined;
+  if (!parsed.ok || body.includes('?') || (parsed.dim.constant ?? 0) < 0) return undefined;
   return { kind: 'size', text: body, range: place, ...named, ...(has('#') ? { broadcast: true } : {}) };
 }
 

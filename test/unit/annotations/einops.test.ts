@@ -28,13 +28,14 @@ describe('einops patterns', () => {
     }
   });
 
-  // What einops 0.8 accepts and raises, by its own error messages.
+  // Both lists were run through einops 0.8.2.
   it('accepts what einops accepts', () => {
     assert.deepEqual(problems('b t (h d) -> b h t d', 'rearrange', 'h'), []);
     assert.deepEqual(problems('() n d -> b n d', 'repeat', 'b'), []);
     assert.deepEqual(problems('b n -> b n 3', 'repeat'), []);
     assert.deepEqual(problems('b ... d -> b (...) d', 'rearrange'), []);
     assert.deepEqual(problems('b n d -> b d', 'reduce'), []);
+    assert.deepEqual(problems('b 2 -> b', 'reduce'), []);
     assert.deepEqual(problems('b h i d, b h j d -> b h i j', 'einsum'), []);
     assert.deepEqual(problems('i i -> i', 'einsum'), []);
   });
@@ -46,6 +47,7 @@ describe('einops patterns', () => {
     assert.deepEqual(problems('b 2 -> b', 'rearrange'), ['2: 2 cannot stand for an axis: only 1 can']);
     assert.deepEqual(problems('b t -> b t d', 'repeat'), ['d: d is new, and its size is not given']);
     assert.deepEqual(problems('b t -> b t d', 'reduce'), ['d: d does not occur on the left']);
+    assert.deepEqual(problems('b t -> b', 'repeat'), ['t: t does not occur on the right']);
     assert.deepEqual(problems('b ... -> b', 'rearrange'), ['...: ... does not occur on the right']);
   });
 
