@@ -181,6 +181,7 @@ export function isShape(read: ReadShape, said: boolean): boolean {
   if (weak > 0)
     return (sure >= 2 && sure > weak) || (weak === 1 && sure === 1 && rank >= 3 && /^(?:B|bs|bsz|batch|batch_size)$/.test(first));
   if (sure >= 2) return true;
+  if (sure === 1 && rank >= 4 && read.dims[0]?.strength === 'sure') return true;
   if (sure === 1)
     return (
       rank >= 2 &&

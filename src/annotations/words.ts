@@ -41,7 +41,7 @@ export function strengthOf(name: string): Strength {
   if (axisWords.has(lower)) return 'sure';
   if (neverWords.has(lower)) return 'never';
   if (sizePrefix.test(lower) || sizeSuffix.test(lower)) return 'sure';
-  if (/^[a-z]+_[hw]$/.test(plain)) return 'letter';
+  if (/^(?:[a-z]+_[hw]|[a-z]_[a-z])$/.test(plain)) return 'letter';
   if (/^(?:[A-Z][a-z]|[A-Z]{2}|[a-z][0-9]|[a-z]{2})$/.test(plain)) return 'other';
   return 'weak';
 }
@@ -54,8 +54,8 @@ export const isSizePhrase = (words: readonly string[]): boolean =>
 
 /** Tuples of plain values whose members look like axes: an image size, a key and its value, a colour. */
 const valueTuples =
-  set(`h,w w,h height,width width,height h,w,c k,v q,k q,k,v b,h a,b a,b,c i,j i,j,k m,n n,m r,g,b l,r t,h,w d,h,w num_frames,height,width
-  t,height,width c,a channel,height channels,height width,channels heads,dim hidden,heads start,length n,n
+  set(`h,w w,h height,width width,height h,w,c k,v q,k q,k,v b,h a,b a,b,c i,j i,j,k r,g,b l,r t,h,w d,h,w num_frames,height,width
+  t,height,width c,a channel,height channels,height width,channels heads,dim hidden,heads start,length
   batch,head batch,heads h,h w,w length,width f,h,w s,h,w kh,kw ph,pw nh,nw target_h,target_w patch_h,patch_w`);
 
 export const isValueTuple = (names: readonly string[]): boolean => valueTuples.has(names.join(',').toLowerCase());
