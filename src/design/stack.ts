@@ -260,6 +260,8 @@ export class StackReader {
       if (written !== undefined) return written;
     }
     if (heads === undefined) return undefined;
+    // A list of mappings describes the layers one by one; what the top leaves out is said there.
+    if (this.#custom && describesLayers(section)) return undefined;
     return derived(heads.value, 'queryHeads');
   }
 
@@ -671,6 +673,16 @@ export class StackReader {
     }
     return undefined;
   }
+}
+
+/** `block_configs: [{attention: ..., ffn: ...}, ...]`: each layer has a mapping of its own. */
+function describesLayers(section: Section): boolean {
+  for (const name of section.names) {
+    const node = section.entry(name)?.value;
+    const first = node?.kind === 'sequence' ? node.items[0] : undefined;
+    if (first?.kind === 'mapping' && first.entries.some(({ key }) => /attention|attn|mixer|ffn|mlp|heads/.test(key))) return true;
+  }
+  return false;
 }
 
 const none: ReadonlySet<string> = new Set();

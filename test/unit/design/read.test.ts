@@ -164,6 +164,11 @@ const configs: readonly { readonly what: string; readonly path?: string; readonl
     expect: [{ hiddenSize: 512, queryHeads: 8, headDim: 64, layers: 12, intermediateSize: 2048 }],
   },
   {
+    what: 'layers described one by one: KV heads are not guessed',
+    text: '{"model_type": "deci", "auto_map": {"AutoConfig": "x.Y"}, "hidden_size": 8192, "num_attention_heads": 64, "num_key_value_heads": null, "num_hidden_layers": 80, "block_configs": [{"attention": {"n_heads_in_group": 8}, "ffn": {"ffn_mult": 5.25}}]}',
+    expect: [{ hiddenSize: 8192, queryHeads: 64, keyValueHeads: undefined }],
+  },
+  {
     what: 'maxtext',
     path: 'llama2-70b.yml',
     text: 'base_emb_dim: 8192\nbase_num_query_heads: 64\nbase_num_kv_heads: 8\nbase_mlp_dim: 28672\nbase_num_decoder_layers: 80\nhead_dim: 128\nmlp_activations: ["silu","linear"]\n',
