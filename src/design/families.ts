@@ -81,6 +81,10 @@ function parseFamily(modelType: string): Family | undefined {
   };
 }
 
+/** Other names under which a family's field may be written. */
+export const aliasesOf = (family: Family, field: string): readonly string[] =>
+  Object.entries(family.aliases).flatMap(([alias, target]) => (target === field ? [alias] : []));
+
 let typeByArchitecture: Map<string, string> | undefined;
 
 /** Model type of an architecture name, by the class prefix it shares with the config: `LlamaForCausalLM` -> `llama`. */

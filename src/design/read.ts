@@ -1,7 +1,6 @@
-import { isMapping, type MappingNode, type ParsedConfig } from '../syntax/node.ts';
+import { isMapping, type ParsedConfig } from '../syntax/node.ts';
 import type { ConfigReading, DesignRole, TransformerDesign } from './design.ts';
 import { affixes, collectSections, evidence, familyFor, isOtherKindOfFile, type ReadOptions } from './detect.ts';
-
 import { declaredType, dialectOf } from './dialects.ts';
 import { type Family, familyOf } from './families.ts';
 import { joinPath } from './fields.ts';
@@ -31,16 +30,14 @@ export function readDesign(parsed: ParsedConfig, options: ReadOptions = {}): Con
     hasDefaults: parsed.format === 'json' || rootSection.has('architectures') || rootSection.has('transformers_version'),
   };
   const designs: TransformerDesign[] = [];
-  const taken: MappingNode[] = [];
+  const taken: Section[] = [];
   for (const section of sections) {
-    // What lies inside a stack that was read belongs to it, except nested configs of other towers.
-    const parent = sections.find(
-      (other) => other !== section && taken.includes(other.mapping) && section.path.startsWith(other.path === '' ? '' : `${other.path}.`),
-    );
-    if (parent !== undefined && /(^|\.)layers?\.|blocks?\./.test(section.path)) continue;
+    // A layer's mapping inside a stack that was read belongs to it.
+    const isInside = (other: Section): boolean => other !== section && (other.path === '' || section.path.startsWith(`${other.path}.`));
+    if (/(^|\.)layers?\.|blocks?\./.test(section.path) && taken.some(isInside)) continue;
     const found = readStacks(section, familyFor(section, rootSection, sections, options), file);
     if (found.length === 0) continue;
-    taken.push(section.mapping);
+    taken.push(section);
     designs.push(...found);
   }
   // A joint embedding's width beside the towers is no stack.

@@ -2,7 +2,7 @@ import { type ConfigNode, isScalar, isSequence } from '../syntax/node.ts';
 import type { DesignRole, Field, TransformerDesign } from './design.ts';
 import { evidence, isLibraryConfig } from './detect.ts';
 import { declaredType, gatedOf, isClipTower, isFourfold, isGatedName, isGptNeoX, isOpenLm, moshiGate } from './dialects.ts';
-import type { Family } from './families.ts';
+import { aliasesOf, type Family } from './families.ts';
 import { deriveHeadDim, type Fields, joinPath } from './fields.ts';
 import { type SizeFormula, sizeFormulas } from './formulas.ts';
 import { type LexiconConcept, lexicon, notAttention } from './lexicon.ts';
@@ -50,11 +50,7 @@ export class StackReader {
     const main = ['hiddenSize', 'queryHeads', 'layers', 'intermediateSize', 'encoder.layers', 'decoder.layers', 'keyValueHeads', 'headDim'];
     const keys = main.map((concept) => family.keys[concept]).filter((key): key is string => key !== undefined);
     if (keys.length === 0) return false;
-    const aliases = Object.entries(family.aliases)
-      .filter(([, target]) => keys.includes(target))
-      .map(([alias]) => alias);
-    const present = [...keys, ...aliases].filter((key) => this.#section.has(key)).length;
-    if (present > 0) return true;
+    if (keys.some((key) => [key, ...aliasesOf(family, key)].some((name) => this.#section.has(name)))) return true;
     if (this.#custom) return false;
     // Nothing of its sizes is written: all are the family's defaults, unless other names hold them.
     return !(['hiddenSize', 'queryHeads', 'layers'] as const).some((concept) =>
@@ -110,12 +106,7 @@ export class StackReader {
   #byFamily(concept: string, family: Family): Field<number> | 'unknown' | undefined {
     const key = family.keys[concept];
     if (key === undefined) return undefined;
-    const names = [
-      key,
-      ...Object.entries(family.aliases)
-        .filter(([, target]) => target === key)
-        .map(([alias]) => alias),
-    ];
+    const names = [key, ...aliasesOf(family, key)];
     for (const name of names) {
       const found = this.#section.lookup(name);
       if (found.state === 'absent' || found.state === 'null') continue;
@@ -436,7 +427,7 @@ export class StackReader {
       const written = this.#written(key);
       by ??= written;
       if (written !== undefined) return written.value;
-      const alias = Object.entries(this.#family?.aliases ?? {}).find(([name, target]) => target === key && this.#section.has(name))?.[0];
+      const alias = this.#family === undefined ? undefined : aliasesOf(this.#family, key).find((name) => this.#section.has(name));
       if (alias !== undefined) return this.#section.number(alias);
       const fallback = this.#custom || this.#section.lookup(key).state === 'unknown' ? undefined : this.#family?.fields.get(key);
       return typeof fallback === 'number' ? fallback : undefined;

@@ -20,7 +20,7 @@ export function runRules(reading: ConfigReading, settings: RuleSettings): Findin
     if (rule.checkDesign !== undefined) for (const design of reading.designs) rule.checkDesign(design, context);
   }
   findings.sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end || (a.code < b.code ? -1 : a.code > b.code ? 1 : 0));
-  // Stacks that share a key (an encoder and a decoder of one width) say the same of it.
+  // Stacks that share a key (an encoder and a decoder of one width, instances of a class with its defaults) say the same of it.
   const seen = new Set<string>();
   return findings.filter(({ code, message, range }) => {
     const key = `${code} ${range.start} ${range.end} ${message}`;

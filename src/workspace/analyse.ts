@@ -45,21 +45,12 @@ export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   const read = readDesign(parsed, { family: familyOf(input.path, settings) });
   const checkpoint = read !== undefined && read.designs.length > 0 ? input.checkpoint?.() : undefined;
   const reading = read === undefined || checkpoint === undefined ? read : { ...read, checkpoint };
-  const findings = reading === undefined ? [] : filterFindings(once(runRules(reading, settings)), parsed, input.path, settings);
+  const findings = reading === undefined ? [] : filterFindings(runRules(reading, settings), parsed, input.path, settings);
   return { parsed, reading, findings };
 }
 
 function parseAny(input: AnalysisInput): ParsedConfig {
   return input.python !== undefined && needsPython(input) ? input.python(input.text, input.path) : parseConfig(input.text, input);
-}
-
-/** What several stacks inherit from one place is said once: a class's defaults, in each of its instances. */
-function once(findings: readonly Finding[]): readonly Finding[] {
-  const said = new Set<string>();
-  return findings.filter(({ code, message, range }) => {
-    const key = `${code} ${range.start} ${range.end} ${message}`;
-    return !said.has(key) && said.add(key);
-  });
 }
 
 const notRead = (input: AnalysisInput): Analysis => ({

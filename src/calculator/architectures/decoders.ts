@@ -324,6 +324,22 @@ function transformer(o: {
   return { body, usual, heads: { ...heads, ForTokenClassification, ...o.heads } };
 }
 
+/** GPT-J and CodeGen: one norm before attention and FFN that run side by side, and a biased head. They differ in the projections. */
+const parallelNorm = (projections: (s: Scope, hidden: number) => void): Architecture =>
+  transformer({
+    hidden: 'n_embd',
+    layers: 'n_layer',
+    embeddings: (s, c) => s.embedding('wte', vocabularyOf(c), c.int('n_embd')),
+    block: (s, c) => {
+      const hidden = c.int('n_embd');
+      s.layerNorm('ln_1', hidden);
+      projections(s, hidden);
+      plainFfn(s.at('mlp'), ['fc_in', 'fc_out'], hidden, c.maybe('n_inner') ?? 4 * hidden);
+    },
+    finalNorm: 'ln_f',
+    head: (s, c) => s.head('lm_head', vocabularyOf(c), c.int('n_embd'), tied(c), true),
+  });
+
 const wordsAndPositions =
   (positions: string): Layout =>
   (s, c) => {
@@ -587,16 +603,7 @@ export const decoders: Architectures = {
       biased(s, c, index);
       s.weight('sinks', [c.int('num_attention_heads')]);
     },
-    // Its experts keep weights as [experts, in, out], with biases.
-    ffn: (s, c) => {
-      const experts = c.int('num_local_experts');
-      const inner = c.int('intermediate_size');
-      s.linear('router', experts, hiddenOf(c), true);
-      s.weight('experts.gate_up_proj', [experts, hiddenOf(c), 2 * inner]);
-      s.weight('experts.gate_up_proj_bias', [experts, 2 * inner]);
-      s.weight('experts.down_proj', [experts, inner, hiddenOf(c)]);
-      s.weight('experts.down_proj_bias', [experts, hiddenOf(c)]);
-    },
+    ffn: biasedExperts,
   }),
   granitemoe: decoder({ ffnName: 'block_sparse_moe', ffn: localExperts({ router: 'router' }) }),
   granitemoeshared: decoder({ ffnName: '', ffn: graniteShared }),
@@ -709,32 +716,12 @@ export const decoders: Architectures = {
     },
     finalNorm: 'ln_f',
   }),
-  gptj: transformer({
-    hidden: 'n_embd',
-    layers: 'n_layer',
-    embeddings: (s, c) => s.embedding('wte', vocabularyOf(c), c.int('n_embd')),
-    block: (s, c) => {
-      const hidden = c.int('n_embd');
-      s.layerNorm('ln_1', hidden);
-      for (const name of ['k_proj', 'v_proj', 'q_proj', 'out_proj']) s.linear(`attn.${name}`, hidden, hidden);
-      plainFfn(s.at('mlp'), ['fc_in', 'fc_out'], hidden, c.maybe('n_inner') ?? 4 * hidden);
-    },
-    finalNorm: 'ln_f',
-    head: (s, c) => s.head('lm_head', vocabularyOf(c), c.int('n_embd'), tied(c), true),
+  gptj: parallelNorm((s, hidden) => {
+    for (const name of ['k_proj', 'v_proj', 'q_proj', 'out_proj']) s.linear(`attn.${name}`, hidden, hidden);
   }),
-  codegen: transformer({
-    hidden: 'n_embd',
-    layers: 'n_layer',
-    embeddings: (s, c) => s.embedding('wte', vocabularyOf(c), c.int('n_embd')),
-    block: (s, c) => {
-      const hidden = c.int('n_embd');
-      s.layerNorm('ln_1', hidden);
-      s.linear('attn.qkv_proj', 3 * hidden, hidden);
-      s.linear('attn.out_proj', hidden, hidden);
-      plainFfn(s.at('mlp'), ['fc_in', 'fc_out'], hidden, c.maybe('n_inner') ?? 4 * hidden);
-    },
-    finalNorm: 'ln_f',
-    head: (s, c) => s.head('lm_head', vocabularyOf(c), c.int('n_embd'), tied(c), true),
+  codegen: parallelNorm((s, hidden) => {
+    s.linear('attn.qkv_proj', 3 * hidden, hidden);
+    s.linear('attn.out_proj', hidden, hidden);
   }),
   bloom: transformer({
     hidden: 'hidden_size',
@@ -944,6 +931,17 @@ function cohereMoe(s: Scope, c: Settings, index: number): void {
 function sparseLatent(s: Scope, c: Settings): void {
   latentAttention(s, c);
   indexer(s.at('indexer'), c);
+}
+
+/** GPT-OSS's experts: weights as [experts, in, out], with biases (modeling_gpt_oss.py, GptOssExperts). */
+export function biasedExperts(s: Scope, c: Settings): void {
+  const experts = c.int('num_local_experts');
+  const inner = c.int('intermediate_size');
+  s.linear('router', experts, hiddenOf(c), true);
+  s.weight('experts.gate_up_proj', [experts, hiddenOf(c), 2 * inner]);
+  s.weight('experts.gate_up_proj_bias', [experts, 2 * inner]);
+  s.weight('experts.down_proj', [experts, inner, hiddenOf(c)]);
+  s.weight('experts.down_proj_bias', [experts, hiddenOf(c)]);
 }
 
 function ernieMoe(s: Scope, c: Settings, index: number): void {

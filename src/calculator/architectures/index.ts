@@ -31,5 +31,3 @@ const all: readonly Architectures[] = [...parts, composites(parts)];
 
 /** How a model type is laid out; undefined where it is not described. */
 export const architectureOf = (modelType: string): Architecture | undefined => architectureIn(all, modelType);
-
-export const modelledTypes = (): readonly string[] => all.flatMap((group) => Object.keys(group));

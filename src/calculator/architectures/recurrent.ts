@@ -1,7 +1,7 @@
 import { normaliseName } from '../../design/section.ts';
 import { type Architecture, type Architectures, type Layout, tied } from './architecture.ts';
 import { attention, gatedFfn, type Heads, headsOf, latentAttention, mixture } from './blocks.ts';
-import { decoder, headsFor, hiddenOf, layersOf, layerType, plainMlp, vocabularyOf } from './decoders.ts';
+import { biasedExperts, decoder, headsFor, hiddenOf, layersOf, layerType, plainMlp, vocabularyOf } from './decoders.ts';
 import { bertLayer, encoder, tables } from './encoders.ts';
 import type { Settings } from './settings.ts';
 import { NotModelled, type Scope } from './sheet.ts';
@@ -232,15 +232,7 @@ const privacyFilter = decoder({
     attention(s, c, { qkv: bias, out: bias });
     s.weight('sinks', [c.int('num_attention_heads')]);
   },
-  ffn: (s, c) => {
-    const experts = c.int('num_local_experts');
-    const inner = c.int('intermediate_size');
-    s.linear('router', experts, hiddenOf(c), true);
-    s.weight('experts.gate_up_proj', [experts, hiddenOf(c), 2 * inner]);
-    s.weight('experts.gate_up_proj_bias', [experts, 2 * inner]);
-    s.weight('experts.down_proj', [experts, inner, hiddenOf(c)]);
-    s.weight('experts.down_proj_bias', [experts, hiddenOf(c)]);
-  },
+  ffn: biasedExperts,
 });
 
 /** FSMT (Ng et al. 2019): two vocabularies, learned nothing of positions but a table that is kept. */

@@ -1,3 +1,4 @@
+import { aliasesOf } from '../../design/families.ts';
 import { isFirstOfMapping } from '../positions/rope.ts';
 import { defineRule } from '../rule.ts';
 import { mentionedKeys } from './mentionedKeys.generated.ts';
@@ -64,7 +65,7 @@ export const ignoredKey = defineRule({
         }
         continue;
       }
-      const names = [own, ...Object.keys(knowledge.aliases).filter((alias) => knowledge.aliases[alias] === own)];
+      const names = [own, ...aliasesOf(knowledge, own)];
       const written = names.find((name) => section.lookup(name).state === 'value');
       if (written !== undefined) {
         const real = section.number(written);
