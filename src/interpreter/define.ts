@@ -1,0 +1,157 @@
+import { number } from '../dims/dim.ts';
+import type { Dim } from '../dims/dim.ts';
+import type { ViewDim } from '../dims/reshape.ts';
+import { unknownDim } from '../dims/dim.ts';
+import { bool, dict, dimOf, float, int, none, numberOf, text, tuple } from './make.ts';
+import type { Call, Machine, Operation, OperationTable, Signature, SignatureParameter } from './operation.ts';
+import type { Site, TensorValue, Value } from './value.ts';
+
+/** One operation: its signature without brackets, and what it does. */
+export type OperationEntry = readonly [signature: string, run: (call: Call, machine: Machine) => Value];
+
+/** A table from `'name otherName'` to operations. */
+export function operations(entries: Readonly<Record<string, OperationEntry>>): OperationTable {
+  const table = new Map<string, Operation>();
+  for (const [names, [signature, run]] of Object.entries(entries)) {
+    const operation: Operation = { signature: parseSignature(signature), run };
+    for (const name of names.split(/\s+/)) if (name !== '') table.set(name, operation);
+  }
+  return table;
+}
+
+/** Reads `input, dim=0, *sizes, keepdim=False, **kwargs`. A bare `*` makes what follows keyword-only. */
+export function parseSignature(signature: string): Signature {
+  const parameters: SignatureParameter[] = [];
+  let keywordOnly = false;
+  for (const part of signature.split(/,(?![^(]*\))/).map((each) => each.trim())) {
+    if (part === '' || part === '/') continue;
+    if (part === '*') keywordOnly = true;
+    else if (part.startsWith('**')) parameters.push({ name: part.slice(2), kind: 'kwargs', default: undefined });
+    else if (part.startsWith('*')) {
+      parameters.push({ name: part.slice(1), kind: 'args', default: undefined });
+      keywordOnly = true;
+    } else {
+      const [name = '', written] = part.split('=').map((each) => each.trim());
+      const value = written === undefined ? undefined : constant(written);
+      parameters.push({ name, kind: keywordOnly ? 'keyword' : 'positional', default: value });
+    }
+  }
+  return parameters;
+}
+
+function constant(written: string): Value {
+  if (written === 'None') return none;
+  if (written === 'True' || written === 'False') return bool(written === 'True');
+  if (/^-?\d+$/.test(written)) return int(Number(written));
+  if (/^-?[\d.]+(?:e-?\d+)?$/.test(written)) return float(Number(written));
+  if (/^\(.*\)$/.test(written)) {
+    const inner = written.slice(1, -1);
+    return tuple(inner.split(',').flatMap((each) => (each.trim() === '' ? [] : [constant(each.trim())])));
+  }
+  return text(written.replace(/^['"]|['"]$/g, ''));
+}
+
+/** How arguments failed to fit a signature. */
+export interface BindingProblem {
+  readonly message: string;
+}
+
+/** Binds arguments to a signature by Python's rules. With `openArguments`, others may have been given that are not known. */
+export function bindArguments(
+  signature: Signature,
+  positional: readonly Value[],
+  keywords: ReadonlyMap<string, Value>,
+  openArguments = false,
+): { readonly bound: ReadonlyMap<string, Value>; readonly given: ReadonlySet<string>; readonly problem: BindingProblem | undefined } {
+  const bound = new Map<string, Value>();
+  const given = new Set<string>();
+  let problem: BindingProblem | undefined;
+  let next = 0;
+  const rest = new Map(keywords);
+  for (const parameter of signature) {
+    if (parameter.kind === 'args') {
+      bound.set(parameter.name, tuple(positional.slice(next), openArguments ? Math.max(positional.length - next, 0) : undefined));
+      next = positional.length;
+    } else if (parameter.kind === 'kwargs') continue;
+    else {
+      const byPosition = parameter.kind === 'positional' && next < positional.length ? positional[next++] : undefined;
+      const value = byPosition ?? rest.get(parameter.name);
+      if (byPosition === undefined) rest.delete(parameter.name);
+      if (value !== undefined) given.add(parameter.name);
+      if (value !== undefined) bound.set(parameter.name, value);
+      else if (parameter.default !== undefined) bound.set(parameter.name, parameter.default);
+      else {
+        bound.set(parameter.name, { kind: 'unknown', reason: `${parameter.name} was not given` });
+        if (!openArguments) problem ??= { message: `missing argument ${parameter.name}` };
+      }
+    }
+  }
+  const catchAll = signature.find(({ kind }) => kind === 'kwargs');
+  if (catchAll !== undefined) bound.set(catchAll.name, dict([...rest].map(([key, value]) => [text(key), value] as const)));
+  if (next < positional.length) problem ??= { message: `${positional.length} positional arguments where ${next} are taken` };
+  return { bound, given, problem };
+}
+
+/** A call of an operation with its arguments bound. */
+export function makeCall(name: string, bound: ReadonlyMap<string, Value>, given: ReadonlySet<string>, site: Site | undefined): Call {
+  const value = (key: string): Value => bound.get(key) ?? none;
+  const list = (key: string): readonly Value[] | undefined => {
+    const found = value(key);
+    if (found.kind === 'tuple') {
+      const [only] = found.items;
+      // `x.view(sizes)` and `x.view(*sizes)` are the same.
+      if (found.items.length === 1 && found.ellipsis === undefined && only !== undefined) {
+        if (only.kind === 'tuple') return only.ellipsis === undefined ? only.items : undefined;
+        if (only.kind === 'list') return only.open || only.repeat !== undefined ? undefined : only.items;
+      }
+      return found.ellipsis === undefined ? found.items : undefined;
+    }
+    if (found.kind === 'list') return found.open || found.repeat !== undefined ? undefined : found.items;
+    return undefined;
+  };
+  const size = (item: Value): ViewDim => {
+    const dim: Dim | undefined = dimOf(item);
+    if (dim === undefined) return unknownDim('not a known whole number');
+    return dim.constant === -1 ? 'infer' : dim;
+  };
+  return {
+    name,
+    arguments: bound,
+    site,
+    value,
+    given: (key) => given.has(key),
+    tensor: (key) => asTensor(value(key)),
+    dim: (key) => dimOf(value(key)),
+    number: (key) => numberOf(value(key)),
+    boolean: (key) => {
+      const found = value(key);
+      return found.kind === 'bool' ? found.value : found.kind === 'none' ? false : undefined;
+    },
+    text: (key) => {
+      const found = value(key);
+      return found.kind === 'string' ? found.value : undefined;
+    },
+    isNone: (key) => value(key).kind === 'none',
+    list,
+    tensors: (key) => {
+      const items = list(key)?.map(asTensor);
+      return items === undefined || items.includes(undefined) ? undefined : (items as TensorValue[]);
+    },
+    sizes: (key) => {
+      const found = value(key);
+      return found.kind === 'int' || found.kind === 'unknown' ? [size(found)] : list(key)?.map(size);
+    },
+    numbers: (key) => {
+      const found = value(key);
+      const one = numberOf(found);
+      if (one !== undefined) return [one];
+      const items = list(key)?.map(numberOf);
+      return items === undefined || items.includes(undefined) ? undefined : (items as number[]);
+    },
+  };
+}
+
+const asTensor = (value: Value): TensorValue | undefined => (value.kind === 'tensor' ? value : undefined);
+
+/** A whole number as a value. */
+export const whole = (value: number): Value => int(number(value));

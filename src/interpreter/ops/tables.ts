@@ -1,0 +1,28 @@
+import type { Operation, OperationTable } from '../operation.ts';
+
+const tables: readonly OperationTable[] = [];
+
+/** The operation of this qualified name in any library's table. */
+export function operationNamed(name: string): Operation | undefined {
+  for (const table of tables) {
+    const found = table.get(name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+/** True when a table holds `prefix.something`: then `prefix` is a module. */
+export const isNamespace = (prefix: string): boolean => namespaces().has(prefix);
+
+let known: ReadonlySet<string> | undefined;
+function namespaces(): ReadonlySet<string> {
+  if (known !== undefined) return known;
+  const found = new Set<string>();
+  for (const table of tables) {
+    for (const name of table.keys()) {
+      for (let at = name.lastIndexOf('.'); at > 0; at = name.lastIndexOf('.', at - 1)) found.add(name.slice(0, at));
+    }
+  }
+  known = found;
+  return known;
+}
