@@ -1,7 +1,6 @@
-import { number } from '../dims/dim.ts';
 import type { Dim } from '../dims/dim.ts';
+import { number, unknownDim } from '../dims/dim.ts';
 import type { ViewDim } from '../dims/reshape.ts';
-import { unknownDim } from '../dims/dim.ts';
 import { bool, dict, dimOf, float, int, none, numberOf, text, tuple } from './make.ts';
 import type { Call, Machine, Operation, OperationTable, Signature, SignatureParameter } from './operation.ts';
 import type { Site, TensorValue, Value } from './value.ts';
@@ -19,7 +18,10 @@ export function operations(entries: Readonly<Record<string, OperationEntry>>): O
   return table;
 }
 
-/** Reads `input, dim=0, *sizes, keepdim=False, **kwargs`. A bare `*` makes what follows keyword-only. */
+/**
+ * Reads `input, dim|axis=0, *sizes, keepdim=False, **kwargs`. A bare `*` makes what follows keyword-only; names after `|` are taken as
+ * keywords for the first.
+ */
 export function parseSignature(signature: string): Signature {
   const parameters: SignatureParameter[] = [];
   let keywordOnly = false;
@@ -28,12 +30,14 @@ export function parseSignature(signature: string): Signature {
     if (part === '*') keywordOnly = true;
     else if (part.startsWith('**')) parameters.push({ name: part.slice(2), kind: 'kwargs', default: undefined });
     else if (part.startsWith('*')) {
-      parameters.push({ name: part.slice(1), kind: 'args', default: undefined });
+      const [name = '', ...aliases] = part.slice(1).split('|');
+      parameters.push({ name, aliases, kind: 'args', default: undefined });
       keywordOnly = true;
     } else {
-      const [name = '', written] = part.split('=').map((each) => each.trim());
+      const [names = '', written] = part.split('=').map((each) => each.trim());
+      const [name = '', ...aliases] = names.split('|');
       const value = written === undefined ? undefined : constant(written);
-      parameters.push({ name, kind: keywordOnly ? 'keyword' : 'positional', default: value });
+      parameters.push({ name, aliases, kind: keywordOnly ? 'keyword' : 'positional', default: value });
     }
   }
   return parameters;
@@ -68,15 +72,24 @@ export function bindArguments(
   let problem: BindingProblem | undefined;
   let next = 0;
   const rest = new Map(keywords);
+  const keyword = ({ name, aliases = [] }: SignatureParameter): Value | undefined => {
+    const found = [name, ...aliases].find((each) => rest.has(each));
+    const value = found === undefined ? undefined : rest.get(found);
+    if (found !== undefined) rest.delete(found);
+    return value;
+  };
   for (const parameter of signature) {
     if (parameter.kind === 'args') {
-      bound.set(parameter.name, tuple(positional.slice(next), openArguments ? Math.max(positional.length - next, 0) : undefined));
+      // `x.permute(dims=(0, 2, 1))` names what `x.permute(0, 2, 1)` collects.
+      const named = next >= positional.length && !openArguments ? keyword(parameter) : undefined;
+      const collected = named === undefined ? positional.slice(next) : [named];
+      bound.set(parameter.name, tuple(collected, openArguments ? Math.max(positional.length - next, 0) : undefined));
+      if (collected.length > 0) given.add(parameter.name);
       next = positional.length;
     } else if (parameter.kind === 'kwargs') continue;
     else {
       const byPosition = parameter.kind === 'positional' && next < positional.length ? positional[next++] : undefined;
-      const value = byPosition ?? rest.get(parameter.name);
-      if (byPosition === undefined) rest.delete(parameter.name);
+      const value = byPosition ?? keyword(parameter);
       if (value !== undefined) given.add(parameter.name);
       if (value !== undefined) bound.set(parameter.name, value);
       else if (parameter.default !== undefined) bound.set(parameter.name, parameter.default);

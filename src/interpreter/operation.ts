@@ -15,9 +15,10 @@
  * A method of tensors is `Tensor.view`; its tensor is the first parameter. A method that is not listed but whose function
  * `torch.NAME` is, is that function. What an operation does not understand it answers with an unknown shape, never with a guess.
  */
-import type { Context, Shape, ShapeResult, ShapesResult } from '../dims/shape.ts';
+
 import type { Dim } from '../dims/dim.ts';
 import type { ViewDim } from '../dims/reshape.ts';
+import type { Context, Shape, ShapeResult, ShapesResult } from '../dims/shape.ts';
 import type { Dtype, InstanceValue, Site, TensorValue, Value } from './value.ts';
 
 /** The arguments of one call, bound to the names of the signature; defaults are filled in. */
@@ -113,6 +114,8 @@ export interface Operation {
 
 export interface SignatureParameter {
   readonly name: string;
+  /** Other keywords for it, such as NumPy's `axis` for `dim`. */
+  readonly aliases?: readonly string[];
   readonly kind: 'positional' | 'keyword' | 'args' | 'kwargs';
   /** Undefined for a parameter that must be given. */
   readonly default: Value | undefined;
