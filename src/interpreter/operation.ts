@@ -94,6 +94,8 @@ export interface Machine {
   library(qualifiedName: string): Value;
   /** The size with known bindings put in. */
   read(dim: Dim): Dim;
+  /** An identity that no value has, for a copy of an instance. */
+  freshId(): number;
   /** Whether the instance is an `nn.Module` (or a module of another library). */
   isModule(value: Value): value is InstanceValue;
   /** Ends this path as Python's `raise` does. */
