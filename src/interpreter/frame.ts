@@ -1,5 +1,5 @@
-import type { ClassValue, FunctionValue, SourceFile, Value } from './value.ts';
 import type { Unit } from '../syntax/python/ast.ts';
+import type { ClassValue, FunctionValue, SourceFile, Value } from './value.ts';
 
 /** One call of a function, or the body of a module or class. */
 export interface Frame {

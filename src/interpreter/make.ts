@@ -14,6 +14,7 @@ import type {
   Powers,
   StringValue,
   TupleValue,
+  UnionValue,
   UnknownValue,
   Value,
 } from './value.ts';
@@ -31,13 +32,7 @@ export const unknown = (reason: string): UnknownValue => ({ kind: 'unknown', rea
 export const named = (path: string, scope: string): UnknownValue => ({ kind: 'unknown', reason: `the value of ${path}`, path, scope });
 
 export const bool = (value: boolean | undefined, condition?: Condition): BoolValue =>
-  condition !== undefined && value === undefined
-    ? { kind: 'bool', value, condition }
-    : value === undefined
-      ? either
-      : value
-        ? yes
-        : no;
+  condition !== undefined && value === undefined ? { kind: 'bool', value, condition } : value === undefined ? either : value ? yes : no;
 
 export const int = (dim: Dim | number): IntValue => ({ kind: 'int', dim: typeof dim === 'number' ? number(dim) : dim });
 export const float = (value: number | undefined, powers?: Powers): FloatValue =>
@@ -113,9 +108,27 @@ export function dimOf(value: Value): Dim | undefined {
       const last = value.path.slice(value.path.lastIndexOf('.') + 1);
       return fractional.test(last) ? undefined : rigid(value.path, { scope: value.scope ?? '' });
     }
+    case 'union':
+      return unionDim(value);
     default:
       return undefined;
   }
+}
+
+const unionDims = new WeakMap<UnionValue, Dim>();
+
+/** One size for all uses of a value that may be one of several: `n_kv_head or n_head` stands under the name that was given. */
+function unionDim(value: UnionValue): Dim | undefined {
+  const known = unionDims.get(value);
+  if (known !== undefined) return known;
+  const present = value.options.filter(({ kind }) => kind !== 'none');
+  const dims = present.map(dimOf);
+  if (dims.length === 0 || dims.includes(undefined)) return undefined;
+  const [first] = dims as Dim[];
+  const name = present.find(({ kind }) => kind === 'unknown');
+  const dim = dims.every((each) => each?.key === first?.key) ? first : name === undefined ? unknownDim('one of several') : dimOf(name);
+  if (dim !== undefined) unionDims.set(value, dim);
+  return dim;
 }
 
 /** The same, with a new unknown where it is not known. */

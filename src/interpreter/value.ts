@@ -5,8 +5,8 @@
  */
 import type { Dim } from '../dims/dim.ts';
 import type { ViewDim } from '../dims/reshape.ts';
-import type { Argument, ClassDefinition, Expression, FunctionDefinition, Lambda, PythonModule, Span, Unit } from '../syntax/python/ast.ts';
 import type { Shape } from '../dims/shape.ts';
+import type { Argument, ClassDefinition, Expression, FunctionDefinition, Lambda, PythonModule, Span, Unit } from '../syntax/python/ast.ts';
 import type { Frame } from './frame.ts';
 import type { Operation } from './operation.ts';
 
@@ -165,6 +165,8 @@ export interface TensorValue {
   readonly site: Site | undefined;
   /** For one of several results (split, chunk, unbind): which one. */
   readonly index?: number;
+  /** The library layer in whose call it was made: the `nn.Linear` or `nn.LayerNorm`. */
+  readonly layer?: InstanceValue;
   /** True for `nn.Parameter`. */
   readonly isParameter?: boolean;
   /** True for a registered buffer. */

@@ -1,0 +1,1204 @@
+import { type Dim, number, rigid } from '../dims/dim.ts';
+import { Facts } from '../dims/facts.ts';
+import { applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
+import { Substitution } from '../dims/unify.ts';
+import type { Statement, Unit } from '../syntax/python/ast.ts';
+import { arithmetic, comparison, rangeLength } from './arithmetic.ts';
+import { bindFunction } from './binding.ts';
+import { instantiate } from './classes.ts';
+import { bindArguments, makeCall } from './define.ts';
+import { BudgetExceeded, Raised } from './errors.ts';
+import { evaluate } from './expressions.ts';
+import type { Frame } from './frame.ts';
+import { Heap } from './heap.ts';
+import { join, unite } from './join.ts';
+import { prelude } from './library/prelude.ts';
+import { bool, dimOf, int, keyOf, list, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
+import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
+import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
+import { absoluteName, type ModuleState, moduleState, type SourceLoader } from './program.ts';
+import { type Completion, runBody, runStatement, yields } from './statements.ts';
+import type {
+  BuiltinValue,
+  ClassValue,
+  FunctionValue,
+  InstanceValue,
+  ListValue,
+  NamespaceValue,
+  Site,
+  SourceFile,
+  TensorValue,
+  TupleValue,
+  Value,
+} from './value.ts';
+
+/** A value that was given a name, in the order of evaluation. */
+export interface Variable {
+  readonly frame: Frame;
+  readonly site: Site;
+  readonly name: string;
+  readonly value: Value;
+  /** True for a parameter that took an argument. */
+  readonly isArgument: boolean;
+}
+
+/** Something that fails, where, and by which calls it came there. */
+export interface Failure {
+  readonly problem: Problem;
+  readonly call: Call;
+  /** Innermost first. */
+  readonly sites: readonly Site[];
+  readonly context: Context;
+  /** Conditions of the branches around it that are not certain to be taken. */
+  readonly depth: number;
+}
+
+export interface Recorder {
+  variable?(variable: Variable): void;
+  failure?(failure: Failure): void;
+  /** Every tensor that is made, in order. */
+  tensor?(tensor: TensorValue): void;
+  returned?(frame: Frame, value: Value): void;
+}
+
+export interface InterpreterOptions {
+  readonly loader: SourceLoader;
+  /** Parses the descriptions of libraries. */
+  readonly parse: (text: string) => SourceFile['module'];
+  readonly recorder?: Recorder;
+  /** Statements and calls that may be evaluated. */
+  readonly budget?: number;
+  /** Rounds of a loop whose number is known; beyond them the loop runs once, for all of its rounds. */
+  readonly rounds?: number;
+  /** Take what broadcasts with something unknown to keep its shape: for linting, where optional inputs are not known. */
+  readonly assumesShapes?: boolean;
+}
+
+const maximumDepth = 120;
+const maximumRecursion = 12;
+
+/** Preludes are the same for every interpreter. */
+const preludeFiles = new Map<string, SourceFile>();
+
+/** What iterating over a value gives. */
+export interface Iteration {
+  readonly items: readonly Value[];
+  /** The items stand for this many rounds, all alike. */
+  readonly repeat: Dim | undefined;
+  /** There may be other rounds. */
+  readonly open: boolean;
+}
+
+/**
+ * Evaluates Python code without running it: sizes are symbols, tensors are shapes with a record of how they were computed, and where
+ * a condition is not known both branches are followed and joined. Never throws but for `Raised` and `BudgetExceeded`, which `guard` catches.
+ */
+export class Interpreter implements Machine {
+  readonly heap = new Heap();
+  readonly options: InterpreterOptions;
+  facts: Facts = Facts.none;
+  substitution: Substitution = Substitution.empty;
+  /** The place in the user's code that is being evaluated, and those that called it, innermost last. */
+  readonly sites: Site[] = [];
+  site: Site | undefined;
+  /** Library layers whose calls are being evaluated, innermost last. */
+  readonly layers: InstanceValue[] = [];
+  /** How many undecided branches surround the code. */
+  uncertain = 0;
+  #steps = 0;
+  #depth = 0;
+  #tensors = 0;
+  #instances = 0;
+  readonly #modules = new Map<string, NamespaceValue | undefined>();
+  readonly #states = new Map<Map<string, Value>, ModuleState>();
+  readonly #builtins = new Map<string, Value>();
+  readonly #running: unknown[] = [];
+
+  constructor(options: InterpreterOptions) {
+    this.options = options;
+  }
+
+  get context(): Context {
+    return { facts: this.facts, substitution: this.substitution };
+  }
+
+  get steps(): number {
+    return this.#steps;
+  }
+
+  /** Counts one step; ends the evaluation when too many were taken. */
+  step(): void {
+    this.#steps += 1;
+    if (this.#steps > (this.options.budget ?? 2_000_000)) throw new BudgetExceeded('too many steps');
+  }
+
+  /** Grants the next evaluation a budget of its own. */
+  renew(): void {
+    this.#steps = 0;
+  }
+
+  /** The result, or undefined when Python would have raised or the budget was used up. */
+  guard<Result>(work: () => Result): Result | undefined {
+    const depth = this.#depth;
+    const sites = this.sites.length;
+    const layers = this.layers.length;
+    const running = this.#running.length;
+    const { site } = this;
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof Raised || error instanceof BudgetExceeded || error instanceof RangeError)) throw error;
+      this.sites.length = sites;
+      this.layers.length = layers;
+      this.#running.length = running;
+      this.site = site;
+      this.#depth = depth;
+      return undefined;
+    }
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Modules
+
+  /** The module of this dotted name: Headwise's description of it first, then its source. Undefined when nothing is known of it. */
+  module(name: string): NamespaceValue | undefined {
+    if (this.#modules.has(name)) return this.#modules.get(name);
+    const described = this.#preludeFile(name);
+    const file = described ?? this.options.loader.load(name);
+    const namespace: NamespaceValue | undefined =
+      file === undefined
+        ? isNamespace(name) || [...prelude.keys()].some((each) => each.startsWith(`${name}.`))
+          ? { kind: 'namespace', name, globals: undefined }
+          : undefined
+        : { kind: 'namespace', name, globals: this.globalsOf(file) };
+    this.#modules.set(name, namespace);
+    return namespace;
+  }
+
+  #preludeFile(name: string): SourceFile | undefined {
+    const known = preludeFiles.get(name);
+    if (known !== undefined) return known;
+    const source = prelude.get(name);
+    if (source === undefined) return undefined;
+    const file: SourceFile = { path: `<${name}>`, name, isPackage: true, module: this.options.parse(source), isPrelude: true };
+    preludeFiles.set(name, file);
+    return file;
+  }
+
+  /** The names of a file's module; its statements run when they are asked for. */
+  globalsOf(file: SourceFile): Map<string, Value> {
+    for (const state of this.#states.values()) if (state.file === file) return state.globals;
+    const state = moduleState(file);
+    this.#states.set(state.globals, state);
+    return state.globals;
+  }
+
+  /** A name of a module; undefined when the module does not bind it. */
+  global(globals: Map<string, Value>, name: string): Value | undefined {
+    const state = this.#states.get(globals);
+    if (state === undefined) return globals.get(name);
+    const waiting = state.binders.get(name)?.filter((i) => !state.ran.has(i));
+    if (waiting !== undefined && waiting.length > 0 && !state.pending.has(name)) {
+      state.pending.add(name);
+      for (const i of waiting) {
+        if (state.ran.has(i)) continue;
+        state.ran.add(i);
+        const unit = state.file.module.units[i] as Unit;
+        this.#runUnit(state, unit);
+      }
+      state.pending.delete(name);
+    }
+    const found = globals.get(name);
+    if (found !== undefined) return found;
+    if (state.file.isPrelude) {
+      // What a description leaves out may be in the source.
+      const source = this.options.loader.load(state.name);
+      const value = source === undefined ? undefined : this.global(this.globalsOf(source), name);
+      if (value !== undefined) return value;
+    }
+    for (const star of state.stars) {
+      const module = this.module(absoluteName(state.file, star.level, star.module));
+      if (module === undefined || module.globals === globals) continue;
+      if (state.pending.has(`*${name}`)) continue;
+      state.pending.add(`*${name}`);
+      const value = this.#member(module, name);
+      state.pending.delete(`*${name}`);
+      if (value !== undefined) return value;
+    }
+    return undefined;
+  }
+
+  #runUnit(state: ModuleState, unit: Unit): void {
+    const frame = this.moduleFrame(state.file, state.globals, unit);
+    const { site, facts, substitution, uncertain } = this;
+    this.uncertain = 0;
+    this.guard(() => runStatement(this, frame, unit.body.statement));
+    this.site = site;
+    this.facts = facts;
+    this.substitution = substitution;
+    this.uncertain = uncertain;
+  }
+
+  moduleFrame(file: SourceFile, globals: Map<string, Value>, unit: Unit | undefined): Frame {
+    return {
+      locals: globals,
+      function: undefined,
+      owner: undefined,
+      file,
+      unit,
+      globals,
+      parent: undefined,
+      redirected: new Map(),
+      returned: [],
+      yielded: [],
+      self: undefined,
+    };
+  }
+
+  /** A member of a module; undefined when it is not known. */
+  #member(module: NamespaceValue, name: string): Value | undefined {
+    const qualified = `${module.name}.${name}`;
+    if (module.globals !== undefined) {
+      const value = this.global(module.globals, name);
+      if (value !== undefined) return value;
+    }
+    return this.builtin(qualified) ?? this.module(qualified);
+  }
+
+  /** A constant or operation of the tables. */
+  builtin(name: string): Value | undefined {
+    const known = this.#builtins.get(name);
+    if (known !== undefined) return known;
+    const constant = constantNamed(name);
+    const operation = constant === undefined ? operationNamed(name) : undefined;
+    const value: Value | undefined =
+      constant ?? (operation === undefined ? undefined : ({ kind: 'builtin', name, operation } satisfies BuiltinValue));
+    if (value !== undefined) this.#builtins.set(name, value);
+    return value;
+  }
+
+  library(qualifiedName: string): Value {
+    const at = qualifiedName.lastIndexOf('.');
+    const module = at < 0 ? undefined : this.module(qualifiedName.slice(0, at));
+    return (
+      (module === undefined ? undefined : this.#member(module, qualifiedName.slice(at + 1))) ??
+      this.builtin(qualifiedName) ??
+      this.module(qualifiedName) ??
+      unknown(qualifiedName)
+    );
+  }
+
+  /** What `from module import name` binds. */
+  imported(file: SourceFile, level: number, module: string, name: string): Value {
+    const absolute = absoluteName(file, level, module);
+    const found = this.module(absolute);
+    if (found !== undefined) {
+      const value = this.#member(found, name);
+      if (value !== undefined) return value;
+    }
+    return this.builtin(`${absolute}.${name}`) ?? this.module(`${absolute}.${name}`) ?? unknown(`${absolute}.${name}`);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Names
+
+  lookup(frame: Frame, name: string): Value {
+    const redirect = frame.redirected.get(name);
+    if (redirect !== undefined) return redirect.get(name) ?? this.global(redirect, name) ?? unknown(name);
+    if (frame.locals !== frame.globals) {
+      const local = frame.locals.get(name);
+      if (local !== undefined) return local;
+      for (let at = frame.parent; at !== undefined; at = at.parent) {
+        if (at.locals === at.globals) break;
+        const outer = at.locals.get(name);
+        if (outer !== undefined) return outer;
+      }
+    }
+    return this.global(frame.globals, name) ?? this.library_builtin(name) ?? unknown(name);
+  }
+
+  library_builtin(name: string): Value | undefined {
+    const value = this.builtin(`builtins.${name}`);
+    if (value !== undefined) return value;
+    const module = this.module('builtins');
+    return module?.globals === undefined ? undefined : this.global(module.globals, name);
+  }
+
+  assign(frame: Frame, name: string, value: Value): void {
+    const target = frame.redirected.get(name) ?? frame.locals;
+    this.heap.writeEntry(target, name, value);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Calls
+
+  call(callee: Value, positional: readonly Value[], keywords: ReadonlyMap<string, Value> = new Map(), openArguments = false): Value {
+    this.step();
+    switch (callee.kind) {
+      case 'builtin':
+        return this.#callOperation(callee, positional, keywords, openArguments);
+      case 'function':
+        return this.#callFunction(callee, positional, keywords, openArguments);
+      case 'bound':
+        return this.call(callee.callee, [callee.self, ...positional], keywords, openArguments);
+      case 'partial': {
+        const merged = new Map([...callee.keywords, ...keywords]);
+        return this.call(callee.callee, [...callee.positional, ...positional], merged, openArguments);
+      }
+      case 'class':
+        return instantiate(this, callee, positional, keywords, openArguments);
+      case 'instance': {
+        const method = this.classMember(callee.class, '__call__');
+        if (method === undefined) return unknown(`a call of ${callee.class.name}`);
+        const isLayer = callee.class.file?.isPrelude === true && this.isModule(callee);
+        if (isLayer) this.layers.push(callee);
+        const result = this.call(method, [callee, ...positional], keywords, openArguments);
+        if (isLayer) this.layers.pop();
+        return result;
+      }
+      case 'union':
+        return this.#either(
+          callee.options.filter(({ kind }) => kind !== 'none'),
+          (option) => this.call(option, positional, keywords, openArguments),
+        );
+      case 'unknown':
+        return unknown(`a call of ${callee.reason}`);
+      default:
+        return unknown(`a call of ${callee.kind === 'opaque' ? callee.name : callee.kind}`);
+    }
+  }
+
+  /** Follows each option on its own and joins what comes of them. */
+  #either(options: readonly Value[], follow: (option: Value) => Value): Value {
+    const [only] = options;
+    if (options.length === 1 && only !== undefined) return follow(only);
+    if (options.length === 0) return unknown('nothing to choose from');
+    const results: Value[] = [];
+    this.branch(
+      options.map((option) => () => {
+        results.push(follow(option));
+      }),
+    );
+    return results.length === 0 ? unknown('no option works') : results.reduce((a, b) => join(a, b));
+  }
+
+  #callOperation(callee: BuiltinValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, openArguments: boolean): Value {
+    const plain = positional.some(isUnion) ? positional.map(withoutNone) : positional;
+    let named = keywords;
+    for (const [key, value] of keywords) {
+      if (!isUnion(value)) continue;
+      if (named === keywords) named = new Map(keywords);
+      (named as Map<string, Value>).set(key, withoutNone(value));
+    }
+    const { bound, given } = bindArguments(callee.operation.signature, plain, named, openArguments);
+    return callee.operation.run(makeCall(callee.name, bound, given, this.site), this);
+  }
+
+  #callFunction(callee: FunctionValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, openArguments: boolean): Value {
+    if (this.#depth >= maximumDepth) return unknown('calls go too deep');
+    let recursion = 0;
+    for (const running of this.#running) if (running === callee.definition) recursion += 1;
+    if (recursion >= maximumRecursion) return unknown('a recursion');
+    const bound = bindFunction(callee, positional, keywords, openArguments);
+    if (bound === undefined) return unknown(`arguments that do not fit ${callee.name}`);
+    const { definition } = callee;
+    const frame: Frame = {
+      locals: new Map(bound),
+      function: callee,
+      owner: callee.owner,
+      file: callee.file,
+      unit: callee.unit,
+      globals: callee.globals,
+      parent: callee.closure,
+      redirected: new Map(),
+      returned: [],
+      yielded: [],
+      self: callee.owner === undefined ? undefined : positional[0],
+    };
+    this.#depth += 1;
+    this.#running.push(definition);
+    const { site } = this;
+    const isUser = !callee.file.isPrelude;
+    if (isUser && site !== undefined) this.sites.push(site);
+    try {
+      if (definition.kind === 'lambda') return evaluate(this, frame, definition.body);
+      if (isUser) this.#recordArguments(frame, definition.parameters);
+      const completion = runBody(this, frame, definition.body);
+      const value = this.#result(frame, completion, callee);
+      this.options.recorder?.returned?.(frame, value);
+      return value;
+    } finally {
+      this.#depth -= 1;
+      this.#running.pop();
+      if (isUser && site !== undefined) this.sites.pop();
+      this.site = site;
+    }
+  }
+
+  #recordArguments(
+    frame: Frame,
+    parameters: readonly { readonly name: { readonly name: string; readonly start: number; readonly end: number } | undefined }[],
+  ): void {
+    const { recorder } = this.options;
+    if (recorder?.variable === undefined || frame.unit === undefined) return;
+    for (const { name } of parameters) {
+      const value = name === undefined ? undefined : frame.locals.get(name.name);
+      if (name === undefined || value === undefined) continue;
+      recorder.variable({ frame, site: { file: frame.file, unit: frame.unit, node: name }, name: name.name, value, isArgument: true });
+    }
+  }
+
+  #result(frame: Frame, completion: Completion, callee: FunctionValue): Value {
+    const isGenerator = callee.definition.kind === 'function' && yields(callee.definition);
+    if (isGenerator) return list(frame.yielded);
+    const last = completion.kind === 'return' ? completion.value : completion.kind === 'normal' ? none : undefined;
+    const values = last === undefined ? frame.returned : [...frame.returned, last];
+    if (values.length === 0) return none;
+    return values.reduce((a, b) => join(a, b));
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Branches
+
+  /**
+   * Follows branches of which one will run: each on its own, from the same state; afterwards the state is what holds whichever ran.
+   * A branch that raises did not run. Raises when all do.
+   */
+  branch(branches: readonly (() => void)[], prefer: 'none' | 'first' = 'none'): void {
+    const { facts, substitution } = this;
+    const live: { changes: Parameters<Heap['apply']>[0]; facts: Facts; substitution: Substitution }[] = [];
+    let raised: Raised | undefined;
+    this.uncertain += 1;
+    try {
+      for (const work of branches) {
+        this.facts = facts;
+        this.substitution = substitution;
+        const { site } = this;
+        const sites = this.sites.length;
+        const layers = this.layers.length;
+        const { result, changes } = this.heap.attempt(() => {
+          try {
+            work();
+            return true;
+          } catch (error) {
+            if (!(error instanceof Raised)) throw error;
+            this.sites.length = sites;
+            this.layers.length = layers;
+            this.site = site;
+            raised = error;
+            return false;
+          }
+        });
+        if (result) live.push({ changes, facts: this.facts, substitution: this.substitution });
+      }
+    } finally {
+      this.uncertain -= 1;
+      this.facts = facts;
+      this.substitution = substitution;
+    }
+    const [first, ...others] = live;
+    if (first === undefined) {
+      if (raised !== undefined) throw raised;
+      return;
+    }
+    if (others.length === 0) {
+      this.heap.apply(first.changes);
+      this.facts = first.facts;
+      this.substitution = first.substitution;
+      return;
+    }
+    this.heap.join(
+      live.map(({ changes }) => changes),
+      prefer,
+    );
+    this.facts = others.reduce((known, other) => (known === other.facts ? known : known.join(other.facts)), first.facts);
+    let shared = substitution;
+    for (const { symbol, value } of first.substitution.bindings) {
+      if (substitution.valueOf(symbol) !== undefined) continue;
+      if (others.every((other) => other.substitution.valueOf(symbol)?.key === value.key)) shared = shared.bind(symbol, value);
+    }
+    this.substitution = shared;
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Attributes
+
+  attribute(object: Value, name: string): Value | undefined {
+    switch (object.kind) {
+      case 'namespace': {
+        const value = this.#member(object, name);
+        return value ?? unknown(`${object.name}.${name}`);
+      }
+      case 'instance':
+        return this.#instanceAttribute(object, name);
+      case 'super': {
+        const { mro } = this.classOf(object.self) ?? object.after;
+        const start = mro.indexOf(object.after) + 1;
+        for (const each of mro.slice(start)) {
+          const member = each.members.get(name);
+          if (member !== undefined) return this.bind(member, object.self, each);
+        }
+        if (name === '__init__' || name === '__post_init__' || name === '__init_subclass__')
+          return this.builtin('headwise.nothing') ?? nothing;
+        if (name === '__setattr__') return { kind: 'bound', self: object.self, callee: setAttributeOperation };
+        if (name === '__getattribute__' || name === '__getattr__')
+          return { kind: 'bound', self: object.self, callee: getAttributeOperation };
+        return unknown(`super().${name}`);
+      }
+      case 'class': {
+        if (name === '__name__' || name === '__qualname__') return text(object.name);
+        if (name === '__module__') return text(object.file?.name);
+        if (name === '__mro__') return tuple(object.mro);
+        if (name === '__bases__') return tuple(object.bases);
+        for (const each of object.mro) {
+          const member = each.members.get(name);
+          if (member !== undefined) return member.kind === 'function' && member.wraps === 'class' ? this.bound(object, member) : member;
+        }
+        return object.isOpen ? unknown(`${object.name}.${name}`) : undefined;
+      }
+      case 'tensor': {
+        const getter = operationNamed(`Tensor.attribute:${name}`);
+        if (getter !== undefined) {
+          const { bound, given } = bindArguments(getter.signature, [object], new Map());
+          return getter.run(makeCall(name, bound, given, this.site), this);
+        }
+        const method = this.builtin(`Tensor.${name}`) ?? this.builtin(`torch.${name}`);
+        return method?.kind === 'builtin' ? { kind: 'bound', self: object, callee: method } : unknown(`Tensor.${name}`);
+      }
+      case 'union': {
+        const options = object.options.filter(({ kind }) => kind !== 'none');
+        const values: Value[] = [];
+        for (const option of options) {
+          const value = this.attribute(option, name);
+          if (value !== undefined) values.push(value);
+        }
+        return values.length === 0 ? undefined : unite(values);
+      }
+      case 'unknown':
+        return object.path !== undefined
+          ? { kind: 'unknown', reason: `${object.path}.${name}`, path: `${object.path}.${name}`, scope: object.scope ?? '' }
+          : unknown(`${object.reason}.${name}`);
+      case 'function':
+      case 'builtin':
+      case 'bound':
+        return name === '__name__' || name === '__qualname__'
+          ? text(object.kind === 'bound' ? object.callee.name : object.name)
+          : unknown(name);
+      case 'partial':
+        if (name === 'func') return object.callee;
+        if (name === 'keywords') return unknown('keywords');
+        return unknown(name);
+      case 'opaque': {
+        const qualified = `${object.name}.${name}`;
+        const found = this.builtin(qualified) ?? (/(?:^|\.)\w*Tensor$/.test(object.name) ? this.builtin(`Tensor.${name}`) : undefined);
+        return found ?? opaque(qualified);
+      }
+      case 'tuple': {
+        const at = object.names?.indexOf(name) ?? -1;
+        if (at >= 0) return object.items[at];
+        break;
+      }
+      case 'slice':
+        return name === 'start' ? object.lower : name === 'stop' ? object.upper : name === 'step' ? object.step : undefined;
+      case 'string':
+        if (name === 'value' || name === 'name') return object;
+        break;
+    }
+    const type = typeNames[object.kind];
+    const method = type === undefined ? undefined : this.builtin(`${type}.${name}`);
+    if (method?.kind === 'builtin') return { kind: 'bound', self: object, callee: method };
+    return undefined;
+  }
+
+  bound(self: Value, callee: Value): Value {
+    return callee.kind === 'function' || callee.kind === 'builtin' ? { kind: 'bound', self, callee } : callee;
+  }
+
+  /** A member of a class as an attribute of `self`. */
+  bind(member: Value, self: Value, _owner: ClassValue): Value {
+    if (member.kind === 'builtin') return { kind: 'bound', self, callee: member };
+    if (member.kind !== 'function') return member;
+    switch (member.wraps) {
+      case 'static':
+        return member;
+      case 'class':
+        return this.bound(this.classOf(self) ?? self, member);
+      case 'property':
+        return this.call(member, [self]);
+      default:
+        return { kind: 'bound', self, callee: member };
+    }
+  }
+
+  /** The class of an instance, or the class itself. */
+  classOf(value: Value): ClassValue | undefined {
+    return value.kind === 'instance' ? value.class : value.kind === 'class' ? value : undefined;
+  }
+
+  classMember(of: ClassValue, name: string): Value | undefined {
+    for (const each of of.mro) {
+      const member = each.members.get(name);
+      if (member !== undefined) return member;
+    }
+    return undefined;
+  }
+
+  #instanceAttribute(object: InstanceValue, name: string): Value | undefined {
+    const own = object.attributes.get(name);
+    if (own !== undefined) return own;
+    if (name === '__class__') return object.class;
+    if (name === '__dict__') return unknown('__dict__');
+    for (const each of object.class.mro) {
+      const member = each.members.get(name);
+      if (member !== undefined) return this.bind(member, object, each);
+    }
+    const fallback = this.classMember(object.class, '__getattr__');
+    if (fallback !== undefined && !name.startsWith('__')) {
+      const value = this.guard(() => this.call(fallback, [object, text(name)]));
+      if (value !== undefined) return value;
+    }
+    const path = object.attributes.get('__path__');
+    if (path?.kind === 'unknown' && path.path !== undefined) return this.attribute(path, name);
+    if (object.open || object.class.isOpen) return unknown(`${object.class.name}.${name}`);
+    return undefined;
+  }
+
+  setAttribute(object: Value, name: string, value: Value): void {
+    if (object.kind === 'instance') {
+      const setter = this.classMember(object.class, '__setattr__');
+      if (setter !== undefined && setter.kind === 'function') this.call(setter, [object, text(name), value]);
+      else this.setPlain(object, name, value);
+    } else if (object.kind === 'class') this.heap.writeEntry(object.members, name, value);
+    else if (object.kind === 'union') for (const option of object.options) this.setAttribute(option, name, value);
+  }
+
+  /** Sets the attribute as `object.__setattr__` does. */
+  setPlain(object: InstanceValue, name: string, value: Value): void {
+    this.heap.writeEntry(object.attributes, name, value);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // Tensors
+
+  tensor(op: string, call: Call, shape: Shape, options: TensorOptions = {}): TensorValue {
+    this.#tensors += 1;
+    const inputs = options.inputs ?? tensorsIn(call.arguments);
+    const [first] = inputs;
+    const layer = this.layers[this.layers.length - 1];
+    const tensor: TensorValue = {
+      kind: 'tensor',
+      id: this.#tensors,
+      shape: this.substitution.size === 0 ? shape : applyToShape(shape, this.substitution),
+      dtype: 'dtype' in options ? options.dtype : first?.dtype,
+      op,
+      arguments: call.arguments,
+      inputs,
+      site: call.site ?? this.site,
+      ...(options.index === undefined ? {} : { index: options.index }),
+      ...(layer === undefined ? {} : { layer }),
+      ...(options.isParameter === true ? { isParameter: true } : {}),
+      ...(options.isBuffer === true ? { isBuffer: true } : {}),
+      ...(options.content === undefined ? {} : { content: options.content }),
+    };
+    this.options.recorder?.tensor?.(tensor);
+    return tensor;
+  }
+
+  settle(op: string, call: Call, result: ShapeResult, options: TensorOptions = {}): TensorValue {
+    this.#judge(call, op, result);
+    return this.tensor(op, call, result.shape, options);
+  }
+
+  settleAll(op: string, call: Call, result: ShapesResult, options: TensorOptions = {}): Value {
+    this.#judge(call, op, result);
+    if (result.shapes === undefined) return unknown(`the number of results of ${op}`);
+    return tuple(result.shapes.map((shape, index) => this.tensor(op, call, shape, { ...options, index })));
+  }
+
+  #judge(call: Call, op: string, result: Omit<ShapeResult, 'shape'>): void {
+    this.substitution = result.substitution;
+    if (result.status === 'mismatch') this.report(call, { kind: op, message: result.reason ?? 'the sizes do not fit' });
+  }
+
+  report(call: Call, problem: Problem): void {
+    const { recorder } = this.options;
+    if (recorder?.failure === undefined || this.facts.contradictory) return;
+    const sites = this.site === undefined ? [...this.sites] : [...this.sites, this.site];
+    recorder.failure({ problem, call, sites: sites.reverse(), context: this.context, depth: this.uncertain });
+  }
+
+  read(dim: Dim): Dim {
+    return this.substitution.apply(dim);
+  }
+
+  isModule(value: Value): value is InstanceValue {
+    return value.kind === 'instance' && value.class.mro.some(({ qualifiedName }) => moduleClasses.has(qualifiedName));
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What operations ask
+
+  raise(type: string, message: string): never {
+    throw new Raised(type, message, undefined);
+  }
+
+  truth(value: Value): boolean | undefined {
+    if (value.kind === 'instance') {
+      const length = this.classMember(value.class, '__bool__') ?? this.classMember(value.class, '__len__');
+      return length === undefined ? (value.class.isOpen ? undefined : true) : this.truth(this.call(length, [value]));
+    }
+    return truthOf(value);
+  }
+
+  isInstance(value: Value, qualifiedName: string): boolean | undefined {
+    const short = qualifiedName.slice(qualifiedName.lastIndexOf('.') + 1);
+    if (value.kind === 'unknown') return undefined;
+    if (value.kind === 'union') {
+      const [first, ...others] = value.options.map((option) => this.isInstance(option, qualifiedName));
+      return others.every((other) => other === first) ? first : undefined;
+    }
+    if (value.kind === 'tensor') {
+      if (short === 'Parameter') return value.isParameter === true;
+      if (/Tensor$|^Array$/.test(short)) return short === 'Tensor' || short === 'Array' || undefined;
+      return false;
+    }
+    if (value.kind === 'instance') {
+      if (value.class.mro.some((each) => each.qualifiedName === qualifiedName)) return true;
+      return value.class.isOpen ? undefined : false;
+    }
+    const names = builtinTypes[value.kind];
+    if (names === undefined) return short === 'object' ? true : undefined;
+    return names.includes(short);
+  }
+
+  items(value: Value): readonly Value[] | undefined {
+    const iteration = this.iterate(value);
+    return iteration.open && iteration.repeat === undefined ? undefined : iteration.items;
+  }
+
+  /** What a loop over the value runs through. */
+  iterate(value: Value): Iteration {
+    const nothing: Iteration = { items: [unknown('an item of something')], repeat: undefined, open: true };
+    switch (value.kind) {
+      case 'list':
+        if (value.open && value.items.length === 0) return nothing;
+        return { items: value.items, repeat: value.repeat, open: value.open };
+      case 'set':
+        return value.open && value.items.length === 0 ? nothing : { items: value.items, repeat: undefined, open: value.open };
+      case 'tuple':
+        return value.ellipsis === undefined ? { items: value.items, repeat: undefined, open: false } : nothing;
+      case 'dict':
+        return { items: [...value.entries.values()].map(({ key }) => key), repeat: undefined, open: value.open };
+      case 'string':
+        return value.value === undefined || value.value.length > 10_000
+          ? nothing
+          : { items: [...value.value].map(text), repeat: undefined, open: false };
+      case 'range': {
+        const count = rangeLength(value.start, value.stop, value.step);
+        if (count?.constant !== undefined && value.start.constant !== undefined && value.step.constant !== undefined) {
+          const limit = Math.min(count.constant, this.options.rounds ?? 20_000);
+          if (count.constant > limit)
+            return { items: [int(rigid('index', { scope: `loop ${count.constant}`, min: 0 }))], repeat: count, open: false };
+          const [start, step] = [value.start.constant, value.step.constant];
+          return { items: Array.from({ length: count.constant }, (_, i) => int(number(start + i * step))), repeat: undefined, open: false };
+        }
+        const index = value.start.constant === 0 ? rigid('index', { scope: `loop ${count?.key ?? ''}`, min: 0 }) : undefined;
+        return { items: [index === undefined ? unknown('an index') : int(index)], repeat: count, open: count === undefined };
+      }
+      case 'tensor': {
+        const [first] = value.shape.dims;
+        if (first === undefined || value.shape.ellipsis === 0) return nothing;
+        const count = this.read(first);
+        const rounds = count.constant !== undefined && count.constant <= 64 ? count.constant : 1;
+        const items = Array.from({ length: rounds }, (_, i) => this.subscript(value, int(i)));
+        return { items, repeat: rounds === count.constant ? undefined : count, open: false };
+      }
+      case 'instance': {
+        const method = this.classMember(value.class, '__iter__');
+        if (method !== undefined) {
+          const result = this.call(method, [value]);
+          return result.kind === 'instance' ? nothing : this.iterate(result);
+        }
+        const length = this.classMember(value.class, '__len__');
+        const getter = this.classMember(value.class, '__getitem__');
+        if (length === undefined || getter === undefined) return nothing;
+        const count = dimOf(this.call(length, [value]))?.constant;
+        if (count === undefined || count > 10_000) return nothing;
+        return { items: Array.from({ length: count }, (_, i) => this.call(getter, [value, int(i)])), repeat: undefined, open: false };
+      }
+      case 'union': {
+        const options = value.options.filter(({ kind }) => kind !== 'none');
+        const [only] = options;
+        return options.length === 1 && only !== undefined ? this.iterate(only) : nothing;
+      }
+      default:
+        return nothing;
+    }
+  }
+
+  binary(operator: string, left: Value, right: Value): Value {
+    this.step();
+    if (left.kind === 'tensor' || right.kind === 'tensor') return this.#tensorOperator(operator, left, right);
+    if (left.kind === 'instance' || right.kind === 'instance') {
+      const method = left.kind === 'instance' ? this.classMember(left.class, operatorMethods[operator]?.[0] ?? '') : undefined;
+      if (method !== undefined) return this.call(method, [left, right]);
+      const reflected = right.kind === 'instance' ? this.classMember(right.class, operatorMethods[operator]?.[1] ?? '') : undefined;
+      return reflected === undefined ? unknown(`${left.kind} ${operator} ${right.kind}`) : this.call(reflected, [right, left]);
+    }
+    if (left.kind === 'class' || right.kind === 'class' || left.kind === 'none' || right.kind === 'none') return unknown('a type');
+    if (left.kind === 'dict' && right.kind === 'dict' && operator === '|') {
+      return { kind: 'dict', entries: new Map([...left.entries, ...right.entries]), open: left.open || right.open };
+    }
+    if (left.kind === 'set' && right.kind === 'set') return { kind: 'set', items: [...left.items, ...right.items], open: true };
+    return arithmetic(operator, left, right);
+  }
+
+  #tensorOperator(operator: string, left: Value, right: Value): Value {
+    const name = tensorOperators[operator];
+    const operation = name === undefined ? undefined : this.builtin(name);
+    if (operation === undefined) return unknown(`the operator ${operator} of tensors`);
+    const known = left.kind === 'tensor' ? left : right.kind === 'tensor' ? right : undefined;
+    const other = known === left ? right : left;
+    const isDoubtful = other.kind === 'unknown' || other.kind === 'union' || other.kind === 'instance';
+    const result = this.call(operation, [left, right]);
+    if (!isDoubtful || known === undefined || operator === '@' || result.kind !== 'tensor') return result;
+    const isNumber = other.kind === 'unknown' && other.path !== undefined;
+    if (this.options.assumesShapes !== true && !isNumber) return result;
+    // An optional input that is added has, where it is given, a shape that stretches to this one.
+    return { ...result, shape: known.shape };
+  }
+
+  compare(operator: string, left: Value, right: Value): Value {
+    if (left.kind === 'tensor' || right.kind === 'tensor') {
+      const name = tensorComparisons[operator];
+      const operation = name === undefined ? undefined : this.builtin(name);
+      return operation === undefined ? bool(undefined) : this.call(operation, [left, right]);
+    }
+    if (left.kind === 'instance') {
+      const method = this.classMember(left.class, comparisonMethods[operator] ?? '');
+      if (method !== undefined && method.kind === 'function' && !method.file.isPrelude) return this.call(method, [left, right]);
+      if (left === right && operator === '==') return bool(true);
+      return bool(undefined);
+    }
+    if ((left.kind === 'class' || left.kind === 'function') && (operator === '==' || operator === '!=')) {
+      if (right.kind === 'unknown' || right.kind === 'union') return bool(undefined);
+      return bool((left === right) === (operator === '=='));
+    }
+    return comparison(operator, left, right, this.facts);
+  }
+
+  subscript(object: Value, index: Value): Value {
+    this.step();
+    switch (object.kind) {
+      case 'tensor': {
+        const operation = this.builtin('Tensor.__getitem__');
+        return operation === undefined ? unknown('indexing') : this.call(operation, [object, index]);
+      }
+      case 'tuple':
+        return this.#tupleItem(object, index);
+      case 'list':
+        return this.#listItem(object, index);
+      case 'dict': {
+        const key = keyOf(index);
+        const entry = key === undefined ? undefined : object.entries.get(key);
+        if (entry !== undefined) return entry.value;
+        if (key !== undefined && !object.open) throw new Raised('KeyError', key, undefined);
+        return unknown('an entry of a dictionary');
+      }
+      case 'string': {
+        const at = dimOf(index)?.constant;
+        return text(object.value === undefined || at === undefined ? undefined : object.value.at(at));
+      }
+      case 'instance': {
+        const method = this.classMember(object.class, '__getitem__');
+        return method === undefined ? unknown(`an item of ${object.class.name}`) : this.call(method, [object, index]);
+      }
+      case 'class':
+      case 'opaque':
+      case 'builtin':
+        return object;
+      case 'range': {
+        const iteration = this.iterate(object);
+        return iteration.repeat !== undefined || iteration.open
+          ? unknown('an item of a range')
+          : this.subscript(list(iteration.items), index);
+      }
+      case 'union': {
+        const options = object.options.filter(({ kind }) => kind !== 'none');
+        return this.#either(options, (option) => this.subscript(option, index));
+      }
+      case 'unknown':
+        if (object.path !== undefined) {
+          const key = index.kind === 'string' ? index.value : numericKey(index);
+          if (key !== undefined)
+            return {
+              kind: 'unknown',
+              reason: `${object.path}[${key}]`,
+              path: index.kind === 'string' ? `${object.path}.${key}` : `${object.path}[${key}]`,
+              scope: object.scope ?? '',
+            };
+        }
+        return unknown(`an item of ${object.reason}`);
+      default:
+        return unknown(`an item of ${object.kind}`);
+    }
+  }
+
+  #tupleItem({ items, ellipsis: at, names, isSize }: TupleValue, index: Value): Value {
+    if (index.kind === 'slice') {
+      const bounds = [index.lower, index.upper, index.step].map((each) => (each.kind === 'none' ? null : dimOf(each)?.constant));
+      const [lower, upper, step] = bounds;
+      if (bounds.includes(undefined) || (step !== null && step !== 1 && at !== undefined)) return unknown('a slice of a tuple');
+      if (at === undefined)
+        return {
+          kind: 'tuple',
+          items: sliceOf(items, lower ?? null, upper ?? null, step ?? null),
+          ellipsis: undefined,
+          ...(isSize === true ? { isSize: true } : {}),
+        };
+      // Bounds before the unknown items count from the front, negative ones from the back.
+      const from = lower === null ? 0 : (lower as number) >= 0 ? (lower as number) : items.length + (lower as number);
+      const to = upper === null ? items.length : (upper as number) >= 0 ? (upper as number) : items.length + (upper as number);
+      const fromFront = lower === null || (lower as number) >= 0;
+      const toFront = upper !== null && (upper as number) >= 0;
+      if (fromFront && from > at) return unknown('a slice of a tuple');
+      if (toFront && to > at) return unknown('a slice of a tuple');
+      if (!fromFront && from < at) return unknown('a slice of a tuple');
+      if (!toFront && to < at) return unknown('a slice of a tuple');
+      const keeps = fromFront && !toFront;
+      return {
+        kind: 'tuple',
+        items: items.slice(from, to),
+        ellipsis: keeps ? at - from : undefined,
+        ...(isSize === true ? { isSize: true } : {}),
+      };
+    }
+    const position = dimOf(index)?.constant;
+    if (position === undefined) {
+      if (index.kind === 'string') {
+        const found = names?.indexOf(index.value ?? '') ?? -1;
+        return items[found] ?? unknown('an item of a tuple');
+      }
+      if (at !== undefined || items.length === 0 || items.length > 16) return unknown('an item of a tuple');
+      return items.reduce((a, b) => join(a, b));
+    }
+    if (at !== undefined) {
+      if (position >= 0) return position < at ? (items[position] as Value) : unknown('an item of a tuple');
+      const fromEnd = items.length + position;
+      return fromEnd >= at ? (items[fromEnd] as Value) : unknown('an item of a tuple');
+    }
+    const item = items[position < 0 ? position + items.length : position];
+    if (item === undefined) throw new Raised('IndexError', 'tuple index out of range', undefined);
+    return item;
+  }
+
+  #listItem(object: ListValue, index: Value): Value {
+    const { items, repeat, open } = object;
+    if (index.kind === 'slice') {
+      if (repeat !== undefined) return { kind: 'list', items, repeat: undefined, open: true };
+      if (open) return { kind: 'list', items: [], repeat: undefined, open: true };
+      const bounds = [index.lower, index.upper, index.step].map((each) => (each.kind === 'none' ? null : dimOf(each)?.constant));
+      const [lower, upper, step] = bounds;
+      if (bounds.includes(undefined)) return { kind: 'list', items: [], repeat: undefined, open: true };
+      return list(sliceOf(items, lower ?? null, upper ?? null, step ?? null));
+    }
+    if (repeat !== undefined) return items[0] ?? unknown('an item of a list');
+    const position = dimOf(index)?.constant;
+    if (position === undefined) {
+      if (open || items.length === 0 || items.length > 64) return unknown('an item of a list');
+      return items.reduce((a, b) => join(a, b));
+    }
+    if (open) return unknown('an item of a list');
+    const item = items[position < 0 ? position + items.length : position];
+    if (item === undefined) throw new Raised('IndexError', 'list index out of range', undefined);
+    return item;
+  }
+
+  write<Owner extends object, Key extends keyof Owner>(owner: Owner, key: Key, value: Owner[Key]): void {
+    this.heap.write(owner, key, value);
+  }
+
+  writeEntry<Key, Entry>(map: Map<Key, Entry>, key: Key, value: Entry | undefined): void {
+    this.heap.writeEntry(map, key, value);
+  }
+
+  freshId(): number {
+    this.#instances += 1;
+    return this.#instances;
+  }
+
+  instance(of: ClassValue): InstanceValue {
+    return { kind: 'instance', id: this.freshId(), class: of, attributes: new Map(), open: false, site: this.site };
+  }
+
+  /** Runs statements in a frame, for tests and for code at the top of a file. */
+  run(frame: Frame, statements: readonly Statement[]): void {
+    this.guard(() => runBody(this, frame, statements));
+  }
+}
+
+/** The classes whose instances are modules with parameters. */
+const moduleClasses: ReadonlySet<string> = new Set([
+  'torch.nn.Module',
+  'flax.linen.Module',
+  'flax.nnx.Module',
+  'keras.Layer',
+  'mlx.nn.Module',
+]);
+
+const isUnion = (value: Value): boolean => value.kind === 'union';
+
+/** An operation that gets something or None works on the something. */
+function withoutNone(value: Value): Value {
+  if (value.kind !== 'union') return value;
+  const options = value.options.filter(({ kind }) => kind !== 'none');
+  const [only] = options;
+  return options.length === 1 && only !== undefined ? only : value;
+}
+
+function tensorsIn(bound: ReadonlyMap<string, Value>): readonly TensorValue[] {
+  const found: TensorValue[] = [];
+  for (const value of bound.values()) {
+    if (value.kind === 'tensor') found.push(value);
+    else if (value.kind === 'tuple' || value.kind === 'list') {
+      for (const item of value.items) if (item.kind === 'tensor') found.push(item);
+    }
+  }
+  return found;
+}
+
+function numericKey(index: Value): string | undefined {
+  const value = dimOf(index)?.constant;
+  return value === undefined ? undefined : String(value);
+}
+
+function sliceOf(items: readonly Value[], lower: number | null, upper: number | null, step: number | null): readonly Value[] {
+  const { length } = items;
+  const stride = step ?? 1;
+  if (stride === 1) return items.slice(lower ?? 0, upper ?? length);
+  const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value < 0 ? value + length : value));
+  const picked: Value[] = [];
+  if (stride > 0)
+    for (let i = lower === null ? 0 : clamp(lower, 0, length); i < (upper === null ? length : clamp(upper, 0, length)); i += stride)
+      picked.push(items[i] as Value);
+  else if (stride < 0) {
+    const end = upper === null ? -1 : clamp(upper, -1, length - 1);
+    for (let i = lower === null ? length - 1 : clamp(lower, -1, length - 1); i > end; i += stride) picked.push(items[i] as Value);
+  }
+  return picked;
+}
+
+const tensorOperators: Readonly<Record<string, string>> = {
+  '+': 'torch.add',
+  '-': 'torch.sub',
+  '*': 'torch.mul',
+  '/': 'torch.div',
+  '//': 'torch.floor_divide',
+  '%': 'torch.remainder',
+  '**': 'torch.pow',
+  '@': 'torch.matmul',
+  '&': 'torch.bitwise_and',
+  '|': 'torch.bitwise_or',
+  '^': 'torch.bitwise_xor',
+  '<<': 'torch.bitwise_left_shift',
+  '>>': 'torch.bitwise_right_shift',
+};
+
+const tensorComparisons: Readonly<Record<string, string>> = {
+  '==': 'torch.eq',
+  '!=': 'torch.ne',
+  '<': 'torch.lt',
+  '<=': 'torch.le',
+  '>': 'torch.gt',
+  '>=': 'torch.ge',
+};
+
+const operatorMethods: Readonly<Record<string, readonly [string, string]>> = {
+  '+': ['__add__', '__radd__'],
+  '-': ['__sub__', '__rsub__'],
+  '*': ['__mul__', '__rmul__'],
+  '/': ['__truediv__', '__rtruediv__'],
+  '//': ['__floordiv__', '__rfloordiv__'],
+  '@': ['__matmul__', '__rmatmul__'],
+  '%': ['__mod__', '__rmod__'],
+  '**': ['__pow__', '__rpow__'],
+  '|': ['__or__', '__ror__'],
+};
+
+const comparisonMethods: Readonly<Record<string, string>> = {
+  '==': '__eq__',
+  '!=': '__ne__',
+  '<': '__lt__',
+  '<=': '__le__',
+  '>': '__gt__',
+  '>=': '__ge__',
+};
+
+const typeNames: Readonly<Partial<Record<Value['kind'], string>>> = {
+  string: 'str',
+  list: 'list',
+  dict: 'dict',
+  set: 'set',
+  tuple: 'tuple',
+  int: 'int',
+  float: 'float',
+  bool: 'int',
+  range: 'range',
+};
+
+const builtinTypes: Readonly<Partial<Record<Value['kind'], readonly string[]>>> = {
+  none: ['NoneType', 'object'],
+  bool: ['bool', 'int', 'Number', 'Integral', 'object'],
+  int: ['int', 'Number', 'Integral', 'Real', 'object'],
+  float: ['float', 'Number', 'Real', 'object'],
+  string: ['str', 'object', 'Sequence', 'Iterable'],
+  tuple: ['tuple', 'object', 'Sequence', 'Iterable', 'Size', 'Collection'],
+  list: ['list', 'object', 'Sequence', 'Iterable', 'MutableSequence', 'Collection'],
+  dict: ['dict', 'object', 'Mapping', 'Iterable', 'MutableMapping', 'OrderedDict'],
+  set: ['set', 'object', 'Iterable'],
+  slice: ['slice', 'object'],
+  range: ['range', 'object', 'Sequence', 'Iterable'],
+  function: ['object', 'Callable', 'FunctionType', 'LambdaType'],
+  builtin: ['object', 'Callable'],
+  class: ['type', 'object'],
+  opaque: ['object', 'dtype', 'device'],
+};
+
+const nothing: BuiltinValue = {
+  kind: 'builtin',
+  name: 'headwise.nothing',
+  operation: {
+    signature: [
+      { name: 'args', kind: 'args', default: undefined },
+      { name: 'kwargs', kind: 'kwargs', default: undefined },
+    ],
+    run: () => none,
+  },
+};
+
+const setAttributeOperation: BuiltinValue = {
+  kind: 'builtin',
+  name: 'object.__setattr__',
+  operation: {
+    signature: ['self', 'name', 'value'].map((name) => ({ name, kind: 'positional', default: undefined })),
+    run: (call, machine) => {
+      const self = call.value('self');
+      const name = call.text('name');
+      if (self.kind === 'instance' && name !== undefined) machine.writeEntry(self.attributes, name, call.value('value'));
+      return none;
+    },
+  },
+};
+
+const getAttributeOperation: BuiltinValue = {
+  kind: 'builtin',
+  name: 'object.__getattribute__',
+  operation: {
+    signature: ['self', 'name'].map((name) => ({ name, kind: 'positional', default: undefined })),
+    run: (call) => {
+      const self = call.value('self');
+      const name = call.text('name');
+      return (self.kind === 'instance' && name !== undefined ? self.attributes.get(name) : undefined) ?? unknown('an attribute');
+    },
+  },
+};

@@ -1,0 +1,157 @@
+import { type Dim, sameDim, unknownDim } from '../dims/dim.ts';
+import { rankOf, type Shape, unknownShape } from '../dims/shape.ts';
+import { bool, float, keyOf, openList, unknown } from './make.ts';
+import type { DictValue, ListValue, TensorValue, UnionValue, Value } from './value.ts';
+
+const maximumOptions = 4;
+let joins = 0;
+
+/** Sizes on which both agree; others are unknown. Shapes of different rank have nothing in common. */
+export function joinShapes(a: Shape, b: Shape): Shape {
+  if (a === b) return a;
+  if (rankOf(a) === undefined || rankOf(b) === undefined) {
+    return a.ellipsis === b.ellipsis && a.dims.length === b.dims.length
+      ? { dims: joinDims(a.dims, b.dims), ellipsis: a.ellipsis }
+      : unknownShape;
+  }
+  return a.dims.length === b.dims.length ? { dims: joinDims(a.dims, b.dims), ellipsis: undefined } : unknownShape;
+}
+
+const joinDims = (a: readonly Dim[], b: readonly Dim[]): readonly Dim[] =>
+  a.map((dim, i) => (sameDim(dim, b[i] as Dim) ? dim : unknownDim('it differs between branches')));
+
+const sameShape = (a: Shape, b: Shape): boolean =>
+  a.ellipsis === b.ellipsis && a.dims.length === b.dims.length && a.dims.every((dim, i) => sameDim(dim, b.dims[i] as Dim));
+
+/** The value that holds whichever of two branches ran. */
+export function join(a: Value, b: Value, prefer: 'none' | 'first' = 'none'): Value {
+  if (a === b) return a;
+  if (a.kind === 'union' || b.kind === 'union') return unite([...optionsOf(a), ...optionsOf(b)]);
+  if (a.kind !== b.kind) return unite([a, b]);
+  switch (a.kind) {
+    case 'none':
+    case 'ellipsis':
+      return a;
+    case 'tensor': {
+      const other = b as TensorValue;
+      if (prefer === 'first' && sameShape(a.shape, other.shape)) return a;
+      joins += 1;
+      return {
+        kind: 'tensor',
+        // Between the ids of what it joins and what comes after.
+        id: Math.max(a.id, other.id) + 1 - 1 / (1 + joins),
+        shape: joinShapes(a.shape, other.shape),
+        dtype: a.dtype === other.dtype ? a.dtype : undefined,
+        op: 'join',
+        arguments: new Map(),
+        inputs: [a, other],
+        site: undefined,
+        ...(a.isParameter === true && other.isParameter === true ? { isParameter: true } : {}),
+      };
+    }
+    case 'bool':
+      return a.value !== undefined && a.value === (b as typeof a).value ? a : bool(undefined);
+    case 'int':
+      return sameDim(a.dim, (b as typeof a).dim) ? a : unite([a, b]);
+    case 'float':
+      return a.value !== undefined && a.value === (b as typeof a).value ? a : float(undefined);
+    case 'string':
+      return a.value !== undefined && a.value === (b as typeof a).value ? a : a.value === undefined ? a : unite([a, b]);
+    case 'tuple': {
+      const other = b as typeof a;
+      if (a.items.length !== other.items.length || a.ellipsis !== other.ellipsis) return unknown('tuples of different length');
+      return { ...a, items: a.items.map((item, i) => join(item, other.items[i] as Value, prefer)) };
+    }
+    case 'list': {
+      const other = b as ListValue;
+      const sameRepeat =
+        a.repeat === other.repeat || (a.repeat !== undefined && other.repeat !== undefined && sameDim(a.repeat, other.repeat));
+      if (a.items.length !== other.items.length || !sameRepeat) return { ...openList(), items: [] };
+      const items = a.items.map((item, i) => join(item, other.items[i] as Value, prefer));
+      return { kind: 'list', items, repeat: a.repeat, open: a.open || other.open };
+    }
+    case 'dict': {
+      const other = b as DictValue;
+      const entries: DictValue['entries'] = new Map();
+      let open = a.open || other.open;
+      for (const [key, entry] of a.entries) {
+        const match = other.entries.get(key);
+        if (match === undefined) open = true;
+        else entries.set(key, { key: entry.key, value: join(entry.value, match.value, prefer) });
+      }
+      for (const key of other.entries.keys()) if (!a.entries.has(key)) open = true;
+      return { kind: 'dict', entries, open };
+    }
+    case 'opaque':
+      return a.name === (b as typeof a).name ? a : unite([a, b]);
+    case 'unknown':
+      return a.path !== undefined && a.path === (b as typeof a).path && a.scope === (b as typeof a).scope ? a : unknown(a.reason);
+    default:
+      return unite([a, b]);
+  }
+}
+
+const optionsOf = (value: Value): readonly Value[] => (value.kind === 'union' ? value.options : [value]);
+
+/** One of these; values of the same kind that can be told apart only by where they came from are joined. */
+export function unite(all: readonly Value[]): Value {
+  const options: Value[] = [];
+  for (const value of all) {
+    if (value.kind === 'unknown' && value.path === undefined) return value;
+    if (options.some((other) => same(other, value))) continue;
+    const merge = options.findIndex((other) => other.kind === value.kind && mergeable.has(value.kind));
+    const other = options[merge];
+    if (other === undefined) options.push(value);
+    else options[merge] = join(other, value);
+  }
+  if (options.length > maximumOptions || options.length === 0) return unknown('one of many');
+  const kinds = new Set(options.map(({ kind }) => kind));
+  if (kinds.size === 2 && kinds.has('unknown') && kinds.has('tensor')) return unknown('it may be something else than a tensor');
+  const [only] = options;
+  if (options.length === 1 && only !== undefined) return only;
+  const union: UnionValue = { kind: 'union', options };
+  return union;
+}
+
+const mergeable: ReadonlySet<Value['kind']> = new Set(['tensor', 'float', 'bool', 'tuple', 'dict', 'list']);
+
+function same(a: Value, b: Value): boolean {
+  if (a === b) return true;
+  if (a.kind !== b.kind) return false;
+  if (a.kind === 'int') return sameDim(a.dim, (b as typeof a).dim);
+  if (a.kind === 'unknown') return a.path !== undefined && a.path === (b as typeof a).path && a.scope === (b as typeof a).scope;
+  const key = keyOf(a);
+  return key !== undefined && key === keyOf(b);
+}
+
+/** What one changeable place holds after branches; `undefined` values are entries that are not there. */
+export function joinCells(
+  owner: object,
+  key: unknown,
+  values: readonly unknown[],
+  prefer: 'none' | 'first',
+): { readonly value: unknown; readonly open: boolean } {
+  const [first, ...others] = values;
+  if (others.every((value) => value === first)) return { value: first, open: false };
+  const kind = (owner as { readonly kind?: unknown }).kind;
+  if (kind === 'tensor') return { value: (values as Shape[]).reduce(joinShapes), open: false };
+  if (kind === 'list' || kind === 'set') {
+    if (key === 'open') return { value: values.includes(true), open: false };
+    if (key === 'repeat') return { value: undefined, open: true };
+    const lists = values as (readonly Value[])[];
+    const length = Math.min(...lists.map((items) => items.length));
+    const items = Array.from({ length }, (_, i) => lists.map((each) => each[i] as Value).reduce((a, b) => join(a, b, prefer)));
+    return { value: items, open: lists.some((each) => each.length !== length) };
+  }
+  if (key === 'open') return { value: values.includes(true), open: false };
+  const present = values.filter((value) => value !== undefined);
+  const [one] = present;
+  if (isEntry(one)) {
+    const value = (present as { key: Value; value: Value }[]).map((entry) => entry.value).reduce((a, b) => join(a, b, prefer));
+    return { value: { key: one.key, value }, open: false };
+  }
+  return { value: (present as Value[]).reduce((a, b) => join(a, b, prefer)), open: false };
+}
+
+const isEntry = (value: unknown): value is { readonly key: Value; readonly value: Value } =>
+  typeof value === 'object' && value !== null && !('kind' in value) && 'key' in value && 'value' in value;

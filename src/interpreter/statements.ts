@@ -1,0 +1,670 @@
+import { anonymous, flexible } from '../dims/dim.ts';
+import { shapeOf, withRank } from '../dims/shape.ts';
+import type { Expression, FunctionDefinition, If, Lambda, Statement } from '../syntax/python/ast.ts';
+import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
+import { decoratorName, defineClass } from './classes.ts';
+import { Raised } from './errors.ts';
+import { at, evaluate, indexValue } from './expressions.ts';
+import type { Frame } from './frame.ts';
+import type { Interpreter, Iteration } from './interpreter.ts';
+import { join } from './join.ts';
+import { int, keyOf, list, none, unknown } from './make.ts';
+import { absoluteName } from './program.ts';
+import type { FunctionValue, Value } from './value.ts';
+
+/** How a run of statements ended. */
+export type Completion = { readonly kind: 'normal' | 'break' | 'continue' } | { readonly kind: 'return'; readonly value: Value };
+
+const normal: Completion = { kind: 'normal' };
+const maximumRounds = 20_000;
+
+/** Runs statements until one of them leaves. */
+export function runBody(interpreter: Interpreter, frame: Frame, body: readonly Statement[]): Completion {
+  for (const [i, statement] of body.entries()) {
+    if (statement.kind === 'if') {
+      const truth = decide(interpreter, frame, statement);
+      if (truth === undefined) {
+        // What follows belongs to the branches that go on: an early return leaves its facts behind for it.
+        const completion = runUndecided(interpreter, frame, statement, 0);
+        if (completion.kind !== 'normal') return completion;
+        continue;
+      }
+      const completion = runBody(interpreter, frame, truth);
+      if (completion.kind !== 'normal') return completion;
+      continue;
+    }
+    const completion = runStatement(interpreter, frame, statement);
+    if (completion.kind !== 'normal') return completion;
+    if (i > 50_000) break;
+  }
+  return normal;
+}
+
+/** The body of the branch that is surely taken; undefined when that is not known. */
+function decide(interpreter: Interpreter, frame: Frame, statement: If): readonly Statement[] | undefined {
+  const [first] = statement.branches;
+  if (first === undefined) return statement.otherwise;
+  for (const branch of statement.branches) {
+    if (!isSimple(branch.test) && branch !== first) return undefined;
+    const truth = interpreter.truth(evaluate(interpreter, frame, branch.test));
+    if (truth === undefined) return undefined;
+    if (truth) return branch.body;
+  }
+  return statement.otherwise;
+}
+
+/** Evaluating it again costs little and changes nothing. */
+const isSimple = (test: Expression): boolean => test.kind !== 'named';
+
+function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, index: number): Completion {
+  const branch = statement.branches[index];
+  if (branch === undefined) return runBody(interpreter, frame, statement.otherwise);
+  const condition = evaluate(interpreter, frame, branch.test);
+  const truth = interpreter.truth(condition);
+  if (truth === true) return runBody(interpreter, frame, branch.body);
+  if (truth === false) return runUndecided(interpreter, frame, statement, index + 1);
+  const learned = condition.kind === 'bool' ? condition.condition : undefined;
+  const completions: Completion[] = [];
+  const follow = (outcome: boolean, work: () => Completion) => (): void => {
+    interpreter.facts = interpreter.facts.assume((outcome ? learned?.whenTrue : learned?.whenFalse) ?? []);
+    narrow(interpreter, frame, branch.test, outcome);
+    const completion = work();
+    completions.push(completion);
+    // A branch that leaves the function does not go on behind the `if`.
+    if (completion.kind === 'return') throw new Left(completion.value);
+    if (completion.kind !== 'normal') throw new Left(undefined);
+  };
+  const outcomes = [
+    follow(true, () => runBody(interpreter, frame, branch.body)),
+    follow(false, () => runUndecided(interpreter, frame, statement, index + 1)),
+  ];
+  const left: Completion[] = [];
+  const live = outcomes.map((work) => () => {
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof Left)) throw error;
+      left.push(completions[completions.length - 1] as Completion);
+      throw error;
+    }
+  });
+  try {
+    interpreter.branch(live);
+  } catch (error) {
+    if (!(error instanceof Raised) || left.length === 0) throw error;
+    return merge(left);
+  }
+  for (const completion of left) if (completion.kind === 'return') frame.returned.push(completion.value);
+  return normal;
+}
+
+/** All branches left: what the statement as a whole does. */
+function merge(left: readonly Completion[]): Completion {
+  const values = left.flatMap((completion) => (completion.kind === 'return' ? [completion.value] : []));
+  const [first, ...others] = values;
+  if (first === undefined) return left[0] ?? normal;
+  return { kind: 'return', value: others.reduce((a, b) => join(a, b), first) };
+}
+
+/** A branch that left by `return`, `break` or `continue`; to those who follow branches it is one that did not reach the end. */
+class Left extends Raised {
+  constructor(readonly result: Value | undefined) {
+    super('left', '', undefined);
+  }
+}
+
+/** Runs one statement. */
+export function runStatement(interpreter: Interpreter, frame: Frame, statement: Statement): Completion {
+  interpreter.step();
+  switch (statement.kind) {
+    case 'expression':
+      evaluate(interpreter, frame, statement.value);
+      return normal;
+    case 'assign': {
+      const value = evaluate(interpreter, frame, statement.value);
+      for (const target of statement.targets) {
+        refine(interpreter, frame, target, statement.value);
+        bindTarget(interpreter, frame, target, refined(interpreter, frame, statement.value, value, target));
+      }
+      return normal;
+    }
+    case 'annotatedAssign':
+      if (statement.value !== undefined) bindTarget(interpreter, frame, statement.target, evaluate(interpreter, frame, statement.value));
+      return normal;
+    case 'augmentedAssign': {
+      const before = evaluate(interpreter, frame, statement.target);
+      const operand = evaluate(interpreter, frame, statement.value);
+      if (before.kind === 'list' && statement.operator === '+' && (operand.kind === 'list' || operand.kind === 'tuple')) {
+        const { items, repeat, open } = interpreter.iterate(operand);
+        const isOpen = open || repeat !== undefined || before.repeat !== undefined;
+        interpreter.write(before, 'items', isOpen ? [] : [...before.items, ...items]);
+        if (isOpen) {
+          interpreter.write(before, 'open', true);
+          interpreter.write(before, 'repeat', undefined);
+        }
+        return normal;
+      }
+      const value = at(interpreter, frame, statement.value, () => interpreter.binary(statement.operator, before, operand));
+      bindTarget(interpreter, frame, statement.target, value);
+      return normal;
+    }
+    case 'return':
+      return { kind: 'return', value: statement.value === undefined ? none : evaluate(interpreter, frame, statement.value) };
+    case 'raise': {
+      const value = statement.value === undefined ? undefined : evaluate(interpreter, frame, statement.value);
+      throw new Raised(statement.value === undefined ? '' : decoratorName(statement.value), '', value);
+    }
+    case 'assert': {
+      const condition = evaluate(interpreter, frame, statement.test);
+      if (condition.kind === 'bool' && condition.value === undefined)
+        interpreter.facts = interpreter.facts.assume(condition.condition?.whenTrue ?? []);
+      narrow(interpreter, frame, statement.test, true);
+      return normal;
+    }
+    case 'delete':
+      for (const target of statement.targets) {
+        if (target.kind === 'name') interpreter.heap.writeEntry(frame.redirected.get(target.name) ?? frame.locals, target.name, undefined);
+        else if (target.kind === 'attribute') {
+          const object = evaluate(interpreter, frame, target.object);
+          if (object.kind === 'instance') interpreter.heap.writeEntry(object.attributes, target.name.name, undefined);
+        } else if (target.kind === 'subscript') {
+          const object = evaluate(interpreter, frame, target.object);
+          const key = keyOf(indexValue(interpreter, frame, target.indices, target.isTuple));
+          if (object.kind === 'dict' && key !== undefined) interpreter.heap.writeEntry(object.entries, key, undefined);
+        }
+      }
+      return normal;
+    case 'break':
+    case 'continue':
+      return { kind: statement.kind };
+    case 'global':
+      for (const { name } of statement.names) frame.redirected.set(name, frame.globals);
+      return normal;
+    case 'nonlocal':
+      for (const { name } of statement.names) {
+        for (let outer = frame.parent; outer !== undefined; outer = outer.parent) {
+          if (!outer.locals.has(name)) continue;
+          frame.redirected.set(name, outer.locals);
+          break;
+        }
+      }
+      return normal;
+    case 'import':
+      for (const { name, alias } of statement.names) {
+        const [head = name] = name.split('.');
+        const bound = alias === undefined ? head : name;
+        interpreter.assign(frame, alias?.name ?? head, interpreter.module(bound) ?? { kind: 'namespace', name: bound, globals: undefined });
+      }
+      return normal;
+    case 'importFrom':
+      for (const { name, alias } of statement.names) {
+        if (name === '*') {
+          if (frame.locals !== frame.globals) continue;
+          const module = interpreter.module(absoluteName(frame.file, statement.level, statement.module));
+          if (module?.globals === undefined) continue;
+          continue;
+        }
+        interpreter.assign(frame, alias?.name ?? name, interpreter.imported(frame.file, statement.level, statement.module, name));
+      }
+      return normal;
+    case 'if':
+      return runBody(interpreter, frame, [statement]);
+    case 'for':
+      return runFor(interpreter, frame, statement);
+    case 'while':
+      return runWhile(interpreter, frame, statement);
+    case 'try':
+      return runTry(interpreter, frame, statement);
+    case 'with': {
+      for (const { value, target } of statement.items) {
+        const manager = evaluate(interpreter, frame, value);
+        const entered = enter(interpreter, manager);
+        if (target !== undefined) bindTarget(interpreter, frame, target, entered);
+      }
+      return runBody(interpreter, frame, statement.body);
+    }
+    case 'function': {
+      const value = decorate(interpreter, frame, statement, makeFunction(interpreter, frame, statement, statement.name.name));
+      if (value !== undefined) interpreter.assign(frame, statement.name.name, value);
+      return normal;
+    }
+    case 'class': {
+      const value = defineClass(interpreter, frame, statement);
+      interpreter.assign(frame, statement.name.name, value);
+      return normal;
+    }
+    case 'match': {
+      evaluate(interpreter, frame, statement.subject);
+      const completions: Completion[] = [];
+      const returned: Value[] = [];
+      interpreter.branch([
+        ...statement.cases.map(({ binds, body }) => () => {
+          for (const { name } of binds) interpreter.assign(frame, name, unknown(name));
+          const completion = runBody(interpreter, frame, body);
+          completions.push(completion);
+          if (completion.kind === 'return') returned.push(completion.value);
+        }),
+        () => undefined,
+      ]);
+      frame.returned.push(...returned);
+      return normal;
+    }
+    default:
+      return normal;
+  }
+}
+
+function enter(interpreter: Interpreter, manager: Value): Value {
+  if (manager.kind === 'instance') {
+    const method = interpreter.classMember(manager.class, '__enter__');
+    return method === undefined ? manager : interpreter.call(method, [manager]);
+  }
+  return manager.kind === 'list' && manager.items.length === 1 ? (manager.items[0] as Value) : unknown('a context');
+}
+
+function runFor(interpreter: Interpreter, frame: Frame, statement: Extract<Statement, { kind: 'for' }>): Completion {
+  const iterable = evaluate(interpreter, frame, statement.iterable);
+  const iteration: Iteration = interpreter.iterate(iterable);
+  if (iteration.repeat !== undefined || iteration.open) {
+    const rounds = iteration.items.length === 0 ? [] : iteration.items;
+    for (const item of rounds) {
+      const completion = runOnce(interpreter, frame, statement, item, iteration.repeat);
+      if (completion.kind === 'return') frame.returned.push(completion.value);
+    }
+    return runBody(interpreter, frame, statement.otherwise);
+  }
+  let rounds = 0;
+  for (const item of iteration.items) {
+    interpreter.step();
+    rounds += 1;
+    if (rounds > maximumRounds) break;
+    bindTarget(interpreter, frame, statement.target, item);
+    const completion = runBody(interpreter, frame, statement.body);
+    if (completion.kind === 'return') return completion;
+    if (completion.kind === 'break') return normal;
+  }
+  return runBody(interpreter, frame, statement.otherwise);
+}
+
+/** One round that stands for any number of them: what it changes in size is not known afterwards. */
+function runOnce(
+  interpreter: Interpreter,
+  frame: Frame,
+  statement: Extract<Statement, { kind: 'for' }>,
+  item: Value,
+  repeat: Iteration['repeat'],
+): Completion {
+  let completion: Completion = normal;
+  const lists = [...frame.locals.values()].filter((value) => value.kind === 'list');
+  const lengths = new Map(lists.map((value) => [value, value.items.length] as const));
+  let appended: readonly (readonly [Extract<Value, { kind: 'list' }>, readonly Value[]])[] = [];
+  interpreter.branch(
+    [
+      () => {
+        bindTarget(interpreter, frame, statement.target, item);
+        completion = runBody(interpreter, frame, statement.body);
+        appended = lists.filter((value) => value.items.length > (lengths.get(value) ?? 0)).map((value) => [value, value.items] as const);
+      },
+      () => undefined,
+    ],
+    'first',
+  );
+  for (const [value, items] of appended) {
+    // `for _ in range(n): layers.append(...)`: as many as the rounds, all alike.
+    const single = (lengths.get(value) ?? 0) === 0 && items.length === 1 && repeat !== undefined && value.repeat === undefined;
+    interpreter.write(value, 'items', single ? items : []);
+    interpreter.write(value, 'repeat', single ? repeat : undefined);
+    interpreter.write(value, 'open', !single);
+  }
+  return completion;
+}
+
+function runWhile(interpreter: Interpreter, frame: Frame, statement: Extract<Statement, { kind: 'while' }>): Completion {
+  for (let round = 0; round < maximumRounds; round++) {
+    interpreter.step();
+    const condition = evaluate(interpreter, frame, statement.test);
+    const truth = interpreter.truth(condition);
+    if (truth === false) return runBody(interpreter, frame, statement.otherwise);
+    if (truth === undefined || round > 1000) {
+      let completion: Completion = normal;
+      interpreter.branch([
+        () => {
+          completion = runBody(interpreter, frame, statement.body);
+        },
+        () => undefined,
+      ]);
+      const ended = completion as Completion;
+      if (ended.kind === 'return') frame.returned.push(ended.value);
+      return normal;
+    }
+    const completion = runBody(interpreter, frame, statement.body);
+    if (completion.kind === 'return') return completion;
+    if (completion.kind === 'break') return normal;
+  }
+  return normal;
+}
+
+function runTry(interpreter: Interpreter, frame: Frame, statement: Extract<Statement, { kind: 'try' }>): Completion {
+  let completion: Completion = normal;
+  try {
+    completion = runBody(interpreter, frame, statement.body);
+    if (completion.kind === 'normal') completion = runBody(interpreter, frame, statement.otherwise);
+  } catch (error) {
+    if (!(error instanceof Raised) || error instanceof Left) throw error;
+    const handler = statement.handlers.find(({ type }) => type === undefined || catches(type, error.type));
+    if (handler === undefined) throw error;
+    if (handler.alias?.kind === 'name') interpreter.assign(frame, handler.alias.name, unknown('an exception'));
+    completion = runBody(interpreter, frame, handler.body);
+  }
+  const last = runBody(interpreter, frame, statement.finally);
+  return last.kind === 'normal' ? completion : last;
+}
+
+function catches(type: Expression, raised: string): boolean {
+  if (type.kind === 'tuple') return type.items.some((item) => catches(item, raised));
+  const name = decoratorName(type);
+  const short = raised.slice(raised.lastIndexOf('.') + 1);
+  return (
+    name === short ||
+    name === 'Exception' ||
+    name === 'BaseException' ||
+    (name === 'LookupError' && /^(?:Key|Index)Error$/.test(short)) ||
+    raised === ''
+  );
+}
+
+/** A function or lambda as a value; its defaults are worked out now, as Python does. */
+export function makeFunction(interpreter: Interpreter, frame: Frame, definition: FunctionDefinition | Lambda, name: string): FunctionValue {
+  const defaults = new Map<string, Value>();
+  for (const { name: parameter, default: value } of definition.parameters) {
+    if (parameter !== undefined && value !== undefined) defaults.set(parameter.name, evaluate(interpreter, frame, value));
+  }
+  const inClassBody = frame.owner !== undefined && frame.function === undefined;
+  return {
+    kind: 'function',
+    name,
+    definition,
+    file: frame.file,
+    unit: frame.unit ?? (frame.file.module.units[0] as NonNullable<Frame['unit']>),
+    closure: inClassBody ? frame.parent : frame.locals === frame.globals ? undefined : frame,
+    globals: frame.globals,
+    defaults,
+    owner: inClassBody || definition.kind === 'function' ? (inClassBody ? frame.owner : undefined) : undefined,
+    wraps: 'plain',
+  };
+}
+
+/** The function under its decorators: those that change how it is called are known, others are taken to keep it as it is. */
+function decorate(interpreter: Interpreter, _frame: Frame, { decorators }: FunctionDefinition, value: FunctionValue): Value | undefined {
+  let result = value;
+  for (const decorator of [...decorators].reverse()) {
+    const name = decoratorName(decorator);
+    const last = name.slice(name.lastIndexOf('.') + 1);
+    if (last === 'setter' || last === 'deleter' || last === 'overload') return undefined;
+    if (last === 'staticmethod') result = { ...result, wraps: 'static' };
+    else if (last === 'classmethod') result = { ...result, wraps: 'class' };
+    else if (/^(?:cached_)?property$|^getter$/.test(last)) result = { ...result, wraps: 'property' };
+    else if (last === 'contextmanager') result = { ...result, wraps: 'context' };
+  }
+  void interpreter;
+  return result;
+}
+
+const generators = new WeakMap<FunctionDefinition, boolean>();
+
+/** Whether the function yields. Worked out once. */
+export function yields(definition: FunctionDefinition): boolean {
+  const known = generators.get(definition);
+  if (known !== undefined) return known;
+  let found = false;
+  const visit = (statement: Statement): void => {
+    if (found || statement.kind === 'function' || statement.kind === 'class') return;
+    eachExpression(statement, (expression) => {
+      if (expression.kind === 'yield') found = true;
+    });
+    eachChildStatement(statement, visit);
+  };
+  definition.body.forEach(visit);
+  generators.set(definition, found);
+  return found;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Assignment
+
+/** Gives a value to a target: a name, an attribute, an item, or several of them. */
+export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expression, value: Value): void {
+  switch (target.kind) {
+    case 'name':
+      interpreter.assign(frame, target.name, value);
+      record(interpreter, frame, target, target.name, value);
+      return;
+    case 'attribute': {
+      const object = evaluate(interpreter, frame, target.object);
+      interpreter.setAttribute(object, target.name.name, value);
+      if (target.object.kind === 'name') record(interpreter, frame, target, `${target.object.name}.${target.name.name}`, value);
+      return;
+    }
+    case 'subscript': {
+      const object = evaluate(interpreter, frame, target.object);
+      const index = indexValue(interpreter, frame, target.indices, target.isTuple);
+      setItem(interpreter, frame, target, object, index, value);
+      return;
+    }
+    case 'tuple':
+    case 'list':
+      unpack(interpreter, frame, target.items, value);
+      return;
+    case 'starred':
+      bindTarget(interpreter, frame, target.value, value);
+  }
+}
+
+function record(interpreter: Interpreter, frame: Frame, node: Expression, name: string, value: Value): void {
+  const { recorder } = interpreter.options;
+  if (recorder?.variable === undefined || frame.file.isPrelude || frame.unit === undefined) return;
+  recorder.variable({ frame, site: { file: frame.file, unit: frame.unit, node }, name, value, isArgument: false });
+}
+
+function setItem(interpreter: Interpreter, frame: Frame, node: Expression, object: Value, index: Value, value: Value): void {
+  switch (object.kind) {
+    case 'dict': {
+      const key = keyOf(index);
+      if (key === undefined) interpreter.write(object, 'open', true);
+      else interpreter.writeEntry(object.entries, key, { key: index, value });
+      return;
+    }
+    case 'list': {
+      const position = index.kind === 'int' ? index.dim.constant : undefined;
+      if (position !== undefined && !object.open && object.repeat === undefined) {
+        const place = position < 0 ? position + object.items.length : position;
+        interpreter.write(
+          object,
+          'items',
+          object.items.map((item, i) => (i === place ? value : item)),
+        );
+      } else if (object.repeat === undefined) {
+        interpreter.write(object, 'items', []);
+        interpreter.write(object, 'open', true);
+      }
+      return;
+    }
+    case 'instance': {
+      const method = interpreter.classMember(object.class, '__setitem__');
+      if (method !== undefined) interpreter.call(method, [object, index, value]);
+      return;
+    }
+    case 'tensor': {
+      const operation = interpreter.builtin('Tensor.__setitem__');
+      if (operation !== undefined) at(interpreter, frame, node, () => interpreter.call(operation, [object, index, value]));
+    }
+  }
+}
+
+function unpack(interpreter: Interpreter, frame: Frame, targets: readonly Expression[], value: Value): void {
+  const star = targets.findIndex(({ kind }) => kind === 'starred');
+  const spread = (items: readonly Value[] | undefined): void => {
+    for (const [i, target] of targets.entries()) {
+      if (star < 0 || i < star) bindTarget(interpreter, frame, target, items?.[i] ?? unknown('an item of something'));
+      else if (i === star) {
+        const taken = items?.slice(star, items.length - (targets.length - star - 1));
+        bindTarget(
+          interpreter,
+          frame,
+          target,
+          taken === undefined ? { kind: 'list', items: [], repeat: undefined, open: true } : list(taken),
+        );
+      } else {
+        const at = items === undefined ? undefined : items.length - (targets.length - i);
+        bindTarget(interpreter, frame, target, at === undefined ? unknown('an item of something') : (items?.[at] ?? unknown('an item')));
+      }
+    }
+  };
+  if (value.kind === 'tuple' && value.ellipsis !== undefined) {
+    const hidden = value.ellipsis;
+    const missing = targets.length - value.items.length;
+    if (star < 0 && missing >= 0) {
+      const filler = Array.from({ length: missing }, () => unknown('a size'));
+      spread([...value.items.slice(0, hidden), ...filler, ...value.items.slice(hidden)]);
+      return;
+    }
+    if (star >= 0 && star <= hidden) {
+      const tail = value.items.slice(hidden);
+      const after = targets.length - star - 1;
+      if (tail.length >= after) {
+        for (const [i, target] of targets.entries()) {
+          if (i < star) bindTarget(interpreter, frame, target, value.items[i] ?? unknown('a size'));
+          else if (i > star) bindTarget(interpreter, frame, target, tail[tail.length - (targets.length - i)] ?? unknown('a size'));
+          else
+            bindTarget(interpreter, frame, target, {
+              kind: 'tuple',
+              items: value.items.slice(star, value.items.length - after),
+              ellipsis: hidden - star,
+            });
+        }
+        return;
+      }
+    }
+    spread(undefined);
+    return;
+  }
+  if (value.kind === 'unknown' || value.kind === 'union') {
+    if (value.kind === 'unknown' && value.path !== undefined && star < 0) {
+      spread(targets.map((_, i) => interpreter.subscript(value, int(i))));
+      return;
+    }
+    const options = value.kind === 'union' ? value.options.filter(({ kind }) => kind !== 'none') : [];
+    const [only] = options;
+    if (options.length === 1 && only !== undefined) unpack(interpreter, frame, targets, only);
+    else spread(undefined);
+    return;
+  }
+  if (value.kind === 'tensor') {
+    const first = value.shape.ellipsis === 0 ? undefined : value.shape.dims[0];
+    const isKnown = first !== undefined && star < 0;
+    spread(isKnown ? targets.map((_, i) => interpreter.subscript(value, int(i))) : undefined);
+    return;
+  }
+  const iteration = interpreter.iterate(value);
+  if (iteration.repeat !== undefined && iteration.items.length === 1 && star < 0) spread(targets.map(() => iteration.items[0] as Value));
+  else if (iteration.open || iteration.repeat !== undefined) spread(undefined);
+  else spread(iteration.items);
+}
+
+/** `B, T, C = x.size()` says that x has three axes, and names them. */
+function refine(interpreter: Interpreter, frame: Frame, target: Expression, source: Expression): void {
+  if (target.kind !== 'tuple' && target.kind !== 'list') return;
+  if (target.items.some(({ kind }) => kind === 'starred')) return;
+  const shape = shapeRead(source);
+  if (shape === undefined) return;
+  const tensor = evaluate(interpreter, frame, shape.tensor);
+  if (tensor.kind !== 'tensor' || tensor.shape.ellipsis === undefined || shape.from > tensor.shape.ellipsis) return;
+  const names = target.items.map((item) => (item.kind === 'name' ? item.name : '_'));
+  const rank = names.length + shape.from + shape.to;
+  const filled = withRank(tensor.shape, rank);
+  if (filled === undefined) return;
+  const scope = `${frame.file.name}:${frame.unit?.start ?? 0}+${target.start}`;
+  const dims = filled.dims.map((dim, i) => {
+    if (!dim.unknown) return dim;
+    const name = names[i - shape.from];
+    return name === undefined || name.startsWith('_') ? anonymous(`axis ${i}`, { scope }) : flexible(name, { scope });
+  });
+  interpreter.write(tensor, 'shape', shapeOf(...dims));
+}
+
+/** The value that is assigned, read again where `refine` made it known. */
+function refined(interpreter: Interpreter, frame: Frame, source: Expression, value: Value, target: Expression): Value {
+  if (target.kind !== 'tuple' && target.kind !== 'list') return value;
+  return value.kind === 'tuple' && value.ellipsis !== undefined && shapeRead(source) !== undefined
+    ? evaluate(interpreter, frame, source)
+    : value;
+}
+
+/** The tensor whose shape an expression reads, and how many axes in front and behind are left out. */
+function shapeRead(source: Expression): { readonly tensor: Expression; readonly from: number; readonly to: number } | undefined {
+  if (source.kind === 'call' && source.callee.kind === 'attribute' && source.callee.name.name === 'size' && source.arguments.length === 0) {
+    return { tensor: source.callee.object, from: 0, to: 0 };
+  }
+  if (source.kind === 'attribute' && source.name.name === 'shape') return { tensor: source.object, from: 0, to: 0 };
+  if (source.kind !== 'subscript' || source.indices.length !== 1) return undefined;
+  const inner = shapeRead(source.object);
+  const [slice] = source.indices;
+  if (inner === undefined || slice?.kind !== 'slice' || slice.step !== undefined) return undefined;
+  const upper = slice.upper === undefined ? 0 : negativeNumber(slice.upper);
+  return slice.lower === undefined && upper !== undefined ? { tensor: inner.tensor, from: 0, to: upper } : undefined;
+}
+
+const negativeNumber = (expression: Expression): number | undefined =>
+  expression.kind === 'unary' && expression.operator === '-' && expression.operand.kind === 'number' ? expression.operand.value : undefined;
+
+/** What a condition says about the variables it names, in the branch where it came out so. */
+export function narrow(interpreter: Interpreter, frame: Frame, test: Expression, outcome: boolean): void {
+  switch (test.kind) {
+    case 'unary':
+      if (test.operator === 'not') narrow(interpreter, frame, test.operand, !outcome);
+      return;
+    case 'boolean':
+      if ((test.operator === 'and') === outcome) {
+        narrow(interpreter, frame, test.left, outcome);
+        narrow(interpreter, frame, test.right, outcome);
+      }
+      return;
+    case 'name':
+    case 'attribute':
+      narrowTo(interpreter, frame, test, (option) => interpreter.truth(option) !== !outcome);
+      return;
+    case 'compare': {
+      const [left, right] = test.operands;
+      const [operator] = test.operators;
+      if (left === undefined || right?.kind !== 'constant' || right.value !== null || test.operators.length !== 1) return;
+      const isNone = operator === 'is' || operator === '==' ? outcome : operator === 'is not' || operator === '!=' ? !outcome : undefined;
+      if (isNone === undefined) return;
+      narrowTo(
+        interpreter,
+        frame,
+        left,
+        (option) => (option.kind === 'none') === isNone || option.kind === 'unknown',
+        isNone ? none : undefined,
+      );
+    }
+  }
+}
+
+function narrowTo(interpreter: Interpreter, frame: Frame, place: Expression, keep: (option: Value) => boolean, exactly?: Value): void {
+  if (place.kind !== 'name' && !(place.kind === 'attribute' && place.object.kind === 'name')) return;
+  const value = evaluate(interpreter, frame, place);
+  let narrowed: Value | undefined;
+  if (value.kind === 'union') {
+    const options = value.options.filter(keep);
+    const [first, ...others] = options;
+    if (first === undefined || options.length === value.options.length) return;
+    narrowed = others.reduce((a, b) => join(a, b), first);
+  } else if (value.kind === 'unknown' && exactly !== undefined) narrowed = exactly;
+  if (narrowed === undefined) return;
+  if (place.kind === 'name') {
+    if (frame.locals.has(place.name)) interpreter.assign(frame, place.name, narrowed);
+    return;
+  }
+  const object = evaluate(interpreter, frame, place.object);
+  if (object.kind === 'instance' && object.attributes.has(place.name.name)) interpreter.setPlain(object, place.name.name, narrowed);
+}
