@@ -17,6 +17,7 @@ import { bool, dimOf, int, keyOf, list, none, opaque, text, truthOf, tuple, unkn
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
 import { absoluteName, type ModuleState, moduleState, type SourceLoader } from './program.ts';
+import { isReached, type Samples, sampled, sampleGroups } from './samples.ts';
 import { type Completion, runBody, runStatement, yields } from './statements.ts';
 import type {
   BuiltinValue,
@@ -70,6 +71,8 @@ export interface InterpreterOptions {
   readonly budget?: number;
   /** Rounds of a loop whose number is known; beyond them the loop runs once, for all of its rounds. */
   readonly rounds?: number;
+  /** Numbers to try where symbols decide nothing. */
+  readonly samples?: Samples;
   /** Take what broadcasts with something unknown to keep its shape: for linting, where optional inputs are not known. */
   readonly assumesShapes?: boolean;
 }
@@ -107,6 +110,11 @@ export class Interpreter implements Machine {
   uncertain = 0;
   #steps = 0;
   #depth = 0;
+  /** The last operation left open whether it fits. */
+  #doubtful = false;
+  /** An operation is being tried on numbers; its first problem is kept, and nothing is recorded. */
+  #isTrying = false;
+  #mismatch: string | undefined;
   #tensors = 0;
   #instances = 0;
   readonly #modules = new Map<string, NamespaceValue | undefined>();
@@ -349,7 +357,13 @@ export class Interpreter implements Machine {
         return instantiate(this, callee, positional, keywords, openArguments);
       case 'instance': {
         const method = this.classMember(callee.class, '__call__');
-        if (method === undefined) return unknown(`a call of ${callee.class.name}`);
+        if (method === undefined) {
+          // A module whose base is not known is called as modules are.
+          const forward = callee.class.isOpen ? this.classMember(callee.class, 'forward') : undefined;
+          return forward === undefined
+            ? unknown(`a call of ${callee.class.name}`)
+            : this.call(forward, [callee, ...positional], keywords, openArguments);
+        }
         const isLayer = callee.class.file?.isPrelude === true && this.isModule(callee);
         if (isLayer) this.layers.push(callee);
         const result = this.call(method, [callee, ...positional], keywords, openArguments);
@@ -391,7 +405,52 @@ export class Interpreter implements Machine {
       (named as Map<string, Value>).set(key, withoutNone(value));
     }
     const { bound, given } = bindArguments(callee.operation.signature, plain, named, openArguments);
-    return callee.operation.run(makeCall(callee.name, bound, given, this.site), this);
+    const call = makeCall(callee.name, bound, given, this.site);
+    this.#doubtful = false;
+    const value = callee.operation.run(call, this);
+    if (this.#doubtful && this.options.samples !== undefined && !this.#isTrying)
+      this.#try(callee, call, bound, given, this.options.samples);
+    return value;
+  }
+
+  /** Runs an operation about which the symbols say nothing on numbers; reports it when it fails on them. */
+  #try(callee: BuiltinValue, call: Call, bound: ReadonlyMap<string, Value>, given: ReadonlySet<string>, samples: Samples): void {
+    const { facts, substitution } = this;
+    this.#isTrying = true;
+    try {
+      for (const [group, members] of sampleGroups(samples).entries()) {
+        const messages: string[] = [];
+        for (const sample of members) {
+          if (!isReached(facts, sample)) continue;
+          const numbers = new Map<string, Value>();
+          let changed = false;
+          for (const [name, value] of bound) {
+            const tried = valued(value, (dim) => sampled(substitution.apply(dim), sample));
+            changed ||= tried !== value;
+            numbers.set(name, tried);
+          }
+          if (!changed) break;
+          this.#mismatch = undefined;
+          this.facts = Facts.none;
+          const result = this.guard(() =>
+            this.heap.attempt(() => callee.operation.run(makeCall(call.name, numbers, given, call.site), this)),
+          );
+          this.facts = facts;
+          this.substitution = substitution;
+          if (result === undefined || this.#mismatch === undefined) break;
+          messages.push(this.#mismatch);
+        }
+        const [message] = messages;
+        if (message === undefined || messages.length < members.length) continue;
+        this.#isTrying = false;
+        this.report(call, { kind: callee.name, message, basis: group === 0 ? 'defaults' : 'samples' });
+        return;
+      }
+    } finally {
+      this.#isTrying = false;
+      this.facts = facts;
+      this.substitution = substitution;
+    }
   }
 
   #callFunction(callee: FunctionValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, openArguments: boolean): Value {
@@ -700,7 +759,7 @@ export class Interpreter implements Machine {
       ...(options.isBuffer === true ? { isBuffer: true } : {}),
       ...(options.content === undefined ? {} : { content: options.content }),
     };
-    this.options.recorder?.tensor?.(tensor);
+    if (!this.#isTrying) this.options.recorder?.tensor?.(tensor);
     return tensor;
   }
 
@@ -717,11 +776,17 @@ export class Interpreter implements Machine {
 
   #judge(call: Call, op: string, result: Omit<ShapeResult, 'shape'>): void {
     this.substitution = result.substitution;
-    if (result.status === 'mismatch') this.report(call, { kind: op, message: result.reason ?? 'the sizes do not fit' });
+    if (result.status === 'unknown') this.#doubtful = true;
+    if (result.status === 'mismatch' && this.#isTrying) this.#mismatch ??= result.reason ?? '';
+    else if (result.status === 'mismatch') this.report(call, { kind: op, message: result.reason ?? 'the sizes do not fit' });
   }
 
   report(call: Call, problem: Problem): void {
     const { recorder } = this.options;
+    if (this.#isTrying) {
+      this.#mismatch ??= problem.message;
+      return;
+    }
     if (recorder?.failure === undefined || this.facts.contradictory) return;
     const sites = this.site === undefined ? [...this.sites] : [...this.sites, this.site];
     recorder.failure({ problem, call, sites: sites.reverse(), context: this.context, depth: this.uncertain });
@@ -1045,6 +1110,32 @@ const moduleClasses: ReadonlySet<string> = new Set([
   'keras.Layer',
   'mlx.nn.Module',
 ]);
+
+/** The value with its sizes replaced; itself when none is. */
+function valued(value: Value, replace: (dim: Dim) => Dim): Value {
+  switch (value.kind) {
+    case 'int': {
+      const dim = replace(value.dim);
+      return dim === value.dim ? value : { kind: 'int', dim };
+    }
+    case 'unknown': {
+      const named = dimOf(value);
+      const dim = named === undefined ? undefined : replace(named);
+      return dim === undefined || dim === named ? value : { kind: 'int', dim };
+    }
+    case 'tensor': {
+      const dims = value.shape.dims.map(replace);
+      return dims.every((dim, i) => dim === value.shape.dims[i]) ? value : { ...value, shape: { dims, ellipsis: value.shape.ellipsis } };
+    }
+    case 'tuple':
+    case 'list': {
+      const items = value.items.map((item) => valued(item, replace));
+      return items.every((item, i) => item === value.items[i]) ? value : { ...value, items };
+    }
+    default:
+      return value;
+  }
+}
 
 const isUnion = (value: Value): boolean => value.kind === 'union';
 

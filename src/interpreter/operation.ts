@@ -64,6 +64,8 @@ export interface TensorOptions {
 export interface Problem {
   readonly kind: string;
   readonly message: string;
+  /** What shows it: algebra unless said; the defaults in the code; or numbers in which sizes of different meaning differ. */
+  readonly basis?: 'defaults' | 'samples';
   /** Named parts of the message, for rules that phrase it themselves. */
   readonly data?: Readonly<Record<string, string | number>>;
 }

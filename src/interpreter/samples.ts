@@ -1,0 +1,84 @@
+/**
+ * Numbers under which code is tried where symbols alone decide nothing: `d_ff` and `d_model` may be equal as far as algebra goes, but
+ * code that works only then is broken.
+ *
+ * The defaults that the code itself gives are one sample. Names that say what they are in a transformer make two more, in which sizes
+ * of different meaning differ. What fails under the defaults, or under both others, fails.
+ */
+import { type LexiconConcept, lexicon } from '../design/lexicon.ts';
+import { normaliseName } from '../design/section.ts';
+import { type Dim, number, type SymbolAtom } from '../dims/dim.ts';
+import { compare, Facts } from '../dims/facts.ts';
+import { substitute } from '../dims/visit.ts';
+
+/** Numbers of the symbols that have one, by the symbol's key. */
+export type Sample = (symbol: SymbolAtom) => number | undefined;
+
+const concepts: ReadonlyMap<string, LexiconConcept> = new Map(
+  (Object.entries(lexicon) as [LexiconConcept, readonly string[]][]).flatMap(([concept, names]) =>
+    names.map((name) => [name, concept] as const),
+  ),
+);
+
+/** Heads times head dim is the width in the first, and not in the second. */
+const typical: readonly Readonly<Partial<Record<LexiconConcept, number>>>[] = [
+  {
+    hiddenSize: 96,
+    queryHeads: 6,
+    keyValueHeads: 3,
+    headDim: 16,
+    intermediateSize: 352,
+    vocabularySize: 1009,
+    maxPositions: 509,
+    layers: 5,
+    experts: 8,
+    expertsPerToken: 2,
+  },
+  {
+    hiddenSize: 160,
+    queryHeads: 8,
+    keyValueHeads: 2,
+    headDim: 32,
+    intermediateSize: 608,
+    vocabularySize: 2003,
+    maxPositions: 1021,
+    layers: 7,
+    experts: 16,
+    expertsPerToken: 4,
+  },
+];
+
+/** The concept that a parameter's or config field's name stands for in every format. */
+export const conceptOf = (path: string): LexiconConcept | undefined => concepts.get(normaliseName(path.slice(path.lastIndexOf('.') + 1)));
+
+export interface Samples {
+  /** The defaults in the code, by symbol key. */
+  readonly defaults: ReadonlyMap<string, number>;
+}
+
+/** The samples in the groups in which they count: all of a group must fail. */
+export const sampleGroups = ({ defaults }: Samples): readonly (readonly Sample[])[] => [
+  [(symbol) => (symbol.flexible ? undefined : defaults.get(symbol.key))],
+  typical.map((numbers) => (symbol: SymbolAtom) => {
+    if (symbol.flexible) return undefined;
+    const concept = conceptOf(symbol.name);
+    return concept === undefined ? undefined : numbers[concept];
+  }),
+];
+
+/** The size with the sample's numbers put in. */
+export const sampled = (dim: Dim, sample: Sample): Dim =>
+  dim.constant !== undefined
+    ? dim
+    : substitute(dim, (atom) => {
+        const value = atom.kind === 'symbol' ? sample(atom) : undefined;
+        return value === undefined ? undefined : number(value);
+      });
+
+/** Whether the code is reached at all under the sample: no fact around it is false there. */
+export const isReached = (facts: Facts, sample: Sample): boolean =>
+  facts.statements.every(({ kind, left, right }) => {
+    const [a, b] = [sampled(left, sample), sampled(right, sample)];
+    if (kind === 'equal') return compare(a, b, Facts.none) !== 'different';
+    return a.constant === undefined || b.constant === undefined || a.constant >= b.constant;
+  });

@@ -1,0 +1,319 @@
+/**
+ * Studies a file of model code on its own, for linting: each module class is constructed with symbols for what it is given, and its
+ * `forward` is followed on inputs of unknown shape. Classes that others in the file construct are seen where they are used; only what
+ * was not seen there is studied alone.
+ */
+import { type Dim, rigid } from '../dims/dim.ts';
+import { unknownShape } from '../dims/shape.ts';
+import type { ClassDefinition, Expression, FunctionDefinition, Parameter, Statement } from '../syntax/python/ast.ts';
+import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
+import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
+import type { Frame } from './frame.ts';
+import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
+import { bool, float, int, named, numberOf, text } from './make.ts';
+import type { ClassValue, InstanceValue, SourceFile, TensorValue, Value } from './value.ts';
+
+/** One class followed from its constructor through `forward`, with all that happened on the way. */
+export interface Study {
+  readonly class: ClassValue;
+  readonly instance: InstanceValue;
+  /** What `forward` answered; undefined when it was not reached, or raised. */
+  readonly output: Value | undefined;
+  readonly inputs: readonly TensorValue[];
+  /** Every tensor made on the way, constructor included, in order. */
+  readonly tensors: readonly TensorValue[];
+}
+
+/** A call of a function of the file, with what came in and what went out. */
+export interface FunctionRun {
+  readonly frame: Frame;
+  readonly result: Value;
+}
+
+/** What is known about a file of model code. */
+export interface CodeReading {
+  readonly file: SourceFile;
+  readonly interpreter: Interpreter;
+  readonly studies: readonly Study[];
+  readonly failures: readonly Failure[];
+  readonly variables: readonly Variable[];
+  readonly runs: readonly FunctionRun[];
+  /** Numbers that the code gives as defaults, by symbol key. */
+  readonly defaults: ReadonlyMap<string, number>;
+}
+
+export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse'> {
+  /** Statements and calls for the whole file. */
+  readonly budget?: number;
+}
+
+/** Follows all model code of a file. Never throws; bounded by the budget. */
+export function studyFile(file: SourceFile, options: StudyOptions): CodeReading {
+  const failures: Failure[] = [];
+  const variables: Variable[] = [];
+  const runs: FunctionRun[] = [];
+  let tensors: TensorValue[] = [];
+  const reached = new Set<unknown>();
+  const recorder: Recorder = {
+    variable: (variable) => variables.push(variable),
+    failure: (failure) => failures.push(failure),
+    tensor: (tensor) => tensors.push(tensor),
+    returned: (frame, result) => {
+      reached.add(frame.function?.definition);
+      if (frame.file === file) runs.push({ frame, result });
+    },
+  };
+  const defaults = new Map<string, number>();
+  const interpreter = new Interpreter({
+    ...options,
+    recorder,
+    samples: { defaults },
+    budget: options.budget ?? 150_000,
+    rounds: 8,
+    assumesShapes: true,
+  });
+  const studies: Study[] = [];
+  const globals = interpreter.globalsOf(file);
+  const classes = definitionsOf(file)
+    .map((definition) => interpreter.guard(() => interpreter.global(globals, definition.name.name)))
+    .filter((value) => value?.kind === 'class')
+    .filter((value) => value.file === file && hasForward(interpreter, value));
+  const used = usedClasses(file);
+  const roots = classes.filter(({ name }) => !used.has(name));
+  const study = (of: ClassValue): void => {
+    tensors = [];
+    const symbols = new Symbols(interpreter, defaults);
+    const found = studyClass(interpreter, of, symbols);
+    if (found !== undefined) studies.push({ class: of, ...found, tensors });
+  };
+  for (const of of roots) study(of);
+  for (const of of classes) {
+    const forward = interpreter.classMember(of, 'forward');
+    if (forward?.kind === 'function' && !reached.has(forward.definition)) study(of);
+  }
+  return { file, interpreter, studies, failures, variables, runs, defaults };
+}
+
+function* classDefinitions(statements: readonly Statement[]): Generator<ClassDefinition> {
+  for (const statement of statements) {
+    if (statement.kind === 'class') yield statement;
+    else if (statement.kind === 'if' || statement.kind === 'try') {
+      const inner: Statement[] = [];
+      eachChildStatement(statement, (child) => inner.push(child));
+      yield* classDefinitions(inner);
+    }
+  }
+}
+
+const definitionsOf = (file: SourceFile): readonly ClassDefinition[] =>
+  file.module.units.flatMap(({ body }) => [...classDefinitions([body.statement])]);
+
+function hasForward(interpreter: Interpreter, value: ClassValue): boolean {
+  const forward = interpreter.classMember(value, 'forward');
+  if (forward?.kind !== 'function' || forward.file.isPrelude) return false;
+  return value.isOpen || value.mro.some(({ qualifiedName }) => qualifiedName === 'torch.nn.Module');
+}
+
+/** Names that the bodies of classes and functions mention: what is among them is constructed somewhere in the file. */
+function usedClasses(file: SourceFile): ReadonlySet<string> {
+  const used = new Set<string>();
+  for (const { body } of file.module.units) {
+    const own = body.statement.kind === 'class' ? body.statement.name.name : undefined;
+    const visit = (statement: Statement): void => {
+      eachExpression(statement, (expression) => {
+        if (expression.kind === 'name' && expression.name !== own) used.add(expression.name);
+      });
+      eachChildStatement(statement, visit);
+    };
+    if (body.statement.kind === 'class') for (const child of body.statement.body) visit(child);
+    else if (body.statement.kind === 'function' || body.statement.kind === 'assign') visit(body.statement);
+  }
+  return used;
+}
+
+/** Makes the symbols under which a class is studied, and remembers the numbers that the code gives for them. */
+class Symbols {
+  readonly #interpreter: Interpreter;
+  readonly #defaults: Map<string, number>;
+
+  constructor(interpreter: Interpreter, defaults: Map<string, number>) {
+    this.#interpreter = interpreter;
+    this.#defaults = defaults;
+  }
+
+  /** The symbol for a whole number of this name. */
+  number(path: string, scope: string, value: number | undefined): Value {
+    const dim: Dim = rigid(path, { scope });
+    if (value !== undefined && value > 0) this.#defaults.set(dim.key, value);
+    return int(dim);
+  }
+
+  /** A value about which its default tells the type. */
+  like(fallback: Value | undefined, path: string, scope: string): Value {
+    switch (fallback?.kind) {
+      case 'int': {
+        const value = numberOf(fallback);
+        return value !== undefined && value < 1 ? named(path, scope) : this.number(path, scope, value);
+      }
+      case 'float':
+        return fallback.value !== undefined && fallback.value >= 1 && fallback.value <= 64 && Number.isInteger(fallback.value)
+          ? this.number(path, scope, fallback.value)
+          : float(undefined);
+      case 'bool':
+        return bool(undefined);
+      case 'string':
+        return text(undefined);
+      case 'class':
+      case 'function':
+      case 'builtin':
+      case 'partial':
+      case 'tuple':
+      case 'list':
+        return fallback;
+      default:
+        return named(path, scope);
+    }
+  }
+
+  argument(of: ClassValue, parameter: Parameter, fallback: Value | undefined): Value {
+    const name = parameter.name?.name ?? '';
+    const scope = of.qualifiedName;
+    const annotated = parameter.annotation === undefined ? undefined : this.#configClass(of, parameter.annotation);
+    if (annotated !== undefined) return this.config(annotated, name, scope);
+    if (fallback === undefined && annotationName(parameter.annotation) === 'int') return this.number(name, scope, undefined);
+    if (fallback === undefined && annotationName(parameter.annotation) === 'bool') return bool(undefined);
+    if (fallback === undefined && annotationName(parameter.annotation) === 'float') return float(undefined);
+    if (fallback === undefined && annotationName(parameter.annotation) === 'str') return text(undefined);
+    return this.like(fallback, name, scope);
+  }
+
+  #configClass(of: ClassValue, annotation: Expression): ClassValue | undefined {
+    const name = annotationName(annotation);
+    if (name === undefined || of.file === undefined) return undefined;
+    const { file } = of;
+    const value = this.#interpreter.guard(() => this.#interpreter.global(this.#interpreter.globalsOf(file), name));
+    if (value?.kind !== 'class') return undefined;
+    const isConfig = value.mro.some(isDataclass) || value.mro.some((each) => /Config$/.test(each.name));
+    return isConfig ? value : undefined;
+  }
+
+  /** A config whose numbers are symbols with the class's defaults. */
+  config(of: ClassValue, path: string, scope: string): InstanceValue {
+    const interpreter = this.#interpreter;
+    const instance = interpreter.instance(of);
+    instance.open = true;
+    const attributes = instance.attributes;
+    for (const { name, owner } of fieldsOf(of)) {
+      const fallback = interpreter.guard(() => defaultOf(interpreter, owner.members.get(name)));
+      attributes.set(name, this.like(fallback, `${path}.${name}`, scope));
+    }
+    for (const each of of.mro) {
+      if (each.file?.isPrelude === true) continue;
+      for (const [name, member] of each.members) {
+        if (!attributes.has(name) && member.kind === 'int') attributes.set(name, this.like(member, `${path}.${name}`, scope));
+      }
+    }
+    attributes.set('__path__', named(path, scope));
+    return instance;
+  }
+}
+
+function annotationName(annotation: Expression | undefined): string | undefined {
+  if (annotation === undefined) return undefined;
+  if (annotation.kind === 'name') return annotation.name;
+  if (annotation.kind === 'string') return annotation.value;
+  if (annotation.kind === 'attribute') return annotation.name.name;
+  return undefined;
+}
+
+function studyClass(
+  interpreter: Interpreter,
+  of: ClassValue,
+  symbols: Symbols,
+): { readonly instance: InstanceValue; readonly output: Value | undefined; readonly inputs: readonly TensorValue[] } | undefined {
+  interpreter.renew();
+  const initializer = interpreter.classMember(of, '__init__');
+  const positional: Value[] = [];
+  const keywords = new Map<string, Value>();
+  if (initializer?.kind === 'function') {
+    for (const parameter of initializer.definition.parameters.slice(1)) {
+      if (parameter.name === undefined) continue;
+      const fallback = initializer.defaults.get(parameter.name.name);
+      if (parameter.kind === 'plain') keywords.set(parameter.name.name, symbols.argument(of, parameter, fallback));
+    }
+  }
+  const instance = interpreter.guard(() => interpreter.call(of, positional, keywords));
+  if (instance?.kind !== 'instance') return undefined;
+  const forward = interpreter.classMember(of, 'forward');
+  if (forward?.kind !== 'function') return { instance, output: undefined, inputs: [] };
+  const inputs: TensorValue[] = [];
+  const given = new Map<string, Value>();
+  for (const parameter of forward.definition.parameters.slice(1)) {
+    if (parameter.name === undefined || parameter.kind !== 'plain') continue;
+    const value = forwardArgument(parameter, forward.defaults.get(parameter.name.name), of);
+    if (value.kind === 'tensor') inputs.push(value);
+    given.set(parameter.name.name, value);
+  }
+  const output = interpreter.guard(() => interpreter.call(instance, [], given));
+  return { instance, output, inputs };
+}
+
+/** Inputs that are tensors by their name, and what they hold. */
+const tensorNames =
+  /^(?:x\d?|y|q|k|v|h|z|src|tgt|inp|inputs?|input_ids|idx|tokens|targets|labels|query|queries|keys?|values?|context|memory|hidden|hidden_states?|inputs_embeds|embeds?|embeddings|pixel_values|images?|img|pixels|patches|features?|residual|encoder_hidden_states|encoder_outputs?|enc_output|dec_input|enc_input|feats|xs|cond|latents?|x_\w+|token_ids|position_ids|residual_\w+|attn_output|hidden_state)$/;
+const wholeNumberNames = /(?:_ids|^idx|^tokens|^targets|^labels|^src_tokens|token_ids)$/;
+
+function forwardArgument(parameter: Parameter, fallback: Value | undefined, of: ClassValue): Value {
+  const name = parameter.name?.name ?? '';
+  const type = annotationText(parameter.annotation);
+  const isTensor =
+    type === undefined
+      ? tensorNames.test(name)
+      : /Tensor|Array\b|Float\[|Int\[/.test(type) && !/(?:tuple|list|dict|Tuple|List|Dict)\b/.test(type);
+  const isOptional = fallback !== undefined;
+  if (!isTensor || (isOptional && !tensorNames.test(name))) {
+    if (fallback === undefined || fallback.kind === 'none') return named(name, of.qualifiedName);
+    return fallback.kind === 'bool' ? bool(undefined) : fallback.kind === 'int' ? named(name, of.qualifiedName) : fallback;
+  }
+  const call = {
+    name,
+    arguments: new Map<string, Value>(),
+  };
+  return {
+    kind: 'tensor',
+    id: 0,
+    shape: unknownShape,
+    dtype: wholeNumberNames.test(name) ? 'int64' : 'float',
+    op: 'input',
+    arguments: call.arguments,
+    inputs: [],
+    site:
+      of.file === undefined || of.unit === undefined || parameter.name === undefined
+        ? undefined
+        : { file: of.file, unit: of.unit, node: parameter.name },
+  };
+}
+
+function annotationText(annotation: Expression | undefined): string | undefined {
+  if (annotation === undefined) return undefined;
+  switch (annotation.kind) {
+    case 'name':
+      return annotation.name;
+    case 'attribute':
+      return `${annotationText(annotation.object) ?? ''}.${annotation.name.name}`;
+    case 'string':
+      return annotation.value;
+    case 'subscript':
+      return `${annotationText(annotation.object) ?? ''}[${annotation.indices.map((index) => annotationText(index) ?? '').join(', ')}]`;
+    case 'binary':
+      return `${annotationText(annotation.left) ?? ''} | ${annotationText(annotation.right) ?? ''}`;
+    default:
+      return '';
+  }
+}
+
+/** The definition that runs when a module is called. */
+export const forwardOf = (interpreter: Interpreter, of: ClassValue): FunctionDefinition | undefined => {
+  const forward = interpreter.classMember(of, 'forward');
+  return forward?.kind === 'function' && forward.definition.kind === 'function' ? forward.definition : undefined;
+};
