@@ -1,0 +1,266 @@
+/** A whole model evaluated from its source: every parameter's name and shape, every local tensor's shape. Nothing is executed. */
+import { type Dim, number } from '../../dims/dim.ts';
+import { formatDim } from '../../dims/format.ts';
+import { applyToShape, type Shape, shapeOf } from '../../dims/shape.ts';
+import {
+  type ConfigObject,
+  type ConfigValue,
+  configurationClassOf,
+  makeConfiguration,
+  pythonValue,
+  readConfiguration,
+} from '../../interpreter/configs.ts';
+import { makeCall } from '../../interpreter/define.ts';
+import { classNamed, evaluateCall } from '../../interpreter/entry.ts';
+import { type Failure, Interpreter, type Variable } from '../../interpreter/interpreter.ts';
+import { none, unknown } from '../../interpreter/make.ts';
+import { parametersOf } from '../../interpreter/modules.ts';
+import type { SourceLoader } from '../../interpreter/program.ts';
+import type { ClassValue, Dtype, FunctionValue, InstanceValue, SourceFile, TensorValue, Value } from '../../interpreter/value.ts';
+import type { PythonModule, Span, Statement, Unit } from '../../syntax/python/ast.ts';
+import { eachChildStatement } from '../../syntax/python/walk.ts';
+import { LineIndex } from '../../text/lineIndex.ts';
+
+export type { ConfigObject, ConfigValue };
+export { readConfiguration };
+
+/** A number where the configuration decides it, otherwise an expression; undefined where it is not known. */
+export type Size = number | string | undefined;
+
+export interface ModelParameter {
+  readonly name: string;
+  /** Undefined when its number of axes is not known. */
+  readonly shape: readonly Size[] | undefined;
+}
+
+export interface ModelVariable {
+  readonly file: string;
+  /** As Python's `__qualname__`. */
+  readonly function: string;
+  /** One-based first line of the assigning statement; for an argument that of the function, its decorators included. */
+  readonly line: number;
+  /** One-based last line of the statement. */
+  readonly lastLine: number;
+  readonly name: string;
+  readonly shape: readonly Size[] | undefined;
+}
+
+export interface ModelQuestion {
+  readonly loader: SourceLoader;
+  readonly parse: (text: string) => PythonModule;
+  readonly file: SourceFile;
+  readonly className: string;
+  readonly config: ConfigObject;
+  /** Sizes of the inputs; without them `forward` is not evaluated. */
+  readonly inputs?: { readonly batch: number; readonly sequence: number; readonly decoderSequence?: number };
+  readonly budget?: number;
+}
+
+export interface ModelAnswer {
+  readonly parameters: readonly ModelParameter[];
+  /** Names that may hold other parameters, which could not be evaluated. */
+  readonly unknown: readonly string[];
+  readonly variables: readonly ModelVariable[];
+  readonly failures: readonly Failure[];
+  /** Why nothing could be said. */
+  readonly problem?: string;
+}
+
+const nothing = (problem: string): ModelAnswer => ({ parameters: [], unknown: ['*'], variables: [], failures: [], problem });
+
+/** Builds the class with the configuration, and follows `forward` where inputs are given. Never throws. */
+export function evaluateModel(question: ModelQuestion): ModelAnswer {
+  const variables: Variable[] = [];
+  const failures: Failure[] = [];
+  const shapes = new Map<Variable, Shape>();
+  let isRunning = false;
+  const interpreter = new Interpreter({
+    loader: question.loader,
+    parse: question.parse,
+    budget: question.budget ?? 20_000_000,
+    recorder: {
+      variable: (variable) => {
+        if (!isRunning || variable.value.kind !== 'tensor') return;
+        variables.push(variable);
+        shapes.set(variable, applyToShape(variable.value.shape, interpreter.substitution));
+      },
+      failure: (failure) => {
+        failures.push(failure);
+      },
+    },
+  });
+  const of = classNamed(interpreter, question.file, question.className);
+  if (of === undefined) return nothing(`there is no class ${question.className}`);
+  interpreter.renew();
+  const configuration = configure(interpreter, of, question.config);
+  if (configuration === undefined) return nothing(`the configuration of ${question.className} could not be built`);
+  const model = evaluateCall(interpreter, of, [configuration]);
+  if (model?.kind !== 'instance') return nothing(`${question.className} could not be built`);
+  const found = parametersOf(interpreter, model);
+  const seen = new Set<TensorValue>();
+  const parameters: ModelParameter[] = [];
+  for (const { name, tensor } of found.parameters) {
+    if (seen.has(tensor)) continue;
+    seen.add(tensor);
+    parameters.push({ name, shape: sizesOf(applyToShape(tensor.shape, interpreter.substitution)) });
+  }
+  if (question.inputs !== undefined) {
+    isRunning = true;
+    runForward(interpreter, of, model, configuration, question.inputs);
+  }
+  const lines = new Places();
+  return {
+    parameters,
+    unknown: found.unknown,
+    variables: variables.flatMap((variable) => {
+      const place = lines.placeOf(variable);
+      return place === undefined ? [] : [{ ...place, name: variable.name, shape: sizesOf(shapes.get(variable) as Shape) }];
+    }),
+    failures,
+  };
+}
+
+function configure(interpreter: Interpreter, model: ClassValue, config: ConfigObject): Value | undefined {
+  const of = configurationClassOf(interpreter, model);
+  if (of === undefined) return pythonValue(config);
+  return makeConfiguration(interpreter, of, config);
+}
+
+const sizeOf = (dim: Dim): Size =>
+  dim.constant !== undefined
+    ? dim.constant
+    : dim.terms.some(({ monomial }) => monomial.factors.some(({ atom }) => atom.unknown))
+      ? undefined
+      : formatDim(dim);
+const sizesOf = ({ dims, ellipsis }: Shape): readonly Size[] | undefined => (ellipsis === undefined ? dims.map(sizeOf) : undefined);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Inputs
+
+const functionOf = (value: Value | undefined): FunctionValue | undefined =>
+  value?.kind === 'bound' ? functionOf(value.callee) : value?.kind === 'function' ? value : undefined;
+
+function runForward(
+  interpreter: Interpreter,
+  of: ClassValue,
+  model: InstanceValue,
+  config: Value,
+  sizes: NonNullable<ModelQuestion['inputs']>,
+): void {
+  const forward = functionOf(interpreter.classMember(of, 'forward'));
+  if (forward === undefined) return;
+  const names = forward.definition.parameters.flatMap(({ kind, name }) => (kind === 'plain' && name !== undefined ? [name.name] : []));
+  const input = (name: string, dims: readonly Dim[], dtype: Dtype): TensorValue =>
+    interpreter.tensor('input', makeCall(name, new Map(), new Set(), undefined), shapeOf(...dims), { dtype, inputs: [] });
+  const batch = number(sizes.batch);
+  const sequence = number(sizes.sequence);
+  const keywords = new Map<string, Value>();
+  const read = (name: string): number | undefined => firstNumber(interpreter, config, name);
+  // Token models take tokens alone; pictures and sound come in where there are none.
+  const tokens = names.find((name) => /^(?:input_ids|idx|tokens|input_tokens|ids)$/.test(name));
+  if (tokens !== undefined) {
+    keywords.set(tokens, input(tokens, [batch, sequence], 'int64'));
+    // A decoder of another length tells its axis apart from the encoder's.
+    const decoder = number(sizes.decoderSequence ?? Math.max(1, sizes.sequence - 2));
+    if (names.includes('decoder_input_ids')) keywords.set('decoder_input_ids', input('decoder_input_ids', [batch, decoder], 'int64'));
+  } else if (names.includes('pixel_values')) {
+    const side = read('image_size') ?? 224;
+    const channels = read('num_channels') ?? read('in_channels') ?? read('in_chans') ?? 3;
+    const frames = read('num_frames');
+    const picture = [number(channels), number(side), number(side)];
+    keywords.set(
+      'pixel_values',
+      input('pixel_values', frames === undefined ? [batch, ...picture] : [batch, number(frames), ...picture], 'float32'),
+    );
+  } else {
+    const [, first] = names;
+    if (first !== undefined) keywords.set(first, unknown('the first input'));
+  }
+  for (const { kind, name, default: written } of forward.definition.parameters.slice(1)) {
+    if (kind === 'plain' && name !== undefined && written === undefined && !keywords.has(name.name))
+      keywords.set(name.name, unknown(name.name));
+  }
+  evaluateCall(interpreter, model, [], keywords);
+}
+
+/** A number of the configuration, or of the part of it that describes pictures; the first where there are several. */
+function firstNumber(interpreter: Interpreter, config: Value, name: string): number | undefined {
+  const parts = [
+    config,
+    ...['vision_config', 'backbone_config'].map((part) => interpreter.guard(() => interpreter.attribute(config, part)) ?? none),
+  ];
+  for (const part of parts) {
+    if (part.kind !== 'instance') continue;
+    let value = interpreter.guard(() => interpreter.attribute(part, name));
+    if (value?.kind === 'list' || value?.kind === 'tuple') value = value.items[0];
+    if (value?.kind === 'int' && value.dim.constant !== undefined) return value.dim.constant;
+  }
+  return undefined;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Places
+
+interface Place {
+  readonly file: string;
+  readonly function: string;
+  readonly line: number;
+  readonly lastLine: number;
+}
+
+/** Lines of variables, with what is worked out once per file and statement. */
+class Places {
+  readonly #lines = new Map<SourceFile, LineIndex>();
+  readonly #statements = new Map<Unit['body'], readonly Span[]>();
+
+  placeOf({ frame, site, isArgument }: Variable): Place | undefined {
+    const { file, unit } = site;
+    const callee = frame.function;
+    if (callee === undefined || callee.definition.kind !== 'function') return undefined;
+    let lines = this.#lines.get(file);
+    if (lines === undefined) {
+      lines = new LineIndex(file.module.text);
+      this.#lines.set(file, lines);
+    }
+    const lineAt = (offset: number): number => (lines as LineIndex).positionAt(unit.start + offset).line + 1;
+    const name = callee.owner === undefined ? callee.name : `${callee.owner.name}.${callee.name}`;
+    const place = { file: file.path, function: name };
+    if (isArgument) {
+      const line = lineAt(callee.definition.start);
+      return { ...place, line, lastLine: line };
+    }
+    const statement = this.#statementAt(unit, site.node);
+    return { ...place, line: lineAt(statement.start), lastLine: lineAt(Math.max(statement.start, statement.end - 1)) };
+  }
+
+  /** The innermost statement around a node; of one with a body only what stands before it. */
+  #statementAt(unit: Unit, node: Span): Span {
+    let spans = this.#statements.get(unit.body);
+    if (spans === undefined) {
+      spans = headsOf(unit.body.statement);
+      this.#statements.set(unit.body, spans);
+    }
+    let low = 0;
+    let high = spans.length - 1;
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((spans[middle] as Span).start <= node.start) low = middle;
+      else high = middle - 1;
+    }
+    return spans[low] ?? node;
+  }
+}
+
+function headsOf(statement: Statement): readonly Span[] {
+  const spans: Span[] = [];
+  const visit = (each: Statement): void => {
+    let first = Number.POSITIVE_INFINITY;
+    eachChildStatement(each, (child) => {
+      first = Math.min(first, child.start);
+    });
+    spans.push({ start: each.start, end: first === Number.POSITIVE_INFINITY ? each.end : first });
+    eachChildStatement(each, visit);
+  };
+  visit(statement);
+  return spans.sort((a, b) => a.start - b.start);
+}

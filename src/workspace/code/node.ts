@@ -1,0 +1,100 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve, sep } from 'node:path';
+import type { SourceLoader } from '../../interpreter/program.ts';
+import type { SourceFile } from '../../interpreter/value.ts';
+import type { PythonModule } from '../../syntax/python/ast.ts';
+
+/** Beyond this many files nothing more is read for one question. */
+const maximumFiles = 2_000;
+/** Bytes; larger files hold data. */
+const maximumSize = 6_000_000;
+
+export interface FolderLoader extends SourceLoader {
+  /** The file at a path, under the dotted name that its place in packages gives it. Undefined when it cannot be read. */
+  open(path: string): SourceFile | undefined;
+  /** The files that were read, in order. */
+  readonly files: readonly SourceFile[];
+}
+
+/** Where packages lie: dotted name of a package to its folder; '' for a folder that holds packages and modules. */
+export type PackageRoots = ReadonlyMap<string, string>;
+
+/**
+ * Finds Python modules in folders and parses them when they are asked for; nothing is executed. A root named '' is searched for any
+ * module; the package of a file that was opened becomes a root.
+ */
+export function folderLoader(parse: (text: string) => PythonModule, roots: PackageRoots): FolderLoader {
+  const known = new Map<string, SourceFile | undefined>();
+  const folders = new Map(roots);
+  const files: SourceFile[] = [];
+
+  const read = (path: string, name: string, isPackage: boolean): SourceFile | undefined => {
+    if (files.length >= maximumFiles) return undefined;
+    try {
+      const found = statSync(path);
+      if (!found.isFile() || found.size > maximumSize) return undefined;
+      const file: SourceFile = { path, name, isPackage, module: parse(readFileSync(path, 'utf8')), isPrelude: false };
+      files.push(file);
+      known.set(name, file);
+      return file;
+    } catch {
+      return undefined;
+    }
+  };
+
+  const load = (moduleName: string): SourceFile | undefined => {
+    if (known.has(moduleName)) return known.get(moduleName);
+    known.set(moduleName, undefined);
+    if (!/^[\w.]+$/.test(moduleName)) return undefined;
+    for (const [root, folder] of folders) {
+      if (root !== '' && moduleName !== root && !moduleName.startsWith(`${root}.`)) continue;
+      const rest =
+        root === ''
+          ? moduleName.split('.')
+          : moduleName
+              .slice(root.length + 1)
+              .split('.')
+              .filter(Boolean);
+      const base = join(folder, ...rest);
+      const found =
+        (rest.length === 0 ? undefined : read(`${base}.py`, moduleName, false)) ?? read(join(base, '__init__.py'), moduleName, true);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+
+  const open = (path: string): SourceFile | undefined => {
+    const full = resolve(path);
+    const { name, root, folder } = placeOf(full);
+    if (!folders.has(root)) folders.set(root, folder);
+    const found = known.get(name);
+    if (found?.path === full) return found;
+    return read(full, name, basename(full) === '__init__.py');
+  };
+  return { load, open, files };
+}
+
+/** The dotted name of a file by the packages around it, and the folder that the outermost of them lies in. */
+function placeOf(path: string): { readonly name: string; readonly root: string; readonly folder: string } {
+  const parts = basename(path) === '__init__.py' ? [] : [basename(path, '.py')];
+  let folder = dirname(path);
+  while (existsSync(join(folder, '__init__.py')) && folder.includes(sep)) {
+    parts.unshift(basename(folder));
+    const above = dirname(folder);
+    if (above === folder) break;
+    folder = above;
+  }
+  if (parts.length === 1 && isLoneLibraryFile(path)) {
+    return { name: `transformers.models.${basename(folder)}.${parts[0]}`, root: `transformers.models.${basename(folder)}`, folder };
+  }
+  return { name: parts.join('.'), root: '', folder };
+}
+
+/** A modeling file that was taken out of transformers: it still imports relative to the package that it came from. */
+function isLoneLibraryFile(path: string): boolean {
+  try {
+    return /^from \.\.\.(?:modeling_utils|configuration_utils|utils|activations)\b/m.test(readFileSync(path, 'utf8'));
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,117 @@
+// Evaluates the models of hf-activations.json.gz from source and compares the shape of every local tensor with what it really was:
+// `activations.cjs FOLDER [NAME...]`, where FOLDER is that of the package transformers 5.18.0. `--missing` lists what was not inferred.
+// Bundle this file for Node with esbuild (packages external) and run it in the checkout.
+import type { ConfigObject } from '../../src/interpreter/configs.ts';
+import type { ModelAnswer } from '../../src/workspace/code/model.ts';
+import { pythonParser } from '../unit/python/parser.ts';
+import { corpusFile, Models, percent } from './models.ts';
+
+export interface RealVariable {
+  readonly file: string;
+  readonly function: string;
+  readonly def_line: number;
+  readonly line: number;
+  readonly name: string;
+  readonly shapes: readonly (readonly number[])[];
+}
+
+export interface Verdict {
+  readonly variable: RealVariable;
+  /** 'right': all the real shapes and no others; 'partly': some of them and no others. */
+  readonly verdict: 'right' | 'partly' | 'wrong' | 'missing';
+  readonly inferred: readonly string[];
+}
+
+/** Judges every real variable by what was inferred at its line. */
+export function compareVariables(answer: ModelAnswer, real: readonly RealVariable[]): readonly Verdict[] {
+  const at = new Map<string, { readonly first: number; readonly last: number; readonly shapes: Map<string, boolean> }[]>();
+  for (const { file, line, lastLine, name, shape } of answer.variables) {
+    const path = /transformers\/models\/(.*)$/.exec(file.replaceAll('\\', '/'))?.[1] ?? file;
+    const key = `${path} ${name}`;
+    const places = at.get(key) ?? [];
+    if (places.length === 0) at.set(key, places);
+    let place = places.find(({ first }) => first === line);
+    if (place === undefined) {
+      place = { first: line, last: lastLine, shapes: new Map() };
+      places.push(place);
+    }
+    const isKnown = shape?.every((size) => typeof size === 'number') === true;
+    place.shapes.set(shape === undefined ? '?' : JSON.stringify(shape), isKnown);
+  }
+  return real.map((variable) => {
+    const places = at.get(`${variable.file} ${variable.name}`) ?? [];
+    const holding = places.filter(({ first, last }) => variable.line >= first && variable.line <= last);
+    const place = holding.sort((a, b) => a.last - a.first - (b.last - b.first))[0];
+    if (place === undefined) return { variable, verdict: 'missing', inferred: [] };
+    const known = [...place.shapes].filter(([, isKnown]) => isKnown).map(([shape]) => shape);
+    const expected = new Set(variable.shapes.map((shape) => JSON.stringify(shape)));
+    const inferred = [...place.shapes.keys()];
+    if (known.some((shape) => !expected.has(shape))) return { variable, verdict: 'wrong', inferred };
+    if (known.length === 0) return { variable, verdict: 'missing', inferred };
+    return { variable, verdict: known.length === expected.size ? 'right' : 'partly', inferred };
+  });
+}
+
+async function main(folder: string, only: readonly string[], details: boolean): Promise<void> {
+  const parser = await pythonParser();
+  const models = new Models(folder, (text) => parser.parse(text));
+  const counts = { right: 0, partly: 0, wrong: 0, missing: 0 };
+  const { models: entries } = corpusFile('hf-activations.json.gz');
+  for (const [name, entry] of Object.entries(entries as ConfigObject)) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    const {
+      class: className,
+      config,
+      batch,
+      sequence,
+      variables,
+    } = entry as unknown as {
+      readonly class: string;
+      readonly config: ConfigObject;
+      readonly batch: number;
+      readonly sequence: number;
+      readonly variables: readonly RealVariable[];
+    };
+    const started = performance.now();
+    let verdicts: readonly Verdict[];
+    let problem = '';
+    try {
+      const answer = models.evaluate(className, String(config.model_type ?? name), config, { batch, sequence });
+      if (answer.problem !== undefined) problem = `, ${answer.problem}`;
+      verdicts = compareVariables(answer, variables);
+      if (details) for (const { problem: what } of answer.failures.slice(0, 5)) problem += `\n    failure: ${what.kind}: ${what.message}`;
+    } catch (error) {
+      problem = `, failed: ${error instanceof Error ? error.stack : String(error)}`;
+      verdicts = variables.map((variable) => ({ variable, verdict: 'missing', inferred: [] }));
+    }
+    const own = { right: 0, partly: 0, wrong: 0, missing: 0 };
+    for (const { verdict } of verdicts) {
+      own[verdict]++;
+      counts[verdict]++;
+    }
+    const took = performance.now() - started;
+    console.log(
+      `${name} ${className}: ${own.right} right, ${own.partly} partly, ${own.wrong} wrong, ${own.missing} missing, ${took.toFixed(0)} ms${problem}`,
+    );
+    for (const { variable, verdict, inferred } of verdicts) {
+      if (verdict === 'right' || (verdict !== 'wrong' && !details)) continue;
+      const { file, line, function: where, name: variableName, shapes } = variable;
+      console.log(
+        `    ${verdict} ${file}:${line} ${where} ${variableName}: ${inferred.join(' ')}; really ${shapes.map((shape) => JSON.stringify(shape)).join(' ')}`,
+      );
+    }
+  }
+  const all = counts.right + counts.partly + counts.wrong + counts.missing;
+  const stated = counts.right + counts.partly + counts.wrong;
+  console.log(
+    `${all} variables: ${percent(counts.right, all)} inferred in all their shapes, ${percent(counts.right + counts.partly, all)} in some, ${percent(counts.missing, all)} not`,
+  );
+  console.log(`${counts.wrong} wrong: ${percent(counts.wrong, all)} of all, ${percent(counts.wrong, stated)} of those stated`);
+}
+
+if (process.argv[1]?.endsWith('activations.cjs') === true) {
+  const [folder, ...rest] = process.argv.slice(2);
+  const only = rest.filter((each) => !each.startsWith('--'));
+  if (folder === undefined) console.log('usage: activations.cjs FOLDER [--missing] [NAME...]');
+  else void main(folder, only, rest.includes('--missing'));
+}

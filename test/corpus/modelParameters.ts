@@ -1,0 +1,131 @@
+// Evaluates the classes of hf-shapes.json from source and compares every parameter: `modelParameters.cjs FOLDER [NAME...]`, where FOLDER
+// is that of the package transformers 5.18.0. Bundle this file for Node with esbuild (packages external) and run it in the checkout.
+import type { ConfigObject } from '../../src/interpreter/configs.ts';
+import type { ModelAnswer } from '../../src/workspace/code/model.ts';
+import { pythonParser } from '../unit/python/parser.ts';
+import { corpusFile, foldName, Models, percent } from './models.ts';
+
+/** `{ name: [count, shape] }`, or a list of shapes where layers differ. */
+export type Folded = Readonly<Record<string, readonly [number, readonly number[] | readonly (readonly number[])[]]>>;
+
+export interface Comparison {
+  readonly verdict: 'exact' | 'differing' | 'incomplete' | 'unknown';
+  /** Parameters with a shape of numbers. */
+  readonly reported: number;
+  readonly wrong: number;
+  /** Parameters of the real model that were not reported. */
+  readonly missing: number;
+  readonly notes: readonly string[];
+}
+
+/** What was evaluated against what the real model has. */
+export function compareParameters(answer: ModelAnswer, real: Folded): Comparison {
+  const notes: string[] = [];
+  if (answer.problem !== undefined) notes.push(answer.problem);
+  const found = new Map<string, { count: number; readonly shapes: Set<string> }>();
+  let reported = 0;
+  let wrong = 0;
+  let vague = 0;
+  for (const { name, shape } of answer.parameters) {
+    const folded = foldName(name);
+    if (shape === undefined || !shape.every((size) => typeof size === 'number')) {
+      vague++;
+      if (notes.length < 6) notes.push(`${folded}: not known (${shape?.join(', ') ?? '...'})`);
+      continue;
+    }
+    reported++;
+    const entry = found.get(folded) ?? { count: 0, shapes: new Set<string>() };
+    entry.count++;
+    const key = JSON.stringify(shape);
+    entry.shapes.add(key);
+    found.set(folded, entry);
+    const known = real[folded];
+    if (known === undefined || entry.count > known[0] || !shapesOf(known[1]).has(key)) {
+      wrong++;
+      if (notes.length < 6) notes.push(`${folded}: ${key}, really ${known === undefined ? 'absent' : JSON.stringify(known)}`);
+    }
+  }
+  let missing = 0;
+  for (const [name, [count, shapes]] of Object.entries(real)) {
+    const entry = found.get(name);
+    missing += Math.max(0, count - (entry?.count ?? 0));
+    if ((entry?.count ?? 0) < count && notes.length < 6) notes.push(`${name}: ${entry?.count ?? 0} of ${count}`);
+    else if (entry !== undefined && entry.shapes.size !== shapesOf(shapes).size && notes.length < 6) notes.push(`${name}: other shapes`);
+  }
+  const same =
+    missing === 0 &&
+    wrong === 0 &&
+    vague === 0 &&
+    Object.entries(real).every(([name, [, shapes]]) => found.get(name)?.shapes.size === shapesOf(shapes).size);
+  const verdict = same ? 'exact' : wrong > 0 ? 'differing' : reported > 0 ? 'incomplete' : 'unknown';
+  if (answer.unknown.length > 0 && !same && notes.length < 8) notes.push(`not known: ${answer.unknown.slice(0, 4).join(', ')}`);
+  return { verdict, reported, wrong, missing, notes };
+}
+
+function shapesOf(shapes: Folded[string][1]): ReadonlySet<string> {
+  const [first] = shapes;
+  return new Set(
+    Array.isArray(first) ? (shapes as readonly (readonly number[])[]).map((shape) => JSON.stringify(shape)) : [JSON.stringify(shapes)],
+  );
+}
+
+async function main(folder: string, only: readonly string[]): Promise<void> {
+  const parser = await pythonParser();
+  const models = new Models(folder, (text) => parser.parse(text));
+  const counts = new Map<string, number>();
+  let reported = 0;
+  let wrong = 0;
+  let missing = 0;
+  let all = 0;
+  for (const [name, entry] of Object.entries(corpusFile('hf-shapes.json'))) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    const {
+      class: className,
+      model_type: modelType,
+      config,
+      shapes,
+    } = entry as unknown as {
+      readonly class: string;
+      readonly model_type: string;
+      readonly config: ConfigObject;
+      readonly shapes: Folded;
+    };
+    const started = performance.now();
+    let result: Comparison;
+    try {
+      result = compareParameters(models.evaluate(className, modelType, config), shapes);
+    } catch (error) {
+      result = {
+        verdict: 'unknown',
+        reported: 0,
+        wrong: 0,
+        missing: 0,
+        notes: [`failed: ${error instanceof Error ? error.stack : String(error)}`],
+      };
+    }
+    const took = performance.now() - started;
+    counts.set(result.verdict, (counts.get(result.verdict) ?? 0) + 1);
+    reported += result.reported;
+    wrong += result.wrong;
+    missing += result.missing;
+    all += Object.values(shapes).reduce((sum, [count]) => sum + count, 0);
+    if (result.verdict !== 'exact' || only.length > 0) {
+      console.log(
+        `${name} ${className}: ${result.verdict}, ${result.reported} reported, ${result.wrong} wrong, ${result.missing} missing, ${took.toFixed(0)} ms`,
+      );
+      for (const note of result.notes) console.log(`    ${note}`);
+    }
+  }
+  const total = [...counts.values()].reduce((a, b) => a + b, 0);
+  const exact = counts.get('exact') ?? 0;
+  console.log(
+    `${total} architectures: ${[...counts].map(([verdict, count]) => `${count} ${verdict}`).join(', ')}; exact ${percent(exact, total)}`,
+  );
+  console.log(`${reported} parameters reported of ${all}, ${wrong} wrong (${percent(wrong, reported)}), ${missing} missing`);
+}
+
+if (process.argv[1]?.endsWith('modelParameters.cjs') === true) {
+  const [folder, ...only] = process.argv.slice(2);
+  if (folder === undefined) console.log('usage: modelParameters.cjs FOLDER [NAME...]');
+  else void main(folder, only);
+}
