@@ -1,4 +1,6 @@
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
+import type { CodeReading } from '../interpreter/study.ts';
+import type { Site } from '../interpreter/value.ts';
 import type { TextEdit } from '../text/edit.ts';
 import type { Severity } from '../text/finding.ts';
 import type { Range } from '../text/range.ts';
@@ -6,7 +8,7 @@ import type { Range } from '../text/range.ts';
 export type RuleCategory = 'heads' | 'projections' | 'norm' | 'positions' | 'kernels' | 'parallelism' | 'checkpoint' | 'file';
 
 export interface RuleExample {
-  readonly language: 'json' | 'yaml' | 'toml' | 'shell' | 'gin';
+  readonly language: 'json' | 'yaml' | 'toml' | 'shell' | 'gin' | 'python';
   readonly code: string;
   /** Shapes of the BF16 checkpoint beside the file, by tensor name. */
   readonly tensors?: Readonly<Record<string, readonly number[]>>;
@@ -43,6 +45,15 @@ export interface RuleContext<M extends string> {
   readonly report: (report: Report<M>) => void;
 }
 
+/** What a rule about model code sees: the dataflow of everything the file's classes compute. */
+export interface CodeContext<M extends string> {
+  readonly code: CodeReading;
+  readonly settings: RuleSettings;
+  /** The range of a place in the file; undefined for a place in another file. */
+  readonly rangeOf: (site: Site | undefined) => Range | undefined;
+  readonly report: (report: Report<M>) => void;
+}
+
 /** What rules need from the user's settings. */
 export interface RuleSettings {
   /** Parallel sizes that hold for every file; sizes written in a file win. */
@@ -72,6 +83,8 @@ export interface Rule<M extends string = string> {
   readonly checkDesign?: (design: TransformerDesign, context: RuleContext<M>) => void;
   /** Called once per file. */
   readonly checkFile?: (context: RuleContext<M>) => void;
+  /** Called once per file of model code. */
+  readonly checkCode?: (context: CodeContext<M>) => void;
 }
 
 /** Keeps the message names of a rule's literal. */

@@ -1,8 +1,10 @@
 import type { ConfigReading } from '../design/design.ts';
+import type { CodeReading } from '../interpreter/study.ts';
+import { spanIn } from '../syntax/python/ast.ts';
 import type { TextEdit } from '../text/edit.ts';
 import type { Finding, Related } from '../text/finding.ts';
 import { rules } from './registry.ts';
-import type { Report, Rule, RuleSettings } from './rule.ts';
+import type { CodeContext, Report, Rule, RuleSettings } from './rule.ts';
 
 /** Fills `{name}` with `data.name`; numbers are written plainly, without separators, as in the file. */
 export const fillTemplate = (template: string, data: Readonly<Record<string, string | number>>): string =>
@@ -19,6 +21,20 @@ export function runRules(reading: ConfigReading, settings: RuleSettings): Findin
     rule.checkFile?.(context);
     if (rule.checkDesign !== undefined) for (const design of reading.designs) rule.checkDesign(design, context);
   }
+  return inOrder(findings);
+}
+
+/** Every finding of every rule about model code for one file, in source order. */
+export function runCodeRules(code: CodeReading, settings: RuleSettings): Finding[] {
+  const findings: Finding[] = [];
+  const rangeOf: CodeContext<string>['rangeOf'] = (site) => (site?.file === code.file ? spanIn(site.unit, site.node) : undefined);
+  for (const rule of rules) {
+    rule.checkCode?.({ code, settings, rangeOf, report: (report: Report<string>) => findings.push(toFinding(rule, report)) });
+  }
+  return inOrder(findings);
+}
+
+function inOrder(findings: Finding[]): Finding[] {
   findings.sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end || (a.code < b.code ? -1 : a.code > b.code ? 1 : 0));
   // Stacks that share a key (an encoder and a decoder of one width, instances of a class with its defaults) say the same of it.
   const seen = new Set<string>();

@@ -2,7 +2,9 @@ import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
 import type { ConfigReading } from '../design/design.ts';
 import { mentionsHeads } from '../design/python/mention.ts';
 import { readDesign } from '../design/read.ts';
-import { runRules } from '../rules/run.ts';
+import type { SourceLoader } from '../interpreter/program.ts';
+import type { CodeReading } from '../interpreter/study.ts';
+import { runCodeRules, runRules } from '../rules/run.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import { formatOf, parseConfig } from '../syntax/read.ts';
 import type { Finding } from '../text/finding.ts';
@@ -17,6 +19,8 @@ export interface AnalysisInput {
   readonly languageId?: string;
   /** Reads Python, once its parser is loaded; without it Python files say nothing. */
   readonly python?: PythonReader;
+  /** Finds the files that Python code imports. */
+  readonly loader?: SourceLoader;
   /** Reads the checkpoint beside the file; called only for a model config that holds dimensions. */
   readonly checkpoint?: () => CheckpointShapes | undefined;
 }
@@ -25,6 +29,8 @@ export interface AnalysisInput {
 export interface Analysis {
   readonly parsed: ParsedConfig;
   readonly reading: ConfigReading | undefined;
+  /** The model code in the file; undefined where there is none. */
+  readonly code: CodeReading | undefined;
   readonly findings: readonly Finding[];
 }
 
@@ -33,7 +39,11 @@ const maximumPythonLength = 2_000_000;
 
 /** Whether a file needs the Python parser: it is Python, and mentions a number of heads. O(length). */
 export const needsPython = (input: Pick<AnalysisInput, 'text' | 'path' | 'languageId'>): boolean =>
-  isPython(input) && input.text.length <= maximumPythonLength && mentionsHeads(input.text);
+  isPython(input) && input.text.length <= maximumPythonLength && (mentionsHeads(input.text) || mentionsModules(input.text));
+
+/** Whether Python code defines a module of a library for neural networks. O(length). */
+const mentionsModules = (text: string): boolean =>
+  /\bdef (?:forward|__call__|call|setup)\s*\(/.test(text) && /\bclass\s+\w+\s*\(/.test(text);
 
 const isPython = ({ text, path, languageId }: Pick<AnalysisInput, 'text' | 'path' | 'languageId'>): boolean =>
   formatOf(text, { path, languageId }) === 'python';
@@ -45,16 +55,24 @@ export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   const read = readDesign(parsed, { family: familyOf(input.path, settings) });
   const checkpoint = read !== undefined && read.designs.length > 0 ? input.checkpoint?.() : undefined;
   const reading = read === undefined || checkpoint === undefined ? read : { ...read, checkpoint };
-  const findings = reading === undefined ? [] : filterFindings(runRules(reading, settings), parsed, input.path, settings);
-  return { parsed, reading, findings };
+  const code = isModelCode(input) ? input.python?.code(input.text, input.path, input.loader) : undefined;
+  const found = [
+    ...(reading === undefined ? [] : runRules(reading, settings)),
+    ...(code === undefined ? [] : runCodeRules(code, settings)),
+  ];
+  const findings = reading === undefined && code === undefined ? [] : filterFindings(found, parsed, input.path, settings);
+  return { parsed, reading, code, findings };
 }
 
+const isModelCode = (input: AnalysisInput): boolean => needsPython(input) && mentionsModules(input.text);
+
 function parseAny(input: AnalysisInput): ParsedConfig {
-  return input.python !== undefined && needsPython(input) ? input.python(input.text, input.path) : parseConfig(input.text, input);
+  return input.python !== undefined && needsPython(input) ? input.python.config(input.text, input.path) : parseConfig(input.text, input);
 }
 
 const notRead = (input: AnalysisInput): Analysis => ({
   parsed: { format: formatOf(input.text, input), text: input.text, root: undefined, problems: [], comments: [] },
   reading: undefined,
+  code: undefined,
   findings: [],
 });

@@ -1,15 +1,32 @@
 import { readPythonConfigs } from '../design/python/configs.ts';
+import type { SourceLoader } from '../interpreter/program.ts';
+import { type CodeReading, studyFile } from '../interpreter/study.ts';
+import type { SourceFile } from '../interpreter/value.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
+import type { PythonModule } from '../syntax/python/ast.ts';
 import type { PythonDocument, PythonParser } from '../syntax/python/parse.ts';
 
-/** Reads Python code for configurations; never throws. Texts of one `path` are taken for versions of one file. */
-export type PythonReader = (text: string, path: string) => ParsedConfig;
+/** Reads Python code; never throws. Texts of one `path` are taken for versions of one file. */
+export interface PythonReader {
+  /** The configurations in it. */
+  config(text: string, path: string): ParsedConfig;
+  /** The model code in it, followed with what it imports; undefined where it could not be. */
+  code(text: string, path: string, loader?: SourceLoader): CodeReading | undefined;
+}
+
+const noImports: SourceLoader = { load: () => undefined };
 
 /** `keep` files' trees are kept, so that the next version of one of them costs less; 0 where each file is read once. */
 export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
   /** Least recently read first. */
   const open = new Map<string, PythonDocument>();
-  const parse = (text: string, path: string): PythonDocument['module'] => {
+  let last: { readonly text: string; readonly path: string; readonly module: PythonModule } | undefined;
+  const parse = (text: string, path: string): PythonModule => {
+    if (last?.text === text && last.path === path) return last.module;
+    last = { text, path, module: read(text, path) };
+    return last.module;
+  };
+  const read = (text: string, path: string): PythonModule => {
     if (keep === 0) return parser.parse(text);
     const known = open.get(path);
     open.delete(path);
@@ -22,12 +39,27 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
     }
     return document.module;
   };
-  return (text, path) => {
-    try {
-      return readPythonConfigs(parse(text, path));
-    } catch {
-      // A parser that ran out of memory, say: the next file may fit again.
-      return { format: 'python', text, root: undefined, problems: [], comments: [] };
-    }
+  return {
+    config: (text, path) => {
+      try {
+        return readPythonConfigs(parse(text, path));
+      } catch {
+        // A parser that ran out of memory, say: the next file may fit again.
+        return { format: 'python', text, root: undefined, problems: [], comments: [] };
+      }
+    },
+    code: (text, path, loader = noImports) => {
+      try {
+        const module = parse(text, path);
+        const name = path
+          .replace(/\.py$/, '')
+          .replace(/\/__init__$/, '')
+          .replaceAll('/', '.');
+        const file: SourceFile = { path, name, isPackage: path.endsWith('__init__.py'), module, isPrelude: false };
+        return studyFile(file, { loader, parse: (source) => parser.parse(source) });
+      } catch {
+        return undefined;
+      }
+    },
   };
 }

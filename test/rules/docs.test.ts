@@ -8,7 +8,9 @@ import type { Rule, RuleExample } from '../../src/rules/rule.ts';
 import { applyEdits } from '../../src/text/edit.ts';
 import type { Finding } from '../../src/text/finding.ts';
 import { type Analysis, analyse } from '../../src/workspace/analyse.ts';
+import { type PythonReader, pythonReader } from '../../src/workspace/python.ts';
 import { defaultSettings } from '../../src/workspace/settings.ts';
+import { pythonParser } from '../unit/python/parser.ts';
 
 const fileNames: Readonly<Record<RuleExample['language'], string>> = {
   json: 'config.json',
@@ -16,6 +18,7 @@ const fileNames: Readonly<Record<RuleExample['language'], string>> = {
   toml: 'config.toml',
   shell: 'train.sh',
   gin: 'config.gin',
+  python: 'model.py',
 };
 
 const checkpointOf = ({ tensors }: RuleExample): CheckpointShapes | undefined =>
@@ -27,8 +30,13 @@ const checkpointOf = ({ tensors }: RuleExample): CheckpointShapes | undefined =>
         tensors: new Map(Object.entries(tensors).map(([name, shape]) => [name, { dtype: 'BF16', shape }])),
       };
 
+let python: PythonReader;
+before(async () => {
+  python = pythonReader(await pythonParser());
+});
+
 const run = (example: RuleExample, code = example.code): Analysis =>
-  analyse({ text: code, path: fileNames[example.language], checkpoint: () => checkpointOf(example) }, defaultSettings);
+  analyse({ text: code, path: fileNames[example.language], python, checkpoint: () => checkpointOf(example) }, defaultSettings);
 
 const codesOf = (findings: readonly Finding[]): string =>
   findings.map(({ code, severity, message }) => `${code} ${severity}: ${message}`).join('\n');

@@ -25,7 +25,7 @@ const wishes =
       }),
     );
     findings.sort((a, b) => a.range.start - b.range.start);
-    return { parsed: parseConfig('{}', { path: 'x.json' }), reading: undefined, findings };
+    return { parsed: parseConfig('{}', { path: 'x.json' }), reading: undefined, code: undefined, findings };
   };
 
 describe('fixing a text', () => {
