@@ -119,6 +119,7 @@ export class Interpreter implements Machine {
   #instances = 0;
   readonly #modules = new Map<string, NamespaceValue | undefined>();
   readonly #states = new Map<Map<string, Value>, ModuleState>();
+  readonly #files = new Map<SourceFile, Map<string, Value>>();
   readonly #builtins = new Map<string, Value>();
   readonly #running: unknown[] = [];
 
@@ -195,9 +196,11 @@ export class Interpreter implements Machine {
 
   /** The names of a file's module; its statements run when they are asked for. */
   globalsOf(file: SourceFile): Map<string, Value> {
-    for (const state of this.#states.values()) if (state.file === file) return state.globals;
+    const known = this.#files.get(file);
+    if (known !== undefined) return known;
     const state = moduleState(file);
     this.#states.set(state.globals, state);
+    this.#files.set(file, state.globals);
     return state.globals;
   }
 
