@@ -424,7 +424,7 @@ class Reader {
       }
       waiting.push(...childExpressions(next));
     }
-    return best?.kind === 'tuple' ? undefined : best;
+    return best !== undefined && /^(?:tuple|number|string|constant|lambda)$/.test(best.kind) ? undefined : best;
   }
 
   /** `x,`, `key=x,` and `"key": x,` at the start of the line. */
@@ -452,7 +452,8 @@ class Reader {
     if (statement === undefined) return;
     const alternatives = statements.slice(1).flatMap((other) => resultsOf(other).flat());
     for (const subjects of resultsOf(statement)) {
-      this.#addToStatement(statement, contract, contract.to, [...subjects, ...alternatives], spot.function, place);
+      const meant = made(contract, subjects);
+      this.#addToStatement(statement, contract, contract.to, meant.length === 0 ? [] : [...meant, ...alternatives], spot.function, place);
     }
     if (contract.from.length === 0) return;
     const inputs = inputsOf(statement, contract.from.length);
@@ -533,7 +534,7 @@ class Reader {
     const parameters = isHead && definition !== undefined && stated.from.length === 0 ? parameterSubjects(definition) : [];
     for (const subjects of resultsOf(simple)) {
       const reads = above !== undefined || stated.from.length > 0 ? [] : rebinding(simple, subjects);
-      const all = distinct([...subjects, ...reads, ...before, ...parameters, ...flowing(subjects, later)]);
+      const all = distinct([...made(stated, subjects), ...reads, ...before, ...parameters, ...flowing(subjects, later)]);
       this.#addToStatement(simple, stated, stated.to, all, spot.function, 'above');
     }
     for (const [i, subject] of inputsOf(simple, stated.from.length).entries()) {
@@ -683,6 +684,12 @@ const withoutSelf = (parameters: readonly Parameter[]): readonly Parameter[] =>
 /** Where nothing says whose shape a comment at the head of a body is, it may be that of any parameter. */
 const parameterSubjects = (definition: FunctionDefinition): readonly Subject[] =>
   withoutSelf(definition.parameters).map((parameter) => ({ kind: 'parameter', name: parameter.name?.name ?? '', parameter }));
+
+/** Behind the arrow of a comment on an assignment only what it makes can stand, not what it reads. */
+const made = ({ from }: Contract, subjects: readonly Subject[]): readonly Subject[] =>
+  from.length === 0
+    ? subjects
+    : subjects.filter((subject) => subject.kind !== 'variable' || subject.when === 'after' || subject.statement.kind !== 'assign');
 
 /** A result of the statement above, as the statement below finds it. */
 const lasting = (subject: Subject, statement: Statement): Subject =>

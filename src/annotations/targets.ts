@@ -31,7 +31,6 @@ function measured(value: Expression): Expression | undefined {
   if (value.kind === 'attribute' && value.name.name === 'shape') return value.object;
   if (value.kind === 'call' && value.arguments.length === 0 && value.callee.kind === 'attribute' && value.callee.name.name === 'size')
     return value.callee.object;
-  if (value.kind === 'subscript' && value.indices.length === 1 && value.indices[0]?.kind === 'slice') return undefined;
   return undefined;
 }
 
@@ -163,6 +162,8 @@ export function inputsOf(statement: Statement, count: number): readonly Subject[
         ? statement.value
         : undefined;
   if (value === undefined) return [];
+  const tensor = measured(value);
+  if (tensor !== undefined) return count === 1 ? [subjectOf(tensor, statement)] : [];
   if (count === 2) {
     const product = productOf(value);
     return product === undefined ? [] : product.map((operand) => subjectOf(operand, statement));
