@@ -1,0 +1,148 @@
+// Plants one bug at a time in the models of this folder and prints, per topic, what the analyser says: caught (a finding within three
+// lines of the change), mislocated (a finding, but elsewhere), missed. Then what it says of the models as they stand and of correct but
+// unusual code, where every error or warning is a false alarm.
+//   npx esbuild test/planted/run.ts --bundle --platform=node --format=cjs --packages=external --outfile=dist/planted.cjs
+//   node dist/planted.cjs [--list] [--json] [MODEL or TOPIC...]
+// `--list` names every bug that was not caught, with what was said instead. That each bug is one is shown in PyTorch by prove.py.
+import type { Finding } from '../../src/text/finding.ts';
+import { LineIndex } from '../../src/text/lineIndex.ts';
+import { type AnalyseCode, openAnalyser } from './analyser.ts';
+import { type Mutation, type Planted, type Proof, plant, readModels, readMutations, readProof } from './plant.ts';
+
+/** How far from the changed lines a finding may stand. */
+const tolerance = 3;
+
+type Verdict = 'caught' | 'related' | 'mislocated' | 'missed';
+
+interface Outcome {
+  readonly mutation: Mutation;
+  readonly crashes: boolean;
+  readonly verdict: Verdict;
+  readonly said: readonly string[];
+  readonly change: string;
+  readonly milliseconds: number;
+}
+
+const keyOf = ({ code, message }: Finding): string => `${code} ${message}`;
+
+/** Shown in problems panels and by the command line: hints are not. */
+const isShown = ({ severity }: Finding): boolean => severity !== 'hint';
+const isAlarm = ({ severity }: Finding): boolean => severity === 'error' || severity === 'warning';
+
+function outcomeOf(
+  mutation: Mutation,
+  planted: Planted,
+  proof: Proof | undefined,
+  before: ReadonlySet<string>,
+  analyse: AnalyseCode,
+): Outcome {
+  const lines = new LineIndex(planted.text);
+  const isNear = (offset: number): boolean => {
+    const { line } = lines.positionAt(offset);
+    return planted.changes.some(({ first, last }) => line >= first - tolerance && line <= last + tolerance);
+  };
+  const started = performance.now();
+  const all = analyse(planted.text, `${mutation.model}.py`);
+  const milliseconds = performance.now() - started;
+  const findings = all.filter((finding) => isShown(finding) && !before.has(keyOf(finding)));
+  let verdict: Verdict = findings.length > 0 ? 'mislocated' : 'missed';
+  if (findings.some(({ range }) => isNear(range.start))) verdict = 'caught';
+  else if (findings.some(({ related }) => related.some(({ range, uri }) => uri === undefined && isNear(range.start)))) verdict = 'related';
+  return {
+    mutation,
+    crashes: proof?.result === 'crash',
+    verdict,
+    said: findings.map((finding) => `${lines.positionAt(finding.range.start).line + 1}: ${finding.severity} ${keyOf(finding)}`),
+    change: planted.changes.map(({ first, last }) => (last > first ? `${first + 1}-${last + 1}` : `${first + 1}`)).join(', '),
+    milliseconds,
+  };
+}
+
+const percent = (part: number, whole: number): string => (whole === 0 ? '-' : `${((100 * part) / whole).toFixed(1)} %`);
+const count = (outcomes: readonly Outcome[], ...verdicts: readonly Verdict[]): number =>
+  outcomes.filter(({ verdict }) => verdicts.includes(verdict)).length;
+
+function row(name: string, outcomes: readonly Outcome[]): string {
+  const crashing = outcomes.filter(({ crashes }) => crashes);
+  const silent = outcomes.filter(({ crashes }) => !crashes);
+  const cells = [
+    `${outcomes.length}`,
+    `${count(outcomes, 'caught')}`,
+    `${count(outcomes, 'related')}`,
+    `${count(outcomes, 'mislocated')}`,
+    `${count(outcomes, 'missed')}`,
+    `${count(crashing, 'caught')}/${crashing.length}`,
+    `${count(silent, 'caught')}/${silent.length}`,
+  ];
+  return `${name.padEnd(28)}${cells.map((cell) => cell.padStart(11)).join('')}`;
+}
+
+const headings = ['planted', 'caught', 'by related', 'mislocated', 'missed', 'crashing', 'silent'];
+
+function printTable(title: string, outcomes: readonly Outcome[], keyFor: (outcome: Outcome) => string): void {
+  console.log(`\n${title.padEnd(28)}${headings.map((heading) => heading.padStart(11)).join('')}`);
+  const groups = new Map<string, Outcome[]>();
+  for (const outcome of outcomes) groups.set(keyFor(outcome), [...(groups.get(keyFor(outcome)) ?? []), outcome]);
+  for (const [name, group] of [...groups].sort(([left], [right]) => left.localeCompare(right))) console.log(row(name, group));
+  console.log(row('all', outcomes));
+}
+
+async function main(options: readonly string[]): Promise<void> {
+  const wanted = options.filter((option) => !option.startsWith('--'));
+  const isWanted = (...names: readonly string[]): boolean => wanted.length === 0 || names.some((name) => wanted.includes(name));
+  const proof = readProof();
+  const analyse = await openAnalyser();
+  const texts = new Map(readModels('models').map((model) => [model.name, model]));
+  const before = new Map<string, ReadonlySet<string>>();
+  const falseAlarms: string[] = [];
+  const remarks: string[] = [];
+  for (const model of [...texts.values(), ...readModels('variants')]) {
+    const lines = new LineIndex(model.text);
+    const findings = analyse(model.text, model.path);
+    before.set(model.name, new Set(findings.map(keyOf)));
+    for (const finding of findings.filter(isShown)) {
+      const place = `${model.path}:${lines.positionAt(finding.range.start).line + 1}`;
+      (isAlarm(finding) ? falseAlarms : remarks).push(`${place}: ${finding.severity} ${keyOf(finding)}`);
+    }
+  }
+
+  const outcomes: Outcome[] = [];
+  for (const mutation of readMutations().filter(({ model, topic }) => isWanted(model, topic))) {
+    const model = texts.get(mutation.model);
+    if (model === undefined) throw new Error(`${mutation.id}: there is no such model`);
+    if (proof[mutation.id] === undefined) console.log(`${mutation.id}: not proven yet; run prove.py --write`);
+    outcomes.push(outcomeOf(mutation, plant(model.text, mutation), proof[mutation.id], before.get(mutation.model) ?? new Set(), analyse));
+  }
+
+  if (options.includes('--json')) {
+    const record = outcomes.map(({ mutation, ...rest }) => ({ id: mutation.id, topic: mutation.topic, ...rest }));
+    console.log(JSON.stringify({ falseAlarms, remarks, outcomes: record }, null, 1));
+    return;
+  }
+  printTable('topic', outcomes, ({ mutation }) => mutation.topic);
+  printTable('model', outcomes, ({ mutation }) => mutation.model);
+  const crashing = outcomes.filter(({ crashes }) => crashes);
+  const silent = outcomes.filter(({ crashes }) => !crashes);
+  console.log(
+    `\ncrashing: ${count(crashing, 'caught')} of ${crashing.length} caught, ${percent(count(crashing, 'caught'), crashing.length)}`,
+  );
+  console.log(`silent: ${count(silent, 'caught')} of ${silent.length} caught, ${percent(count(silent, 'caught'), silent.length)}`);
+  const times = outcomes.map(({ milliseconds }) => milliseconds).sort((left, right) => left - right);
+  console.log(`one file: median ${(times[times.length >> 1] ?? 0).toFixed(1)} ms, slowest ${(times.at(-1) ?? 0).toFixed(1)} ms`);
+  console.log(`\nfalse alarms on correct models: ${falseAlarms.length}; information: ${remarks.length}`);
+  for (const line of [...falseAlarms, ...remarks]) console.log(`  ${line}`);
+  if (!options.includes('--list')) return;
+  for (const verdict of ['missed', 'mislocated', 'related'] as const) {
+    console.log(`\n${verdict}`);
+    for (const outcome of outcomes.filter((one) => one.verdict === verdict)) {
+      const { mutation, crashes, change, said } = outcome;
+      console.log(`  ${mutation.topic.padEnd(24)} ${crashes ? 'crash ' : 'silent'} ${mutation.id} (line ${change})`);
+      for (const line of said.slice(0, 4)) console.log(`      said ${line}`);
+    }
+  }
+}
+
+main(process.argv.slice(2)).catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});

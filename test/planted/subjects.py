@@ -1,0 +1,137 @@
+"""How each model file is built at tiny sizes and run: name of the file -> name of the run -> how."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import torch
+
+
+@dataclass(frozen=True)
+class Run:
+    build: Callable[[ModuleType], torch.nn.Module]
+    call: Callable[[Any], Any]
+
+
+def ids(batch: int, length: int, vocabulary: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(batch * 100 + length)
+    return torch.randint(1, vocabulary, (batch, length), generator=generator)
+
+
+def noise(model: torch.nn.Module, *shape: int) -> torch.Tensor:
+    """Of the model's dtype, so that a model in half precision gets half precision."""
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(shape, generator=generator).to(next(model.parameters()).dtype)
+
+
+def gpt(m: ModuleType) -> torch.nn.Module:
+    return m.GPT(m.GPTConfig(block_size=11, vocab_size=37, n_layer=2, n_head=3, n_embd=24, dropout=0.2))
+
+
+def padding(batch: int, length: int) -> torch.Tensor:
+    """True where a token is padding: the last one of the last row."""
+    mask = torch.zeros(batch, length, dtype=torch.bool)
+    mask[-1, -1] = True
+    return mask
+
+
+def seq2seq(m: ModuleType) -> torch.nn.Module:
+    model = m.make_model(37, 41, N=2, d_model=24, d_ff=52, h=3, dropout=0.2, max_len=23)
+    model.subsequent_mask = m.subsequent_mask
+    return model
+
+
+def translate(model: Any) -> Any:
+    source_mask = ~padding(2, 7)[:, None, :]
+    return model(ids(2, 7, 37), ids(2, 5, 41), source_mask, model.subsequent_mask(5))
+
+
+def classifier(m: ModuleType) -> torch.nn.Module:
+    return m.TextClassifier(37, 13, max_len=11, d_model=24, num_heads=3, d_hidden=52, num_layers=2, dropout=0.2)
+
+
+def captioner(m: ModuleType) -> torch.nn.Module:
+    sizes = {"dim": 24, "patch_dim": 20, "depth": 2, "heads": 3, "dim_head": 14}
+    return m.Captioner(image_size=6, patch_size=2, channels=2, num_tokens=37, max_seq_len=11, **sizes)
+
+
+def acorn(m: ModuleType) -> torch.nn.Module:
+    sizes = {"hidden_size": 26, "intermediate_size": 44, "num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3}
+    return m.AcornForCausalLM(m.AcornConfig(vocab_size=37, head_dim=8, attention_dropout=0.2, **sizes))
+
+
+class Cache:
+    """Keys and values of each layer, grown along the length."""
+
+    def __init__(self) -> None:
+        self.layers: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
+
+    def get_seq_length(self) -> int:
+        return self.layers[0][0].shape[2] if self.layers else 0
+
+    def update(self, keys: torch.Tensor, values: torch.Tensor, layer: int) -> tuple[torch.Tensor, torch.Tensor]:
+        if layer in self.layers:
+            keys = torch.cat((self.layers[layer][0], keys), dim=2)
+            values = torch.cat((self.layers[layer][1], values), dim=2)
+        self.layers[layer] = keys, values
+        return keys, values
+
+
+def cached_twice(model: Any) -> Any:
+    cache, tokens = Cache(), ids(2, 9, 37)
+    return [model(tokens[:, :5], cache), model(tokens[:, 5:], cache)]
+
+
+def sdpa_decoder(m: ModuleType) -> torch.nn.Module:
+    return m.Decoder(m.ModelArgs(dim=48, n_layers=2, n_heads=6, n_kv_heads=3, vocab_size=37, hidden_dim=44, max_seq_len=11))
+
+
+def mha_captioner(m: ModuleType) -> torch.nn.Module:
+    return m.Captioner(37, embed_dim=24, num_heads=3, ff_dim=52, memory_dim=18, num_layers=2, max_len=23, dropout=0.2)
+
+
+def start_pos(m: ModuleType) -> torch.nn.Module:
+    sizes = {"dim": 48, "n_layers": 2, "n_heads": 6, "n_kv_heads": 3, "vocab_size": 37, "multiple_of": 10}
+    return m.Transformer(m.ModelArgs(max_batch_size=4, max_seq_len=13, **sizes))
+
+
+def decode_start_pos(model: Any) -> Any:
+    tokens = ids(2, 9, 37)
+    return [model(tokens[:, :5], 0), model(tokens[:, 5:8], 5), model(tokens[:, 8:], 8)]
+
+
+def brambl(m: ModuleType) -> torch.nn.Module:
+    sizes = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 52}
+    return m.BramblModel(m.BramblConfig(vocab_size=37, max_position_embeddings=11, **sizes))
+
+
+SUBJECTS: dict[str, dict[str, Run]] = {
+    "fused_gpt": {
+        "forward": Run(gpt, lambda model: model(ids(2, 5, 37))),
+        "context": Run(gpt, lambda model: model(ids(2, 11, 37))),
+    },
+    "annotated": {"forward": Run(seq2seq, lambda model: translate(model))},
+    "split_heads": {
+        "padded": Run(classifier, lambda model: model(ids(2, 5, 37), padding(2, 5))),
+        "whole": Run(classifier, lambda model: model(ids(2, 11, 37))),
+    },
+    "einops_style": {"forward": Run(captioner, lambda model: model(ids(2, 5, 37), noise(model, 2, 2, 6, 6), ~padding(2, 10)))},
+    "hf_decoder": {
+        "forward": Run(acorn, lambda model: model(ids(2, 5, 37))),
+        "cached": Run(acorn, cached_twice),
+    },
+    "sdpa_decoder": {
+        "forward": Run(sdpa_decoder, lambda model: model(ids(2, 5, 37))),
+        "padded": Run(sdpa_decoder, lambda model: model(ids(2, 7, 37), ~padding(2, 7))),
+        "context": Run(sdpa_decoder, lambda model: model(ids(2, 11, 37))),
+    },
+    "torch_mha": {"forward": Run(mha_captioner, lambda model: model(noise(model, 2, 7, 18), ids(2, 5, 37), padding(2, 7)))},
+    "start_pos": {"prompt": Run(start_pos, lambda model: model(ids(2, 5, 37), 0)), "decode": Run(start_pos, decode_start_pos)},
+    "post_norm": {
+        "forward": Run(brambl, lambda model: model(ids(3, 5, 37), ids(3, 5, 2), (~padding(3, 5)).long())),
+        "context": Run(brambl, lambda model: model(ids(3, 11, 37), ids(3, 11, 2), (~padding(3, 11)).long())),
+    },
+}
