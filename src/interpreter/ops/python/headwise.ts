@@ -2,11 +2,13 @@
 import { type Dim, number } from '../../../dims/dim.ts';
 import { linear, openShape, type Shape, shapeOf, unknownShape } from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
-import { bool, dict, dimOrUnknown, list, none, openList, sizeTuple, text, tuple, unknown } from '../../make.ts';
+import { bool, dict, dimOf, dimOrUnknown, int, list, none, openList, sizeTuple, text, tuple, unknown } from '../../make.ts';
 import type { Call, Machine, OperationTable } from '../../operation.ts';
-import type { InstanceValue, TensorValue, Value } from '../../value.ts';
+import type { InstanceValue, ListValue, TensorValue, Value } from '../../value.ts';
 import { gathered } from './builtins.ts';
-import { sequenceOf } from './sequences.ts';
+import { listOf, mapSequence, sequenceOf } from './sequences.ts';
+
+const maximumItems = 4096;
 
 /** The shape that a tuple of sizes states. */
 function shapeFrom(value: Value): Shape {
@@ -26,6 +28,16 @@ const childrenOf = (self: Value, machine: Machine): readonly (readonly [string, 
   return found;
 };
 
+/** The children in order as a list; like ones of unknown number stay a list of that many. */
+function childList(call: Call, machine: Machine): ListValue {
+  const self = call.value('self');
+  const found = childrenOf(self, machine);
+  if (self.kind !== 'instance') return openList();
+  const items = self.attributes.get('_items');
+  if (items?.kind === 'list' && (items.repeat !== undefined || items.open)) return { ...items };
+  return found === undefined ? openList() : list(found.map(([, value]) => value));
+}
+
 /**
  * Makes the items of a container its attributes, under their numbers. An unknown number of like items is one attribute, `{i}`.
  * The container's own list keeps the order.
@@ -34,16 +46,32 @@ function numberItems(call: Call, machine: Machine): Value {
   const self = call.value('self');
   const items = call.value('items');
   if (self.kind !== 'instance' || items.kind !== 'list') return none;
-  for (const name of [...self.attributes.keys()]) if (/^\d+$|^\{i\}$/.test(name)) machine.writeEntry(self.attributes, name, undefined);
-  if (items.open) machine.write(self, 'open', true);
-  if (items.repeat !== undefined && items.repeat.constant === undefined) {
-    if (items.items[0] !== undefined) machine.writeEntry(self.attributes, '{i}', items.items[0]);
-    return none;
+  const wanted = new Map<string, Value>();
+  const { repeat } = items;
+  const [first] = items.items;
+  if (repeat === undefined || (repeat.constant !== undefined && repeat.constant <= maximumItems)) {
+    const each = repeat === undefined ? items.items : Array.from({ length: repeat.constant ?? 0 }, () => first);
+    for (const [i, item] of each.entries()) if (item !== undefined) wanted.set(String(i), item);
+  } else if (first !== undefined) wanted.set('{i}', first);
+  for (const [name, value] of self.attributes) {
+    if (/^\d+$|^\{i\}$/.test(name) && wanted.get(name) !== value) machine.writeEntry(self.attributes, name, undefined);
   }
-  const each =
-    items.repeat === undefined ? items.items : Array.from({ length: Math.min(4096, items.repeat.constant ?? 0) }, () => items.items[0]);
-  for (const [i, item] of each.entries()) if (item !== undefined) machine.writeEntry(self.attributes, String(i), item);
+  for (const [name, value] of wanted) if (self.attributes.get(name) !== value) machine.writeEntry(self.attributes, name, value);
+  if (items.open) machine.write(self, 'open', true);
   return none;
+}
+
+function asParameter(value: Value, machine: Machine): Value {
+  if (value.kind !== 'tensor' || value.isParameter === true) return value;
+  return machine.call(machine.library('torch.nn.parameter.Parameter'), [value]);
+}
+
+/** A tuple of `count` numbers from one number or several: a kernel size. A name stands for one number. */
+function tupleFrom(value: Value, count: number): Value {
+  if (value.kind === 'tuple') return value.ellipsis === undefined ? tuple(value.items) : value;
+  if (value.kind === 'list') return value.repeat === undefined && !value.open ? tuple(value.items) : tuple([], 0);
+  const dim = dimOf(value);
+  return tuple(Array.from({ length: count }, () => (value.kind === 'none' ? none : dim === undefined ? unknown('a size') : int(dim))));
 }
 
 /** A result whose shape the description worked out, computed from the tensors given. */
@@ -75,6 +103,38 @@ export const headwiseOperations: OperationTable = operations({
     (call, machine) => {
       const found = childrenOf(call.value('self'), machine);
       return found === undefined ? openList() : list(found.map(([name, value]) => tuple([text(name), value])));
+    },
+  ],
+  'headwise.child_list': ['self', childList],
+  'headwise.child_dict': [
+    'self',
+    (call, machine) => {
+      const found = childrenOf(call.value('self'), machine);
+      return found === undefined ? dict([], true) : dict(found.map(([name, value]) => [text(name), value] as const));
+    },
+  ],
+  'headwise.as_parameter': ['value', (call, machine) => asParameter(call.value('value'), machine)],
+  'headwise.as_parameters': [
+    'values',
+    (call, machine) => listOf(mapSequence(sequenceOf(call.value('values'), machine), (value) => asParameter(value, machine))),
+  ],
+  'headwise.ntuple': ['value, count', (call) => tupleFrom(call.value('value'), call.number('count') ?? 1)],
+  'headwise.is_open': [
+    'value',
+    (call) => {
+      const value = call.value('value');
+      return bool('open' in value ? value.open : undefined);
+    },
+  ],
+  // The shape of the norms that weight normalisation takes: 1 on every axis but one.
+  'headwise.norm_shape': [
+    'weight, dim',
+    (call) => {
+      const shape = call.tensor('weight')?.shape;
+      const axis = call.number('dim');
+      if (call.isNone('dim') || axis === -1) return tuple([]);
+      if (shape === undefined || shape.ellipsis !== undefined || axis === undefined) return tuple([], 0);
+      return tuple(shape.dims.map((dim, i) => int(i === axis ? dim : 1)));
     },
   ],
   'headwise.result': ['name, shape, *args, dtype=None', result],
