@@ -178,13 +178,37 @@ class Symbols {
   argument(of: ClassValue, parameter: Parameter, fallback: Value | undefined): Value {
     const name = parameter.name?.name ?? '';
     const scope = of.qualifiedName;
-    const annotated = parameter.annotation === undefined ? undefined : this.#configClass(of, parameter.annotation);
+    const annotated = parameter.annotation === undefined ? this.#impliedConfig(of, name) : this.#configClass(of, parameter.annotation);
     if (annotated !== undefined) return this.config(annotated, name, scope);
     if (fallback === undefined && annotationName(parameter.annotation) === 'int') return this.number(name, scope, undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'bool') return bool(undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'float') return float(undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'str') return text(undefined);
     return this.like(fallback, name, scope);
+  }
+
+  /** The one class of the file that holds every field which the class reads from its unannotated `config`. */
+  #impliedConfig(of: ClassValue, parameter: string): ClassValue | undefined {
+    if (
+      of.file === undefined ||
+      of.definition === undefined ||
+      !/^(?:config|cfg|args|conf|hparams|hps|params|opts?|model_args)$/.test(parameter)
+    )
+      return undefined;
+    const { file } = of;
+    const read = fieldsRead(of.definition, parameter);
+    if (read.size === 0) return undefined;
+    const fits = definitionsOf(file).flatMap((definition) => {
+      const isRecord = definition.decorators.length > 0 || /(?:Config|Args|Params)$/.test(definition.name.name);
+      const value = isRecord
+        ? this.#interpreter.guard(() => this.#interpreter.global(this.#interpreter.globalsOf(file), definition.name.name))
+        : undefined;
+      if (value?.kind !== 'class') return [];
+      const has = (name: string): boolean =>
+        value.mro.some((each) => each.members.has(name) || each.fields.some((field) => field.name === name));
+      return [...read].every(has) ? [value] : [];
+    });
+    return fits.length === 1 ? fits[0] : undefined;
   }
 
   #configClass(of: ClassValue, annotation: Expression): ClassValue | undefined {
@@ -216,6 +240,20 @@ class Symbols {
     attributes.set('__path__', named(path, scope));
     return instance;
   }
+}
+
+/** The attributes of a parameter that the methods of a class read. */
+function fieldsRead(definition: ClassDefinition, parameter: string): ReadonlySet<string> {
+  const read = new Set<string>();
+  const visit = (statement: Statement): void => {
+    eachExpression(statement, (expression) => {
+      if (expression.kind === 'attribute' && expression.object.kind === 'name' && expression.object.name === parameter)
+        read.add(expression.name.name);
+    });
+    eachChildStatement(statement, visit);
+  };
+  definition.body.forEach(visit);
+  return read;
 }
 
 function annotationName(annotation: Expression | undefined): string | undefined {

@@ -19,8 +19,8 @@ export interface AnalysisInput {
   readonly languageId?: string;
   /** Reads Python, once its parser is loaded; without it Python files say nothing. */
   readonly python?: PythonReader;
-  /** Finds the files that Python code imports. */
-  readonly loader?: SourceLoader;
+  /** Finds the files that Python code imports; `name` is the file's own dotted name. */
+  readonly imports?: { readonly name: string; readonly loader: SourceLoader };
   /** Reads the checkpoint beside the file; called only for a model config that holds dimensions. */
   readonly checkpoint?: () => CheckpointShapes | undefined;
 }
@@ -55,7 +55,7 @@ export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   const read = readDesign(parsed, { family: familyOf(input.path, settings) });
   const checkpoint = read !== undefined && read.designs.length > 0 ? input.checkpoint?.() : undefined;
   const reading = read === undefined || checkpoint === undefined ? read : { ...read, checkpoint };
-  const code = isModelCode(input) ? input.python?.code(input.text, input.path, input.loader) : undefined;
+  const code = isModelCode(input) ? input.python?.code(input.text, input.path, input.imports) : undefined;
   const found = [
     ...(reading === undefined ? [] : runRules(reading, settings)),
     ...(code === undefined ? [] : runCodeRules(code, settings)),

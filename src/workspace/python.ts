@@ -11,7 +11,14 @@ export interface PythonReader {
   /** The configurations in it. */
   config(text: string, path: string): ParsedConfig;
   /** The model code in it, followed with what it imports; undefined where it could not be. */
-  code(text: string, path: string, loader?: SourceLoader): CodeReading | undefined;
+  code(text: string, path: string, imports?: Imports): CodeReading | undefined;
+}
+
+/** Where the names come from that a file imports. */
+export interface Imports {
+  /** The file's own dotted name: relative imports start from it. */
+  readonly name: string;
+  readonly loader: SourceLoader;
 }
 
 const noImports: SourceLoader = { load: () => undefined };
@@ -48,15 +55,17 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
         return { format: 'python', text, root: undefined, problems: [], comments: [] };
       }
     },
-    code: (text, path, loader = noImports) => {
+    code: (text, path, imports) => {
       try {
         const module = parse(text, path);
-        const name = path
-          .replace(/\.py$/, '')
-          .replace(/\/__init__$/, '')
-          .replaceAll('/', '.');
+        const name =
+          imports?.name ??
+          path
+            .replace(/\.py$/, '')
+            .replace(/\/__init__$/, '')
+            .replaceAll('/', '.');
         const file: SourceFile = { path, name, isPackage: path.endsWith('__init__.py'), module, isPrelude: false };
-        return studyFile(file, { loader, parse: (source) => parser.parse(source) });
+        return studyFile(file, { loader: imports?.loader ?? noImports, parse: (source) => parser.parse(source) });
       } catch {
         return undefined;
       }

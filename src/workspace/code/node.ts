@@ -12,6 +12,8 @@ const maximumSize = 6_000_000;
 export interface FolderLoader extends SourceLoader {
   /** The file at a path, under the dotted name that its place in packages gives it. Undefined when it cannot be read. */
   open(path: string): SourceFile | undefined;
+  /** The dotted name by which other files import the one at this path; its package becomes a root. */
+  nameOf(path: string): string;
   /** The files that were read, in order. */
   readonly files: readonly SourceFile[];
 }
@@ -71,7 +73,12 @@ export function folderLoader(parse: (text: string) => PythonModule, roots: Packa
     if (found?.path === full) return found;
     return read(full, name, basename(full) === '__init__.py');
   };
-  return { load, open, files };
+  const nameOf = (path: string): string => {
+    const { name, root, folder } = placeOf(resolve(path));
+    if (!folders.has(root)) folders.set(root, folder);
+    return name;
+  };
+  return { load, open, nameOf, files };
 }
 
 /** The dotted name of a file by the packages around it, and the folder that the outermost of them lies in. */
