@@ -28,6 +28,28 @@ def layer_type_validation(layer_types, num_hidden_layers=None, attention=True):
     pass
 
 
+class _PerLayerConfig:
+    def __init__(self, config, overrides):
+        self.config = config
+        self.overrides = overrides
+
+    def __len__(self):
+        return self.config.num_hidden_layers
+
+    def __getitem__(self, layer):
+        if not self.overrides:
+            return self.config
+        if isinstance(layer, str):
+            layer = self.config.layer_types.index(layer)
+        if layer < 0:
+            layer = layer + len(self)
+        changed = copy.copy(self.config)
+        changed.skip = []
+        for name, value in self.overrides.get(layer, {}).items():
+            setattr(changed, name, value)
+        return changed
+
+
 class PreTrainedConfig:
     base_config_key = ""
     sub_configs = {}
@@ -94,7 +116,8 @@ class PreTrainedConfig:
         self._output_attentions = kwargs.pop("output_attentions", False)
         kwargs.pop("attn_implementation", None)
         kwargs.pop("experts_implementation", None)
-        kwargs.pop("per_layer_config", None)
+        overrides = kwargs.pop("per_layer_config", None) or {}
+        self.per_layer_config = _PerLayerConfig(self, {int(layer): values for layer, values in overrides.items()})
         self._attn_implementation = "eager"
         self._attn_implementation_internal = "eager"
         self._experts_implementation = "eager"
@@ -110,7 +133,7 @@ class PreTrainedConfig:
         return getattr(self, target)
 
     def __setattr__(self, name, value):
-        object.__setattr__(self, type(self).attribute_map.get(name, name), value)
+        super().__setattr__(type(self).attribute_map.get(name, name), value)
 
     @property
     def name_or_path(self):
