@@ -402,6 +402,9 @@ class EmbeddingBag(Module):
             self.weight = Parameter(_weight)
 
     def forward(self, input, offsets=None, per_sample_weights=None):
+        if offsets is not None:
+            bags = offsets.shape[0] - 1 if self.include_last_offset else offsets.shape[0]
+            return headwise.result('embedding_bag', (bags, self.embedding_dim), input, self.weight, offsets)
         return F.embedding_bag(input, self.weight, offsets, mode=self.mode, per_sample_weights=per_sample_weights, include_last_offset=self.include_last_offset)
 
     @classmethod
