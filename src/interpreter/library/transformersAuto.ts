@@ -36,16 +36,16 @@ export const autoPrelude: ReadonlyMap<string, string> = new Map([
   [
     'transformers.models.auto',
     `
-from .configuration_auto import AutoConfig, CONFIG_MAPPING, CONFIG_MAPPING_NAMES
-from .modeling_auto import ${classNames}
+from transformers.models.auto.configuration_auto import AutoConfig, CONFIG_MAPPING, CONFIG_MAPPING_NAMES
+from transformers.models.auto.modeling_auto import ${classNames}
 `,
   ],
   [
     'transformers.models.auto.configuration_auto',
     `
 import _headwise
-from .auto_mappings import CONFIG_MAPPING_NAMES as _names
-from .auto_mappings import SPECIAL_MODEL_TYPE_TO_MODULE_NAME as _modules
+from transformers.models.auto.auto_mappings import CONFIG_MAPPING_NAMES as _names
+from transformers.models.auto.auto_mappings import SPECIAL_MODEL_TYPE_TO_MODULE_NAME as _modules
 
 # What the library adds to its generated tables.
 CONFIG_MAPPING_NAMES = {
@@ -111,7 +111,7 @@ class AutoConfig:
     'transformers.models.auto.modeling_auto',
     `
 import _headwise
-from .configuration_auto import CONFIG_MAPPING_NAMES, model_type_to_module_name
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING_NAMES, model_type_to_module_name
 
 _TABLE = "transformers.models.auto.modeling_auto."
 

@@ -6,7 +6,7 @@ export const modelPrelude: ReadonlyMap<string, string> = new Map([
 import torch
 from torch import nn
 import _headwise
-from .configuration_utils import PreTrainedConfig
+from transformers.configuration_utils import PreTrainedConfig
 
 
 class GeneralInterface:
@@ -257,7 +257,7 @@ class PreTrainedAudioTokenizerBase(PreTrainedModel):
         raise NotImplementedError()
 
 
-from .generation import GenerationConfig
+from transformers.generation import GenerationConfig
 `,
   ],
   [
@@ -393,7 +393,7 @@ class GenerationConfig:
   [
     'transformers.generation.utils',
     `
-from . import GenerationMixin
+from transformers.generation import GenerationMixin
 `,
   ],
   [
@@ -421,14 +421,14 @@ def get_kernel(*args, **kwargs):
   [
     'transformers.integrations.hub_kernels',
     `
-from . import use_kernel_forward_from_hub, use_kernelized_func, use_kernel_func_from_hub
-from . import use_kernel_func_from_hub_with_fallback, lazy_load_kernel, get_kernel
+from transformers.integrations import use_kernel_forward_from_hub, use_kernelized_func, use_kernel_func_from_hub
+from transformers.integrations import use_kernel_func_from_hub_with_fallback, lazy_load_kernel, get_kernel
 `,
   ],
   [
     'transformers.integrations.moe',
     `
-from . import use_experts_implementation
+from transformers.integrations import use_experts_implementation
 `,
   ],
   [

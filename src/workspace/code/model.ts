@@ -57,6 +57,7 @@ export interface ModelQuestion {
 }
 
 export interface ModelAnswer {
+  /** Under every name that a parameter has: tied weights appear more than once. */
   readonly parameters: readonly ModelParameter[];
   /** Names that may hold other parameters, which could not be evaluated. */
   readonly unknown: readonly string[];
@@ -97,13 +98,10 @@ export function evaluateModel(question: ModelQuestion): ModelAnswer {
   const model = evaluateCall(interpreter, of, [configuration]);
   if (model?.kind !== 'instance') return nothing(`${question.className} could not be built`);
   const found = parametersOf(interpreter, model);
-  const seen = new Set<TensorValue>();
-  const parameters: ModelParameter[] = [];
-  for (const { name, tensor } of found.parameters) {
-    if (seen.has(tensor)) continue;
-    seen.add(tensor);
-    parameters.push({ name, shape: sizesOf(applyToShape(tensor.shape, interpreter.substitution)) });
-  }
+  const parameters: readonly ModelParameter[] = found.parameters.map(({ name, tensor }) => ({
+    name,
+    shape: sizesOf(applyToShape(tensor.shape, interpreter.substitution)),
+  }));
   if (question.inputs !== undefined) {
     isRunning = true;
     runForward(interpreter, of, model, configuration, question.inputs);

@@ -94,6 +94,11 @@ function placeOf(path: string): { readonly name: string; readonly root: string; 
   if (parts.length === 1 && isLoneLibraryFile(path)) {
     return { name: `transformers.models.${basename(folder)}.${parts[0]}`, root: `transformers.models.${basename(folder)}`, folder };
   }
+  // Beside an installed package lie others, whose sources would be read instead of what is known of them.
+  const [top] = parts;
+  if (parts.length > 1 && top !== undefined && /^(?:site|dist)-packages$/.test(basename(folder))) {
+    return { name: parts.join('.'), root: top, folder: join(folder, top) };
+  }
   return { name: parts.join('.'), root: '', folder };
 }
 
