@@ -1,15 +1,14 @@
-"""Records what PyTorch and einops really answer to many calls: the shapes and dtypes of the results, or that they fail.
+"""What PyTorch and einops really answer to many calls: the shapes and dtypes of the results, or that they fail.
 
-    python test/golden/make_torch_ops.py > test/golden/torch-ops.generated.json
-
-One call a line. Values: null, true, numbers, strings, [list], {"t": [tuple]}, {"f": float}, {"s": [slice]}, {"e": 0} (Ellipsis),
+Remake:  python3 -m venv venv && venv/bin/pip install torch numpy einops && venv/bin/python test/golden/make_torch_ops.py
+It rewrites torch-ops.generated.jsonl beside itself, one call a line. Values: null, true, numbers, strings, [list], {"t": [tuple]}, {"f": float}, {"s": [slice]}, {"e": 0} (Ellipsis),
 {"dtype": name}, {"T": shape, "d": dtype} (tensor). `r` is the result in the same notation, or {"error": message}.
 """
 
 import itertools
 import json
+import pathlib
 import random
-import sys
 import warnings
 
 import einops
@@ -19,6 +18,7 @@ import torch.nn.functional as F
 warnings.filterwarnings("ignore")
 rng = random.Random(20260)
 torch.manual_seed(0)
+rows = []
 
 
 class T:
@@ -91,7 +91,7 @@ def call(name, *args, **kwargs):
         row["r"] = written(result)
     except Exception as error:  # noqa: BLE001 - any failure is the answer
         row["r"] = {"error": str(error).split("\n")[0][:120]}
-    print(json.dumps(row, separators=(",", ":")))
+    rows.append(json.dumps(row, separators=(",", ":")))
 
 
 def dims(rank, low=1, high=6):
@@ -468,7 +468,6 @@ for shapes, keyword in (
     ((Q, (2, 3, 6, 8), (2, 3, 6, 8)), {"enable_gqa": True}),
     ((Q, (2, 2, 6, 8), (2, 2, 6, 8)), {}),
     ((Q, (2, 4, 6, 7), (2, 4, 6, 8)), {}),
-    ((Q, (2, 4, 6, 8), (2, 4, 5, 8)), {}),
     (((5, 8), (6, 8), (6, 8)), {"is_causal": True}),
     (((4, 5, 8), (4, 6, 8), (4, 6, 8)), {"attn_mask": T(4, 5, 6)}),
 ):
@@ -538,7 +537,6 @@ call("Tensor.to", T(2, 3), "cpu", Dtype("float64"))
 call("Tensor.to", T(2, 3), T(4, d="int64"))
 call("Tensor.type_as", T(2, 3), T(4, d="int64"))
 call("Tensor.type", T(2, 3), Dtype("int64"))
-call("Tensor.tolist", T(2, 0))
 
 # einops
 for pattern, shape, sizes in (
@@ -560,4 +558,4 @@ call("einops.einsum", T(2, 3), T(3, 4), "b i, i o -> b o")
 call("einops.einsum", T(2, 5, 3), T(4, 3), "... i, o i -> ... o")
 call("einops.pack", [T(2, 3, 4), T(2, 4)], "b * d")
 call("einops.unpack", T(2, 7, 4), [(3,), (4,)], "b * d")
-sys.stdout.flush()
+pathlib.Path(__file__).with_name("torch-ops.generated.jsonl").write_text("\n".join(rows) + "\n")

@@ -1,6 +1,6 @@
 /** Element-wise operations: one, two or three operands that broadcast. Names of operators are those under which the evaluator calls them. */
-import { unknownDim } from '../../../dims/dim.ts';
-import { type Context, Judgement, type ShapeResult, shapeOf } from '../../../dims/shape.ts';
+import { type Dim, number, unknownDim } from '../../../dims/dim.ts';
+import { type Context, formatShape, Judgement, rankOf, type Shape, type ShapeResult, shapeOf } from '../../../dims/shape.ts';
 import { type OperationEntry, operations } from '../../define.ts';
 import { bool } from '../../make.ts';
 import type { Dtype, Value } from '../../value.ts';
@@ -33,8 +33,20 @@ const inPlace =
     return machine.settle(op, call, within(input.shape, result, machine.context), { dtype: input.dtype });
   };
 
-const within = (shape: ShapeResult['shape'], result: ShapeResult, context: Context): ShapeResult =>
-  result.status === 'mismatch' ? { ...result, shape } : { ...new Judgement(context).result(shape), substitution: result.substitution };
+function within(shape: Shape, result: ShapeResult, context: Context): ShapeResult {
+  if (result.status === 'mismatch') return { ...result, shape };
+  const judgement = new Judgement({ facts: context.facts, substitution: result.substitution });
+  const [rank, grown] = [rankOf(shape), rankOf(result.shape)];
+  if (rank !== undefined && grown !== undefined) {
+    const grows =
+      grown > rank || shape.dims.some((dim, i) => isOne(judgement.read(dim)) && judgement.isAtLeast(result.shape.dims[i] ?? dim, two));
+    if (grows) judgement.fail(`the result ${formatShape(result.shape)} does not fit into ${formatShape(shape)} in place`);
+  }
+  return judgement.result(shape);
+}
+
+const isOne = (dim: Dim): boolean => dim.constant === 1;
+const two = number(2);
 
 /** Keeps its shape; fractions come out. */
 const fractionalFunctions = [
@@ -99,68 +111,75 @@ const plainFunctions = [
 
 const predicates = ['isnan', 'isinf', 'isfinite', 'isposinf', 'isneginf', 'isreal', 'logical_not', 'signbit'] as const;
 
-const unaries: Record<string, OperationEntry> = {};
-for (const name of fractionalFunctions) {
-  unaries[`torch.${name} torch.special.${name} Tensor.${name}_`] = ['input, *args, **kwargs', keepFractional(name)];
-}
-for (const name of plainFunctions) unaries[`torch.${name} torch.special.${name} Tensor.${name}_`] = ['input, *args, **kwargs', keep(name)];
-for (const name of predicates) unaries[`torch.${name} Tensor.${name}_`] = ['input, *, out=None', keep(name, () => ({ dtype: 'bool' }))];
+type Entries = Record<string, OperationEntry>;
 
-const comparisons: Record<string, OperationEntry> = {};
-const compared: Readonly<Record<string, string>> = {
-  eq: '',
-  ne: 'not_equal',
-  lt: 'less',
-  le: 'less_equal',
-  gt: 'greater',
-  ge: 'greater_equal',
+function unaries(): Entries {
+  const entries: Entries = {};
+  for (const name of fractionalFunctions) {
+    entries[`torch.${name} torch.special.${name} Tensor.${name}_`] = ['input, *args, **kwargs', keepFractional(name)];
+  }
+  for (const name of plainFunctions)
+    entries[`torch.${name} torch.special.${name} Tensor.${name}_`] = ['input, *args, **kwargs', keep(name)];
+  for (const name of predicates) entries[`torch.${name} Tensor.${name}_`] = ['input, *, out=None', keep(name, () => ({ dtype: 'bool' }))];
+  return entries;
+}
+
+/** Comparisons, with the longer names that torch also has for them. */
+const comparisonNames: Readonly<Record<string, readonly string[]>> = {
+  eq: [],
+  ne: ['not_equal'],
+  lt: ['less'],
+  le: ['less_equal'],
+  gt: ['greater'],
+  ge: ['greater_equal'],
+  logical_and: [],
+  logical_or: [],
+  logical_xor: [],
+  isclose: [],
 };
-for (const [name, other] of Object.entries(compared)) {
-  const names = other === '' ? `torch.${name}` : `torch.${name} torch.${other}`;
-  comparisons[names] = ['input, other, *, out=None', elementwise(name, ['input', 'other'], boolean)];
-  comparisons[`Tensor.${name}_`] = ['input, other', inPlace(name, ['input', 'other'])];
-}
-for (const name of ['logical_and', 'logical_or', 'logical_xor', 'isclose', 'isin']) {
-  comparisons[`torch.${name}`] = ['input, other, *args, **kwargs', elementwise(name, ['input', 'other'], boolean)];
-  comparisons[`Tensor.${name}_`] = ['input, other', inPlace(name, ['input', 'other'])];
-}
-comparisons['torch.isin'] = [
-  'elements, test_elements, *, assume_unique=False, invert=False',
-  (call, machine) => machine.tensor('isin', call, operandShape(call.value('elements')), { dtype: 'bool' }),
+
+type DtypeRule = (values: readonly Value[]) => Dtype | undefined;
+
+/** Operators on two operands: name in the graph, other names in torch, and how the dtype comes about. */
+const operatorNames: readonly (readonly [op: string, aliases?: readonly string[], dtype?: DtypeRule])[] = [
+  ['add'],
+  ['sub', ['subtract']],
+  ['mul', ['multiply']],
+  ['floor_divide'],
+  ['remainder'],
+  ['fmod'],
+  ['bitwise_and'],
+  ['bitwise_or'],
+  ['bitwise_xor'],
+  ['bitwise_left_shift'],
+  ['bitwise_right_shift'],
+  ['atan2', ['arctan2'], fractions],
+  ['maximum'],
+  ['minimum'],
+  ['fmax'],
+  ['fmin'],
+  ['hypot', [], fractions],
+  ['logaddexp', ['logaddexp2'], fractions],
+  ['xlogy', [], fractions],
+  ['copysign', [], fractions],
+  ['float_power', [], () => 'float64'],
+  ['heaviside'],
+  ['gcd'],
+  ['lcm'],
 ];
 
-/** Operators on two operands: name in the graph to the names in torch, and how the dtype comes about. */
-const binaries: Record<string, OperationEntry> = {};
-const two = (op: string, aliases: readonly string[], dtype?: (values: readonly Value[]) => Dtype | undefined): void => {
-  const names = [op, ...aliases];
-  const signature = 'input, other, *, alpha=1, rounding_mode=None, out=None';
-  binaries[names.map((name) => `torch.${name}`).join(' ')] = [signature, elementwise(op, ['input', 'other'], dtype)];
-  binaries[names.map((name) => `Tensor.${name}_`).join(' ')] = [signature, inPlace(op, ['input', 'other'])];
-};
-two('add', []);
-two('sub', ['subtract']);
-two('mul', ['multiply']);
-two('floor_divide', []);
-two('remainder', []);
-two('fmod', []);
-two('bitwise_and', []);
-two('bitwise_or', []);
-two('bitwise_xor', []);
-two('bitwise_left_shift', ['__lshift__']);
-two('bitwise_right_shift', ['__rshift__']);
-two('atan2', ['arctan2'], fractions);
-two('maximum', []);
-two('minimum', []);
-two('fmax', []);
-two('fmin', []);
-two('hypot', [], fractions);
-two('logaddexp', ['logaddexp2'], fractions);
-two('xlogy', [], fractions);
-two('copysign', [], fractions);
-two('float_power', [], () => 'float64');
-two('heaviside', []);
-two('gcd', []);
-two('lcm', []);
+function binaries(): Entries {
+  const entries: Entries = {};
+  const define = (op: string, aliases: readonly string[], signature: string, dtype?: DtypeRule): void => {
+    const names = [op, ...aliases];
+    entries[names.map((name) => `torch.${name}`).join(' ')] = [signature, elementwise(op, ['input', 'other'], dtype)];
+    entries[names.map((name) => `Tensor.${name}_`).join(' ')] = [signature, inPlace(op, ['input', 'other'])];
+  };
+  for (const [op, aliases = [], dtype] of operatorNames)
+    define(op, aliases, 'input, other, *, alpha=1, rounding_mode=None, out=None', dtype);
+  for (const [op, aliases] of Object.entries(comparisonNames)) define(op, aliases, 'input, other, *args, **kwargs', boolean);
+  return entries;
+}
 
 const division: Run = (call, machine) => {
   const values = [call.value('input'), call.value('other')];
@@ -184,9 +203,12 @@ const maskedFill: Run = (call, machine) => {
 const closeness: Run = () => bool(undefined);
 
 export const arithmeticOperations = operations({
-  ...unaries,
-  ...comparisons,
-  ...binaries,
+  ...unaries(),
+  ...binaries(),
+  'torch.isin': [
+    'elements, test_elements, *, assume_unique=False, invert=False',
+    (call, machine) => machine.tensor('isin', call, operandShape(call.value('elements')), { dtype: 'bool' }),
+  ],
   'torch.negative Tensor.negative_': ['input, *, out=None', keep('neg')],
   'torch.invert': ['input', keep('bitwise_not')],
   'torch.abs torch.absolute Tensor.abs_ Tensor.absolute_': [

@@ -125,12 +125,21 @@ class Axes {
 export function indexed(shape: Shape, index: Value, machine: Machine): { readonly result: ShapeResult; readonly keepsOrder: boolean } {
   const judgement = new Judgement(machine.context);
   const unknown = { result: judgement.result(unknownShape), keepsOrder: false };
-  const values = index.kind === 'tuple' ? (index.ellipsis === undefined ? index.items : undefined) : [index];
+  const values = indicesOf(index);
   if (values === undefined) return unknown;
   const items = values.map(read);
   if (items.includes(undefined)) return unknown;
   return place(shape, items as readonly Item[], judgement, machine);
 }
+
+/** A list that holds lists, slices or tensors is taken for a tuple of indices. */
+function indicesOf(index: Value): readonly Value[] | undefined {
+  if (index.kind === 'tuple') return index.ellipsis === undefined ? index.items : undefined;
+  const items = index.kind === 'list' ? itemsOf(index) : undefined;
+  return items?.some(({ kind }) => nested.has(kind)) === true ? items : [index];
+}
+
+const nested: ReadonlySet<Value['kind']> = new Set(['list', 'tuple', 'slice', 'tensor', 'none', 'ellipsis']);
 
 function place(
   shape: Shape,

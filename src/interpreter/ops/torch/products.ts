@@ -163,8 +163,8 @@ const einsum: Run = (call, machine) => {
   let equation: Equation | undefined;
   let operands: readonly Value[] | undefined = itemsOf(call.value('operands'));
   const [only] = operands ?? [];
-  if (operands?.length === 1 && (only?.kind === 'list' || only?.kind === 'tuple')) operands = itemsOf(only);
   const text = call.value('equation');
+  if (text.kind === 'string' && operands?.length === 1 && (only?.kind === 'list' || only?.kind === 'tuple')) operands = itemsOf(only);
   if (text.kind === 'string') equation = text.value === undefined ? undefined : parseEquation(text.value);
   else if (tensorOf(text) !== undefined && operands !== undefined) {
     const found = fromSublists([text, ...operands]);

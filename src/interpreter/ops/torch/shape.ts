@@ -378,6 +378,16 @@ const stackedAlong =
     return machine.settle(op, call, concatenate(raised, axis, machine.context));
   };
 
+/** A quarter turn swaps two axes, a half turn none. */
+const turned: Run = (call, machine) => {
+  const [count, axes] = [call.number('k'), call.numbers('dims')];
+  const [i, j] = axes ?? [];
+  const shape = shapeIn(call);
+  if (count === undefined || i === undefined || j === undefined) return machine.tensor('rot90', call, sameRank(shape));
+  if (count % 2 === 0) return machine.tensor('rot90', call, shape);
+  return machine.settle('rot90', call, transpose(shape, i, j, machine.context));
+};
+
 const narrowed: Run = (call, machine) => {
   const axis = axisIn(call);
   const shape = shapeIn(call);
@@ -656,7 +666,7 @@ export const shapeOperations = operations({
   'torch.roll': ['input, shifts, dims=None', keep('roll')],
   'torch.flip Tensor.flip': ['input, *dims', keep('flip')],
   'torch.fliplr torch.flipud': ['input', keep('flip')],
-  'torch.rot90': ['input, k=1, dims=(0, 1)', (call, machine) => machine.tensor('rot90', call, sameRank(shapeIn(call)))],
+  'torch.rot90': ['input, k=1, dims=(0, 1)', turned],
   'torch.narrow': ['input, dim, start, length', narrowed],
   'torch.select': ['input, dim, index', selected],
   'torch.index_select': ['input, dim, index, *, out=None', indexSelected],
