@@ -1,29 +1,28 @@
-/**
- * Contracts against what was inferred. A watch follows one evaluation of a function, reads the shapes its contracts speak of, and
- * answers those that contradict the code.
- */
+/** Contracts against what was inferred: which of them contradict the code. */
 import type { Dim } from '../dims/dim.ts';
 import { compare, type Facts } from '../dims/facts.ts';
 import { formatDim } from '../dims/format.ts';
-import { applyToShape, type Context, type Shape } from '../dims/shape.ts';
+import { applyToShape, type Shape } from '../dims/shape.ts';
 import type { Substitution } from '../dims/unify.ts';
-import type { Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
 import type { Range } from '../text/range.ts';
 import { formatWritten, namesIn, toDim, type WrittenDim, type WrittenShape } from './contract.ts';
-import type { PlacedContract, Subject, UnitAnnotations } from './place.ts';
+import type { PlacedContract, Subject } from './place.ts';
 
-/** A shape; 'none' for a value that is surely no tensor, so that no shape is its own; undefined where nothing is known. */
-export type Seen = Shape | 'none' | undefined;
+/** A shape that was inferred at one moment, with the sizes that the names of the contract stood for in the code then. */
+export interface Reading {
+  readonly shape: Shape;
+  readonly facts: Facts;
+  readonly names: ReadonlyMap<string, Dim>;
+}
 
-/** What is known at one moment of a function's evaluation. */
-export interface Moment {
-  /** Shape of the value of a name or dotted path. */
-  readonly shapeOf: (path: string) => Seen;
-  /** Shape of what the expression gave when it was last evaluated; undefined where that is not kept. */
-  readonly shapeOfExpression: (node: Expression) => Seen;
-  /** The size that a name of the code stands for here: a local whole number, an attribute. See `sizeNamed`. */
-  readonly resolve: (name: string) => Dim | undefined;
-  readonly context: Context;
+/** What one evaluation of a function says about one contract. */
+export interface Observation {
+  readonly placed: PlacedContract;
+  /**
+   * For each of the contract's subjects, what was read at the rounds of a loop or once: 'none' for a value that is surely no tensor, so
+   * that no shape is its own; undefined where it is not known.
+   */
+  readonly readings: readonly (readonly Reading[] | 'none' | undefined)[];
 }
 
 export type ContradictionKind = 'rank' | 'number' | 'name' | 'order';
@@ -67,141 +66,13 @@ export function sizeNamed(name: string, lookUp: (path: string) => Dim | undefine
   return found.every((dim) => dim.key === first?.key) ? first : undefined;
 }
 
-const maxReadings = 4;
 const maxBindings = 64;
-
-/** A shape read at one moment, with what the names of the contract were then. */
-interface Reading {
-  readonly shape: Shape;
-  readonly facts: Facts;
-  readonly names: ReadonlyMap<string, Dim>;
-}
-
-interface Record {
-  readonly placed: PlacedContract;
-  /** By subject; undefined once one moment did not know the shape. */
-  readonly readings: (readonly Reading[] | 'none' | undefined)[];
-  /** When the likeliest subject was first read. */
-  order: number;
-}
-
-interface Probe {
-  readonly placed: PlacedContract;
-  readonly index: number;
-  readonly subject: Subject;
-}
-
-/** What is to be read where: at statements, and on entering and leaving functions. */
-interface Probes {
-  readonly statements: ReadonlyMap<Statement, readonly Probe[]>;
-  readonly functions: ReadonlyMap<FunctionDefinition, readonly Probe[]>;
-}
-
-const probesOf = new WeakMap<UnitAnnotations, Probes>();
-
-function probes(annotations: UnitAnnotations): Probes {
-  const known = probesOf.get(annotations);
-  if (known !== undefined) return known;
-  const statements = new Map<Statement, Probe[]>();
-  const functions = new Map<FunctionDefinition, Probe[]>();
-  const add = <Key>(map: Map<Key, Probe[]>, key: Key, probe: Probe): void => {
-    const others = map.get(key);
-    if (others === undefined) map.set(key, [probe]);
-    else others.push(probe);
-  };
-  for (const list of [...annotations.functions.values(), ...annotations.statements.values()]) {
-    for (const placed of list) {
-      for (const [index, subject] of placed.subjects.entries()) {
-        if (subject.kind === 'variable' || subject.kind === 'expression') add(statements, subject.statement, { placed, index, subject });
-        else if (placed.function !== undefined) add(functions, placed.function, { placed, index, subject });
-      }
-    }
-  }
-  const made: Probes = { statements, functions };
-  probesOf.set(annotations, made);
-  return made;
-}
-
-/** Follows one evaluation of a function. Constant time for statements that no contract speaks of. */
-export class ContractWatch {
-  readonly #statements: ReadonlyMap<Statement, readonly Probe[]>;
-  readonly #own: readonly Probe[];
-  readonly #records = new Map<PlacedContract, Record>();
-  #clock = 0;
-
-  constructor(annotations: UnitAnnotations, definition: FunctionDefinition) {
-    const { statements, functions } = probes(annotations);
-    this.#statements = statements;
-    this.#own = functions.get(definition) ?? [];
-  }
-
-  /** The arguments are bound. */
-  enter(moment: Moment): void {
-    for (const { placed, index, subject } of this.#own) {
-      if (subject.kind === 'parameter') this.#read(placed, index, moment.shapeOf(subject.name), moment);
-    }
-  }
-
-  before(statement: Statement, moment: Moment): void {
-    for (const { placed, index, subject } of this.#statements.get(statement) ?? []) {
-      if (subject.kind === 'variable' && subject.when === 'before') this.#read(placed, index, moment.shapeOf(subject.name), moment);
-    }
-  }
-
-  after(statement: Statement, moment: Moment): void {
-    for (const { placed, index, subject } of this.#statements.get(statement) ?? []) {
-      if (subject.kind === 'variable' && subject.when === 'after') this.#read(placed, index, moment.shapeOf(subject.name), moment);
-      else if (subject.kind === 'expression') this.#read(placed, index, moment.shapeOfExpression(subject.node), moment);
-    }
-  }
-
-  /** The function has returned: the shape of its value, or those of the items of a tuple. */
-  leave(returned: { readonly shape?: Seen; readonly items?: readonly Seen[] }, moment: Moment): void {
-    for (const { placed, index, subject } of this.#own) {
-      if (subject.kind !== 'return') continue;
-      this.#read(placed, index, subject.item === undefined ? returned.shape : returned.items?.[subject.item], moment);
-    }
-  }
-
-  #read(placed: PlacedContract, index: number, shape: Seen, { resolve, context }: Moment): void {
-    let record = this.#records.get(placed);
-    if (record === undefined) {
-      record = { placed, readings: placed.subjects.map(() => []), order: Number.POSITIVE_INFINITY };
-      this.#records.set(placed, record);
-    }
-    if (index === 0) record.order = Math.min(record.order, this.#clock);
-    this.#clock++;
-    const known = record.readings[index];
-    if (known === undefined) return;
-    if (shape === 'none') {
-      if (known !== 'none') record.readings[index] = known.length === 0 ? 'none' : undefined;
-      return;
-    }
-    if (shape === undefined || known === 'none' || known.length >= maxReadings) {
-      record.readings[index] = undefined;
-      return;
-    }
-    const names = new Map<string, Dim>();
-    for (const name of namesOf(placed.shape)) {
-      const dim = resolve(name);
-      if (dim !== undefined) names.set(name, dim);
-    }
-    record.readings[index] = [...known, { shape, facts: context.facts, names }];
-  }
-
-  /** What contradicts the code, once the evaluation is over. `substitution` holds what sizes were bound to by then. */
-  report(substitution: Substitution): ContractReport {
-    const records = [...this.#records.values()]
-      .filter(({ placed, readings }) => isFirm(placed) && readings.every((list) => list !== undefined && list.length > 0))
-      .sort((a, b) => a.order - b.order);
-    return judge(records, substitution);
-  }
-}
 
 /** Whether the contract says whose shape it states. */
 const isFirm = ({ contract }: PlacedContract): boolean => contract.stated !== 'prose' && !contract.each;
 
-const namesOf = (shape: WrittenShape): readonly string[] => [
+/** The names in a shape that may stand for sizes of the code. */
+export const sizeNamesOf = (shape: WrittenShape): readonly string[] => [
   ...new Set([...namesIn(shape), ...shape.dims.flatMap(({ kind, label }) => (kind === 'size' && label !== undefined ? [label] : []))]),
 ];
 
@@ -232,13 +103,19 @@ interface Fit {
   readonly pairs: readonly Pair[];
 }
 
-function judge(records: readonly Record[], substitution: Substitution): ContractReport {
+/**
+ * What contradicts the code in one evaluation of a function. `observations` are in the order of evaluation, `substitution` holds what
+ * sizes were bound to at its end. A contract is compared where each of its subjects is known, and contradicted where all of them
+ * contradict it; one that does not say whose shape it states is passed over. Names bind at their first use.
+ */
+export function judgeContracts(observations: readonly Observation[], substitution: Substitution): ContractReport {
   const uses = new Map<string, Use[]>();
   const printed = new Map<string, string>();
   const seen = new Set<PlacedContract>();
   const found: (Omit<Contradiction, 'inferred'> & { readonly pair?: Pair })[] = [];
   const bound = new Map<string, { readonly dim: Dim; readonly by: PlacedContract }>();
-  for (const { placed, readings } of records) {
+  for (const { placed, readings } of observations) {
+    if (!isFirm(placed) || !readings.every((list) => list !== undefined && list.length > 0)) continue;
     const fits = placed.subjects.flatMap((subject, i): readonly Fit[] => {
       const list = readings[i];
       return list === undefined || list === 'none'
