@@ -2,7 +2,7 @@ import { type Dim, number, rigid } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
-import type { Statement, Unit } from '../syntax/python/ast.ts';
+import type { Statement, Unit, UnitBody } from '../syntax/python/ast.ts';
 import { arithmetic, comparison, rangeLength } from './arithmetic.ts';
 import { bindFunction } from './binding.ts';
 import { instantiate } from './classes.ts';
@@ -59,6 +59,8 @@ export interface Recorder {
   failure?(failure: Failure): void;
   /** Every tensor that is made, in order. */
   tensor?(tensor: TensorValue): void;
+  /** Every instance that is made, in order. */
+  instance?(instance: InstanceValue): void;
   returned?(frame: Frame, value: Value): void;
 }
 
@@ -108,6 +110,10 @@ export class Interpreter implements Machine {
   readonly layers: InstanceValue[] = [];
   /** How many undecided branches surround the code. */
   uncertain = 0;
+  #studied: SourceFile | undefined;
+  #rests: Set<UnitBody> | undefined;
+  /** What running each statement of the studied file rested on. */
+  readonly #unitRests = new Map<UnitBody, ReadonlySet<UnitBody>>();
   #steps = 0;
   #depth = 0;
   /** The last operation left open whether it fits. */
@@ -208,7 +214,8 @@ export class Interpreter implements Machine {
   global(globals: Map<string, Value>, name: string): Value | undefined {
     const state = this.#states.get(globals);
     if (state === undefined) return globals.get(name);
-    const waiting = state.binders.get(name)?.filter((i) => !state.ran.has(i));
+    const binders = state.binders.get(name);
+    const waiting = binders?.filter((i) => !state.ran.has(i));
     if (waiting !== undefined && waiting.length > 0 && !state.pending.has(name)) {
       state.pending.add(name);
       for (const i of waiting) {
@@ -218,6 +225,9 @@ export class Interpreter implements Machine {
         this.#runUnit(state, unit);
       }
       state.pending.delete(name);
+    }
+    if (state.file === this.#studied && this.#rests !== undefined && binders !== undefined) {
+      for (const i of binders) this.#rest((state.file.module.units[i] as Unit).body);
     }
     const found = globals.get(name);
     if (found !== undefined) return found;
@@ -243,7 +253,10 @@ export class Interpreter implements Machine {
     const frame = this.moduleFrame(state.file, state.globals, unit);
     const { site, facts, substitution, uncertain } = this;
     this.uncertain = 0;
-    this.guard(() => runStatement(this, frame, unit.body.statement));
+    if (state.file === this.#studied) {
+      const { rests } = this.tracked(() => this.guard(() => runStatement(this, frame, unit.body.statement)));
+      this.#unitRests.set(unit.body, rests);
+    } else this.guard(() => runStatement(this, frame, unit.body.statement));
     this.site = site;
     this.facts = facts;
     this.substitution = substitution;
@@ -308,6 +321,42 @@ export class Interpreter implements Machine {
       if (value !== undefined) return value;
     }
     return this.builtin(`${absolute}.${name}`) ?? this.module(`${absolute}.${name}`) ?? unknown(`${absolute}.${name}`);
+  }
+
+  // -------------------------------------------------------------------------------------------------------------------
+  // What an evaluation rests on
+
+  /** From now on it is this version of a file whose statements are tracked; what was known of the version before is forgotten. */
+  study(file: SourceFile, before: SourceFile | undefined): void {
+    if (before !== undefined && before !== file) {
+      const globals = this.#files.get(before);
+      this.#files.delete(before);
+      if (globals !== undefined) this.#states.delete(globals);
+      this.#modules.delete(before.name);
+      this.#unitRests.clear();
+    }
+    this.#studied = file;
+    if (!this.#modules.has(file.name)) this.#modules.set(file.name, { kind: 'namespace', name: file.name, globals: this.globalsOf(file) });
+  }
+
+  /** Does some work, and gathers the statements of the studied file that it rested on. */
+  tracked<Result>(work: () => Result): { readonly result: Result; readonly rests: Set<UnitBody> } {
+    const outer = this.#rests;
+    const rests = new Set<UnitBody>();
+    this.#rests = rests;
+    try {
+      return { result: work(), rests };
+    } finally {
+      this.#rests = outer;
+      if (outer !== undefined) for (const body of rests) outer.add(body);
+    }
+  }
+
+  #rest(body: UnitBody): void {
+    if (this.#rests === undefined || this.#rests.has(body)) return;
+    this.#rests.add(body);
+    const further = this.#unitRests.get(body);
+    if (further !== undefined) for (const each of further) this.#rests.add(each);
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -481,6 +530,7 @@ export class Interpreter implements Machine {
     this.#running.push(definition);
     const { site } = this;
     const isUser = !callee.file.isPrelude;
+    if (callee.file === this.#studied) this.#rest(callee.unit.body);
     if (isUser && site !== undefined) this.sites.push(site);
     try {
       if (definition.kind === 'lambda') return evaluate(this, frame, definition.body);
@@ -1096,7 +1146,17 @@ export class Interpreter implements Machine {
   }
 
   instance(of: ClassValue): InstanceValue {
-    return { kind: 'instance', id: this.freshId(), class: of, attributes: new Map(), open: false, site: this.site };
+    const instance: InstanceValue = {
+      kind: 'instance',
+      id: this.freshId(),
+      class: of,
+      attributes: new Map(),
+      open: false,
+      site: this.site,
+    };
+    this.options.recorder?.instance?.(instance);
+    for (const each of of.mro) if (each.unit !== undefined && each.file === this.#studied) this.#rest(each.unit.body);
+    return instance;
   }
 
   /** Runs statements in a frame, for tests and for code at the top of a file. */

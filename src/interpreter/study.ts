@@ -4,8 +4,10 @@
  * was not seen there is studied alone.
  */
 import { type Dim, rigid } from '../dims/dim.ts';
+import { Facts } from '../dims/facts.ts';
 import { unknownShape } from '../dims/shape.ts';
-import type { ClassDefinition, Expression, FunctionDefinition, Parameter, Statement } from '../syntax/python/ast.ts';
+import { Substitution } from '../dims/unify.ts';
+import type { ClassDefinition, Expression, FunctionDefinition, Parameter, Statement, UnitBody } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Frame } from './frame.ts';
@@ -22,6 +24,15 @@ export interface Study {
   readonly inputs: readonly TensorValue[];
   /** Every tensor made on the way, constructor included, in order. */
   readonly tensors: readonly TensorValue[];
+  readonly failures: readonly Failure[];
+  readonly variables: readonly Variable[];
+  readonly runs: readonly FunctionRun[];
+  /** Instances made on the way; those of an earlier study that were met again are not among them. */
+  readonly instances: readonly InstanceValue[];
+  /** Definitions of the functions that were called. */
+  readonly reached: ReadonlySet<unknown>;
+  /** The file's own statements that it rests on: while they stay, it holds. */
+  readonly rests: ReadonlySet<UnitBody>;
 }
 
 /** A call of a function of the file, with what came in and what went out. */
@@ -43,56 +54,107 @@ export interface CodeReading {
 }
 
 export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse'> {
-  /** Statements and calls for the whole file. */
+  /** Statements and calls for each class. */
   readonly budget?: number;
 }
 
+/** The reading with one study alone: what rules look at. */
+export const readingOf = (reading: CodeReading, study: Study): CodeReading => ({
+  ...reading,
+  studies: [study],
+  failures: study.failures,
+  variables: study.variables,
+  runs: study.runs,
+});
+
 /** Follows all model code of a file. Never throws; bounded by the budget. */
-export function studyFile(file: SourceFile, options: StudyOptions): CodeReading {
-  const failures: Failure[] = [];
-  const variables: Variable[] = [];
-  const runs: FunctionRun[] = [];
-  let tensors: TensorValue[] = [];
-  const reached = new Set<unknown>();
-  const recorder: Recorder = {
-    variable: (variable) => variables.push(variable),
-    failure: (failure) => failures.push(failure),
-    tensor: (tensor) => tensors.push(tensor),
-    returned: (frame, result) => {
-      reached.add(frame.function?.definition);
-      if (frame.file === file) runs.push({ frame, result });
-    },
-  };
-  const defaults = new Map<string, number>();
-  const interpreter = new Interpreter({
-    ...options,
-    recorder,
-    samples: { defaults },
-    budget: options.budget ?? 150_000,
-    rounds: 8,
-    assumesShapes: true,
-  });
-  const studies: Study[] = [];
-  const globals = interpreter.globalsOf(file);
-  const classes = definitionsOf(file)
-    .map((definition) => interpreter.guard(() => interpreter.global(globals, definition.name.name)))
-    .filter((value) => value?.kind === 'class')
-    .filter((value) => value.file === file && hasForward(interpreter, value));
-  const used = usedClasses(file);
-  const roots = classes.filter(({ name }) => !used.has(name));
-  const study = (of: ClassValue): void => {
-    tensors = [];
-    const symbols = new Symbols(interpreter, defaults);
-    const found = studyClass(interpreter, of, symbols);
-    if (found !== undefined) studies.push({ class: of, ...found, tensors });
-  };
-  for (const of of roots) study(of);
-  for (const of of classes) {
-    const forward = interpreter.classMember(of, 'forward');
-    if (forward?.kind === 'function' && !reached.has(forward.definition)) study(of);
+export const studyFile = (file: SourceFile, options: StudyOptions): CodeReading => new Student(options).read(file);
+
+/** Studies the versions of one file: what an edit does not touch is not studied again. */
+export class Student {
+  readonly #interpreter: Interpreter;
+  readonly #defaults = new Map<string, number>();
+  #file: SourceFile | undefined;
+  #studies: readonly Study[] = [];
+  #now = fresh();
+
+  constructor(options: StudyOptions) {
+    const recorder: Recorder = {
+      variable: (variable) => this.#now.variables.push(variable),
+      failure: (failure) => this.#now.failures.push(failure),
+      tensor: (tensor) => this.#now.tensors.push(tensor),
+      instance: (instance) => this.#now.instances.push(instance),
+      returned: (frame, result) => {
+        this.#now.reached.add(frame.function?.definition);
+        if (frame.file === this.#file) this.#now.runs.push({ frame, result });
+      },
+    };
+    this.#interpreter = new Interpreter({
+      ...options,
+      recorder,
+      samples: { defaults: this.#defaults },
+      budget: options.budget ?? 60_000,
+      rounds: 8,
+      assumesShapes: true,
+    });
   }
-  return { file, interpreter, studies, failures, variables, runs, defaults };
+
+  read(file: SourceFile): CodeReading {
+    const interpreter = this.#interpreter;
+    interpreter.study(file, this.#file);
+    this.#file = file;
+    const bodies = new Set(file.module.units.map(({ body }) => body));
+    const kept = new Map<string, Study>();
+    for (const study of this.#studies) {
+      if ([...study.rests].every((body) => bodies.has(body))) kept.set(study.class.qualifiedName, study);
+    }
+    const globals = interpreter.globalsOf(file);
+    const classes = definitionsOf(file)
+      .map((definition) => interpreter.guard(() => interpreter.global(globals, definition.name.name)))
+      .filter((value) => value?.kind === 'class')
+      .filter((value) => value.file === file && hasForward(interpreter, value));
+    const used = usedClasses(file);
+    const studies: Study[] = [];
+    const study = (of: ClassValue): void => {
+      const found = kept.get(of.qualifiedName) ?? this.#study(of);
+      if (found !== undefined) studies.push(found);
+    };
+    for (const of of classes) if (!used.has(of.name)) study(of);
+    for (const of of classes) {
+      const forward = forwardOf(interpreter, of);
+      if (!studies.some(({ reached }) => reached.has(forward))) study(of);
+    }
+    this.#studies = studies;
+    return {
+      file,
+      interpreter,
+      studies,
+      failures: studies.flatMap(({ failures }) => failures),
+      variables: studies.flatMap(({ variables }) => variables),
+      runs: studies.flatMap(({ runs }) => runs),
+      defaults: this.#defaults,
+    };
+  }
+
+  #study(of: ClassValue): Study | undefined {
+    this.#now = fresh();
+    const interpreter = this.#interpreter;
+    interpreter.facts = Facts.none;
+    interpreter.substitution = Substitution.empty;
+    const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, new Symbols(interpreter, this.#defaults)));
+    for (const each of of.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
+    return result === undefined ? undefined : { class: of, ...result, ...this.#now, rests };
+  }
 }
+
+const fresh = (): {
+  tensors: TensorValue[];
+  failures: Failure[];
+  variables: Variable[];
+  runs: FunctionRun[];
+  instances: InstanceValue[];
+  reached: Set<unknown>;
+} => ({ tensors: [], failures: [], variables: [], runs: [], instances: [], reached: new Set() });
 
 function* classDefinitions(statements: readonly Statement[]): Generator<ClassDefinition> {
   for (const statement of statements) {
@@ -114,20 +176,31 @@ function hasForward(interpreter: Interpreter, value: ClassValue): boolean {
   return value.isOpen || value.mro.some(({ qualifiedName }) => qualifiedName === 'torch.nn.Module');
 }
 
-/** Names that the bodies of classes and functions mention: what is among them is constructed somewhere in the file. */
+const mentions = new WeakMap<UnitBody, ReadonlySet<string>>();
+
+/** Names that the body of a class, a function or an assignment mentions. Worked out once per statement. */
+function mentionedIn(body: UnitBody): ReadonlySet<string> {
+  const known = mentions.get(body);
+  if (known !== undefined) return known;
+  const { statement } = body;
+  const found = new Set<string>();
+  const own = statement.kind === 'class' ? statement.name.name : undefined;
+  const visit = (child: Statement): void => {
+    eachExpression(child, (expression) => {
+      if (expression.kind === 'name' && expression.name !== own) found.add(expression.name);
+    });
+    eachChildStatement(child, visit);
+  };
+  if (statement.kind === 'class') statement.body.forEach(visit);
+  else if (statement.kind === 'function' || statement.kind === 'assign') visit(statement);
+  mentions.set(body, found);
+  return found;
+}
+
+/** What among the names is mentioned elsewhere in the file is constructed there. */
 function usedClasses(file: SourceFile): ReadonlySet<string> {
   const used = new Set<string>();
-  for (const { body } of file.module.units) {
-    const own = body.statement.kind === 'class' ? body.statement.name.name : undefined;
-    const visit = (statement: Statement): void => {
-      eachExpression(statement, (expression) => {
-        if (expression.kind === 'name' && expression.name !== own) used.add(expression.name);
-      });
-      eachChildStatement(statement, visit);
-    };
-    if (body.statement.kind === 'class') for (const child of body.statement.body) visit(child);
-    else if (body.statement.kind === 'function' || body.statement.kind === 'assign') visit(body.statement);
-  }
+  for (const { body } of file.module.units) for (const name of mentionedIn(body)) used.add(name);
   return used;
 }
 

@@ -1,8 +1,9 @@
 import type { ConfigReading } from '../design/design.ts';
-import type { CodeReading } from '../interpreter/study.ts';
-import { spanIn } from '../syntax/python/ast.ts';
+import { type CodeReading, readingOf, type Study } from '../interpreter/study.ts';
+import type { UnitBody } from '../syntax/python/ast.ts';
 import type { TextEdit } from '../text/edit.ts';
 import type { Finding, Related } from '../text/finding.ts';
+import { type Range, range } from '../text/range.ts';
 import { rules } from './registry.ts';
 import type { CodeContext, Report, Rule, RuleSettings } from './rule.ts';
 
@@ -24,15 +25,77 @@ export function runRules(reading: ConfigReading, settings: RuleSettings): Findin
   return inOrder(findings);
 }
 
-/** Every finding of every rule about model code for one file, in source order. */
+const judged = new WeakMap<Study, { readonly settings: RuleSettings; readonly anchored: readonly Anchored[] }>();
+
+/** A finding of a study, with each of its places as an offset in the statement that holds it: it moves with the statement. */
+interface Anchored {
+  readonly finding: Finding;
+  readonly bodies: readonly UnitBody[];
+}
+
+/** Every finding of every rule about model code for one file, in source order. What was found in a study that still holds is kept. */
 export function runCodeRules(code: CodeReading, settings: RuleSettings): Finding[] {
+  const starts = new Map(code.file.module.units.map(({ start, body }) => [body, start] as const));
   const findings: Finding[] = [];
-  const rangeOf: CodeContext<string>['rangeOf'] = (site) => (site?.file === code.file ? spanIn(site.unit, site.node) : undefined);
-  for (const rule of rules) {
-    rule.checkCode?.({ code, settings, rangeOf, report: (report: Report<string>) => findings.push(toFinding(rule, report)) });
+  for (const study of code.studies) {
+    let known = judged.get(study);
+    if (known?.settings !== settings) {
+      known = { settings, anchored: judge(readingOf(code, study), settings, starts).map((finding) => anchor(code, finding)) };
+      judged.set(study, known);
+    }
+    for (const { finding, bodies } of known.anchored) {
+      const placed = place(finding, bodies, starts);
+      if (placed !== undefined) findings.push(placed);
+    }
   }
   return inOrder(findings);
 }
+
+function judge(code: CodeReading, settings: RuleSettings, starts: ReadonlyMap<UnitBody, number>): Finding[] {
+  const findings: Finding[] = [];
+  const rangeOf: CodeContext<string>['rangeOf'] = (site) => {
+    const start = site === undefined ? undefined : starts.get(site.unit.body);
+    return site === undefined || start === undefined ? undefined : range(start + site.node.start, start + site.node.end);
+  };
+  for (const rule of rules) {
+    rule.checkCode?.({ code, settings, rangeOf, report: (report: Report<string>) => findings.push(toFinding(rule, report)) });
+  }
+  return findings;
+}
+
+/** The finding with ranges relative to their statements. */
+function anchor({ file }: CodeReading, finding: Finding): Anchored {
+  const bodies: UnitBody[] = [];
+  const { units } = file.module;
+  const moved = mapRanges(finding, (at) => {
+    const unit = units.findLast(({ start }) => start <= at.start) ?? units[0];
+    if (unit === undefined) return at;
+    bodies.push(unit.body);
+    return range(at.start - unit.start, at.end - unit.start);
+  });
+  return { finding: moved, bodies };
+}
+
+/** The finding where its statements stand now; undefined when one of them is gone. */
+function place(finding: Finding, bodies: readonly UnitBody[], starts: ReadonlyMap<UnitBody, number>): Finding | undefined {
+  let next = 0;
+  let isLost = false;
+  const placed = mapRanges(finding, (at) => {
+    const body = bodies[next++];
+    const start = body === undefined ? undefined : starts.get(body);
+    if (start === undefined) isLost = true;
+    return start === undefined ? at : range(start + at.start, start + at.end);
+  });
+  return isLost ? undefined : placed;
+}
+
+/** The finding with each of its ranges replaced, in a fixed order. */
+const mapRanges = (finding: Finding, replace: (at: Range) => Range): Finding => ({
+  ...finding,
+  range: replace(finding.range),
+  related: finding.related.map((related) => ({ ...related, range: replace(related.range) })),
+  fixes: finding.fixes.map((fix) => ({ ...fix, edits: fix.edits.map((edit) => ({ ...edit, range: replace(edit.range) })) })),
+});
 
 function inOrder(findings: Finding[]): Finding[] {
   findings.sort((a, b) => a.range.start - b.range.start || a.range.end - b.range.end || (a.code < b.code ? -1 : a.code > b.code ? 1 : 0));

@@ -1,6 +1,6 @@
 import { readPythonConfigs } from '../design/python/configs.ts';
 import type { SourceLoader } from '../interpreter/program.ts';
-import { type CodeReading, studyFile } from '../interpreter/study.ts';
+import { type CodeReading, Student } from '../interpreter/study.ts';
 import type { SourceFile } from '../interpreter/value.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import type { PythonModule } from '../syntax/python/ast.ts';
@@ -27,6 +27,7 @@ const noImports: SourceLoader = { load: () => undefined };
 export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
   /** Least recently read first. */
   const open = new Map<string, PythonDocument>();
+  const students = new Map<string, { readonly loader: SourceLoader; readonly student: Student }>();
   let last: { readonly text: string; readonly path: string; readonly module: PythonModule } | undefined;
   const parse = (text: string, path: string): PythonModule => {
     if (last?.text === text && last.path === path) return last.module;
@@ -65,7 +66,17 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
             .replace(/\/__init__$/, '')
             .replaceAll('/', '.');
         const file: SourceFile = { path, name, isPackage: path.endsWith('__init__.py'), module, isPrelude: false };
-        return studyFile(file, { loader: imports?.loader ?? noImports, parse: (source) => parser.parse(source) });
+        const loader = imports?.loader ?? noImports;
+        let known = students.get(path);
+        students.delete(path);
+        if (known === undefined || known.loader !== loader)
+          known = { loader, student: new Student({ loader, parse: (source) => parser.parse(source) }) };
+        if (keep > 0) students.set(path, known);
+        for (const oldest of students.keys()) {
+          if (students.size <= keep) break;
+          students.delete(oldest);
+        }
+        return known.student.read(file);
       } catch {
         return undefined;
       }
