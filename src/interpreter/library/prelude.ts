@@ -1,3 +1,4 @@
+import { einopsLayers } from './einopsLayers.ts';
 import { torchNn } from './torchNn.ts';
 import { transformersPrelude } from './transformers.ts';
 
@@ -5,4 +6,4 @@ import { transformersPrelude } from './transformers.ts';
  * Descriptions of libraries in Python itself, by module name. They are read by the interpreter like any other code, and never run by
  * Python: classes of layers with their parameters and what they call. Written for Headwise from the libraries' documented behaviour.
  */
-export const prelude: ReadonlyMap<string, string> = new Map<string, string>([...torchNn, ...transformersPrelude]);
+export const prelude: ReadonlyMap<string, string> = new Map<string, string>([...torchNn, ...einopsLayers, ...transformersPrelude]);
