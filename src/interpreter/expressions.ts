@@ -1,4 +1,4 @@
-import type { Argument, Comprehension, Expression } from '../syntax/python/ast.ts';
+import type { Argument, Comprehension, Expression, StringLiteral } from '../syntax/python/ast.ts';
 import { inverse, negated } from './arithmetic.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
@@ -6,6 +6,24 @@ import { join } from './join.ts';
 import { bool, dict, ellipsis, float, int, list, none, text, tuple, unknown } from './make.ts';
 import { bindTarget, makeFunction, narrow } from './statements.ts';
 import type { ClassValue, Value } from './value.ts';
+
+/** The text of an f-string whose values are known. */
+function filledIn(interpreter: Interpreter, frame: Frame, { parts }: StringLiteral): string | undefined {
+  let filled: string | undefined = parts === undefined ? undefined : '';
+  for (const part of parts ?? []) {
+    const value = typeof part === 'string' ? part : asText(interpreter.guard(() => evaluate(interpreter, frame, part)));
+    if (value === undefined) return undefined;
+    filled += value;
+  }
+  return filled;
+}
+
+function asText(value: Value | undefined): string | undefined {
+  if (value?.kind === 'string') return value.value;
+  if (value?.kind === 'int') return value.dim.constant?.toString();
+  if (value?.kind === 'bool') return value.value === undefined ? undefined : value.value ? 'True' : 'False';
+  return value?.kind === 'none' ? 'None' : undefined;
+}
 
 /** The value of an expression. */
 export function evaluate(interpreter: Interpreter, frame: Frame, expression: Expression): Value {
@@ -16,7 +34,7 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
       if (Number.isNaN(expression.value)) return unknown('an imaginary number');
       return expression.isInteger && Number.isSafeInteger(expression.value) ? int(expression.value) : float(expression.value);
     case 'string':
-      return text(expression.value);
+      return text(expression.value ?? filledIn(interpreter, frame, expression));
     case 'constant':
       return expression.value === null ? none : expression.value === '...' ? ellipsis : bool(expression.value);
     case 'tuple':
@@ -291,6 +309,10 @@ function contains(interpreter: Interpreter, container: Value, item: Value): bool
       ? container.items
       : interpreter.iterate(container).items;
   for (const each of known) {
+    if (each.kind === 'string' && item.kind === 'string' && each.value !== undefined && item.value !== undefined) {
+      if (each.value === item.value) return true;
+      continue;
+    }
     const answer = interpreter.compare('==', each, item);
     const equal = answer.kind === 'bool' ? answer.value : undefined;
     if (equal === true) return true;

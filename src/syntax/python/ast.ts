@@ -286,6 +286,8 @@ export interface StringLiteral extends Span {
   readonly kind: 'string';
   /** Undefined for an f-string or template with something to fill in, and for bytes. Neighbouring literals are one. */
   readonly value: string | undefined;
+  /** Of an f-string that fills values in as they are: its text and expressions in order. */
+  readonly parts?: readonly (string | Expression)[];
 }
 
 export interface Constant extends Span {

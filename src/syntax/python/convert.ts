@@ -8,6 +8,7 @@ import type {
   Parameter,
   Span,
   Statement,
+  StringLiteral,
   Unknown,
   WithItem,
 } from './ast.ts';
@@ -374,6 +375,27 @@ class Converter {
     return raw.children.filter((child) => !child.isToken).map((child) => this.expression(child));
   }
 
+  #string(raw: Raw): StringLiteral {
+    const { start, end } = raw;
+    const literal = this.#slice(raw);
+    const value = stringValue(literal);
+    const parts: (string | Expression)[] = [];
+    const isRaw = /^[a-z]*r/i.test(literal);
+    for (const part of raw.children) {
+      if (part.type === 'string_content') {
+        const written = stringValue(`${isRaw ? 'r' : ''}"""${this.#slice(part)}"""`);
+        if (written === undefined) return { kind: 'string', start, end, value };
+        parts.push(written.replaceAll('{{', '{').replaceAll('}}', '}'));
+      } else if (part.type === 'interpolation') {
+        const inner = part.children.find(({ isToken }) => !isToken);
+        const [before, after] = inner === undefined ? ['', ''] : [inner.start - part.start, part.end - inner.end];
+        if (inner === undefined || before !== 1 || after !== 1) return { kind: 'string', start, end, value };
+        parts.push(this.expression(inner));
+      } else if (part.type !== 'string_start' && part.type !== 'string_end') return { kind: 'string', start, end, value };
+    }
+    return { kind: 'string', start, end, value, ...(value === undefined && parts.length > 0 ? { parts } : {}) };
+  }
+
   expression(raw: Raw): Expression {
     const { start, end } = raw;
     switch (raw.type) {
@@ -392,7 +414,7 @@ class Converter {
       case 'ellipsis':
         return { kind: 'constant', start, end, value: '...' };
       case 'string':
-        return { kind: 'string', start, end, value: stringValue(this.#slice(raw)) };
+        return this.#string(raw);
       case 'tuple':
       case 'tuple_pattern':
       case 'expression_list':
@@ -544,8 +566,22 @@ class Converter {
           step: undefined,
         };
       case 'concatenated_string': {
-        const values = parts.map((part) => (part.type === 'string' ? stringValue(this.#slice(part)) : undefined));
-        return { kind: 'string', start, end, value: values.every((value) => value !== undefined) ? values.join('') : undefined };
+        const pieces: (string | Expression)[] = [];
+        let isKnown = true;
+        for (const part of parts) {
+          const string = part.type === 'string' ? this.#string(part) : undefined;
+          if (string?.value !== undefined) pieces.push(string.value);
+          else if (string?.parts !== undefined) pieces.push(...string.parts);
+          else isKnown = false;
+        }
+        const isPlain = isKnown && pieces.every((piece) => typeof piece === 'string');
+        return {
+          kind: 'string',
+          start,
+          end,
+          value: isPlain ? pieces.join('') : undefined,
+          ...(isKnown && !isPlain ? { parts: pieces } : {}),
+        };
       }
       case 'parenthesized_list_splat':
         return this.#expression(parts[0], raw);

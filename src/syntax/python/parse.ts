@@ -85,6 +85,7 @@ class TreeSitterParser implements PythonParser {
     const cursor = tree.walk();
     try {
       const reader = new RawReader(cursor, this.#types, root.hasError);
+      reader.text = text;
       return root.type === 'module' ? readModule(cursor, reader, this.#types, text, previous) : unreadable(text);
     } finally {
       cursor.delete();

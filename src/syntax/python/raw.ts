@@ -56,6 +56,7 @@ const withFields = new Set([
   'if_statement',
   'import_from_statement',
   'import_statement',
+  'interpolation',
   'keyword_argument',
   'lambda',
   'list_comprehension',
@@ -107,6 +108,8 @@ export class RawReader {
   /** Missing tokens are looked for. */
   readonly #careful: boolean;
   base = 0;
+  /** Of the module that is read. */
+  text = '';
   /** Something since this was last set to false could not be read. */
   hasErrors = false;
   comments: { readonly start: number; readonly end: number }[] = [];
@@ -136,17 +139,30 @@ export class RawReader {
       this.hasErrors = true;
       return { type: 'ERROR', isToken: false, field, start, end, children: none, hasError: true };
     }
+    if (name === 'string' && /^r?f/i.test(this.text.slice(cursor.startIndex, cursor.startIndex + 2)) && cursor.gotoFirstChild()) {
+      const { hasErrors } = this;
+      const parts = this.#children(false, depth);
+      // What stands inside an f-string does not decide whether the statement could be read.
+      this.hasErrors = hasErrors;
+      return { type: name, isToken: false, field, start, end, children: parts.children, hasError: parts.hasError };
+    }
     if (treatment === 'leaf' || !cursor.gotoFirstChild())
       return { type: name, isToken: false, field, start, end, children: none, hasError: false };
+    const { children, hasError } = this.#children(treatment === 'fields', depth);
+    return { type: name, isToken: false, field, start, end, children, hasError };
+  }
+
+  /** The siblings from the cursor on; afterwards it stands on the node around them. */
+  #children(withFields: boolean, depth: number): { readonly children: readonly Raw[]; readonly hasError: boolean } {
     const children: Raw[] = [];
     let hasError = false;
     do {
-      const child = this.read(treatment === 'fields', depth + 1);
+      const child = this.read(withFields, depth + 1);
       if (child === undefined) continue;
       if (child.type === 'ERROR') hasError = true;
       children.push(child);
-    } while (cursor.gotoNextSibling());
-    cursor.gotoParent();
-    return { type: name, isToken: false, field, start, end, children, hasError };
+    } while (this.#cursor.gotoNextSibling());
+    this.#cursor.gotoParent();
+    return { children, hasError };
   }
 }

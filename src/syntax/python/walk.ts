@@ -93,6 +93,8 @@ export function childExpressions(expression: Expression): readonly Expression[] 
       return expression.items;
     case 'dict':
       return expression.items.flatMap(({ key, value }) => present(key, value));
+    case 'string':
+      return expression.parts?.filter((part) => typeof part !== 'string') ?? [];
     case 'unary':
       return [expression.operand];
     case 'binary':

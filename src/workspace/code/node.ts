@@ -5,7 +5,7 @@ import type { SourceFile } from '../../interpreter/value.ts';
 import type { PythonModule } from '../../syntax/python/ast.ts';
 
 /** Beyond this many files nothing more is read for one question. */
-const maximumFiles = 2_000;
+const maximumFiles = 20_000;
 /** Bytes; larger files hold data. */
 const maximumSize = 6_000_000;
 

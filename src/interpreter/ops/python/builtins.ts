@@ -178,6 +178,7 @@ function classNames(value: Value): readonly string[] | undefined {
     case 'class':
       return [value.qualifiedName];
     case 'builtin':
+    case 'opaque':
       return [value.name];
     case 'tuple': {
       if (value.ellipsis !== undefined) return undefined;

@@ -1,3 +1,4 @@
+import { opaque } from '../../make.ts';
 import type { OperationTable } from '../../operation.ts';
 import type { Value } from '../../value.ts';
 import { builtinOperations } from './builtins.ts';
@@ -15,7 +16,24 @@ export const pythonTables: readonly OperationTable[] = [
   headwiseOperations,
 ];
 
+/** Kinds of containers that are only asked about. */
+const containers = [
+  'Iterable',
+  'Sequence',
+  'MutableSequence',
+  'Mapping',
+  'MutableMapping',
+  'Collection',
+  'Callable',
+  'Iterator',
+  'Sized',
+  'Hashable',
+];
+
 export const pythonConstants: ReadonlyMap<string, Value> = new Map<string, Value>([
   ...mathConstants,
+  ...containers.flatMap((name) =>
+    ['collections.abc', 'collections', 'typing'].map((module) => [`${module}.${name}`, opaque(name)] as const),
+  ),
   ['typing.TYPE_CHECKING', { kind: 'bool', value: false }],
 ]);
