@@ -1,14 +1,13 @@
 import type { Value } from './value.ts';
 
 /** Python's `raise` on the path that is being followed. */
-export class Raised extends Error {
+export class Raised {
+  // No Error: nobody sees its stack, and taking it costs more than what it interrupts.
   constructor(
     readonly type: string,
     readonly detail: string,
     readonly value: Value | undefined,
-  ) {
-    super(`${type}: ${detail}`);
-  }
+  ) {}
 }
 
 /** The time or depth allowed for an evaluation is used up: what it would have told stays unknown. */

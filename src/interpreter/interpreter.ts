@@ -1,4 +1,4 @@
-import { type Dim, number, rigid } from '../dims/dim.ts';
+import { type Dim, number, rigid, unknownDim } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
@@ -61,6 +61,7 @@ export interface Recorder {
   tensor?(tensor: TensorValue): void;
   /** Every instance that is made, in order. */
   instance?(instance: InstanceValue): void;
+  called?(callee: FunctionValue): void;
   returned?(frame: Frame, value: Value): void;
 }
 
@@ -526,6 +527,7 @@ export class Interpreter implements Machine {
       yielded: [],
       self: callee.owner === undefined ? undefined : positional[0],
     };
+    this.options.recorder?.called?.(callee);
     this.#depth += 1;
     this.#running.push(definition);
     const { site } = this;
@@ -1113,7 +1115,14 @@ export class Interpreter implements Machine {
   #listItem(object: ListValue, index: Value): Value {
     const { items, repeat, open } = object;
     if (index.kind === 'slice') {
-      if (repeat !== undefined) return { kind: 'list', items, repeat: undefined, open: true };
+      // A part of a list of like items is one, too.
+      if (repeat !== undefined)
+        return {
+          kind: 'list',
+          items,
+          repeat: index.lower.kind === 'none' && dimOf(index.upper)?.key === repeat.key ? repeat : unknownDim('a part of a list'),
+          open: false,
+        };
       if (open) return { kind: 'list', items: [], repeat: undefined, open: true };
       const bounds = [index.lower, index.upper, index.step].map((each) => (each.kind === 'none' ? null : dimOf(each)?.constant));
       const [lower, upper, step] = bounds;

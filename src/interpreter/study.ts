@@ -84,8 +84,8 @@ export class Student {
       failure: (failure) => this.#now.failures.push(failure),
       tensor: (tensor) => this.#now.tensors.push(tensor),
       instance: (instance) => this.#now.instances.push(instance),
+      called: (callee) => this.#now.reached.add(callee.definition),
       returned: (frame, result) => {
-        this.#now.reached.add(frame.function?.definition);
         if (frame.file === this.#file) this.#now.runs.push({ frame, result });
       },
     };
@@ -251,7 +251,10 @@ class Symbols {
   argument(of: ClassValue, parameter: Parameter, fallback: Value | undefined): Value {
     const name = parameter.name?.name ?? '';
     const scope = of.qualifiedName;
-    const annotated = parameter.annotation === undefined ? this.#impliedConfig(of, name) : this.#configClass(of, parameter.annotation);
+    const annotated =
+      parameter.annotation !== undefined
+        ? this.#configClass(of, parameter.annotation)
+        : (this.#declaredConfig(of, name) ?? this.#impliedConfig(of, name));
     if (annotated !== undefined) return this.config(annotated, name, scope);
     if (fallback === undefined && annotationName(parameter.annotation) === 'int') return this.number(name, scope, undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'bool') return bool(undefined);
@@ -282,6 +285,15 @@ class Symbols {
       return [...read].every(has) ? [value] : [];
     });
     return fits.length === 1 ? fits[0] : undefined;
+  }
+
+  /** `config: LlamaConfig` in the body of the class or of a base of it. */
+  #declaredConfig(of: ClassValue, parameter: string): ClassValue | undefined {
+    for (const each of of.mro) {
+      const field = each.fields.find(({ name }) => name === parameter);
+      if (field !== undefined) return this.#configClass(each, field.annotation);
+    }
+    return undefined;
   }
 
   #configClass(of: ClassValue, annotation: Expression): ClassValue | undefined {
@@ -361,7 +373,13 @@ function studyClass(
   const given = new Map<string, Value>();
   for (const parameter of forward.definition.parameters.slice(1)) {
     if (parameter.name === undefined || parameter.kind !== 'plain') continue;
-    const value = forwardArgument(parameter, forward.defaults.get(parameter.name.name), of);
+    const fallback = forward.defaults.get(parameter.name.name);
+    const argument = forwardArgument(parameter, fallback, of);
+    // Of inputs that need not be given, one stands for all: some exclude each other.
+    const value =
+      argument.kind === 'tensor' && fallback?.kind === 'none' && inputs.length > 0
+        ? named(parameter.name.name, of.qualifiedName)
+        : argument;
     if (value.kind === 'tensor') inputs.push(value);
     given.set(parameter.name.name, value);
   }
