@@ -251,7 +251,7 @@ function either(interpreter: Interpreter, frame: Frame, test: Expression, condit
   ]);
   const [a, b] = results;
   if (a === undefined) return b ?? unknown('neither branch');
-  return b === undefined ? a : join(a, b);
+  return b === undefined ? a : join(a, b, interpreter.preference);
 }
 
 function compareValues(interpreter: Interpreter, operator: string, left: Value, right: Value): Value {

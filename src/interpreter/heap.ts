@@ -1,4 +1,4 @@
-import { joinCells } from './join.ts';
+import { joinCells, type Preference } from './join.ts';
 
 interface Change {
   readonly owner: object;
@@ -56,7 +56,7 @@ export class Heap {
   }
 
   /** Applies what holds whichever branch ran. */
-  join(branches: readonly Changes[], prefer: 'none' | 'first' = 'none'): void {
+  join(branches: readonly Changes[], prefer: Preference = 'none'): void {
     const places = new Map<object, Map<unknown, { readonly isEntry: boolean; readonly before: unknown }>>();
     for (const changes of branches) {
       for (const [owner, cells] of changes) {

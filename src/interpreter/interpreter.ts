@@ -11,7 +11,7 @@ import { BudgetExceeded, Raised } from './errors.ts';
 import { evaluate } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import { Heap } from './heap.ts';
-import { join, unite } from './join.ts';
+import { join, type Preference, unite } from './join.ts';
 import { prelude } from './library/prelude.ts';
 import { bool, dimOf, int, keyOf, list, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
@@ -25,6 +25,7 @@ import type {
   FunctionValue,
   InstanceValue,
   ListValue,
+  ModuleCall,
   NamespaceValue,
   Site,
   SourceFile,
@@ -63,6 +64,8 @@ export interface Recorder {
   instance?(instance: InstanceValue): void;
   called?(callee: FunctionValue): void;
   returned?(frame: Frame, value: Value): void;
+  /** A module is about to be called. */
+  moduleCalled?(call: ModuleCall): void;
 }
 
 export interface InterpreterOptions {
@@ -109,6 +112,8 @@ export class Interpreter implements Machine {
   site: Site | undefined;
   /** Library layers whose calls are being evaluated, innermost last. */
   readonly layers: InstanceValue[] = [];
+  /** The innermost call of a module that is being evaluated. */
+  #module: ModuleCall | undefined;
   /** How many undecided branches surround the code. */
   uncertain = 0;
   #studied: SourceFile | undefined;
@@ -136,6 +141,11 @@ export class Interpreter implements Machine {
 
   get context(): Context {
     return { facts: this.facts, substitution: this.substitution };
+  }
+
+  /** How branches are joined. */
+  get preference(): Preference {
+    return this.options.assumesShapes === true ? 'known' : 'none';
   }
 
   get steps(): number {
@@ -415,11 +425,12 @@ export class Interpreter implements Machine {
           const forward = callee.class.isOpen ? this.classMember(callee.class, 'forward') : undefined;
           return forward === undefined
             ? unknown(`a call of ${callee.class.name}`)
-            : this.call(forward, [callee, ...positional], keywords, openArguments);
+            : this.#callModule(callee, forward, positional, keywords, openArguments);
         }
-        const isLayer = callee.class.file?.isPrelude === true && this.isModule(callee);
+        if (!this.isModule(callee)) return this.call(method, [callee, ...positional], keywords, openArguments);
+        const isLayer = callee.class.file?.isPrelude === true;
         if (isLayer) this.layers.push(callee);
-        const result = this.call(method, [callee, ...positional], keywords, openArguments);
+        const result = this.#callModule(callee, method, positional, keywords, openArguments);
         if (isLayer) this.layers.pop();
         return result;
       }
@@ -435,6 +446,25 @@ export class Interpreter implements Machine {
     }
   }
 
+  #callModule(
+    instance: InstanceValue,
+    method: Value,
+    positional: readonly Value[],
+    keywords: ReadonlyMap<string, Value>,
+    openArguments: boolean,
+  ): Value {
+    const parent = this.#module;
+    const call: ModuleCall = { instance, site: this.site, parent, positional, keywords, result: undefined };
+    if (!this.#isTrying) this.options.recorder?.moduleCalled?.(call);
+    this.#module = call;
+    try {
+      call.result = this.call(method, [instance, ...positional], keywords, openArguments);
+      return call.result;
+    } finally {
+      this.#module = parent;
+    }
+  }
+
   /** Follows each option on its own and joins what comes of them. */
   #either(options: readonly Value[], follow: (option: Value) => Value): Value {
     const [only] = options;
@@ -446,7 +476,7 @@ export class Interpreter implements Machine {
         results.push(follow(option));
       }),
     );
-    return results.length === 0 ? unknown('no option works') : results.reduce((a, b) => join(a, b));
+    return results.length === 0 ? unknown('no option works') : results.reduce((a, b) => join(a, b, this.preference));
   }
 
   #callOperation(callee: BuiltinValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, openArguments: boolean): Value {
@@ -568,7 +598,7 @@ export class Interpreter implements Machine {
     const last = completion.kind === 'return' ? completion.value : completion.kind === 'normal' ? none : undefined;
     const values = last === undefined ? frame.returned : [...frame.returned, last];
     if (values.length === 0) return none;
-    return values.reduce((a, b) => join(a, b));
+    return values.reduce((a, b) => join(a, b, this.preference));
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -578,7 +608,7 @@ export class Interpreter implements Machine {
    * Follows branches of which one will run: each on its own, from the same state; afterwards the state is what holds whichever ran.
    * A branch that raises did not run. Raises when all do.
    */
-  branch(branches: readonly (() => void)[], prefer: 'none' | 'first' = 'none'): void {
+  branch(branches: readonly (() => void)[], prefer: Preference = this.preference): void {
     const { facts, substitution } = this;
     const live: { changes: Parameters<Heap['apply']>[0]; facts: Facts; substitution: Substitution }[] = [];
     let raised: Raised | undefined;
@@ -810,6 +840,7 @@ export class Interpreter implements Machine {
       site: call.site ?? this.site,
       ...(options.index === undefined ? {} : { index: options.index }),
       ...(layer === undefined ? {} : { layer }),
+      ...(this.#module === undefined ? {} : { call: this.#module }),
       ...(options.isParameter === true ? { isParameter: true } : {}),
       ...(options.isBuffer === true ? { isBuffer: true } : {}),
       ...(options.content === undefined ? {} : { content: options.content }),
@@ -985,7 +1016,8 @@ export class Interpreter implements Machine {
     const isNumber = other.kind === 'unknown' && other.path !== undefined;
     if (this.options.assumesShapes !== true && !isNumber) return result;
     // An optional input that is added has, where it is given, a shape that stretches to this one.
-    return { ...result, shape: known.shape };
+    this.heap.write(result, 'shape', known.shape);
+    return result;
   }
 
   compare(operator: string, left: Value, right: Value): Value {

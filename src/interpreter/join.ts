@@ -23,9 +23,19 @@ const joinDims = (a: readonly Dim[], b: readonly Dim[]): readonly Dim[] =>
 const sameShape = (a: Shape, b: Shape): boolean =>
   a.ellipsis === b.ellipsis && a.dims.length === b.dims.length && a.dims.every((dim, i) => sameDim(dim, b.dims[i] as Dim));
 
+/**
+ * How branches are joined where they differ. 'first': a tensor of the first whose shape the second has too stays itself. 'known': a
+ * tensor stands for itself and for what is not known, since the branch that made it is one that can be taken.
+ */
+export type Preference = 'none' | 'first' | 'known';
+
 /** The value that holds whichever of two branches ran. */
-export function join(a: Value, b: Value, prefer: 'none' | 'first' = 'none'): Value {
+export function join(a: Value, b: Value, prefer: Preference = 'none'): Value {
   if (a === b) return a;
+  if (prefer === 'known' && a.kind !== b.kind) {
+    if (a.kind === 'unknown' && (b.kind === 'tensor' || b.kind === 'tuple')) return b;
+    if (b.kind === 'unknown' && (a.kind === 'tensor' || a.kind === 'tuple')) return a;
+  }
   if (a.kind === 'union' || b.kind === 'union') return unite([...optionsOf(a), ...optionsOf(b)]);
   if (a.kind !== b.kind) return unite([a, b]);
   switch (a.kind) {
@@ -106,7 +116,12 @@ export function unite(all: readonly Value[]): Value {
   }
   if (options.length > maximumOptions || options.length === 0) return unknown('one of many');
   const kinds = new Set(options.map(({ kind }) => kind));
-  if (kinds.size === 2 && kinds.has('unknown') && kinds.has('tensor')) return unknown('it may be something else than a tensor');
+  if (kinds.has('unknown') && kinds.has('tensor')) {
+    // `if inputs_embeds is None: inputs_embeds = self.embed(ids)`: what is given instead is like what the code makes itself.
+    const tensor = options.find(({ kind }) => kind === 'tensor');
+    if (tensor !== undefined && [...kinds].every((kind) => kind === 'unknown' || kind === 'tensor' || kind === 'none')) return tensor;
+    return unknown('it may be something else than a tensor');
+  }
   const [only] = options;
   if (options.length === 1 && only !== undefined) return only;
   const union: UnionValue = { kind: 'union', options };
@@ -129,7 +144,7 @@ export function joinCells(
   owner: object,
   key: unknown,
   values: readonly unknown[],
-  prefer: 'none' | 'first',
+  prefer: Preference,
 ): { readonly value: unknown; readonly open: boolean } {
   const [first, ...others] = values;
   if (others.every((value) => value === first)) return { value: first, open: false };

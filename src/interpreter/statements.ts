@@ -92,18 +92,18 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
     interpreter.branch(live);
   } catch (error) {
     if (!(error instanceof Raised) || left.length === 0) throw error;
-    return merge(left);
+    return merge(interpreter, left);
   }
   for (const completion of left) if (completion.kind === 'return') frame.returned.push(completion.value);
   return normal;
 }
 
 /** All branches left: what the statement as a whole does. */
-function merge(left: readonly Completion[]): Completion {
+function merge(interpreter: Interpreter, left: readonly Completion[]): Completion {
   const values = left.flatMap((completion) => (completion.kind === 'return' ? [completion.value] : []));
   const [first, ...others] = values;
   if (first === undefined) return left[0] ?? normal;
-  return { kind: 'return', value: others.reduce((a, b) => join(a, b), first) };
+  return { kind: 'return', value: others.reduce((a, b) => join(a, b, interpreter.preference), first) };
 }
 
 /** A branch that left by `return`, `break` or `continue`; to those who follow branches it is one that did not reach the end. */

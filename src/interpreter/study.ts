@@ -13,7 +13,7 @@ import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Frame } from './frame.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
 import { bool, float, int, named, numberOf, text } from './make.ts';
-import type { ClassValue, InstanceValue, SourceFile, TensorValue, Value } from './value.ts';
+import type { ClassValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
 /** One class followed from its constructor through `forward`, with all that happened on the way. */
 export interface Study {
@@ -27,6 +27,8 @@ export interface Study {
   readonly failures: readonly Failure[];
   readonly variables: readonly Variable[];
   readonly runs: readonly FunctionRun[];
+  /** Every call of a module, in the order in which they began. */
+  readonly calls: readonly ModuleCall[];
   /** Instances made on the way; those of an earlier study that were met again are not among them. */
   readonly instances: readonly InstanceValue[];
   /** Definitions of the functions that were called. */
@@ -84,6 +86,7 @@ export class Student {
       failure: (failure) => this.#now.failures.push(failure),
       tensor: (tensor) => this.#now.tensors.push(tensor),
       instance: (instance) => this.#now.instances.push(instance),
+      moduleCalled: (call) => this.#now.calls.push(call),
       called: (callee) => this.#now.reached.add(callee.definition),
       returned: (frame, result) => {
         if (frame.file === this.#file) this.#now.runs.push({ frame, result });
@@ -152,9 +155,10 @@ const fresh = (): {
   failures: Failure[];
   variables: Variable[];
   runs: FunctionRun[];
+  calls: ModuleCall[];
   instances: InstanceValue[];
   reached: Set<unknown>;
-} => ({ tensors: [], failures: [], variables: [], runs: [], instances: [], reached: new Set() });
+} => ({ tensors: [], failures: [], variables: [], runs: [], calls: [], instances: [], reached: new Set() });
 
 function* classDefinitions(statements: readonly Statement[]): Generator<ClassDefinition> {
   for (const statement of statements) {

@@ -145,6 +145,18 @@ export interface OpaqueValue {
 /** `float16` and the like where the width matters; `float` where only the kind is known. */
 export type Dtype = string;
 
+/** One call of a module's `forward`, and the call it stands in. */
+export interface ModuleCall {
+  readonly instance: InstanceValue;
+  /** Where in the user's code it is called; undefined for the call that starts a study. */
+  readonly site: Site | undefined;
+  readonly parent: ModuleCall | undefined;
+  readonly positional: readonly Value[];
+  readonly keywords: ReadonlyMap<string, Value>;
+  /** What it answered; undefined while it runs, or when it raised. */
+  result: Value | undefined;
+}
+
 /**
  * A tensor, and the node of the dataflow graph that says how it was computed. A parameter of a module has `op` 'parameter',
  * an input of the code under study 'input'.
@@ -167,6 +179,8 @@ export interface TensorValue {
   readonly index?: number;
   /** The library layer in whose call it was made: the `nn.Linear` or `nn.LayerNorm`. */
   readonly layer?: InstanceValue;
+  /** The innermost call of a module, a library's or the user's own, in which it was made. */
+  readonly call?: ModuleCall;
   /** True for `nn.Parameter`. */
   readonly isParameter?: boolean;
   /** True for a registered buffer. */
