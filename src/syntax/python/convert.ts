@@ -433,10 +433,10 @@ class Converter {
           items: raw.children.filter((child) => !child.isToken).map((child) => this.#dictionaryItem(child)),
         };
       case 'call':
-        return this.#call(raw);
+        return starOutside(this.#call(raw));
     }
     if (raw.hasError) return this.#unknown(raw);
-    return this.#operation(raw);
+    return starOutside(this.#operation(raw));
   }
 
   #identifier(raw: Raw): Expression {
@@ -746,3 +746,23 @@ class Converter {
 const field = (raw: Raw, name: string): Raw | undefined => raw.children.find((child) => child.field === name);
 
 const hasToken = (raw: Raw, text: string): boolean => raw.children.some((child) => child.isToken && child.type === text);
+
+/** In `*x.shape[:2], d` the grammar takes the star for part of `x`; in Python it spreads all of `x.shape[:2]`. */
+function starOutside(node: Expression): Expression {
+  const inner = (star: Expression, rebuild: (value: Expression) => Expression): Expression =>
+    star.kind === 'starred' ? { kind: 'starred', start: node.start, end: node.end, value: rebuild(star.value) } : node;
+  switch (node.kind) {
+    case 'attribute':
+    case 'subscript':
+      return inner(node.object, (object) => ({ ...node, start: object.start, object }));
+    case 'call':
+      return inner(node.callee, (callee) => ({ ...node, start: callee.start, callee }));
+    case 'binary':
+    case 'boolean':
+      return inner(node.left, (left) => ({ ...node, start: left.start, left }));
+    case 'conditional':
+      return inner(node.value, (value) => ({ ...node, start: value.start, value }));
+    default:
+      return node;
+  }
+}

@@ -103,6 +103,20 @@ describe('Python syntax', () => {
     equal(text.slice(start, end), '12');
   });
 
+  it('spreads the whole operand of a star', () => {
+    const spread = (text: string): string => {
+      const statement = only(text);
+      ok(statement.kind === 'assign' && statement.value.kind === 'tuple');
+      const [first] = statement.value.items;
+      ok(first?.kind === 'starred');
+      return `${text.slice(first.start, first.end)} | ${text.slice(first.value.start, first.value.end)} | ${first.value.kind}`;
+    };
+    equal(spread('b, n, h = *x.shape[:2], self.heads\n'), '*x.shape[:2] | x.shape[:2] | subscript');
+    equal(spread('a = *x.size(), -1\n'), '*x.size() | x.size() | call');
+    equal(spread('a = *x.a + y, 1\n'), '*x.a + y | x.a + y | binary');
+    equal(spread('a = *x if y else z, 1\n'), '*x if y else z | x if y else z | conditional');
+  });
+
   it('reads numbers and strings as Python does', () => {
     const value = (text: string) => {
       const statement = only(text);
