@@ -106,6 +106,9 @@ interface Entry {
   readonly class: ClassDefinition | undefined;
 }
 
+/** Lines of a run of comments that are read together. */
+const maxBlock = 50;
+
 class Reader {
   readonly #body: UnitBody;
   /** The statement and the comment behind it. */
@@ -115,6 +118,7 @@ class Reader {
   readonly #bindings: PlacedBindings[] = [];
   readonly #names = new Map<FunctionDefinition | undefined, ReadonlySet<string>>();
   readonly #commentAt = new Map<number, Span>();
+  readonly #parsed = new Map<Span, Contract | undefined>();
   #entries: readonly Entry[] | undefined;
 
   constructor(body: UnitBody, source: string) {
@@ -239,12 +243,19 @@ class Reader {
         return;
       }
     }
-    const contract = parseShapeComment(written, comment.start);
+    const contract = this.#contractOf(comment);
     if (contract === undefined) return;
     const spot = this.#spotOf(comment);
     if (spot.header !== undefined) this.#placeInHeader(contract, spot, spot.header);
     else if (spot.ownLine) this.#placeOnLine(contract, spot);
     else if (spot.within !== undefined) this.#placeTrailing(contract, spot, spot.within);
+  }
+
+  #contractOf(comment: Span): Contract | undefined {
+    if (this.#parsed.has(comment)) return this.#parsed.get(comment);
+    const contract = parseShapeComment(this.#source.slice(comment.start, comment.end), comment.start);
+    this.#parsed.set(comment, contract);
+    return contract;
   }
 
   #bindingScope(spot: Spot): Pick<PlacedBindings, 'scope' | 'node'> {
@@ -565,7 +576,7 @@ class Reader {
       return found !== undefined && this.#source.slice(line, found.start).trim() === '' ? found : undefined;
     };
     let before = this.#lineStart(comment.start);
-    const others: string[] = [];
+    const others: Span[] = [];
     const textOf = ({ start, end }: Span): string => this.#source.slice(start, end);
     const text = (span: Span | undefined): string =>
       span === undefined
@@ -574,25 +585,25 @@ class Reader {
             .replace(/^#+\s*/, '')
             .trim();
     let above: Span | undefined;
-    for (let steps = 0; steps < 200 && before > 0; steps++) {
+    for (let steps = 0; steps < maxBlock && before > 0; steps++) {
       const line = this.#lineStart(before - 1);
       const other = isOwn(line);
       if (other === undefined) break;
       above ??= other;
-      others.push(text(other));
+      others.push(other);
       before = line;
     }
     let after = this.#nextLine(comment.end);
     let below: Span | undefined;
-    for (let steps = 0; steps < 200; steps++) {
+    for (let steps = 0; steps < maxBlock; steps++) {
       const other = isOwn(after);
       if (other === undefined) break;
       below ??= other;
-      others.push(text(other));
+      others.push(other);
       after = this.#nextLine(other.end);
     }
     // A line between others that run on is a part of their sentence.
-    const runsOn = /[\w,]$/.test(text(above)) && parseShapeComment(text(above)) === undefined;
+    const runsOn = above !== undefined && /[\w,]$/.test(text(above)) && this.#contractOf(above) === undefined;
     const goesOn =
       /^(?:or|and|if|when|to|into|so|with|for|where|but|because|which|that|in|as|is|are|instead|rather|since|else|otherwise|depending|e\.g|i\.e|due|while|from)\b/i.test(
         text(below),
@@ -601,7 +612,7 @@ class Reader {
     // Of steps on lines of their own, the last is the result; of several shapes nobody says which it is.
     const isStep = arrow.test(text(below));
     const isChain = arrow.test(text(comment));
-    const rivals = isChain ? [] : others.filter((other) => parseShapeComment(other)?.stated === 'alone');
+    const rivals = isChain ? [] : others.filter((other) => this.#contractOf(other)?.stated === 'alone');
     return { before, after, isSentence: runsOn || goesOn, isStep: isStep || rivals.length > 0 };
   }
 

@@ -75,7 +75,24 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
   return found
     .sort((a, b) => Number(a.placed.shape !== a.placed.contract.to) - Number(b.placed.shape !== b.placed.contract.to))
     .filter(({ placed: { contract } }) => !said.has(contract) && said.add(contract))
-    .sort((a, b) => a.unit.start + a.range.start - (b.unit.start + b.range.start));
+    .sort((a, b) => a.unit.start + a.range.start - (b.unit.start + b.range.start))
+    .filter(isFirstOf());
+}
+
+/** True for the first contradiction about a value: what is made of a wrong shape, and read again, is not told again. */
+function isFirstOf(): (each: CodeContradiction) => boolean {
+  const known = new Map<FunctionDefinition | undefined, Set<string>>();
+  return ({ placed, subject, inferred }) => {
+    const name = subject.kind === 'variable' || subject.kind === 'parameter' ? subject.name : undefined;
+    const values = known.get(placed.function) ?? new Set<string>();
+    known.set(placed.function, values);
+    const key = `${name} ${inferred}`;
+    if (name === undefined || !values.has(key)) {
+      values.add(key);
+      return true;
+    }
+    return false;
+  };
 }
 
 type FrameEvents = ReadonlyMap<Variable['frame'], readonly Variable[]>;
