@@ -79,6 +79,8 @@ export interface InterpreterOptions {
   readonly rounds?: number;
   /** Numbers to try where symbols decide nothing. */
   readonly samples?: Samples;
+  /** Follow a module that several studied classes build in the same way only once. */
+  readonly shares?: boolean;
   /** Take what broadcasts with something unknown to keep its shape: for linting, where optional inputs are not known. */
   readonly assumesShapes?: boolean;
 }
@@ -120,6 +122,10 @@ export class Interpreter implements Machine {
   #rests: Set<UnitBody> | undefined;
   /** What running each statement of the studied file rested on. */
   readonly #unitRests = new Map<UnitBody, ReadonlySet<UnitBody>>();
+  #study = 0;
+  readonly #pool = new Map<string, { readonly value: Value; readonly rests: ReadonlySet<UnitBody>; readonly study: number }[]>();
+  readonly #taken = new Map<string, number>();
+  readonly #results = new Map<string, { readonly value: Value; readonly rests: ReadonlySet<UnitBody>; readonly study: number }>();
   #steps = 0;
   #depth = 0;
   /** The last operation left open whether it fits. */
@@ -347,7 +353,53 @@ export class Interpreter implements Machine {
       this.#unitRests.clear();
     }
     this.#studied = file;
+    this.#pool.clear();
+    this.#results.clear();
     if (!this.#modules.has(file.name)) this.#modules.set(file.name, { kind: 'namespace', name: file.name, globals: this.globalsOf(file) });
+  }
+
+  /** What is made from now on is a new study: it may take over what earlier ones made. */
+  beginStudy(): void {
+    this.#study += 1;
+    this.#taken.clear();
+  }
+
+  /** An instance that an earlier study made from the same class and arguments, or a new one. */
+  shared(of: ClassValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, make: () => Value): Value {
+    if (this.options.shares !== true || of.file?.isPrelude !== false || this.uncertain > 0) return make();
+    const print = fingerprint(positional, keywords);
+    if (print === undefined) return make();
+    const key = `${identityOf(of)} ${print}`;
+    const place = this.#taken.get(key) ?? 0;
+    this.#taken.set(key, place + 1);
+    const pool = this.#pool.get(key) ?? [];
+    const known = pool[place];
+    if (known !== undefined && known.study !== this.#study) {
+      for (const body of known.rests) this.#rests?.add(body);
+      return known.value;
+    }
+    const { result, rests } = this.tracked(make);
+    if (this.isModule(result)) {
+      pool[place] = { value: result, rests, study: this.#study };
+      this.#pool.set(key, pool);
+    }
+    return result;
+  }
+
+  /** What an earlier study found when it called the module with like arguments, or what the call answers now. */
+  #sharedCall(module: InstanceValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, follow: () => Value): Value {
+    if (this.options.shares !== true || module.class.file?.isPrelude !== false) return follow();
+    const print = fingerprint(positional, keywords);
+    if (print === undefined) return follow();
+    const key = `${module.id} ${print}`;
+    const known = this.#results.get(key);
+    if (known !== undefined && known.study !== this.#study) {
+      for (const body of known.rests) this.#rests?.add(body);
+      return known.value;
+    }
+    const { result, rests } = this.tracked(follow);
+    this.#results.set(key, { value: result, rests, study: this.#study });
+    return result;
   }
 
   /** Does some work, and gathers the statements of the studied file that it rested on. */
@@ -417,7 +469,9 @@ export class Interpreter implements Machine {
         return this.call(callee.callee, [...callee.positional, ...positional], merged, openArguments);
       }
       case 'class':
-        return instantiate(this, callee, positional, keywords, openArguments);
+        return openArguments
+          ? instantiate(this, callee, positional, keywords, openArguments)
+          : this.shared(callee, positional, keywords, () => instantiate(this, callee, positional, keywords, openArguments));
       case 'instance': {
         const method = this.classMember(callee.class, '__call__');
         if (method === undefined) {
@@ -430,7 +484,8 @@ export class Interpreter implements Machine {
         if (!this.isModule(callee)) return this.call(method, [callee, ...positional], keywords, openArguments);
         const isLayer = callee.class.file?.isPrelude === true;
         if (isLayer) this.layers.push(callee);
-        const result = this.#callModule(callee, method, positional, keywords, openArguments);
+        const follow = (): Value => this.#callModule(callee, method, positional, keywords, openArguments);
+        const result = openArguments || isLayer ? follow() : this.#sharedCall(callee, positional, keywords, follow);
         if (isLayer) this.layers.pop();
         return result;
       }
@@ -1239,6 +1294,79 @@ function valued(value: Value, replace: (dim: Dim) => Dim): Value {
     default:
       return value;
   }
+}
+
+const identities = new WeakMap<object, number>();
+let identified = 0;
+
+function identityOf(object: object): number {
+  let known = identities.get(object);
+  if (known === undefined) {
+    known = ++identified;
+    identities.set(object, known);
+  }
+  return known;
+}
+
+/** A text that is equal for arguments between which following a call makes no difference; undefined where that is not sure. */
+function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string, Value>): string | undefined {
+  const parts: string[] = [];
+  const see = (value: Value, depth: number): boolean => {
+    if (depth > 4 || parts.length > 400) return false;
+    switch (value.kind) {
+      case 'none':
+      case 'ellipsis':
+        parts.push(value.kind);
+        return true;
+      case 'bool':
+      case 'float':
+      case 'string':
+        parts.push(`${value.kind}:${String(value.value)}`);
+        return true;
+      case 'int':
+        parts.push(value.dim.unknown ? 'int ?' : value.dim.key);
+        return true;
+      case 'unknown':
+        parts.push(`?${value.path ?? ''}@${value.scope ?? ''}`);
+        return true;
+      case 'opaque':
+      case 'builtin':
+        parts.push(value.name);
+        return true;
+      case 'tensor':
+        parts.push(
+          `T${value.dtype ?? ''}(${value.shape.dims.map((dim) => (dim.unknown ? '?' : dim.key)).join(',')})${value.shape.ellipsis ?? ''}`,
+        );
+        return true;
+      case 'tuple':
+      case 'list':
+        parts.push(`${value.kind}${value.items.length}${value.kind === 'list' && value.open ? '+' : ''}`);
+        return value.items.every((item) => see(item, depth + 1));
+      case 'dict':
+        parts.push(`dict${value.entries.size}${value.open ? '+' : ''}`);
+        return [...value.entries].every(([key, entry]) => parts.push(key) > 0 && see(entry.value, depth + 1));
+      case 'union':
+        parts.push(`union${value.options.length}`);
+        return value.options.every((option) => see(option, depth + 1));
+      case 'instance':
+        parts.push(`#${value.id}`);
+        return true;
+      case 'class':
+        parts.push(`class ${identityOf(value)}`);
+        return true;
+      case 'function':
+        parts.push(`def ${identityOf(value.definition)}`);
+        return value.closure === undefined;
+      default:
+        return false;
+    }
+  };
+  for (const value of positional) if (!see(value, 0)) return undefined;
+  for (const [key, value] of keywords) {
+    parts.push(`${key}=`);
+    if (!see(value, 0)) return undefined;
+  }
+  return parts.join(' ');
 }
 
 const isUnion = (value: Value): boolean => value.kind === 'union';

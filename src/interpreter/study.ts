@@ -78,6 +78,7 @@ export class Student {
   readonly #defaults = new Map<string, number>();
   #file: SourceFile | undefined;
   #studies: readonly Study[] = [];
+  #symbols: Symbols;
   #now = fresh();
 
   constructor(options: StudyOptions) {
@@ -99,13 +100,16 @@ export class Student {
       budget: options.budget ?? 60_000,
       rounds: 8,
       assumesShapes: true,
+      shares: true,
     });
+    this.#symbols = new Symbols(this.#interpreter, this.#defaults);
   }
 
   read(file: SourceFile): CodeReading {
     const interpreter = this.#interpreter;
     interpreter.study(file, this.#file);
     this.#file = file;
+    this.#symbols = new Symbols(interpreter, this.#defaults);
     const bodies = new Set(file.module.units.map(({ body }) => body));
     const kept = new Map<string, Study>();
     for (const study of this.#studies) {
@@ -142,9 +146,10 @@ export class Student {
   #study(of: ClassValue): Study | undefined {
     this.#now = fresh();
     const interpreter = this.#interpreter;
+    interpreter.beginStudy();
     interpreter.facts = Facts.none;
     interpreter.substitution = Substitution.empty;
-    const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, new Symbols(interpreter, this.#defaults)));
+    const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, this.#symbols));
     for (const each of of.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
     return result === undefined ? undefined : { class: of, ...result, ...this.#now, rests };
   }
@@ -212,6 +217,7 @@ function usedClasses(file: SourceFile): ReadonlySet<string> {
 class Symbols {
   readonly #interpreter: Interpreter;
   readonly #defaults: Map<string, number>;
+  readonly #configs = new Map<ClassValue, InstanceValue>();
 
   constructor(interpreter: Interpreter, defaults: Map<string, number>) {
     this.#interpreter = interpreter;
@@ -259,7 +265,7 @@ class Symbols {
       parameter.annotation !== undefined
         ? this.#configClass(of, parameter.annotation)
         : (this.#declaredConfig(of, name) ?? this.#impliedConfig(of, name));
-    if (annotated !== undefined) return this.config(annotated, name, scope);
+    if (annotated !== undefined) return this.config(annotated, name);
     if (fallback === undefined && annotationName(parameter.annotation) === 'int') return this.number(name, scope, undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'bool') return bool(undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'float') return float(undefined);
@@ -311,8 +317,12 @@ class Symbols {
   }
 
   /** A config whose numbers are symbols with the class's defaults. */
-  config(of: ClassValue, path: string, scope: string): InstanceValue {
+  config(of: ClassValue, path: string): InstanceValue {
+    const known = this.#configs.get(of);
+    if (known !== undefined) return known;
     const interpreter = this.#interpreter;
+    // One scope for all who take it: its sizes are the same for each of them.
+    const scope = of.qualifiedName;
     const instance = interpreter.instance(of);
     instance.open = true;
     const attributes = instance.attributes;
@@ -327,6 +337,7 @@ class Symbols {
       }
     }
     attributes.set('__path__', named(path, scope));
+    this.#configs.set(of, instance);
     return instance;
   }
 }
