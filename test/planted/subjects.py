@@ -108,6 +108,85 @@ def brambl(m: ModuleType) -> torch.nn.Module:
     return m.BramblModel(m.BramblConfig(vocab_size=37, max_position_embeddings=11, **sizes))
 
 
+def vit(m: ModuleType) -> torch.nn.Module:
+    sizes = {"img_size": 6, "patch_size": 2, "in_chans": 2, "num_classes": 13, "embed_dim": 24, "depth": 2, "num_heads": 4}
+    return m.VisionTransformer(**sizes, drop_rate=0.1, attn_drop_rate=0.2)
+
+
+def speech(m: ModuleType) -> torch.nn.Module:
+    return m.SpeechModel(10, 7, 18, 3, 37, 11, 24, 4, 2)
+
+
+def relative(m: ModuleType) -> torch.nn.Module:
+    return m.RelEncoder(m.RelConfig(vocab_size=37, d_model=26, d_kv=8, d_ff=44, num_layers=2, num_heads=3))
+
+
+def detector(m: ModuleType, pre_norm: bool) -> torch.nn.Module:
+    sizes = {"d_model": 24, "nhead": 4, "num_layers": 2, "num_queries": 7, "num_classes": 13, "dim_feedforward": 52}
+    return m.Detector(**sizes, pre_norm=pre_norm)
+
+
+def detect(model: Any) -> Any:
+    mask = torch.zeros(2, 3, 5, dtype=torch.bool)
+    mask[1, 2, 3:] = True
+    return model(noise(model, 2, 24, 3, 5), noise(model, 2, 24, 5, 3).transpose(2, 3), mask)
+
+
+def series(m: ModuleType) -> torch.nn.Module:
+    return m.SeriesEncoder(5, d_model=24, nhead=4, num_layers=2, dim_feedforward=52, n_classes=13, window=11)
+
+
+def forecaster(m: ModuleType) -> torch.nn.Module:
+    return m.Forecaster(5, d_model=24, nhead=4, layers=2, dim_feedforward=52, window=11)
+
+
+def einsums(m: ModuleType) -> torch.nn.Module:
+    return m.Transformer(2, 37, embed_dim=26, hidden_dim=44, num_heads=6, num_kv_heads=3, head_dim=8)
+
+
+def typed(m: ModuleType) -> torch.nn.Module:
+    return m.Encoder(37, 11, width=26, heads=3, head_dim=10, hidden=44, layers=2)
+
+
+def latent(m: ModuleType) -> torch.nn.Module:
+    ranks = {"q_lora_rank": 18, "kv_lora_rank": 14, "qk_nope_head_dim": 10, "qk_rope_head_dim": 6, "v_head_dim": 12}
+    return m.LatentTransformer(m.LatentArgs(37, 32, 52, 2, 4, **ranks, max_batch_size=3, max_seq_len=13))
+
+
+def moe(m: ModuleType) -> torch.nn.Module:
+    return m.MoeModel(37, 48, 44, 2, num_heads=6, num_kv_heads=3, num_experts=7)
+
+
+def biased(m: ModuleType) -> torch.nn.Module:
+    return m.BiasedModel(37, 30, 6, 2, dropout=0.2)
+
+
+def decode_presents(model: Any) -> Any:
+    tokens = ids(4, 9, 37)
+    first, presents = model(tokens[:, :5])
+    return [first, model(tokens[:, 5:], presents)[0]]
+
+
+def neo(m: ModuleType, parallel: bool) -> torch.nn.Module:
+    sizes = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 3, "intermediate_size": 52, "max_position_embeddings": 11}
+    return m.NeoModel(m.NeoConfig(37, **sizes, rotary_pct=0.5, use_parallel_residual=parallel, attention_dropout=0.2))
+
+
+def sandwich(m: ModuleType) -> torch.nn.Module:
+    sizes = {"num_hidden_layers": 2, "num_attention_heads": 6, "num_key_value_heads": 3, "hidden_size": 26, "intermediate_size": 44}
+    return m.SandwichModel(m.SandwichConfig(37, **sizes, head_dim=8, query_pre_attn_scalar=9, sliding_window=3))
+
+
+def cached_decoder(m: ModuleType) -> torch.nn.Module:
+    return m.CachedDecoder(37, 26, 2, num_heads=6, num_kv_heads=3, head_dim=8, hidden_dim=44, batch_size=4, max_length=13)
+
+
+def decode_positions(model: Any) -> Any:
+    tokens = ids(4, 8, 37)
+    first = model(tokens[:, :5], torch.arange(5))
+    return [first, *(model(tokens[:, at : at + 1], torch.arange(at, at + 1)) for at in range(5, 8))]
+
+
 SUBJECTS: dict[str, dict[str, Run]] = {
     "fused_gpt": {
         "forward": Run(gpt, lambda model: model(ids(2, 5, 37))),
@@ -134,4 +213,29 @@ SUBJECTS: dict[str, dict[str, Run]] = {
         "forward": Run(brambl, lambda model: model(ids(3, 5, 37), ids(3, 5, 2), (~padding(3, 5)).long())),
         "context": Run(brambl, lambda model: model(ids(3, 11, 37), ids(3, 11, 2), (~padding(3, 11)).long())),
     },
+    "vit": {"forward": Run(vit, lambda model: model(noise(model, 2, 2, 6, 6)))},
+    "cross_kv": {
+        "forward": Run(speech, lambda model: model(noise(model, 2, 10, 14), ids(2, 5, 37))),
+        "context": Run(speech, lambda model: model(noise(model, 2, 10, 14), ids(2, 11, 37))),
+    },
+    "relative_bias": {"forward": Run(relative, lambda model: model(ids(2, 5, 37), (~padding(2, 5)).long()))},
+    "norm_flag": {
+        "pre": Run(lambda m: detector(m, True), detect),
+        "post": Run(lambda m: detector(m, False), detect),
+    },
+    "torch_encoder": {
+        "encode": Run(series, lambda model: model(noise(model, 2, 7, 5))),
+        "forecast": Run(forecaster, lambda model: model(noise(model, 2, 7, 5), noise(model, 2, 6, 5))),
+    },
+    "einsum_style": {"forward": Run(einsums, lambda model: model(ids(4, 5, 37), ~padding(4, 5)))},
+    "typed_attention": {"forward": Run(typed, lambda model: model(ids(2, 5, 37), ~padding(2, 5)))},
+    "latent_kv": {"prompt": Run(latent, lambda model: model(ids(2, 5, 37))), "decode": Run(latent, decode_start_pos)},
+    "routed_experts": {"forward": Run(moe, lambda model: model(ids(4, 5, 37)))},
+    "linear_bias": {"forward": Run(biased, lambda model: model(ids(4, 5, 37))), "decode": Run(biased, decode_presents)},
+    "parallel_residual": {
+        "parallel": Run(lambda m: neo(m, True), lambda model: model(ids(4, 5, 37))),
+        "sequential": Run(lambda m: neo(m, False), lambda model: model(ids(4, 11, 37))),
+    },
+    "sandwich_norm": {"forward": Run(sandwich, lambda model: model(ids(4, 7, 37)))},
+    "cached_decoder": {"decode": Run(cached_decoder, decode_positions)},
 }
