@@ -106,6 +106,9 @@ interface Entry {
   readonly class: ClassDefinition | undefined;
 }
 
+/** What other tools read, behind the comment proper. */
+const directive = /\s*#\s*(?:headwise|noqa|type|pylint|ruff|mypy|pyright|fmt|yapf|isort|pragma)\b.*$/;
+
 /** Lines of a run of comments that are read together. */
 const maxBlock = 50;
 
@@ -253,7 +256,9 @@ class Reader {
 
   #contractOf(comment: Span): Contract | undefined {
     if (this.#parsed.has(comment)) return this.#parsed.get(comment);
-    const contract = parseShapeComment(this.#source.slice(comment.start, comment.end), comment.start);
+    // A suppression behind the shape says nothing about it.
+    const written = this.#source.slice(comment.start, comment.end).replace(directive, '');
+    const contract = parseShapeComment(written, comment.start);
     this.#parsed.set(comment, contract);
     return contract;
   }

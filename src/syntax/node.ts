@@ -1,4 +1,5 @@
 import type { Range } from '../text/range.ts';
+import type { LogicalLine } from './python/logicalLines.ts';
 
 /**
  * One tree for every config format: what a tolerant reader could make of the text, each node with its range.
@@ -75,6 +76,8 @@ export interface ParsedConfig {
   readonly root: ConfigNode | undefined;
   readonly problems: readonly SyntaxProblem[];
   readonly comments: readonly Comment[];
+  /** Python: what stands on several lines. Worked out when it is asked for. */
+  readonly logicalLines?: () => readonly LogicalLine[];
 }
 
 export const isMapping = (node: ConfigNode | undefined): node is MappingNode => node?.kind === 'mapping';

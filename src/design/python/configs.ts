@@ -10,6 +10,7 @@ import type {
   Span,
   Statement,
 } from '../../syntax/python/ast.ts';
+import { logicalLines } from '../../syntax/python/logicalLines.ts';
 import { childExpressions, eachChildStatement, eachExpression, statementExpressions } from '../../syntax/python/walk.ts';
 import { type Range, range } from '../../text/range.ts';
 import { evidenceOf, lexicon } from '../lexicon.ts';
@@ -104,6 +105,7 @@ class ConfigReader {
       root: all.length === 0 ? undefined : { kind: 'mapping', range: range(0, text.length), entries: all },
       problems: [],
       comments: this.#comments(),
+      logicalLines: () => logicalLines(this.#module),
     };
   }
 
