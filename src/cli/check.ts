@@ -4,6 +4,7 @@ import { readCheckpointBeside } from '../checkpoint/node.ts';
 import { rules } from '../rules/registry.ts';
 import type { Severity } from '../text/finding.ts';
 import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
+import { type FolderLoader, folderLoader } from '../workspace/code/node.ts';
 import { isExcluded } from '../workspace/filter.ts';
 import { levelOf, selects } from '../workspace/levels.ts';
 import { loadPython } from '../workspace/node.ts';
@@ -61,6 +62,7 @@ export async function check(options: ParsedOptions, output: Output): Promise<num
     return { settings, relativePath: slashes(relative(located.root, path)) };
   };
 
+  let loader: FolderLoader | undefined;
   const checkBytes = async (file: FoundFile, bytes: Buffer | { readonly reason: string }): Promise<Checked | Failed> => {
     const fail = (reason: string): Failed => ({ unread: { file: file.name, reason, named: file.named } });
     if (!Buffer.isBuffer(bytes)) return fail(bytes.reason);
@@ -69,13 +71,21 @@ export async function check(options: ParsedOptions, output: Output): Promise<num
     const original = decoded.text;
     const { settings, relativePath } = settingsOf(file.path);
     const python = needsPython({ text: original, path: relativePath }) ? await loadPython(output.note) : undefined;
+    if (python !== undefined) loader ??= folderLoader(python.parse, new Map());
+    const imports = loader === undefined ? undefined : { name: loader.nameOf(file.path), loader };
     const run = (text: string): Analysis =>
-      analyse({ text, path: relativePath, python, checkpoint: () => readCheckpointBeside(file.path) }, settings);
+      analyse({ text, path: relativePath, python, imports, checkpoint: () => readCheckpointBeside(file.path) }, settings);
     try {
       const fix = fixing || diff ? fixText(original, run, { unsafe }) : undefined;
       const analysis = fix?.analysis ?? run(original);
       const text = fix?.text ?? original;
-      const report = { file: file.name, path: file.path, text, isModel: analysis.reading !== undefined, findings: analysis.findings };
+      const report = {
+        file: file.name,
+        path: file.path,
+        text,
+        isModel: analysis.reading !== undefined || analysis.code !== undefined,
+        findings: analysis.findings,
+      };
       return { report, original, fix, bytes };
     } catch (error) {
       return fail(`The analysis failed: ${error instanceof Error ? error.message : String(error)}. Please report this.`);

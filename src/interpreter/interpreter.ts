@@ -123,6 +123,7 @@ export class Interpreter implements Machine {
   /** What running each statement of the studied file rested on. */
   readonly #unitRests = new Map<UnitBody, ReadonlySet<UnitBody>>();
   #study = 0;
+  #isAlone = false;
   readonly #pool = new Map<string, { readonly value: Value; readonly rests: ReadonlySet<UnitBody>; readonly study: number }[]>();
   readonly #taken = new Map<string, number>();
   readonly #results = new Map<string, { readonly value: Value; readonly rests: ReadonlySet<UnitBody>; readonly study: number }>();
@@ -358,15 +359,33 @@ export class Interpreter implements Machine {
     if (!this.#modules.has(file.name)) this.#modules.set(file.name, { kind: 'namespace', name: file.name, globals: this.globalsOf(file) });
   }
 
+  /** Lets go of what one study made for the next. */
+  forget(): void {
+    this.#pool.clear();
+    this.#results.clear();
+    this.#taken.clear();
+  }
+
   /** What is made from now on is a new study: it may take over what earlier ones made. */
   beginStudy(): void {
     this.#study += 1;
     this.#taken.clear();
   }
 
+  /** Does some work for which nothing is taken over from earlier studies, nor kept for later ones. */
+  alone<Result>(work: () => Result): Result {
+    const before = this.#isAlone;
+    this.#isAlone = true;
+    try {
+      return work();
+    } finally {
+      this.#isAlone = before;
+    }
+  }
+
   /** An instance that an earlier study made from the same class and arguments, or a new one. */
   shared(of: ClassValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, make: () => Value): Value {
-    if (this.options.shares !== true || of.file?.isPrelude !== false || this.uncertain > 0) return make();
+    if (this.options.shares !== true || this.#isAlone || of.file?.isPrelude !== false || this.uncertain > 0) return make();
     const print = fingerprint(positional, keywords);
     if (print === undefined) return make();
     const key = `${identityOf(of)} ${print}`;
@@ -388,7 +407,7 @@ export class Interpreter implements Machine {
 
   /** What an earlier study found when it called the module with like arguments, or what the call answers now. */
   #sharedCall(module: InstanceValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, follow: () => Value): Value {
-    if (this.options.shares !== true || module.class.file?.isPrelude !== false) return follow();
+    if (this.options.shares !== true || this.#isAlone || module.class.file?.isPrelude !== false) return follow();
     const print = fingerprint(positional, keywords);
     if (print === undefined) return follow();
     const key = `${module.id} ${print}`;
@@ -556,8 +575,9 @@ export class Interpreter implements Machine {
     const { facts, substitution } = this;
     this.#isTrying = true;
     try {
-      for (const [group, members] of sampleGroups(samples).entries()) {
+      for (const { basis, members } of sampleGroups(samples)) {
         const messages: string[] = [];
+        if (basis === 'lengths' && mayFixLength(callee.name, bound)) continue;
         for (const sample of members) {
           if (!isReached(facts, sample)) continue;
           const numbers = new Map<string, Value>();
@@ -581,7 +601,7 @@ export class Interpreter implements Machine {
         const [message] = messages;
         if (message === undefined || messages.length < members.length) continue;
         this.#isTrying = false;
-        this.report(call, { kind: callee.name, message, basis: group === 0 ? 'defaults' : 'samples' });
+        this.report(call, { kind: callee.name, message, basis });
         return;
       }
     } finally {
@@ -1294,6 +1314,22 @@ function valued(value: Value, replace: (dim: Dim) => Dim): Value {
     default:
       return value;
   }
+}
+
+const products = /\.(?:matmul|bmm|mm|baddbmm|einsum|scaled_dot_product_attention)$/;
+
+/** Whether a number in the code, or the size of a weight, may be the length of all that comes in. */
+function mayFixLength(name: string, bound: ReadonlyMap<string, Value>): boolean {
+  const isProduct = products.test(name);
+  const fixes = (value: Value): boolean => {
+    if (value.kind === 'tensor') {
+      if (isProduct) return value.isParameter === true || value.isBuffer === true;
+      return value.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
+    }
+    if (value.kind === 'tuple' || value.kind === 'list') return value.items.some(fixes);
+    return !isProduct && value.kind === 'int' && value.dim.constant !== undefined && value.dim.constant > 8;
+  };
+  return [...bound.values()].some(fixes);
 }
 
 const identities = new WeakMap<object, number>();

@@ -20,6 +20,7 @@ import {
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
 import { calculation } from '../features/calculation.ts';
+import { blockLenses, codeHints, codeHover } from '../features/code.ts';
 import { fixAll, quickFixes } from '../features/codeActions.ts';
 import { codeLenses } from '../features/codeLens.ts';
 import { completionDoc, completions } from '../features/completion.ts';
@@ -43,8 +44,9 @@ import {
 } from '../protocol/languageServer.ts';
 import { maximumLength } from '../syntax/read.ts';
 import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
+import { release } from '../workspace/code/facts.ts';
 import { mergeSettings, projectSettingsFiles, readProjectSettings } from '../workspace/projectSettings.ts';
-import type { PythonReader } from '../workspace/python.ts';
+import type { Imports, PythonReader } from '../workspace/python.ts';
 import { defaultSettings, type Settings } from '../workspace/settings.ts';
 import {
   type ClientAbilities,
@@ -69,6 +71,10 @@ export interface Host {
   readonly readCheckpoint?: (uri: string) => CheckpointShapes | undefined;
   /** The Python reader, loaded when it is first asked for; undefined where it cannot be. */
   readonly python?: (options: InitializationOptions, note: (problem: string) => void) => Promise<PythonReader | undefined>;
+  /** Where a Python file's imports come from, where the host can read files at once. Files that changed are read again. */
+  readonly imports?: (uri: string, parse: PythonReader['parse']) => Imports | undefined;
+  /** A Python file has changed: what was read for imports is no longer what it was. */
+  readonly forgetImports?: () => void;
   readonly version: string;
 }
 
@@ -225,7 +231,12 @@ export function serve(connection: Connection, host: Host): void {
     let analysis: Analysis | undefined;
     if (text.length <= maximumLength) {
       tooLong.delete(uri);
-      analysis = analyse({ text, path: pathOf(uri), languageId, python, checkpoint: () => host.readCheckpoint?.(uri) }, editor.settings);
+      const imports = python === undefined ? undefined : host.imports?.(uri, python.parse);
+      analysis = analyse(
+        { text, path: pathOf(uri), languageId, python, imports, checkpoint: () => host.readCheckpoint?.(uri) },
+        editor.settings,
+      );
+      if (analysis.code !== undefined) release(analysis.code);
     } else if (!tooLong.has(uri)) {
       tooLong.add(uri);
       connection.console.info(`${baseName(uri)} is longer than ${maximumLength} characters and is not read.`);
@@ -241,6 +252,12 @@ export function serve(connection: Connection, host: Host): void {
     return found === undefined || reading === undefined ? undefined : { ...found, reading };
   }
 
+  /** The same for model configs and model code. */
+  async function modelOf(uri: string) {
+    const found = await analysisOf(uri);
+    return found === undefined || (found.analysis.reading === undefined && found.analysis.code === undefined) ? undefined : found;
+  }
+
   async function diagnosticsOf(uri: string): Promise<Diagnostic[]> {
     const found = await analysisOf(uri);
     if (found === undefined) return [];
@@ -248,7 +265,7 @@ export function serve(connection: Connection, host: Host): void {
     const path = pathOf(uri);
     if ((projectSettingsFiles as readonly string[]).includes(path) && folderOf(uri) !== undefined)
       return settingsDiagnostics(document, analysis);
-    if (analysis.reading === undefined) return [];
+    if (analysis.reading === undefined && analysis.code === undefined) return [];
     return diagnostics(analysis).map((data) => toDiagnostic(document, data, abilities));
   }
 
@@ -361,8 +378,15 @@ export function serve(connection: Connection, host: Host): void {
   });
   connection.onDidChangeWatchedFiles(({ changes }) => {
     if (changes.some(({ uri }) => (projectSettingsFiles as readonly string[]).includes(baseName(uri)))) refresh();
+    if (changes.some(({ uri }) => uri.endsWith('.py'))) host.forgetImports?.();
   });
 
+  documents.onDidSave(({ document: { uri, languageId } }) => {
+    if (languageId !== 'python') return;
+    host.forgetImports?.();
+    // Other files may import this one.
+    for (const [other, known] of cache) if (other !== uri && known.languageId === 'python') cache.delete(other);
+  });
   documents.onDidOpen(({ document }) => later(document.uri, 0));
   documents.onDidChangeContent(({ document }) => {
     if (document.version !== cache.get(document.uri)?.version && cache.has(document.uri)) later(document.uri, debounce);
@@ -392,10 +416,11 @@ export function serve(connection: Connection, host: Host): void {
 
   connection.onHover(({ textDocument: { uri }, position }, token) =>
     guarded('textDocument/hover', token, null, async () => {
-      const config = await configOf(uri);
-      if (config === undefined) return null;
-      const { document, analysis } = config;
-      const text = hover(analysis, document.offsetAt(position), t);
+      const model = await modelOf(uri);
+      if (model === undefined) return null;
+      const { document, analysis } = model;
+      const offset = document.offsetAt(position);
+      const text = hover(analysis, offset, t) ?? codeHover(analysis, offset, t);
       if (text === undefined) return null;
       return { contents: { kind: MarkupKind.Markdown, value: text.markdown }, range: toLspRange(document, text.range) };
     }),
@@ -403,19 +428,20 @@ export function serve(connection: Connection, host: Host): void {
 
   connection.languages.inlayHint.on(({ textDocument: { uri }, range }, token) =>
     guarded('textDocument/inlayHint', token, null, async () => {
-      const config = await configOf(uri);
-      if (config === undefined || !config.editor.inlayHints) return null;
-      const { document, analysis } = config;
-      return inlayHints(analysis, fromLspRange(document, range), t).map((hint) => toInlayHint(document, hint));
+      const model = await modelOf(uri);
+      if (model === undefined || !model.editor.inlayHints) return null;
+      const { document, analysis } = model;
+      const within = fromLspRange(document, range);
+      return [...inlayHints(analysis, within, t), ...codeHints(analysis, within, t)].map((hint) => toInlayHint(document, hint));
     }),
   );
 
   connection.onCodeLens(({ textDocument: { uri } }, token) =>
     guarded('textDocument/codeLens', token, null, async () => {
-      const config = await configOf(uri);
-      if (config === undefined || !config.editor.codeLens) return null;
-      const { document, analysis } = config;
-      return codeLenses(analysis, t).flatMap((lens) => toCodeLens(document, lens, abilities) ?? []);
+      const model = await modelOf(uri);
+      if (model === undefined || !model.editor.codeLens) return null;
+      const { document, analysis } = model;
+      return [...codeLenses(analysis, t), ...blockLenses(analysis, t)].flatMap((lens) => toCodeLens(document, lens, abilities) ?? []);
     }),
   );
 

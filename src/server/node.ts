@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
 import { version } from '../../package.json';
 import { createCheckpointReader } from '../checkpoint/node.ts';
+import { type FolderLoader, folderLoader } from '../workspace/code/node.ts';
 import { loadPython } from '../workspace/node.ts';
 import { keptTrees, serve } from './connection.ts';
 
@@ -13,9 +14,18 @@ export function startServer(): void {
   process.on('uncaughtException', (error) => connection.console.error(`Uncaught: ${error.stack ?? error.message}`));
   process.on('unhandledRejection', (reason) => connection.console.error(`Unhandled: ${String(reason)}`));
   const readCheckpoint = createCheckpointReader();
+  let loader: FolderLoader | undefined;
   serve(connection, {
     version,
     python: (_options, note) => loadPython(note, keptTrees),
+    imports: (uri, parse) => {
+      if (!uri.startsWith('file:')) return undefined;
+      loader ??= folderLoader(parse, new Map());
+      return { name: loader.nameOf(fileURLToPath(uri)), loader };
+    },
+    forgetImports: () => {
+      loader = undefined;
+    },
     readCheckpoint: (uri) => (uri.startsWith('file:') ? readCheckpoint(fileURLToPath(uri)) : undefined),
     readFile: async (uri) => {
       if (!uri.startsWith('file:')) return undefined;

@@ -10,6 +10,8 @@ import type { PythonDocument, PythonParser } from '../syntax/python/parse.ts';
 export interface PythonReader {
   /** The configurations in it. */
   config(text: string, path: string): ParsedConfig;
+  /** The tree of a file that another imports. */
+  parse(text: string): PythonModule;
   /** The model code in it, followed with what it imports; undefined where it could not be. */
   code(text: string, path: string, imports?: Imports): CodeReading | undefined;
 }
@@ -48,6 +50,7 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
     return document.module;
   };
   return {
+    parse: (text) => parser.parse(text),
     config: (text, path) => {
       try {
         return readPythonConfigs(parse(text, path));

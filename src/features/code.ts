@@ -1,0 +1,105 @@
+import type { UnitBody } from '../syntax/python/ast.ts';
+import type { Range } from '../text/range.ts';
+import { overlaps } from '../text/range.ts';
+import type { Analysis } from '../workspace/analyse.ts';
+import { factsOf, placed, type StudyFacts, type VariableFact } from '../workspace/code/facts.ts';
+import type { Lens } from './codeLens.ts';
+import type { HoverText } from './hover.ts';
+import type { Hint } from './inlayHints.ts';
+import { english, type Translate } from './messages.ts';
+
+interface Placed extends VariableFact {
+  readonly range: Range;
+}
+
+/** The tensors of model code with the places of their names, each place once: what several uses agree on. */
+function variablesIn(analysis: Analysis): readonly Placed[] {
+  const { code } = analysis;
+  if (code === undefined) return [];
+  const starts = startsOf(analysis);
+  const found = new Map<number, Placed | undefined>();
+  for (const study of code.studies) {
+    for (const fact of factsOf(code, study).variables) {
+      const range = placed(starts, fact);
+      if (range === undefined) continue;
+      const known = found.get(range.start);
+      if (known === undefined) {
+        if (!found.has(range.start)) found.set(range.start, { ...fact, range });
+      } else if (known.shape !== fact.shape) {
+        // A use of which more is known says more, unless it says something else.
+        const better = moreKnown(known, fact);
+        found.set(range.start, better === undefined ? undefined : { ...better, range });
+      }
+    }
+  }
+  return [...found.values()].filter((each) => each !== undefined);
+}
+
+/** The one of two facts that says all the other does, and more; undefined when they contradict each other. */
+function moreKnown(a: VariableFact, b: VariableFact): VariableFact | undefined {
+  const [x, y] = [a.shape.slice(1, -1).split(', '), b.shape.slice(1, -1).split(', ')];
+  if (!a.says) return b;
+  if (!b.says) return a;
+  if (x.includes('...') || y.includes('...')) return x.includes('...') ? b : a;
+  if (x.length !== y.length) return undefined;
+  if (x.every((part, i) => part === '?' || part === y[i])) return b;
+  return y.every((part, i) => part === '?' || part === x[i]) ? a : undefined;
+}
+
+const startsOf = ({ code }: Analysis): ReadonlyMap<UnitBody, number> =>
+  new Map(code?.file.module.units.map(({ start, body }) => [body, start] as const) ?? []);
+
+/** The shape after each assigned tensor: `q: (B, 12, T, 64)`. */
+export function codeHints(analysis: Analysis, within?: Range, t: Translate = english): Hint[] {
+  const hints: Hint[] = [];
+  for (const { range, shape, symbolic, isArgument, says } of variablesIn(analysis)) {
+    if (isArgument || !says || (within !== undefined && !overlaps(within, range))) continue;
+    const tooltip =
+      symbolic === shape ? t('Shape of this tensor, as the code computes it.') : t('Shape of this tensor: {symbolic}', { symbolic });
+    hints.push({ offset: range.end, label: `: ${shape}`, tooltip });
+  }
+  return hints.sort((a, b) => a.offset - b.offset);
+}
+
+/** The shape of the tensor under the cursor, and how it came about. */
+export function codeHover(analysis: Analysis, offset: number, t: Translate = english): HoverText | undefined {
+  const found = variablesIn(analysis).find(({ range }) => offset >= range.start && offset <= range.end);
+  if (found === undefined) return undefined;
+  const { name, shape, symbolic, steps, range } = found;
+  const parts = [`**${name}** \`${shape}\``];
+  if (symbolic !== shape) parts.push(t('In the names of the code: `{symbolic}`', { symbolic }));
+  if (steps.length > 0) parts.push(steps.map((step) => `- \`${step}\``).join('\n'));
+  return { markdown: parts.join('\n\n'), range };
+}
+
+/** A line above each class of modules that was followed. */
+export function blockLenses(analysis: Analysis, t: Translate = english): Lens[] {
+  const { code } = analysis;
+  if (code === undefined) return [];
+  const starts = startsOf(analysis);
+  const seen = new Set<UnitBody>();
+  const lenses: Lens[] = [];
+  for (const study of code.studies) {
+    const { blocks }: StudyFacts = factsOf(code, study);
+    for (const { body, parameters } of blocks) {
+      const offset = starts.get(body);
+      if (offset === undefined || seen.has(body) || parameters === undefined || parameters === 0) continue;
+      seen.add(body);
+      lenses.push({ offset, title: t('{count} parameters', { count: shortCount(parameters) }), design: '' });
+    }
+  }
+  return lenses.sort((a, b) => a.offset - b.offset);
+}
+
+/** `7.1M`. */
+function shortCount(count: number): string {
+  for (const [unit, size] of [
+    ['T', 1e12],
+    ['B', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const) {
+    if (count >= size) return `${(count / size).toFixed(count >= 100 * size ? 0 : 1)}${unit}`;
+  }
+  return String(count);
+}
