@@ -5,7 +5,7 @@ import { operations } from '../../define.ts';
 import { bool, dimOf, float, int, list, none, opaque, sizeTuple, text, tuple, unknown } from '../../make.ts';
 import type { Call, Machine } from '../../operation.ts';
 import type { Dtype, TensorValue, Value } from '../../value.ts';
-import { bitsOf, dtypeOf, isFloating, itemsOf, keep, promote, type Run, shapeIn, size, tensorIn, tensorOf } from './support.ts';
+import { bitsOf, dtypeOf, isFloating, itemsOf, keep, promote, type Run, shapeIn, size, sizeValue, tensorIn, tensorOf } from './support.ts';
 
 const readShape = (shape: Shape, machine: Machine): Shape => ({ ...shape, dims: shape.dims.map((dim) => machine.read(dim)) });
 
@@ -219,7 +219,13 @@ export const attributeOperations = operations({
     },
   ],
   'Tensor.stride Tensor.storage_offset Tensor.data_ptr': ['input, dim=None', () => unknown('a place in memory')],
-  'Tensor.item': ['input', (call) => elementOf(tensorIn(call))],
+  'Tensor.item': [
+    'input',
+    (call) => {
+      const held = sizeValue(call.value('input'));
+      return held === undefined ? elementOf(tensorIn(call)) : int(held);
+    },
+  ],
   'Tensor.tolist': ['input', toList],
   'Tensor.numpy': ['input, *args, **kwargs', held('numpy')],
   'Tensor.__bool__': ['input', either],

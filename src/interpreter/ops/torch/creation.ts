@@ -3,7 +3,7 @@ import { add, ceilDiv, type Dim, floorDiv, multiply, number, one, subtract, unkn
 import { divideWhole, simplify } from '../../../dims/facts.ts';
 import { rankOf, type Shape, shapeOf, unknownShape } from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
-import { dimOf, none, numberOf } from '../../make.ts';
+import { none, numberOf } from '../../make.ts';
 import type { Machine } from '../../operation.ts';
 import type { Dtype, Value } from '../../value.ts';
 import {
@@ -17,6 +17,7 @@ import {
   scalar,
   shapeOfSizes,
   sizesIn,
+  sizeValue,
   tensorIn,
   tensorOf,
 } from './support.ts';
@@ -59,7 +60,7 @@ const full: Run = (call, machine) => {
 
 /** The number of steps from `start` to `end`, rounded up. */
 function stepsBetween(start: Value, end: Value, step: Value, machine: Machine): Dim {
-  const [a, b, by] = [dimOf(start), dimOf(end), dimOf(step)];
+  const [a, b, by] = [sizeValue(start), sizeValue(end), sizeValue(step)];
   if (a !== undefined && b !== undefined && by !== undefined) {
     const span = subtract(machine.read(b), machine.read(a));
     const each = machine.read(by);

@@ -18,6 +18,8 @@ type Item =
   | { readonly kind: 'new' }
   | { readonly kind: 'dots' }
   | { readonly kind: 'tensor'; readonly shape: Shape }
+  /** Places, or a mask: the dtype is not known. */
+  | { readonly kind: 'either'; readonly shape: Shape }
   | { readonly kind: 'mask'; readonly rank: number };
 
 /** The shape of nested lists of numbers as an index; undefined where they are not that. */
@@ -69,12 +71,15 @@ function readTensor({ shape, dtype }: TensorValue): Item | undefined {
   if (rank === 0) return isMask || dtype === undefined ? undefined : { kind: 'number', at: undefined };
   if (isMask) return { kind: 'mask', rank };
   if (dtype !== undefined) return { kind: 'tensor', shape };
-  // A mask or places: of rank 1 both leave one axis in its place.
-  return rank === 1 ? { kind: 'tensor', shape: shapeOf(unknownDim('a mask or places')) } : undefined;
+  return { kind: 'either', shape };
 }
 
 const consumed = (item: Item): number =>
-  item.kind === 'mask' ? item.rank : item.kind === 'number' || item.kind === 'slice' || item.kind === 'tensor' ? 1 : 0;
+  item.kind === 'mask'
+    ? item.rank
+    : item.kind === 'number' || item.kind === 'slice' || item.kind === 'tensor' || item.kind === 'either'
+      ? 1
+      : 0;
 
 /** Takes axes off the front (or back) of a shape; where they are hidden they are unknown, and what follows is too. */
 class Axes {
@@ -129,7 +134,38 @@ export function indexed(shape: Shape, index: Value, machine: Machine): { readonl
   if (values === undefined) return unknown;
   const items = values.map(read);
   if (items.includes(undefined)) return unknown;
-  return place(shape, items as readonly Item[], judgement, machine);
+  const decided = decide(shape, items as readonly Item[], judgement);
+  return decided === undefined ? unknown : place(shape, decided, judgement, machine);
+}
+
+/** A mask is as large as the axes that it picks from: what is not is places. Undefined where that leaves it open. */
+function decide(shape: Shape, items: readonly Item[], judgement: Judgement): readonly Item[] | undefined {
+  if (items.every(({ kind }) => kind !== 'either')) return items;
+  const decided: Item[] = [];
+  // Axes are counted from the front as long as every item takes a known number of them.
+  let at: number | undefined = 0;
+  for (const item of items) {
+    if (item.kind === 'dots') at = undefined;
+    if (item.kind !== 'either') {
+      decided.push(item);
+      if (at !== undefined) at += consumed(item);
+      continue;
+    }
+    const { dims } = item.shape;
+    const from: number | undefined = at;
+    const isPlaces =
+      from !== undefined &&
+      dims.some((dim, i) => {
+        const axis = from + i < (shape.ellipsis ?? Number.POSITIVE_INFINITY) ? shape.dims[from + i] : undefined;
+        return axis !== undefined && judgement.compare(dim, axis) === 'different';
+      });
+    if (isPlaces) decided.push({ kind: 'tensor', shape: item.shape });
+    // Of rank 1 both leave one axis in its place.
+    else if (dims.length === 1) decided.push({ kind: 'tensor', shape: shapeOf(unknownDim('a mask or places')) });
+    else return undefined;
+    if (at !== undefined) at += 1;
+  }
+  return decided;
 }
 
 /** A list that holds lists, slices or tensors is taken for a tuple of indices. */

@@ -175,7 +175,7 @@ const einsum: Run = (call, machine) => {
   const shapes = operands.map(operandShape);
   const parsed = equation;
   const result = judged(machine, (judgement) => einsumShape(parsed, shapes, judgement, machine));
-  return machine.settle('einsum', call, result, { dtype: promote(operands) });
+  return machine.settle('einsum', call, result, { dtype: promote(operands), inputs: operands.flatMap((value) => tensorOf(value) ?? []) });
 };
 
 const outer: Run = (call, machine) => {

@@ -23,8 +23,8 @@ import {
 } from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
 import { dimOf } from '../../make.ts';
-import type { Call, Machine } from '../../operation.ts';
-import type { TensorValue, Value } from '../../value.ts';
+import type { Call, Machine, TensorOptions } from '../../operation.ts';
+import type { Dtype, TensorValue, Value } from '../../value.ts';
 import {
   axesIn,
   axisIn,
@@ -304,14 +304,26 @@ const unbound: Run = (call, machine) => {
   );
 };
 
+interface Operands {
+  readonly values: readonly Value[];
+  readonly shapes: readonly Shape[];
+  /** The tensors among the values. */
+  readonly inputs: readonly TensorValue[];
+  readonly dtype: Dtype | undefined;
+}
+
 /** Shapes of a list of tensors; those that are no tensors are unknown. Undefined when their number is not known. */
-function shapesOf(call: Call, name = 'tensors'): { readonly shapes: readonly Shape[]; readonly values: readonly Value[] } | undefined {
+function shapesOf(call: Call, name = 'tensors'): Operands | undefined {
   const value = call.value(name);
   let values = itemsOf(value);
   const [only] = values ?? [];
   if (values?.length === 1 && (only?.kind === 'tuple' || only?.kind === 'list')) values = itemsOf(only);
-  return values === undefined ? undefined : { values, shapes: values.map((item) => tensorOf(item)?.shape ?? unknownShape) };
+  if (values === undefined) return undefined;
+  const shapes = values.map((item) => tensorOf(item)?.shape ?? unknownShape);
+  return { values, shapes, inputs: values.flatMap((item) => tensorOf(item) ?? []), dtype: promote(values) };
 }
+
+const held = ({ inputs, dtype }: Operands): TensorOptions => ({ inputs, dtype });
 
 /** Tensors of one list that repeats an unknown number of times. */
 function repeatedTensor(value: Value): { readonly count: Dim; readonly tensor: TensorValue } | undefined {
@@ -335,7 +347,7 @@ const joined: Run = (call, machine) => {
   const shapes = tensors.shapes.filter(({ dims, ellipsis }) => !(ellipsis === undefined && dims.length === 1 && dims[0]?.constant === 0));
   const [first] = tensors.shapes;
   if (shapes.length === 0) return machine.tensor('cat', call, first ?? unknownShape);
-  return machine.settle('cat', call, concatenate(shapes, axis, machine.context), { dtype: promote(tensors.values) });
+  return machine.settle('cat', call, concatenate(shapes, axis, machine.context), held(tensors));
 };
 
 const stacked: Run = (call, machine) => {
@@ -350,7 +362,7 @@ const stacked: Run = (call, machine) => {
     const shape = typeof index === 'number' ? replaceAt(result.shape, index, [many.count]) : unknownShape;
     return machine.tensor('stack', call, shape, { dtype: many.tensor.dtype, inputs: [many.tensor] });
   }
-  return machine.settle('stack', call, stack(tensors.shapes, axis, machine.context), { dtype: promote(tensors.values) });
+  return machine.settle('stack', call, stack(tensors.shapes, axis, machine.context), held(tensors));
 };
 
 /** `hstack`, `vstack`, `dstack`: axes are added first, then the tensors are joined. */
@@ -375,7 +387,7 @@ const stackedAlong =
     });
     const first = raised[0]?.dims.length ?? 0;
     const axis = op === 'hstack' ? (first === 1 ? 0 : 1) : op === 'vstack' ? 0 : op === 'column_stack' ? 1 : 2;
-    return machine.settle(op, call, concatenate(raised, axis, machine.context));
+    return machine.settle(op, call, concatenate(raised, axis, machine.context), held(tensors));
   };
 
 /** A quarter turn swaps two axes, a half turn none. */
@@ -503,11 +515,8 @@ const meshed: Run = (call, machine) => {
   const isKnown = call.isNone('indexing') || call.text('indexing') !== undefined;
   const ordered = isXy ? [dims[1] ?? one, dims[0] ?? one, ...dims.slice(2)] : dims;
   const shape = isKnown ? shapeOf(...ordered) : filled(unknownShape, dims.length);
-  return machine.settleAll('meshgrid', call, {
-    status: 'ok',
-    shapes: dims.map(() => shape),
-    substitution: machine.context.substitution,
-  });
+  const { substitution } = machine.context;
+  return machine.settleAll('meshgrid', call, { status: 'ok', shapes: dims.map(() => shape), substitution }, held(tensors));
 };
 
 const diagonal: Run = (call, machine) => {
@@ -578,7 +587,7 @@ const broadcastTogether: Run = (call, machine) => {
   const tensors = shapesOf(call);
   if (tensors === undefined) return machine.settleAll('broadcast_tensors', call, unknownPieces(machine));
   const { shape, ...rest } = broadcastAll(tensors.shapes, machine.context);
-  return machine.settleAll('broadcast_tensors', call, { ...rest, shapes: tensors.shapes.map(() => shape) });
+  return machine.settleAll('broadcast_tensors', call, { ...rest, shapes: tensors.shapes.map(() => shape) }, held(tensors));
 };
 
 const broadcastShapes: Run = (call, machine) => {

@@ -1,5 +1,5 @@
 /** What the tables of torch share: reading tensors, axes, sizes and dtypes off a call. */
-import { type Dim, unknownDim } from '../../../dims/dim.ts';
+import { add, type Dim, floorDiv, multiply, subtract, unknownDim } from '../../../dims/dim.ts';
 import type { ViewDim } from '../../../dims/reshape.ts';
 import { broadcast, type Context, Judgement, type Shape, type ShapeResult, shapeOf, unknownShape } from '../../../dims/shape.ts';
 import { dimOf, int, numberOf, tuple } from '../../make.ts';
@@ -79,8 +79,51 @@ export function itemsOf(value: Value | undefined): readonly Value[] | undefined 
   return count === undefined || item === undefined || count > 64 ? undefined : Array.from({ length: count }, () => item);
 }
 
+/** The whole number that a tensor without axes holds, where it was computed from known sizes: `torch.div(n, 2, rounding_mode='floor')`. */
+function heldNumber(value: Value, depth = 0): Dim | undefined {
+  const tensor = tensorOf(value);
+  if (tensor === undefined) return isNumber(value) && value.kind !== 'float' ? dimOf(value) : undefined;
+  if (tensor.shape.ellipsis !== undefined || tensor.shape.dims.length > 0 || depth > 8) return undefined;
+  const argument = (name: string): Dim | undefined => {
+    const found = tensor.arguments.get(name);
+    return found === undefined ? undefined : heldNumber(found, depth + 1);
+  };
+  const [a, b] = [argument('input'), argument('other')];
+  const mode = tensor.arguments.get('rounding_mode');
+  switch (tensor.op) {
+    case 'tensor':
+    case 'as_tensor':
+      return argument('data');
+    case 'to':
+    case 'long':
+    case 'int':
+    case 'detach':
+    case 'clone':
+      return a;
+    case 'add':
+      return a === undefined || b === undefined || argument('alpha')?.constant !== 1 ? undefined : add(a, b);
+    case 'sub':
+      return a === undefined || b === undefined || argument('alpha')?.constant !== 1 ? undefined : subtract(a, b);
+    case 'mul':
+      return a === undefined || b === undefined ? undefined : multiply(a, b);
+    case 'floor_divide':
+      return a === undefined || b === undefined ? undefined : floorDiv(a, b);
+    case 'div': {
+      if (a === undefined || b === undefined || mode?.kind !== 'string') return undefined;
+      // Rounding towards zero and down are the same for what is not negative.
+      const isSame = mode.value === 'floor' || (mode.value === 'trunc' && a.min >= 0 && b.min >= 1);
+      return isSame ? floorDiv(a, b) : undefined;
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** A size, where it is a number, a name that stands for one, or a tensor that holds one. */
+export const sizeValue = (value: Value): Dim | undefined => (tensorOf(value) === undefined ? dimOf(value) : heldNumber(value));
+
 const sizeOf = (item: Value): ViewDim => {
-  const dim = dimOf(item) ?? unknownDim('not a known whole number');
+  const dim = sizeValue(item) ?? unknownDim('not a known whole number');
   return dim.constant === -1 ? 'infer' : dim;
 };
 
