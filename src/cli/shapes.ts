@@ -10,6 +10,7 @@ import { loadPython } from '../workspace/node.ts';
 import { decode } from './encoding.ts';
 import { readBytes, readStream, slashes } from './files.ts';
 import { printable } from './formats/text.ts';
+import { shapesOfModel } from './model.ts';
 import { has, lastOf, type ParsedOptions, UsageError } from './options.ts';
 import type { Output } from './output.ts';
 import { settingsSource } from './projectSettings.ts';
@@ -27,6 +28,7 @@ export async function shapes(options: ParsedOptions, output: Output): Promise<nu
   }
   if (!isFile) return shapesOfExpression(options.positionals.join(' '), format, output);
 
+  if (lastOf(options, 'class') !== undefined) return shapesOfModel(first, options, output);
   const name = first === '-' ? (lastOf(options, 'stdin-filename') ?? '-') : first;
   const path = resolve(first === '-' ? (lastOf(options, 'stdin-filename') ?? 'stdin') : first);
   const bytes = first === '-' ? await readStream(process.stdin) : await readBytes(path);

@@ -107,10 +107,28 @@ export const shapesCommand: CommandSpec = {
       options: [{ name: 'format', value: 'FORMAT', choices: ['text', 'json', 'markdown'], help: 'text unless given.' }],
     },
     { title: 'Input', options: [{ name: 'stdin-filename', value: 'PATH', help: 'The name of what comes on standard input.' }] },
+    {
+      title: 'Model code (FILE is a Python file; nothing in it is run)',
+      options: [
+        {
+          name: 'class',
+          value: 'NAME',
+          help: 'Evaluate this class: every parameter and every local tensor of forward. --config is then its configuration.',
+        },
+        { name: 'batch', value: 'N', help: 'Rows of the inputs; a symbol unless given.' },
+        { name: 'sequence', value: 'N', help: 'Length of the inputs; a symbol unless given.' },
+        {
+          name: 'package',
+          value: 'NAME=FOLDER',
+          help: 'Where a package lies that the file imports, e.g. transformers=/path/to/transformers.',
+        },
+      ],
+    },
     settingsOptions,
   ],
   footer: `Examples:
   headwise shapes config.json
+  headwise shapes modeling_gpt2.py --class GPT2LMHeadModel --config config.json --batch 2 --sequence 7 --format json
   headwise shapes config.json --format json
   headwise shapes "d=4096 h=32 kv=8 T=8k bf16"`,
 };

@@ -1,5 +1,5 @@
 /** A whole model evaluated from its source: every parameter's name and shape, every local tensor's shape. Nothing is executed. */
-import { type Dim, number } from '../../dims/dim.ts';
+import { type Dim, number, rigid } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, type Shape, shapeOf } from '../../dims/shape.ts';
 import {
@@ -12,8 +12,9 @@ import {
 } from '../../interpreter/configs.ts';
 import { makeCall } from '../../interpreter/define.ts';
 import { classNamed, evaluateCall } from '../../interpreter/entry.ts';
+import type { Frame } from '../../interpreter/frame.ts';
 import { type Failure, Interpreter, type Variable } from '../../interpreter/interpreter.ts';
-import { none, unknown } from '../../interpreter/make.ts';
+import { bool, unknown } from '../../interpreter/make.ts';
 import { parametersOf } from '../../interpreter/modules.ts';
 import type { SourceLoader } from '../../interpreter/program.ts';
 import type { ClassValue, Dtype, FunctionValue, InstanceValue, SourceFile, TensorValue, Value } from '../../interpreter/value.ts';
@@ -51,8 +52,8 @@ export interface ModelQuestion {
   readonly file: SourceFile;
   readonly className: string;
   readonly config: ConfigObject;
-  /** Sizes of the inputs; without them `forward` is not evaluated. */
-  readonly inputs?: { readonly batch: number; readonly sequence: number; readonly decoderSequence?: number };
+  /** Sizes of the inputs, symbols where undefined; without them `forward` is not evaluated. */
+  readonly inputs?: { readonly batch: number | undefined; readonly sequence: number | undefined; readonly decoderSequence?: number };
   readonly budget?: number;
 }
 
@@ -72,6 +73,8 @@ const nothing = (problem: string): ModelAnswer => ({ parameters: [], unknown: ['
 /** Builds the class with the configuration, and follows `forward` where inputs are given. Never throws. */
 export function evaluateModel(question: ModelQuestion): ModelAnswer {
   const variables: Variable[] = [];
+  /** The tensor that each name of a frame holds: naming it again, or changing it in place, makes no other. */
+  const held = new WeakMap<Frame, Map<string, TensorValue>>();
   const failures: Failure[] = [];
   const shapes = new Map<Variable, Shape>();
   let isRunning = false;
@@ -82,6 +85,11 @@ export function evaluateModel(question: ModelQuestion): ModelAnswer {
     recorder: {
       variable: (variable) => {
         if (!isRunning || variable.value.kind !== 'tensor') return;
+        const names = held.get(variable.frame) ?? new Map<string, TensorValue>();
+        if (names.size === 0) held.set(variable.frame, names);
+        const before = names.get(variable.name);
+        names.set(variable.name, variable.value);
+        if (before !== undefined && (before === variable.value || isInPlace(variable, before))) return;
         variables.push(variable);
         shapes.set(variable, applyToShape(variable.value.shape, interpreter.substitution));
       },
@@ -104,6 +112,7 @@ export function evaluateModel(question: ModelQuestion): ModelAnswer {
   }));
   if (question.inputs !== undefined) {
     isRunning = true;
+    stopTraining(interpreter, model);
     runForward(interpreter, of, model, configuration, question.inputs);
   }
   const lines = new Places();
@@ -116,6 +125,47 @@ export function evaluateModel(question: ModelQuestion): ModelAnswer {
     }),
     failures,
   };
+}
+
+/** `x += y` on a tensor, and layers that write into what they are given: the name keeps its tensor. */
+function isInPlace({ value, site }: Variable, before: TensorValue): boolean {
+  if (value.kind !== 'tensor' || value.inputs[0] !== before) return false;
+  const inplace = value.arguments.get('inplace');
+  if (inplace?.kind === 'bool' && inplace.value === true) return true;
+  return value.op.endsWith('_') || isAugmented(site);
+}
+
+const augmented = new WeakMap<Unit['body'], ReadonlySet<number>>();
+
+/** Whether the target is that of an assignment such as `+=`. */
+function isAugmented({ unit, node }: Variable['site']): boolean {
+  let starts = augmented.get(unit.body);
+  if (starts === undefined) {
+    const found = new Set<number>();
+    const visit = (statement: Statement): void => {
+      if (statement.kind === 'augmentedAssign') found.add(statement.target.start);
+      eachChildStatement(statement, visit);
+    };
+    visit(unit.body.statement);
+    starts = found;
+    augmented.set(unit.body, starts);
+  }
+  return starts.has(node.start);
+}
+
+/** `model.eval()`: every module inside it too. */
+function stopTraining(interpreter: Interpreter, model: InstanceValue): void {
+  const seen = new Set<InstanceValue>();
+  const visit = (value: Value): void => {
+    if (!interpreter.isModule(value) || seen.has(value)) return;
+    seen.add(value);
+    for (const inner of value.attributes.values()) {
+      if (inner.kind === 'union') inner.options.forEach(visit);
+      else visit(inner);
+    }
+    interpreter.setPlain(value, 'training', bool(false));
+  };
+  visit(model);
 }
 
 function configure(interpreter: Interpreter, model: ClassValue, config: ConfigObject): Value | undefined {
@@ -150,8 +200,8 @@ function runForward(
   const names = forward.definition.parameters.flatMap(({ kind, name }) => (kind === 'plain' && name !== undefined ? [name.name] : []));
   const input = (name: string, dims: readonly Dim[], dtype: Dtype): TensorValue =>
     interpreter.tensor('input', makeCall(name, new Map(), new Set(), undefined), shapeOf(...dims), { dtype, inputs: [] });
-  const batch = number(sizes.batch);
-  const sequence = number(sizes.sequence);
+  const batch = sizes.batch === undefined ? rigid('batch') : number(sizes.batch);
+  const sequence = sizes.sequence === undefined ? rigid('sequence') : number(sizes.sequence);
   const keywords = new Map<string, Value>();
   const read = (name: string): number | undefined => firstNumber(interpreter, config, name);
   // Token models take tokens alone; pictures and sound come in where there are none.
@@ -159,7 +209,7 @@ function runForward(
   if (tokens !== undefined) {
     keywords.set(tokens, input(tokens, [batch, sequence], 'int64'));
     // A decoder of another length tells its axis apart from the encoder's.
-    const decoder = number(sizes.decoderSequence ?? Math.max(1, sizes.sequence - 2));
+    const decoder = sizes.sequence === undefined ? rigid('target') : number(sizes.decoderSequence ?? Math.max(1, sizes.sequence - 2));
     if (names.includes('decoder_input_ids')) keywords.set('decoder_input_ids', input('decoder_input_ids', [batch, decoder], 'int64'));
   } else if (names.includes('pixel_values')) {
     const side = read('image_size') ?? 224;
@@ -181,19 +231,11 @@ function runForward(
   evaluateCall(interpreter, model, [], keywords);
 }
 
-/** A number of the configuration, or of the part of it that describes pictures; the first where there are several. */
+/** A number of the configuration; the first where there are several. */
 function firstNumber(interpreter: Interpreter, config: Value, name: string): number | undefined {
-  const parts = [
-    config,
-    ...['vision_config', 'backbone_config'].map((part) => interpreter.guard(() => interpreter.attribute(config, part)) ?? none),
-  ];
-  for (const part of parts) {
-    if (part.kind !== 'instance') continue;
-    let value = interpreter.guard(() => interpreter.attribute(part, name));
-    if (value?.kind === 'list' || value?.kind === 'tuple') value = value.items[0];
-    if (value?.kind === 'int' && value.dim.constant !== undefined) return value.dim.constant;
-  }
-  return undefined;
+  let value = interpreter.guard(() => interpreter.attribute(config, name));
+  if (value?.kind === 'list' || value?.kind === 'tuple') value = value.items[0];
+  return value?.kind === 'int' ? value.dim.constant : undefined;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
