@@ -10,7 +10,7 @@ import type { Interpreter, Iteration } from './interpreter.ts';
 import { join } from './join.ts';
 import { int, keyOf, list, none, unknown } from './make.ts';
 import { absoluteName } from './program.ts';
-import type { FunctionValue, Value } from './value.ts';
+import type { FunctionValue, ListValue, Value } from './value.ts';
 
 /** How a run of statements ended. */
 export type Completion = { readonly kind: 'normal' | 'break' | 'continue' } | { readonly kind: 'return'; readonly value: Value };
@@ -286,6 +286,20 @@ function runFor(interpreter: Interpreter, frame: Frame, statement: Extract<State
   return runBody(interpreter, frame, statement.otherwise);
 }
 
+/** The lists that the names of a frame stand for, and those in the objects and containers of modules that they stand for. */
+function listsWithin(frame: Frame): readonly ListValue[] {
+  const found = new Set<ListValue>();
+  const add = (value: Value, depth: number): void => {
+    if (value.kind === 'list') found.add(value);
+    else if (value.kind === 'instance' && depth < 2) {
+      const isContainer = value.class.file?.isPrelude === true;
+      if (depth === 0 || isContainer) for (const [name, each] of value.attributes) if (!isContainer || name === '_items') add(each, depth + 1);
+    }
+  };
+  for (const value of frame.locals.values()) add(value, 0);
+  return [...found];
+}
+
 /** One round that stands for any number of them: what it changes in size is not known afterwards. */
 function runOnce(
   interpreter: Interpreter,
@@ -295,7 +309,7 @@ function runOnce(
   repeat: Iteration['repeat'],
 ): Completion {
   let completion: Completion = normal;
-  const lists = [...frame.locals.values()].filter((value) => value.kind === 'list');
+  const lists = listsWithin(frame);
   const lengths = new Map(lists.map((value) => [value, value.items.length] as const));
   let appended: readonly (readonly [Extract<Value, { kind: 'list' }>, readonly Value[]])[] = [];
   interpreter.branch(
@@ -312,7 +326,8 @@ function runOnce(
   for (const [value, items] of appended) {
     // `for _ in range(n): layers.append(...)`: as many as the rounds, all alike.
     const single = (lengths.get(value) ?? 0) === 0 && items.length === 1 && repeat !== undefined && value.repeat === undefined;
-    interpreter.write(value, 'items', single ? items : []);
+    // In linting, what was put in stands for all that may be there.
+    interpreter.write(value, 'items', single || interpreter.options.assumesShapes === true ? items : []);
     interpreter.write(value, 'repeat', single ? repeat : undefined);
     interpreter.write(value, 'open', !single);
   }
@@ -583,7 +598,8 @@ function refine(interpreter: Interpreter, frame: Frame, target: Expression, sour
   const rank = names.length + shape.from + shape.to;
   const filled = withRank(tensor.shape, rank);
   if (filled === undefined) return;
-  const scope = `${frame.file.name}:${frame.unit?.start ?? 0}+${target.start}`;
+  // The same line names other sizes when it runs for another tensor.
+  const scope = `${frame.file.name}:${frame.unit?.start ?? 0}+${target.start}#${tensor.id}`;
   const dims = filled.dims.map((dim, i) => {
     if (!dim.unknown) return dim;
     const name = names[i - shape.from];
