@@ -8,6 +8,10 @@ import { syntaxError } from './file/syntaxError.ts';
 import { tokenOutsideVocabulary } from './file/tokenOutsideVocabulary.ts';
 import { unusedSuppression } from './file/unusedSuppression.ts';
 import { attentionWidthIsNotModelWidth } from './heads/attentionWidthIsNotModelWidth.ts';
+import { noScale } from './heads/code/noScale.ts';
+import { scaleByOtherWidth } from './heads/code/scaleByOtherWidth.ts';
+import { scaledTwice } from './heads/code/scaledTwice.ts';
+import { scaleInverted } from './heads/code/scaleInverted.ts';
 import { headsDoNotDivideWidth } from './heads/headsDoNotDivideWidth.ts';
 import { keyValueHeadsDoNotDivideHeads } from './heads/keyValueHeadsDoNotDivideHeads.ts';
 import { keyValueHeadsExceedHeads } from './heads/keyValueHeadsExceedHeads.ts';
@@ -67,6 +71,10 @@ export const rules: readonly Rule[] = [
   multiQueryFlagsDisagree,
   stateSpaceHeads,
   linearAttentionHeads,
+  noScale,
+  scaleByOtherWidth,
+  scaleInverted,
+  scaledTwice,
   ffnWidth,
   embeddingWidth,
   expertsPerTokenExceedExperts,

@@ -1,0 +1,74 @@
+/** Where things stand in the text of model code, and how findings name them. */
+import type { Variable } from '../../interpreter/interpreter.ts';
+import type { CodeReading } from '../../interpreter/study.ts';
+import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
+import { spanIn } from '../../syntax/python/ast.ts';
+import type { Range } from '../../text/range.ts';
+
+/** The place in the file under study; undefined elsewhere. */
+export const rangeIn = (code: CodeReading, site: Site | undefined): Range | undefined =>
+  site?.file === code.file ? spanIn(site.unit, site.node) : undefined;
+
+export const textAt = (code: CodeReading, at: Range | undefined): string =>
+  at === undefined ? '' : code.file.module.text.slice(at.start, at.end);
+
+/** The code of a place on one line, shortened in the middle of long ones. */
+export function shown(code: CodeReading, at: Range | undefined, longest = 60): string {
+  const text = textAt(code, at).replace(/\s+/g, ' ');
+  return text.length <= longest ? text : `${text.slice(0, longest - 21)} ... ${text.slice(-16)}`;
+}
+
+const definitions = new WeakMap<CodeReading, Map<Value, Variable[]>>();
+
+/** The variables that were given this very value, in order. Numbers and tensors only: others are shared. */
+export function variablesOf(code: CodeReading, value: Value | undefined): readonly Variable[] {
+  if (value === undefined || !['float', 'int', 'tensor', 'union'].includes(value.kind)) return [];
+  let known = definitions.get(code);
+  if (known === undefined) {
+    known = new Map();
+    for (const variable of code.variables) {
+      const all = known.get(variable.value);
+      if (all === undefined) known.set(variable.value, [variable]);
+      else all.push(variable);
+    }
+    definitions.set(code, known);
+  }
+  return known.get(value) ?? [];
+}
+
+/** The assignment that made the value, as the range from its target to the end of the line. */
+export function definitionOf(
+  code: CodeReading,
+  value: Value | undefined,
+): { readonly at: Range; readonly name: string; readonly value: string } | undefined {
+  const first = variablesOf(code, value).find(({ isArgument, site }) => !isArgument && site.file === code.file);
+  const at = rangeIn(code, first?.site);
+  if (first === undefined || at === undefined) return undefined;
+  const { text } = code.file.module;
+  const end = lineEnd(text, at.end);
+  const assigned = /^\s*(?::[^=]*)?=\s*(.*)$/.exec(text.slice(at.end, end))?.[1] ?? '';
+  return { at: { start: at.start, end }, name: first.name, value: assigned };
+}
+
+/** The end of the line without a comment on it. */
+export function lineEnd(text: string, from: number): number {
+  const newline = text.indexOf('\n', from);
+  const line = text.slice(from, newline < 0 ? text.length : newline);
+  return from + line.replace(/\s+#[^'"]*$/, '').trimEnd().length;
+}
+
+/** One key per place in the code. */
+export const placeOf = ({ site }: TensorValue): string =>
+  site === undefined ? '' : `${site.file.path}:${site.unit.start + site.node.start}:${site.unit.start + site.node.end}`;
+
+/** Groups by place: code that is met in several classes, or in both branches of something, is judged as a whole. */
+export function byPlace<Item>(items: readonly Item[], nodeOf: (item: Item) => TensorValue): readonly (readonly Item[])[] {
+  const groups = new Map<string, Item[]>();
+  for (const item of items) {
+    const key = placeOf(nodeOf(item));
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [item]);
+    else group.push(item);
+  }
+  return [...groups.values()];
+}

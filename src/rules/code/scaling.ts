@@ -1,0 +1,257 @@
+/** What is wrong with the scale of an attention's scores, if anything surely is. */
+import { add as addDims, type Dim } from '../../dims/dim.ts';
+import { rankOf } from '../../dims/shape.ts';
+import { someAtom } from '../../dims/visit.ts';
+import { isLayout } from '../../interpreter/graph.ts';
+import { dimOf } from '../../interpreter/make.ts';
+import type { CodeReading } from '../../interpreter/study.ts';
+import type { Powers, TensorValue } from '../../interpreter/value.ts';
+import {
+  type Attention,
+  axisBefore,
+  dimFromEnd,
+  isArithmetic,
+  numberArgument,
+  type Operand,
+  projectedness,
+  type Step,
+} from './attention.ts';
+import { rangeIn, textAt } from './places.ts';
+import { constantFactor, type Factor, factorOf, multiplyFactors, readPowers } from './scale.ts';
+import { compareSizes, readDim, samplesOf } from './sizes.ts';
+
+export type ScaleVerdict =
+  | { readonly kind: 'none'; readonly width: Dim; readonly step?: Step }
+  | { readonly kind: 'half'; readonly width: Dim; readonly step: Step }
+  | { readonly kind: 'width'; readonly width: Dim; readonly base: Dim; readonly exponent: number; readonly step: Step | undefined }
+  | { readonly kind: 'inverted'; readonly width: Dim; readonly step: Step | undefined }
+  | { readonly kind: 'twice'; readonly width: Dim; readonly steps: readonly Step[]; readonly called: boolean };
+
+/** Steps that carry a factor other than 1. */
+const isScale = (step: Step): boolean => step.kind === 'scale';
+
+/** The size over which queries and keys are multiplied, where it is made of the model's sizes. */
+export function headWidth(code: CodeReading, attention: Attention): Dim | undefined {
+  const operands = [attention.query, attention.key];
+  let isFlexible = false;
+  for (const { tensor, axis } of operands) {
+    const dim = axis === undefined ? undefined : dimFromEnd(tensor, axis);
+    const read = dim === undefined ? undefined : readDim(code, dim);
+    if (read === undefined || read.unknown) continue;
+    if (!read.flexible) return read;
+    isFlexible = true;
+  }
+  for (const operand of operands) {
+    const found = widthBefore(code, operand);
+    if (found !== undefined && !(isFlexible && rankOf(operand.tensor.shape) !== undefined)) return found;
+  }
+  return undefined;
+}
+
+/** The same as it was before rotations, scales and repeats hid it. */
+function widthBefore(code: CodeReading, { source, axis }: Operand): Dim | undefined {
+  let at = axis;
+  for (const node of source?.passed ?? []) {
+    if (at === undefined) return undefined;
+    const dim = dimFromEnd(node, at);
+    const read = dim === undefined ? undefined : readDim(code, dim);
+    if (read !== undefined && !read.unknown) return read.flexible ? undefined : read;
+    if (node.op === 'view' || node.op === 'reshape') return rankOf(node.shape) === undefined ? lastSize(code, node) : undefined;
+    if (isLayout(node)) {
+      const isHeadTranspose = node.op === 'transpose' && rankOf(node.shape) === undefined && at === -1;
+      at = isHeadTranspose ? afterTranspose(node) : axisBefore(node, at);
+    } else if (node.op === 'split' || node.op === 'chunk' || node.op === 'getitem' || node.op === 'unbind') return undefined;
+  }
+  return undefined;
+}
+
+/** `transpose(1, 2)` of a tensor with heads leaves the last axis; of one without it would not be split into heads. */
+const afterTranspose = (node: TensorValue): number | undefined => {
+  const axes = [numberArgument(node, 'dim0'), numberArgument(node, 'dim1')];
+  return axes.includes(1) && axes.includes(2) ? -1 : undefined;
+};
+
+/** The last size that a view asks for: the head dim in `(*lengths, -1, head_dim)`. */
+function lastSize(code: CodeReading, node: TensorValue): Dim | undefined {
+  let value = node.arguments.get('size') ?? node.arguments.get('shape');
+  if (value?.kind === 'tuple' && value.items.length === 1) [value] = value.items;
+  if (value?.kind !== 'tuple' && value?.kind !== 'list') return undefined;
+  const last = value.items[value.items.length - 1];
+  const before = value.items[value.items.length - 2];
+  const dim = last === undefined ? undefined : dimOf(last);
+  if (dim === undefined || before === undefined || dim.constant === -1 || (value.kind === 'tuple' && value.ellipsis === value.items.length))
+    return undefined;
+  const read = readDim(code, dim);
+  return read.unknown || read.flexible ? undefined : read;
+}
+
+const unsure = (dim: Dim): boolean =>
+  dim.unknown || someAtom(dim, (atom) => atom.kind === 'unknown' || atom.kind === 'minimum' || atom.kind === 'maximum');
+
+/** The verdict; undefined where the scale is right, or where not everything about it is known. */
+export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerdict | undefined {
+  const width = headWidth(code, attention);
+  const sides = operandScales(attention);
+  if (width === undefined || unsure(width) || sides === undefined) return undefined;
+  if (attention.kind === 'called') return judgeCall(code, attention, width, sides);
+  const verdicts = attention.paths.map((path) => {
+    const scales = scoreScales(path);
+    if (scales === undefined) return undefined;
+    const verdict = judge(code, [...sides, ...scales], width, 0, false);
+    if (verdict?.kind === 'none' && path.some((step) => step.kind === 'add' && !isMaskStep(code, step))) return undefined;
+    return verdict;
+  });
+  const [first] = verdicts;
+  if (first === undefined || verdicts.some((verdict) => verdict?.kind !== first.kind)) return undefined;
+  return first;
+}
+
+/** An additive mask, as far as can be told: what is learned, or may be a bias of positions, is none. */
+function isMaskStep(code: CodeReading, { node, operand }: Step): boolean {
+  if (operand?.kind === 'tensor' && projectedness(operand) > 0) return false;
+  if (operand?.kind === 'tensor' && dependsOnWeight(operand)) return false;
+  const written = textAt(code, rangeIn(code, node.site));
+  return operand?.kind === 'tensor'
+    ? !/bias|alibi|slope|pos|rel/i.test(written)
+    : /mask/i.test(written) && !/bias|alibi|pos_|rel/i.test(written);
+}
+
+function dependsOnWeight(tensor: TensorValue, depth = 0): boolean {
+  if (tensor.isParameter === true || tensor.op === 'parameter' || tensor.op === 'embedding') return true;
+  return depth < 12 && tensor.inputs.some((input) => dependsOnWeight(input, depth + 1));
+}
+
+/** Made to be filled: a cache. */
+const isEmptied = ({ op, isBuffer }: TensorValue): boolean => isBuffer === true || op === 'zeros' || op === 'empty' || op === 'new_zeros';
+
+/** Scales on queries and keys; undefined where something on the way is not known, or norms replace the scale. */
+function operandScales({ query, key }: Attention): readonly Step[] | undefined {
+  const scales: Step[] = [];
+  for (const { source } of [query, key]) {
+    if (source === undefined || source.isNormed || source.isUncertain) return undefined;
+    if (projectedness(source.node) < 1 && !isEmptied(source.node)) return undefined;
+    scales.push(...source.scales);
+  }
+  return scales;
+}
+
+/** Scales on the scores; undefined where something else is done to them that may scale. */
+function scoreScales(path: readonly Step[]): readonly Step[] | undefined {
+  const cap = path.findIndex(({ kind }) => kind === 'cap');
+  // `cap * tanh(scores / cap)` limits the scores and does not scale them.
+  const kept = path.filter((step, i) => !(cap >= 0 && isScale(step) && Math.abs(i - cap) === 1));
+  const relevant = kept.filter((step) => isArithmetic(step) && step.kind !== 'cap');
+  if (relevant.some(({ kind }) => kind === 'mix' || kind === 'other')) return undefined;
+  if (cap >= 0 && kept.length === path.length) return undefined;
+  return relevant.filter(isScale);
+}
+
+function judgeCall(
+  code: CodeReading,
+  attention: Extract<Attention, { readonly kind: 'called' }>,
+  width: Dim,
+  sides: readonly Step[],
+): ScaleVerdict | undefined {
+  const { scale, node } = attention;
+  if (scale === undefined || scale.kind === 'none') return judge(code, sides, width, -0.5, true);
+  const factor = factorOf(scale);
+  return judge(code, [...sides, { kind: 'scale', node, factor, operand: scale }], width, 0, false);
+}
+
+/** `already` is the power of the width by which the called function multiplies. */
+function judge(code: CodeReading, steps: readonly Step[], width: Dim, already: number, called: boolean): ScaleVerdict | undefined {
+  let total: Factor = constantFactor(1);
+  for (const { factor } of steps) total = multiplyFactors(total, factor ?? { kind: 'unknown' });
+  if (total.kind !== 'powers') return undefined;
+  const powers = readPowers(total.powers, (dim) => readDim(code, dim));
+  const { coefficient } = powers;
+  const scaling = steps.filter(({ factor }) => !isOne(factor));
+  if (powers.factors.length === 0 && coefficient === 1 && already === 0) {
+    const [only] = steps.filter(({ factor }) => isOne(factor));
+    return { kind: 'none', width, ...(only === undefined ? {} : { step: only }) };
+  }
+  const exponent = exponentOf(code, powers, width);
+  if (exponent === undefined) {
+    const wrong = wrongBase(code, powers, width);
+    if (wrong === undefined || coefficient <= 0) return undefined;
+    const step = scaling.find(
+      ({ factor }) => factor?.kind === 'powers' && factor.powers.factors.some(({ base }) => readDim(code, base).key === wrong.base.key),
+    );
+    return called ? { kind: 'twice', width, steps: scaling, called } : { kind: 'width', width, ...wrong, step };
+  }
+  const sum = exponent + already;
+  const near = (a: number, b: number): boolean => Math.abs(a - b) < 1e-6;
+  const down = scaling.filter(({ factor }) => factor?.kind === 'powers' && factor.powers.factors.some((each) => each.exponent < 0));
+  const up = scaling.filter(({ factor }) => factor?.kind === 'powers' && factor.powers.factors.some((each) => each.exponent > 0));
+  if (coefficient <= 0) return undefined;
+  if (near(sum, 0.5) || (near(sum, 1) && up.length > 1)) return { kind: 'inverted', width, step: up[0] };
+  if (near(sum, -1) && down.length + (called ? 1 : 0) > 1) return { kind: 'twice', width, steps: down, called };
+  const [only] = down;
+  if (near(sum, -0.25) && down.length === 1 && only !== undefined) return { kind: 'half', width, step: only };
+  return undefined;
+}
+
+const isOne = (factor: Factor | undefined): boolean =>
+  factor?.kind === 'powers' && factor.powers.coefficient === 1 && factor.powers.factors.length === 0;
+
+/** The power of the width that the product is, apart from its coefficient; undefined where it is none, or that is not known. */
+function exponentOf(code: CodeReading, { factors }: Powers, width: Dim): number | undefined {
+  let sum = 0;
+  let isAll = true;
+  for (const { base, exponent } of factors) {
+    if (compareSizes(code, base, width) === 'same') sum += exponent;
+    else isAll = false;
+  }
+  if (isAll) return sum;
+  // `width ** -0.5 * heads ** 0.5` is a power of the head dim in numbers.
+  const widths = samplesOf(code, width);
+  const sizes = factors.map(({ base, exponent }) => ({ values: samplesOf(code, base), exponent }));
+  const found = new Set<string>();
+  for (const [g, group] of widths.entries()) {
+    for (const [s, n] of group.entries()) {
+      let log = 0;
+      for (const { values, exponent } of sizes) {
+        const value = values[g]?.[s];
+        if (value === undefined || value <= 0) return undefined;
+        log += exponent * Math.log(value);
+      }
+      if (n === undefined || n <= 1) return undefined;
+      found.add((log / Math.log(n)).toFixed(4));
+    }
+  }
+  const [only] = found;
+  return found.size === 1 && only !== undefined ? Number(only) : undefined;
+}
+
+/** The one size whose root divides, where it is surely another than the width. */
+function wrongBase(code: CodeReading, { factors }: Powers, width: Dim): { readonly base: Dim; readonly exponent: number } | undefined {
+  const [only] = factors;
+  if (only === undefined || factors.length !== 1 || only.exponent >= 0 || only.base.unknown || unsure(only.base)) return undefined;
+  const sameness = compareSizes(code, only.base, width);
+  if (sameness !== 'different' && sameness !== 'differentInSamples') return undefined;
+  // Twice or three times the width is a choice: parts of the scores are added.
+  if (isNumericMultiple(code, only.base, width)) return undefined;
+  return only;
+}
+
+function isNumericMultiple(code: CodeReading, base: Dim, width: Dim): boolean {
+  const [a, b] = [readDim(code, base), readDim(code, width)];
+  if (a.constant !== undefined && b.constant !== undefined) return false;
+  for (let factor = 2; factor <= 4; factor++) {
+    for (const [x, y] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      if (compareSizes(code, x, multiplied(y, factor)) === 'same') return true;
+    }
+  }
+  return false;
+}
+
+const multiplied = (dim: Dim, factor: number): Dim => {
+  let sum = dim;
+  for (let i = 1; i < factor; i++) sum = addDims(sum, dim);
+  return sum;
+};
+
+export const operandsOfAttention = (attention: Attention): readonly Operand[] => [attention.query, attention.key];

@@ -1,0 +1,41 @@
+/** Whether sizes of model code are the same, by algebra and by the numbers under which the code is tried. */
+import type { Dim } from '../../dims/dim.ts';
+import { compare, Facts } from '../../dims/facts.ts';
+import { sampled, sampleGroups } from '../../interpreter/samples.ts';
+import type { CodeReading } from '../../interpreter/study.ts';
+
+export const factsOf = ({ interpreter }: CodeReading): Facts => {
+  const { facts } = interpreter.context;
+  return facts.contradictory ? Facts.none : facts;
+};
+
+export const readDim = ({ interpreter }: CodeReading, dim: Dim): Dim => interpreter.read(dim);
+
+export type Sameness = 'same' | 'different' | 'differentInSamples' | 'unknown';
+
+/** 'differentInSamples': under the defaults of the code, or under all numbers in which sizes of different meaning differ. */
+export function compareSizes(code: CodeReading, left: Dim, right: Dim): Sameness {
+  const [a, b] = [readDim(code, left), readDim(code, right)];
+  const facts = factsOf(code);
+  const answer = compare(a, b, facts);
+  if (answer === 'equal') return 'same';
+  if (answer === 'different') return 'different';
+  for (const { members: group } of sampleGroups({ defaults: code.defaults })) {
+    const compared = group.map((sample) => {
+      const [x, y] = [sampled(a, sample), sampled(b, sample)];
+      return x.constant === undefined || y.constant === undefined
+        ? compare(x, y, Facts.none)
+        : x.constant === y.constant
+          ? 'equal'
+          : 'different';
+    });
+    if (compared.length > 0 && compared.every((each) => each === 'different')) return 'differentInSamples';
+  }
+  return 'unknown';
+}
+
+/** The numbers of a size under each sample, by group; undefined where a sample does not decide it. */
+export const samplesOf = (code: CodeReading, dim: Dim): readonly (readonly (number | undefined)[])[] => {
+  const read = readDim(code, dim);
+  return sampleGroups({ defaults: code.defaults }).map(({ members: group }) => group.map((sample) => sampled(read, sample).constant));
+};
