@@ -58,7 +58,7 @@ const openers: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}'
 
 interface Masked {
   readonly text: string;
-  /** What closes the strings and brackets that the cell leaves open, so that the next cell is read for itself. */
+  /** What closes the brackets that the cell leaves open, so that the next cell is read for itself. */
   readonly closing: string;
 }
 
@@ -78,6 +78,7 @@ function maskMagics(source: string): Masked {
   const reader = new BracketReader();
   let continued = false;
   let text = '';
+  let statementStart = 0;
   for (const line of lines) {
     if (continued || (reader.isAtStatement && isMagic(line))) {
       const isFirst = !continued;
@@ -86,10 +87,13 @@ function maskMagics(source: string): Masked {
       else text += isFirst ? blankedLine(line) : blanked(line);
       continue;
     }
+    if (reader.isAtStatement) statementStart = text.length;
     const masked = reader.isAtStatement ? maskAssigned(line) : line;
     reader.read(masked);
     text += masked;
   }
+  // A string that is still to be closed would take the next cells.
+  if (reader.isInString) return { text: text.slice(0, statementStart) + blanked(text.slice(statementStart)), closing: '' };
   // A last line that a backslash takes on must not take the next cell.
   return { text: text.replace(/\\(\s*)$/, ' $1'), closing: reader.closing };
 }
@@ -113,9 +117,14 @@ class BracketReader {
     return this.#open.length === 0 && this.#quote === undefined && !this.#isContinued;
   }
 
+  get isInString(): boolean {
+    return this.#quote !== undefined;
+  }
+
+  /** What closes the brackets that are open. */
   get closing(): string {
     if (this.isAtStatement) return '';
-    return `${this.#quote ?? ''}\n${this.#open.toReversed().join('')}`;
+    return `\n${this.#open.toReversed().join('')}`;
   }
 
   read(line: string): void {
