@@ -3,7 +3,7 @@ import { inverse, negated } from './arithmetic.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { join } from './join.ts';
-import { bool, dict, ellipsis, float, int, list, none, text, tuple, unknown } from './make.ts';
+import { bool, dict, ellipsis, float, int, keyOf, list, none, text, tuple, unknown } from './make.ts';
 import { bindTarget, makeFunction, narrow } from './statements.ts';
 import type { ClassValue, Value } from './value.ts';
 
@@ -49,7 +49,7 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
       const value = display(interpreter, frame, expression.items);
       return {
         kind: 'set',
-        items: value.kind === 'tuple' ? value.items : [],
+        items: value.kind === 'tuple' ? distinct(value.items) : [],
         open: value.kind !== 'tuple' || value.ellipsis !== undefined,
       };
     }
@@ -184,6 +184,12 @@ function display(interpreter: Interpreter, frame: Frame, items: readonly Express
     } else values.push(...each);
   }
   return lost ? unknown('a sequence of unknown length') : tuple(values, hidden);
+}
+
+/** Each item once. */
+function distinct(items: readonly Value[]): readonly Value[] {
+  const keys = items.map(keyOf);
+  return items.filter((_, i) => keys[i] === undefined || keys.indexOf(keys[i]) === i);
 }
 
 /** The index of `x[a, b:c]` as one value. */
@@ -347,14 +353,22 @@ export function evaluateArguments(
           break;
         }
         const iteration = interpreter.iterate(value);
-        if (iteration.open || iteration.repeat !== undefined) open = true;
-        else positional.push(...iteration.items);
+        if (iteration.open || iteration.repeat !== undefined) {
+          open = true;
+          // `Sequential(*[Block() for _ in range(depth)])`: in linting, one stands for all.
+          const isLast = argument === written.findLast(({ kind }) => kind === 'positional' || kind === 'args');
+          if (interpreter.options.assumesShapes === true && isLast && iteration.repeat !== undefined) positional.push(...iteration.items);
+        } else positional.push(...iteration.items);
         break;
       }
       case 'kwargs':
         if (value.kind === 'dict') {
           for (const [key, entry] of value.entries) if (!key.startsWith('#')) keywords.set(key, entry.value);
           open ||= value.open;
+        } else if (value.kind === 'instance' && value.attributes.get('_entries')?.kind === 'dict') {
+          const entries = value.attributes.get('_entries');
+          if (entries?.kind === 'dict')
+            for (const [key, entry] of entries.entries) if (!key.startsWith('#')) keywords.set(key, entry.value);
         } else if (value.kind === 'instance') {
           for (const [key, entry] of value.attributes) keywords.set(key, entry);
         } else if (value.kind !== 'none') open = true;
@@ -369,7 +383,9 @@ function evaluateCall(interpreter: Interpreter, frame: Frame, expression: Extrac
     const found = superOf(interpreter, frame, expression.arguments);
     if (found !== undefined) return found;
   }
-  if (callee.kind === 'name' && callee.name === 'locals') return unknown('locals()');
+  if (callee.kind === 'name' && callee.name === 'locals' && frame.locals !== frame.globals) {
+    return dict([...frame.locals].map(([name, value]) => [text(name), value] as const));
+  }
   const target = evaluate(interpreter, frame, callee);
   const { positional, keywords, open } = evaluateArguments(interpreter, frame, expression.arguments);
   return at(interpreter, frame, expression, () => interpreter.call(target, positional, keywords, open));

@@ -13,7 +13,7 @@ import type { Frame } from './frame.ts';
 import { Heap } from './heap.ts';
 import { join, type Preference, unite } from './join.ts';
 import { prelude } from './library/prelude.ts';
-import { bool, dimOf, int, keyOf, list, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
+import { bool, dict, dimOf, int, keyOf, list, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
 import { absoluteName, type ModuleState, moduleState, type SourceLoader } from './program.ts';
@@ -85,6 +85,17 @@ export interface InterpreterOptions {
   readonly assumesShapes?: boolean;
 }
 
+/** What a call of a module gave, for those that call it alike. */
+interface SharedResult {
+  readonly value: Value;
+  readonly rests: ReadonlySet<UnitBody>;
+  readonly study: number;
+  /** The tensors among its arguments. */
+  readonly given: readonly TensorValue[];
+  /** The tensors and calls that were made in it, in order. */
+  readonly made: readonly (TensorValue | ModuleCall)[];
+}
+
 const maximumDepth = 120;
 const maximumRecursion = 12;
 
@@ -126,7 +137,9 @@ export class Interpreter implements Machine {
   #isAlone = false;
   readonly #pool = new Map<string, { readonly value: Value; readonly rests: ReadonlySet<UnitBody>; readonly study: number }[]>();
   readonly #taken = new Map<string, number>();
-  readonly #results = new Map<string, { readonly value: Value; readonly rests: ReadonlySet<UnitBody>; readonly study: number }>();
+  readonly #results = new Map<string, SharedResult>();
+  /** Tensors and calls of modules that are being made, while a call is followed that later ones may share. */
+  #log: (TensorValue | ModuleCall)[] | undefined;
   #steps = 0;
   #depth = 0;
   /** The last operation left open whether it fits. */
@@ -153,6 +166,10 @@ export class Interpreter implements Machine {
   /** How branches are joined. */
   get preference(): Preference {
     return this.options.assumesShapes === true ? 'known' : 'none';
+  }
+
+  get assumesShapes(): boolean {
+    return this.options.assumesShapes === true;
   }
 
   get steps(): number {
@@ -412,13 +429,72 @@ export class Interpreter implements Machine {
     if (print === undefined) return follow();
     const key = `${module.id} ${print}`;
     const known = this.#results.get(key);
+    const given = [...positional, ...keywords.values()].flatMap(tensorsWithin);
     if (known !== undefined && known.study !== this.#study) {
       for (const body of known.rests) this.#rests?.add(body);
-      return known.value;
+      return this.#graft(known, given);
     }
-    const { result, rests } = this.tracked(follow);
-    this.#results.set(key, { value: result, rests, study: this.#study });
-    return result;
+    const log = this.#log;
+    const start = log?.length ?? 0;
+    this.#log ??= [];
+    try {
+      const { result, rests } = this.tracked(follow);
+      this.#results.set(key, { value: result, rests, study: this.#study, given, made: this.#log.slice(start) });
+      return result;
+    } finally {
+      if (log === undefined) this.#log = undefined;
+    }
+  }
+
+  /** The dataflow that an earlier call left, grown from the tensors of this one. */
+  #graft(known: SharedResult, given: readonly TensorValue[]): Value {
+    const grown = new Map<TensorValue, TensorValue>();
+    const calls = new Map<ModuleCall, ModuleCall>();
+    for (const [i, tensor] of known.given.entries()) {
+      const now = given[i];
+      if (now !== undefined) grown.set(tensor, now);
+    }
+    const tensorOf = (tensor: TensorValue): TensorValue => {
+      const found = grown.get(tensor);
+      if (found !== undefined || tensor.op !== 'join') return found ?? tensor;
+      const inputs = tensor.inputs.map(tensorOf);
+      const now = inputs.every((input, i) => input === tensor.inputs[i]) ? tensor : { ...tensor, id: this.#tensors + 0.5, inputs };
+      grown.set(tensor, now);
+      return now;
+    };
+    const valueOf = (value: Value): Value => {
+      if (value.kind === 'tensor') return tensorOf(value);
+      if (value.kind !== 'tuple' && value.kind !== 'list') return value;
+      const items = value.items.map(valueOf);
+      return items.every((item, i) => item === value.items[i]) ? value : { ...value, items };
+    };
+    const named = (values: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> =>
+      new Map([...values].map(([name, value]) => [name, valueOf(value)] as const));
+    for (const each of known.made) {
+      if (!('kind' in each)) {
+        const parent = (each.parent === undefined ? undefined : calls.get(each.parent)) ?? this.#module;
+        const site = calls.size === 0 ? this.site : each.site;
+        const call: ModuleCall = { ...each, site, parent, positional: each.positional.map(valueOf), keywords: named(each.keywords) };
+        calls.set(each, call);
+        this.#log?.push(call);
+        this.options.recorder?.moduleCalled?.(call);
+        continue;
+      }
+      this.#tensors += 1;
+      const call = each.call === undefined ? undefined : calls.get(each.call);
+      const tensor: TensorValue = {
+        ...each,
+        id: this.#tensors,
+        inputs: each.inputs.map(tensorOf),
+        arguments: named(each.arguments),
+        ...(call === undefined ? {} : { call }),
+      };
+      grown.set(each, tensor);
+      this.#log?.push(tensor);
+      this.options.recorder?.tensor?.(tensor);
+    }
+    for (const call of calls.values()) if (call.result !== undefined) call.result = valueOf(call.result);
+    return valueOf(known.value);
   }
 
   /** Does some work, and gathers the statements of the studied file that it rested on. */
@@ -529,7 +605,10 @@ export class Interpreter implements Machine {
   ): Value {
     const parent = this.#module;
     const call: ModuleCall = { instance, site: this.site, parent, positional, keywords, result: undefined };
-    if (!this.#isTrying) this.options.recorder?.moduleCalled?.(call);
+    if (!this.#isTrying) {
+      this.#log?.push(call);
+      this.options.recorder?.moduleCalled?.(call);
+    }
     this.#module = call;
     try {
       call.result = this.call(method, [instance, ...positional], keywords, openArguments);
@@ -800,12 +879,13 @@ export class Interpreter implements Machine {
       case 'function':
       case 'builtin':
       case 'bound':
-        return name === '__name__' || name === '__qualname__'
-          ? text(object.kind === 'bound' ? object.callee.name : object.name)
-          : unknown(name);
+        if (name === '__name__' || name === '__qualname__') return text(object.kind === 'bound' ? object.callee.name : object.name);
+        // `chain.from_iterable`, `dict.fromkeys`.
+        return (object.kind === 'builtin' ? this.builtin(`${object.name}.${name}`) : undefined) ?? unknown(name);
       case 'partial':
         if (name === 'func') return object.callee;
-        if (name === 'keywords') return unknown('keywords');
+        if (name === 'args') return tuple(object.positional);
+        if (name === 'keywords') return dict([...object.keywords].map(([key, value]) => [text(key), value] as const));
         return unknown(name);
       case 'opaque': {
         const qualified = `${object.name}.${name}`;
@@ -885,7 +965,9 @@ export class Interpreter implements Machine {
   setAttribute(object: Value, name: string, value: Value): void {
     if (object.kind === 'instance') {
       const setter = this.classMember(object.class, '__setattr__');
+      const property = this.classMember(object.class, `${name}.setter`);
       if (setter !== undefined && setter.kind === 'function') this.call(setter, [object, text(name), value]);
+      else if (property !== undefined) this.call(property, [object, value]);
       else this.setPlain(object, name, value);
     } else if (object.kind === 'class') this.heap.writeEntry(object.members, name, value);
     else if (object.kind === 'union') for (const option of object.options) this.setAttribute(option, name, value);
@@ -920,7 +1002,10 @@ export class Interpreter implements Machine {
       ...(options.isBuffer === true ? { isBuffer: true } : {}),
       ...(options.content === undefined ? {} : { content: options.content }),
     };
-    if (!this.#isTrying) this.options.recorder?.tensor?.(tensor);
+    if (!this.#isTrying) {
+      this.#log?.push(tensor);
+      this.options.recorder?.tensor?.(tensor);
+    }
     return tensor;
   }
 
@@ -1133,6 +1218,13 @@ export class Interpreter implements Machine {
         return unknown('an entry of a dictionary');
       }
       case 'string': {
+        if (index.kind === 'slice') {
+          if (object.value === undefined) return object;
+          const letters = this.subscript(list([...object.value].map(text)), index);
+          const all =
+            letters.kind === 'list' && !letters.open ? letters.items.map((each) => (each.kind === 'string' ? each.value : '')) : undefined;
+          return text(all?.join(''));
+        }
         const at = dimOf(index)?.constant;
         return text(object.value === undefined || at === undefined ? undefined : object.value.at(at));
       }
@@ -1332,6 +1424,9 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>): boolean 
   return [...bound.values()].some(fixes);
 }
 
+const tensorsWithin = (value: Value): readonly TensorValue[] =>
+  value.kind === 'tensor' ? [value] : value.kind === 'tuple' || value.kind === 'list' ? value.items.flatMap(tensorsWithin) : [];
+
 const identities = new WeakMap<object, number>();
 let identified = 0;
 
@@ -1520,6 +1615,7 @@ const builtinTypes: Readonly<Partial<Record<Value['kind'], readonly string[]>>> 
   function: ['object', 'Callable', 'FunctionType', 'LambdaType'],
   builtin: ['object', 'Callable'],
   class: ['type', 'object'],
+  partial: ['partial', 'object', 'Callable'],
   opaque: ['object', 'dtype', 'device'],
 };
 

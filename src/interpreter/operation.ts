@@ -64,8 +64,8 @@ export interface TensorOptions {
 export interface Problem {
   readonly kind: string;
   readonly message: string;
-  /** What shows it: algebra unless said; the defaults in the code; or numbers in which sizes of different meaning differ. */
-  readonly basis?: 'defaults' | 'samples';
+  /** What shows it: algebra unless said; the defaults in the code; or numbers in which sizes of different meaning differ, lengths too. */
+  readonly basis?: 'defaults' | 'samples' | 'lengths';
   /** Named parts of the message, for rules that phrase it themselves. */
   readonly data?: Readonly<Record<string, string | number>>;
 }
@@ -74,6 +74,8 @@ export interface Problem {
 export interface Machine {
   /** Facts and bindings at this point. */
   readonly context: Context;
+  /** Optional inputs are not known, and taken to have shapes that fit: for linting. */
+  readonly assumesShapes: boolean;
   /** A tensor of this shape, as the result of the call. The dtype is that of the first input unless given. */
   tensor(op: string, call: Call, shape: Shape, options?: TensorOptions): TensorValue;
   /** The same from a judged shape: sizes that were unified stay so; a mismatch is a problem at the call. */

@@ -48,6 +48,15 @@ const typical: readonly Readonly<Partial<Record<LexiconConcept, number>>>[] = [
   },
 ];
 
+/** The scope of the symbols for the number of rows and the lengths of what comes in: code must work whatever they are. */
+export const lengthScope = 'lengths';
+
+/** Even, and different from every size above. */
+const lengths: readonly Readonly<Record<string, number>>[] = [
+  { B: 14, T: 120, S: 84 },
+  { B: 22, T: 72, S: 132 },
+];
+
 /** The concept that a parameter's or config field's name stands for in every format. */
 export const conceptOf = (path: string): LexiconConcept | undefined => concepts.get(normaliseName(path.slice(path.lastIndexOf('.') + 1)));
 
@@ -56,15 +65,31 @@ export interface Samples {
   readonly defaults: ReadonlyMap<string, number>;
 }
 
-/** The samples in the groups in which they count: all of a group must fail. */
-export const sampleGroups = ({ defaults }: Samples): readonly (readonly Sample[])[] => [
-  [(symbol) => (symbol.flexible ? undefined : defaults.get(symbol.key))],
-  typical.map((numbers) => (symbol: SymbolAtom) => {
-    if (symbol.flexible) return undefined;
-    const concept = conceptOf(symbol.name);
-    return concept === undefined ? undefined : numbers[concept];
-  }),
+/** Samples of which all must fail. */
+export interface SampleGroup {
+  readonly basis: 'defaults' | 'samples' | 'lengths';
+  readonly members: readonly Sample[];
+}
+
+/** The samples in the groups in which they count. */
+export const sampleGroups = ({ defaults }: Samples): readonly SampleGroup[] => [
+  { basis: 'defaults', members: [(symbol) => (symbol.flexible ? undefined : defaults.get(symbol.key))] },
+  { basis: 'samples', members: typical.map((numbers) => (symbol) => (symbol.flexible ? undefined : typicalSize(numbers, symbol))) },
+  {
+    basis: 'lengths',
+    members: typical.map((numbers, i) => (symbol) => {
+      if (symbol.flexible) return undefined;
+      if (symbol.scope === lengthScope) return lengths[i]?.[symbol.name];
+      // A length that is fixed when the model is made may be the length of all that comes in.
+      return conceptOf(symbol.name) === 'maxPositions' ? undefined : typicalSize(numbers, symbol);
+    }),
+  },
 ];
+
+function typicalSize(numbers: Readonly<Partial<Record<LexiconConcept, number>>>, symbol: SymbolAtom): number | undefined {
+  const concept = conceptOf(symbol.name);
+  return concept === undefined ? undefined : numbers[concept];
+}
 
 /** The size with the sample's numbers put in. */
 export const sampled = (dim: Dim, sample: Sample): Dim =>

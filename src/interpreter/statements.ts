@@ -224,8 +224,13 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
       return runBody(interpreter, frame, statement.body);
     }
     case 'function': {
-      const value = decorate(interpreter, frame, statement, makeFunction(interpreter, frame, statement, statement.name.name));
+      const plain = makeFunction(interpreter, frame, statement, statement.name.name);
+      const value = decorate(interpreter, frame, statement, plain);
       if (value !== undefined) interpreter.assign(frame, statement.name.name, value);
+      // Assigning to the property calls it; no name holds a dot.
+      else if (statement.decorators.some((decorator) => decoratorName(decorator).endsWith('.setter'))) {
+        interpreter.assign(frame, `${statement.name.name}.setter`, plain);
+      }
       return normal;
     }
     case 'class': {
@@ -293,7 +298,8 @@ function listsWithin(frame: Frame): readonly ListValue[] {
     if (value.kind === 'list') found.add(value);
     else if (value.kind === 'instance' && depth < 2) {
       const isContainer = value.class.file?.isPrelude === true;
-      if (depth === 0 || isContainer) for (const [name, each] of value.attributes) if (!isContainer || name === '_items') add(each, depth + 1);
+      if (depth === 0 || isContainer)
+        for (const [name, each] of value.attributes) if (!isContainer || name === '_items') add(each, depth + 1);
     }
   };
   for (const value of frame.locals.values()) add(value, 0);

@@ -5,14 +5,15 @@
  */
 import { type Dim, rigid } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
-import { unknownShape } from '../dims/shape.ts';
+import { type Shape, unknownShape } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
 import type { ClassDefinition, Expression, FunctionDefinition, Parameter, Statement, UnitBody } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Frame } from './frame.ts';
+import { inputShapes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
-import { bool, float, int, named, numberOf, text } from './make.ts';
+import { bool, float, int, named, numberOf, text, unknown } from './make.ts';
 import type { ClassValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
 /** One class followed from its constructor through `forward`, with all that happened on the way. */
@@ -33,6 +34,8 @@ export interface Study {
   readonly instances: readonly InstanceValue[];
   /** Definitions of the functions that were called. */
   readonly reached: ReadonlySet<unknown>;
+  /** Statements and calls that were followed. */
+  readonly steps: number;
   /** The file's own statements that it rests on: while they stay, it holds. */
   readonly rests: ReadonlySet<UnitBody>;
 }
@@ -144,16 +147,37 @@ export class Student {
   }
 
   #study(of: ClassValue): Study | undefined {
+    const first = this.#attempt(of, 0);
+    if (first === undefined || first.choices === 0 || holds(first)) return first;
+    // What goes wrong under an assumed shape counts only where it does under every other.
+    const others = this.#interpreter.alone(() => [
+      ...Array.from({ length: first.choices - 1 }, (_, i) => () => this.#attempt(of, i + 1)),
+      () => this.#attempt(of, undefined),
+    ]);
+    let plain: Study | undefined;
+    for (const [i, attempt] of others.entries()) {
+      const other = this.#interpreter.alone(attempt);
+      if (i === others.length - 1) plain = other;
+      else if (other !== undefined && holds(other)) return other;
+    }
+    return first.output === undefined && first.failures.length === 0 && plain?.output !== undefined ? plain : first;
+  }
+
+  /** Studies the class with the shapes that its inputs have by one choice, or none. */
+  #attempt(of: ClassValue, choice: number | undefined): (Study & { readonly choices: number }) | undefined {
     this.#now = fresh();
     const interpreter = this.#interpreter;
     interpreter.beginStudy();
     interpreter.facts = Facts.none;
     interpreter.substitution = Substitution.empty;
-    const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, this.#symbols));
+    const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, this.#symbols, choice));
     for (const each of of.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
-    return result === undefined ? undefined : { class: of, ...result, ...this.#now, rests };
+    return result === undefined ? undefined : { class: of, ...result, ...this.#now, steps: interpreter.steps, rests };
   }
 }
+
+/** Whether all that was followed works. */
+const holds = ({ output, failures }: Study): boolean => output !== undefined && failures.length === 0;
 
 const fresh = (): {
   tensors: TensorValue[];
@@ -368,7 +392,16 @@ function studyClass(
   interpreter: Interpreter,
   of: ClassValue,
   symbols: Symbols,
-): { readonly instance: InstanceValue; readonly output: Value | undefined; readonly inputs: readonly TensorValue[] } | undefined {
+  choice: number | undefined,
+):
+  | {
+      readonly instance: InstanceValue;
+      readonly output: Value | undefined;
+      readonly inputs: readonly TensorValue[];
+      /** How many ways there are to choose the inputs' shapes. */
+      readonly choices: number;
+    }
+  | undefined {
   interpreter.renew();
   const initializer = interpreter.classMember(of, '__init__');
   const positional: Value[] = [];
@@ -383,31 +416,41 @@ function studyClass(
   const instance = interpreter.guard(() => interpreter.call(of, positional, keywords));
   if (instance?.kind !== 'instance') return undefined;
   const forward = interpreter.classMember(of, 'forward');
-  if (forward?.kind !== 'function') return { instance, output: undefined, inputs: [] };
+  if (forward?.kind !== 'function') return { instance, output: undefined, inputs: [], choices: 0 };
   const inputs: TensorValue[] = [];
   const given = new Map<string, Value>();
-  for (const parameter of forward.definition.parameters.slice(1)) {
+  const parameters = forward.definition.parameters.slice(1);
+  const names = parameters.flatMap(({ name, kind }) => (name === undefined || kind !== 'plain' ? [] : [name.name]));
+  const shapes =
+    choice === undefined || forward.definition.kind !== 'function'
+      ? new Map<string, readonly Shape[]>()
+      : inputShapes(interpreter, instance, forward.definition, names);
+  for (const parameter of parameters) {
     if (parameter.name === undefined || parameter.kind !== 'plain') continue;
     const fallback = forward.defaults.get(parameter.name.name);
-    const argument = forwardArgument(parameter, fallback, of);
+    const likely = shapes.get(parameter.name.name) ?? [];
+    const argument = forwardArgument(parameter, fallback, of, likely[choice ?? 0] ?? likely.at(-1));
     // Of inputs that need not be given, one stands for all: some exclude each other.
-    const value =
-      argument.kind === 'tensor' && fallback?.kind === 'none' && inputs.length > 0
-        ? named(parameter.name.name, of.qualifiedName)
-        : argument;
+    const value = argument.kind === 'tensor' && fallback?.kind === 'none' && inputs.length > 0 ? unknown(parameter.name.name) : argument;
     if (value.kind === 'tensor') inputs.push(value);
     given.set(parameter.name.name, value);
   }
   const output = interpreter.guard(() => interpreter.call(instance, [], given));
-  return { instance, output, inputs };
+  const choices = inputs.reduce((most, { site }) => {
+    const name = parameters.find((parameter) => parameter.name === site?.node)?.name?.name ?? '';
+    return Math.max(most, shapes.get(name)?.length ?? 0);
+  }, 0);
+  return { instance, output, inputs, choices };
 }
 
 /** Inputs that are tensors by their name, and what they hold. */
 const tensorNames =
   /^(?:x\d?|y|q|k|v|h|z|src|tgt|inp|inputs?|input_ids|idx|tokens|targets|labels|query|queries|keys?|values?|context|memory|hidden|hidden_states?|inputs_embeds|embeds?|embeddings|pixel_values|images?|img|pixels|patches|features?|residual|encoder_hidden_states|encoder_outputs?|enc_output|dec_input|enc_input|feats|xs|cond|latents?|x_\w+|token_ids|position_ids|residual_\w+|attn_output|hidden_state)$/;
+const countNames =
+  /^(?:n|t|h|w|b|idx|i|step|pos|start|end)$|(?:_pos|_?len(?:gth)?|_?size|^num_\w+|^n_\w+|offset|start_\w+|_idx|_index|height|width|_step|timestep)$/;
 const wholeNumberNames = /(?:_ids|^idx|^tokens|^targets|^labels|^src_tokens|token_ids)$/;
 
-function forwardArgument(parameter: Parameter, fallback: Value | undefined, of: ClassValue): Value {
+function forwardArgument(parameter: Parameter, fallback: Value | undefined, of: ClassValue, shape: Shape = unknownShape): Value {
   const name = parameter.name?.name ?? '';
   const type = annotationText(parameter.annotation);
   const isTensor =
@@ -416,7 +459,9 @@ function forwardArgument(parameter: Parameter, fallback: Value | undefined, of: 
       : /Tensor|Array\b|Float\[|Int\[/.test(type) && !/(?:tuple|list|dict|Tuple|List|Dict)\b/.test(type);
   const isOptional = fallback !== undefined;
   if (!isTensor || (isOptional && !tensorNames.test(name))) {
-    if (fallback === undefined || fallback.kind === 'none') return named(name, of.qualifiedName);
+    // A name under which it may stand as a number, where it may be one.
+    if (fallback === undefined || fallback.kind === 'none')
+      return /\bint\b/.test(type ?? '') || (type === undefined && countNames.test(name)) ? named(name, of.qualifiedName) : unknown(name);
     return fallback.kind === 'bool' ? bool(undefined) : fallback.kind === 'int' ? named(name, of.qualifiedName) : fallback;
   }
   const call = {
@@ -426,7 +471,7 @@ function forwardArgument(parameter: Parameter, fallback: Value | undefined, of: 
   return {
     kind: 'tensor',
     id: 0,
-    shape: unknownShape,
+    shape,
     dtype: wholeNumberNames.test(name) ? 'int64' : 'float',
     op: 'input',
     arguments: call.arguments,

@@ -17,6 +17,7 @@ import {
   type Run,
   scalar,
   tensorIn,
+  tensorOf,
 } from './support.ts';
 
 const boolean = (): Dtype => 'bool';
@@ -196,7 +197,11 @@ const where: Run = (call, machine) => {
 
 /** Fills come from numbers or scalars; the mask may be larger than the input. */
 const maskedFill: Run = (call, machine) => {
-  const result = broadcastAll([operandShape(call.value('input')), operandShape(call.value('mask'))], machine.context);
+  const mask = call.value('mask');
+  const input = operandShape(call.value('input'));
+  // In linting, a mask of which nothing is known is taken to fit.
+  const isAssumed = machine.assumesShapes && (tensorOf(mask) === undefined || rankOf(operandShape(mask)) === undefined);
+  const result = broadcastAll(isAssumed ? [input] : [input, operandShape(mask)], machine.context);
   return machine.settle('masked_fill', call, result, { dtype: tensorIn(call)?.dtype });
 };
 

@@ -1,0 +1,255 @@
+/**
+ * What shape the inputs of a class under study have, where nothing but the code tells: which layer an input is fed to, how its
+ * shape is taken apart, what an einops pattern says of it, and what it is called. An assumption, to be dropped where the code
+ * does not work under it.
+ *
+ * The number of rows and the lengths are rigid symbols of the scope `lengths`: the code must work whatever they are, so they
+ * never become equal to a width. Widths are flexible.
+ */
+import { type Dim, flexible, rigid } from '../dims/dim.ts';
+import { type Shape, shapeOf } from '../dims/shape.ts';
+import { parseEinops } from '../syntax/einops.ts';
+import type { Call, Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
+import { childExpressions, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
+import type { Interpreter } from './interpreter.ts';
+import { lengthScope } from './samples.ts';
+import type { InstanceValue, Value } from './value.ts';
+
+/** Numbers of tokens, (B, T); states, (B, T, width); images, (B, C, H, W); sequences with their channels first, (B, C, T). */
+type Kind = 'tokens' | 'states' | 'image' | 'channels';
+
+/** One axis as the code names it; undefined where it does not. */
+type AxisName = string | undefined;
+
+interface Evidence {
+  kind?: Kind;
+  axes?: readonly AxisName[];
+}
+
+const maximumDepth = 5;
+
+/** Shapes for the inputs, the most plausible first; an input about which nothing is known is left out. */
+export function inputShapes(
+  interpreter: Interpreter,
+  instance: InstanceValue,
+  definition: FunctionDefinition,
+  names: readonly string[],
+): ReadonlyMap<string, readonly Shape[]> {
+  const found = new Map<string, readonly Shape[]>();
+  for (const name of names) {
+    const evidence: Evidence = {};
+    gather(interpreter, instance, definition, name, evidence, 0);
+    const shapes = shapesOf(name, evidence);
+    if (shapes.length > 0) found.set(name, shapes);
+  }
+  return found;
+}
+
+const tokenNames = /^(?:input_ids|idx|tokens|token_ids|src_tokens|ids|decoder_input_ids)$/;
+const stateNames =
+  /^(?:hidden_states?|inputs_embeds|hidden|src|tgt|query|queries|q|encoder_hidden_states|encoder_outputs?|enc_output|memory|context|residual|x_norm)$/;
+const imageNames = /^(?:pixel_values|images?|img|pixels)$/;
+/** What a decoder looks at beside its own states: of another length. */
+const memoryNames =
+  /^(?:encoder_hidden_states|encoder_outputs?|enc_output|memory|context|xa|kv|key_value_states|cross_\w+|keys?|values?|k|v|source)$/;
+
+function kindByName(name: string): Kind | undefined {
+  if (tokenNames.test(name)) return 'tokens';
+  if (stateNames.test(name)) return 'states';
+  return imageNames.test(name) ? 'image' : undefined;
+}
+
+const batchAxes = /^(?:b|bs|bsz|batch\w*|n_batch|nb|num_seqs?|batch_?size)$/i;
+const lengthAxes =
+  /^(?:t|l|n|s|seq\w*|length|len|[qst]_?len|tgt_len\w*|src_len\w*|\w*_?seq_?len\w*|n_?ctx|ctx|time\w*|num_tokens|n_tokens|tokens)$/i;
+
+const batch = rigid('B', { scope: lengthScope });
+const length = rigid('T', { scope: lengthScope });
+const otherLength = rigid('S', { scope: lengthScope });
+
+function shapesOf(name: string, { kind, axes }: Evidence): readonly Shape[] {
+  const isMemory = memoryNames.test(name);
+  const long: Dim = isMemory ? otherLength : length;
+  const free = (axis: string): Dim => flexible(axis, { scope: `${name}.shape` });
+  const by = kind ?? kindByName(name);
+  if (axes?.some((axis) => axis !== undefined) === true) {
+    // `N` is the batch where another axis is the length, and the length beside a batch.
+    const hasBatch = axes.some((axis) => axis !== undefined && batchAxes.test(axis));
+    const rows = hasBatch ? -1 : axes.findIndex((axis) => axis === 'N' || axis === 'n');
+    let lengths = 0;
+    const dims = axes.map((axis, i) => {
+      if (axis !== undefined && (batchAxes.test(axis) || i === rows)) return batch;
+      // In an image, `t` and `n` count something else.
+      if (axis !== undefined && axes.length <= 3 && lengthAxes.test(axis) && lengths++ === 0) return long;
+      return free(axis ?? `axis${i}`);
+    });
+    return [shapeOf(...dims)];
+  }
+  const rank = axes?.length;
+  const unnamed = axes === undefined ? [] : [shapeOf(...axes.map((_, i) => free(`axis${i}`)))];
+  switch (by) {
+    case 'tokens':
+      if (rank !== undefined && rank !== 2) return [];
+      return rank === undefined ? [shapeOf(batch, long), shapeOf(long)] : [shapeOf(batch, long)];
+    case 'states':
+      if (rank !== undefined && rank !== 3) return unnamed;
+      return [
+        shapeOf(batch, long, free('C')),
+        ...(rank === undefined ? [shapeOf(long, free('C')), shapeOf(batch, free('H'), free('W'), free('C'))] : []),
+      ];
+    case 'image':
+      if (rank !== undefined && rank !== 4) return unnamed;
+      return [shapeOf(batch, free('C'), free('H'), free('W'))];
+    case 'channels':
+      if (rank !== undefined && rank !== 3) return [];
+      return [shapeOf(batch, free('C'), free('T'))];
+    default:
+      return unnamed;
+  }
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// How the code uses an input
+
+function gather(
+  interpreter: Interpreter,
+  self: Value | undefined,
+  definition: FunctionDefinition,
+  name: string,
+  evidence: Evidence,
+  depth: number,
+): void {
+  if (depth > maximumDepth) return;
+  const selfName = definition.parameters[0]?.name?.name;
+  const held = new Set([name]);
+  const locals = new Map<string, Value>();
+  const isHeld = (expression: Expression): boolean => expression.kind === 'name' && held.has(expression.name);
+  const resolve = (expression: Expression): Value | undefined => {
+    if (expression.kind === 'name') {
+      if (expression.name === selfName) return self;
+      return locals.get(expression.name);
+    }
+    if (expression.kind === 'attribute') {
+      const object = resolve(expression.object);
+      if (object?.kind === 'instance') {
+        const own = object.attributes.get(expression.name.name);
+        if (own !== undefined) return own;
+        const member = interpreter.classMember(object.class, expression.name.name);
+        return member?.kind === 'function' && member.wraps === 'plain' ? { kind: 'bound', self: object, callee: member } : undefined;
+      }
+      return undefined;
+    }
+    if (expression.kind === 'subscript') {
+      const object = resolve(expression.object);
+      return object?.kind === 'instance' ? firstOf(interpreter, object) : undefined;
+    }
+    return undefined;
+  };
+  const called = (call: Call): void => {
+    const { callee } = call;
+    if (callee.kind === 'attribute' && isHeld(callee.object)) {
+      if (callee.name.name === 'permute') {
+        const count = call.arguments.length === 1 ? itemCount(call.arguments[0]?.value) : call.arguments.length;
+        if (count !== undefined && count > 1) evidence.axes ??= Array.from({ length: count }, () => undefined);
+      }
+      return;
+    }
+    const at = call.arguments.findIndex(({ value, kind }) => (kind === 'positional' || kind === 'keyword') && isHeld(value));
+    const argument = call.arguments[at];
+    if (argument === undefined) return;
+    const functionName = callee.kind === 'name' ? callee.name : callee.kind === 'attribute' ? callee.name.name : '';
+    if (/^(?:rearrange|repeat|reduce)$/.test(functionName)) {
+      const pattern = call.arguments.find(({ value }) => value.kind === 'string')?.value;
+      const parsed = pattern?.kind === 'string' && pattern.value !== undefined ? parseEinops(pattern.value) : undefined;
+      const side = parsed?.inputs[0];
+      if (side !== undefined) {
+        const hasEllipsis = side.some(({ axes }) => axes.some(({ kind }) => kind === 'ellipsis'));
+        if (!hasEllipsis) evidence.axes ??= side.map(({ composed, axes }) => (composed ? undefined : axes[0]?.text));
+      }
+      return;
+    }
+    if (/^conv2d$/.test(functionName)) evidence.kind ??= 'image';
+    const target = resolve(callee);
+    if (target === undefined) return;
+    fed(interpreter, target, argument.kind === 'keyword' ? (argument.name?.name ?? '') : at, evidence, depth);
+  };
+  const visitExpression = (expression: Expression): void => {
+    // Innermost first: what is called first decides.
+    for (const child of childExpressions(expression)) visitExpression(child);
+    if (expression.kind === 'call') called(expression);
+  };
+  const isShape = (expression: Expression): boolean =>
+    (expression.kind === 'attribute' && expression.name.name === 'shape' && isHeld(expression.object)) ||
+    (expression.kind === 'call' &&
+      expression.arguments.length === 0 &&
+      expression.callee.kind === 'attribute' &&
+      expression.callee.name.name === 'size' &&
+      isHeld(expression.callee.object));
+  const visit = (statement: Statement): boolean => {
+    for (const expression of statementExpressions(statement)) visitExpression(expression);
+    if (statement.kind === 'assign') {
+      const [target] = statement.targets;
+      if (target !== undefined && (target.kind === 'tuple' || target.kind === 'list') && isShape(statement.value)) {
+        const axes = target.items.map((item) => (item.kind === 'name' && !/^_/.test(item.name) ? item.name : undefined));
+        if (target.items.every((item) => item.kind !== 'starred')) evidence.axes ??= axes;
+      }
+      const bound = statement.targets.flatMap((each) => [...targetNames(each)]);
+      if (statement.value.kind === 'name' && held.has(statement.value.name)) for (const each of bound) held.add(each);
+      else for (const each of bound) held.delete(each);
+      for (const each of bound) {
+        const value = resolve(statement.value);
+        if (value !== undefined) locals.set(each, value);
+      }
+    }
+    if (statement.kind === 'for' && statement.target.kind === 'name') {
+      const over = resolve(statement.iterable);
+      const item = over?.kind === 'instance' ? firstOf(interpreter, over) : undefined;
+      if (item !== undefined) locals.set(statement.target.name, item);
+    }
+    if (held.size === 0 || (evidence.kind !== undefined && evidence.axes !== undefined)) return false;
+    let goesOn = true;
+    if (statement.kind !== 'function' && statement.kind !== 'class')
+      eachChildStatement(statement, (child) => {
+        goesOn = goesOn && visit(child);
+      });
+    return goesOn;
+  };
+  for (const statement of definition.body) if (!visit(statement)) break;
+}
+
+/** What it says about an input that it is given to this callee, as its first or named argument. */
+function fed(interpreter: Interpreter, target: Value, argument: number | string, evidence: Evidence, depth: number): void {
+  if (target.kind === 'bound') {
+    if (target.callee.kind !== 'function' || target.callee.definition.kind !== 'function') return;
+    const { definition } = target.callee;
+    const name = typeof argument === 'string' ? argument : definition.parameters[argument + 1]?.name?.name;
+    if (name !== undefined) gather(interpreter, target.self, definition, name, evidence, depth + 1);
+    return;
+  }
+  if (target.kind !== 'instance') return;
+  if (target.class.file?.isPrelude === true) {
+    const { name } = target.class;
+    if (name === 'Sequential' || name === 'ModuleList') {
+      const first = firstOf(interpreter, target);
+      if (first !== undefined) fed(interpreter, first, argument, evidence, depth + 1);
+    } else if (name === 'Embedding') evidence.kind ??= 'tokens';
+    else if (name === 'Conv2d') evidence.kind ??= 'image';
+    else if (name === 'Conv1d') evidence.kind ??= 'channels';
+    else if (/^(?:Linear|LayerNorm|RMSNorm|MultiheadAttention|Conv1D|Transformer\w*Layer)$/.test(name)) evidence.kind ??= 'states';
+    return;
+  }
+  const forward = interpreter.classMember(target.class, 'forward');
+  if (forward?.kind !== 'function' || forward.definition.kind !== 'function') return;
+  const { definition } = forward;
+  const name = typeof argument === 'string' ? argument : definition.parameters[argument + 1]?.name?.name;
+  if (name !== undefined) gather(interpreter, target, definition, name, evidence, depth + 1);
+}
+
+function firstOf(interpreter: Interpreter, instance: InstanceValue): Value | undefined {
+  if (instance.class.file?.isPrelude !== true) return undefined;
+  const items = interpreter.guard(() => interpreter.iterate(instance))?.items;
+  return items?.find(({ kind }) => kind === 'instance');
+}
+
+const itemCount = (expression: Expression | undefined): number | undefined =>
+  expression?.kind === 'tuple' || expression?.kind === 'list' ? expression.items.length : undefined;
