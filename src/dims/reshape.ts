@@ -124,7 +124,9 @@ export function flatten(shape: Shape, start: number, end: number, context: Conte
     return judgement.result(unknownShape);
   }
   const hides = ellipsis !== undefined && ellipsis > i && ellipsis <= j;
-  const merged = hides ? unknownDim('the number of axes is not known') : multiplyAll(shape.dims.slice(i, j + 1));
+  const merged = hides
+    ? unknownDim('the number of axes is not known')
+    : simplify(multiplyAll(shape.dims.slice(i, j + 1).map((dim) => judgement.read(dim))), judgement.facts);
   const shift = ellipsis === undefined || hides ? undefined : ellipsis > j ? ellipsis - (j - i) : ellipsis;
   return judgement.result({ dims: [...shape.dims.slice(0, i), merged, ...shape.dims.slice(j + 1)], ellipsis: shift });
 }

@@ -294,6 +294,10 @@ export function linear(shape: Shape, inputs: Dim, outputs: Dim, context: Context
   return judgement.result(replaceAt(shape, index, [outputs]));
 }
 
+/** The size of an axis that all shapes share, from one that knows it. */
+const firstKnown = (shapes: readonly Shape[], index: number): Dim | undefined =>
+  shapes.find((shape) => shape.dims[index]?.unknown === false)?.dims[index];
+
 /** Tensors joined along an axis: its sizes add up, all others must be the same. Linear in the number of tensors and their rank. */
 export function concatenate(shapes: readonly Shape[], axis: number, context: Context = noContext): ShapeResult {
   const judgement = new Judgement(context);
@@ -317,7 +321,7 @@ export function concatenate(shapes: readonly Shape[], axis: number, context: Con
     for (const shape of known.slice(1)) {
       judgement.same(dim, shape.dims[i] as Dim, (x, y) => `axis ${i} is ${x} in one tensor and ${y} in another`);
     }
-    return dim;
+    return firstKnown(known, i) ?? dim;
   });
   return judgement.result(shapeOf(...dims));
 }
@@ -343,7 +347,8 @@ export function stack(shapes: readonly Shape[], axis: number, context: Context =
       judgement.same(dim, other.dims[i] as Dim, (x, y) => `axis ${i} is ${x} in one tensor and ${y} in another`);
     }
   }
-  const dims = first?.dims ?? [];
+  const all = [first, ...others].flatMap((shape) => shape ?? []);
+  const dims = (first?.dims ?? []).map((dim, i) => firstKnown(all, i) ?? dim);
   return judgement.result(shapeOf(...dims.slice(0, index), number(shapes.length), ...dims.slice(index)));
 }
 

@@ -1,5 +1,6 @@
 /** The shapes that einops patterns make. */
 import { type Dim, multiplyAll, number, one, unknownDim } from '../../dims/dim.ts';
+import { simplify } from '../../dims/facts.ts';
 import { unflatten, type ViewDim } from '../../dims/reshape.ts';
 import { type Context, Judgement, noContext, rankOf, type Shape, type ShapeResult, unknownShape, withRank } from '../../dims/shape.ts';
 import type { EinopsAxis, EinopsPattern } from '../../syntax/einops.ts';
@@ -64,7 +65,7 @@ export function einopsShape(
         ? hidden
         : [axis.kind === 'number' ? numberOf(axis) : (known.get(axis.text) ?? unknownDim('the size is not given'))],
     );
-    if (composed) dims.push(multiplyAll(parts));
+    if (composed) dims.push(simplify(multiplyAll(parts), context.facts));
     else dims.push(...parts);
   }
   const shape: Shape = { dims: dims.map((dim) => current.substitution.apply(dim)), ellipsis: undefined };

@@ -168,6 +168,19 @@ export const headwiseOperations: OperationTable = operations({
         : { kind: 'list', items: [found.each], repeat: found.count, open: false };
     },
   ],
+  // What an instance of a class that derives from dict holds.
+  'headwise.entries': [
+    'self',
+    (call, machine) => {
+      const self = call.value('self');
+      if (self.kind !== 'instance') return dict([], true);
+      const known = self.attributes.get('_entries');
+      if (known?.kind === 'dict') return known;
+      const made = dict();
+      machine.writeEntry(self.attributes, '_entries', made);
+      return made;
+    },
+  ],
   'headwise.open_list': ['*args', () => openList()],
   'headwise.open_dict': ['*args', () => dict([], true)],
   'headwise.either': ['', () => bool(undefined)],

@@ -1,6 +1,17 @@
 /** Sums of products: matrix products, einsum, outer products, and the linear algebra that blocks use. */
 import { add, type Dim, floorDiv, multiply, number, one, subtract, unknownDim } from '../../../dims/dim.ts';
-import { type Judgement, locateAxis, matmul, rankOf, replaceAt, type Shape, shapeOf, unknownShape, withRank } from '../../../dims/shape.ts';
+import {
+  type Judgement,
+  locateAxis,
+  matmul,
+  openShape,
+  rankOf,
+  replaceAt,
+  type Shape,
+  shapeOf,
+  unknownShape,
+  withRank,
+} from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
 import type { Call, Machine } from '../../operation.ts';
 import type { Value } from '../../value.ts';
@@ -22,7 +33,12 @@ const product =
       });
       return machine.settle(op, call, result, { dtype });
     }
-    return machine.settle(op, call, matmul(fitted[0] ?? left, fitted[1] ?? right, machine.context), { dtype });
+    const [a, b] = [fitted[0] ?? left, fitted[1] ?? right];
+    const result = matmul(a, b, machine.context);
+    const width = (rankOf(b) ?? 0) >= 2 ? b.dims[b.dims.length - 1] : undefined;
+    // Whatever is multiplied with a matrix becomes as wide as it.
+    const isOpen = result.status === 'unknown' && result.shape.dims.length === 0 && rankOf(a) === undefined;
+    return machine.settle(op, call, isOpen && width !== undefined ? { ...result, shape: openShape([], [width]) } : result, { dtype });
   };
 
 /** `bias + scale * (a @ b)`; the bias broadcasts into the product. */
