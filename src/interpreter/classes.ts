@@ -9,6 +9,9 @@ import type { ClassValue, InstanceValue, Value } from './value.ts';
 /** Bases that add nothing that is looked up. */
 const plainBases: ReadonlySet<string> = new Set([
   'object',
+  'str',
+  'int',
+  'float',
   'ABC',
   'Generic',
   'Protocol',
@@ -33,7 +36,10 @@ export function defineClass(interpreter: Interpreter, frame: Frame, definition: 
   const known: ClassValue[] = [];
   let isOpen = false;
   for (const base of bases) {
-    if (base.kind === 'class') known.push(base);
+    const derived =
+      base.kind === 'builtin' && /^(?:builtins\.dict|collections\.OrderedDict)$/.test(base.name) ? dictClass(interpreter) : undefined;
+    if (derived !== undefined) known.push(derived);
+    else if (base.kind === 'class') known.push(base);
     else if (!isPlain(base)) isOpen = true;
   }
   const value: ClassValue = {
@@ -65,6 +71,13 @@ export function defineClass(interpreter: Interpreter, frame: Frame, definition: 
   };
   runBody(interpreter, body, definition.body);
   return value;
+}
+
+/** The description of `dict` as a class: its name stands for the operation. */
+function dictClass(interpreter: Interpreter): ClassValue | undefined {
+  const globals = interpreter.module('builtins')?.globals;
+  const value = globals === undefined ? undefined : interpreter.global(globals, 'dict');
+  return value?.kind === 'class' ? value : undefined;
 }
 
 function isPlain(base: Value): boolean {

@@ -33,11 +33,16 @@ export function parametersOf(
       if (value.isParameter === true) parameters.push({ name, tensor: value, owner });
       else if (value.isBuffer === true) buffers.push({ name, tensor: value, owner });
     } else if (value.kind === 'union') {
-      const options = value.options.filter(
-        (option) => interpreter.isModule(option) || (option.kind === 'tensor' && option.isParameter === true),
-      );
+      const options = value.options.filter((option) => mayHold(option));
       if (options.length > 0) unknown.push(name);
     } else if (interpreter.isModule(value)) visit(value, `${name}.`);
+  };
+  /** `DropPath(rate) if rate > 0 else Identity()` holds no parameters either way. */
+  const mayHold = (option: Value): boolean => {
+    if (option.kind === 'tensor') return option.isParameter === true;
+    if (!interpreter.isModule(option)) return false;
+    const inside = parametersOf(interpreter, option);
+    return inside.parameters.length > 0 || inside.unknown.length > 0;
   };
   visit(module, '');
   return { parameters, buffers, unknown };

@@ -11,7 +11,10 @@ type Factor = Powers['factors'][number];
 /** `left * right`, at least one of them a float. */
 export function multiplyPowers(left: Value, right: Value): FloatValue {
   const [x, y] = [numberOf(left), numberOf(right)];
-  return result(x === undefined || y === undefined ? undefined : x * y, product(powersOf(left), powersOf(right)));
+  return result(
+    x === undefined || y === undefined ? undefined : x * y,
+    product(powersOf(left, y !== undefined), powersOf(right, x !== undefined)),
+  );
 }
 
 /** `left / right`: Python's true division. */
@@ -71,7 +74,7 @@ function result(value: number | undefined, powers: Powers | undefined): FloatVal
   return float(value !== undefined && Number.isFinite(value) ? value : undefined, kept);
 }
 
-/** A size is its own first power. A name alone may stand for a fraction; in a division it is taken for a size. */
+/** A size is its own first power. A name alone may stand for a fraction; beside a number or in a division it is taken for a size. */
 function powersOf(value: Value, takesNames = false): Powers | undefined {
   if (value.kind === 'float' && value.powers !== undefined) return value.powers;
   const known = numberOf(value);

@@ -15,7 +15,7 @@ from collections import OrderedDict, namedtuple
 """
 
 CASES = """
-len([1, 2, 3]), len('abc'), len({'a': 1}), len((1,)), len(range(3, 10, 2)), len({1, 2})
+len([1, 2, 3]), len('abc'), len({'a': 1}), len((1,)), len(range(3, 10, 2)), len({1, 2, 2})
 list(range(5)), list(range(2, 9, 3)), list(range(5, 0, -2)), list(range(3, 3))
 min(3, 1, 2), max([3, 1, 2]), min([], default=4), max('b', 'a'), max(1, 2.5), min(0.5, 3)
 sum([1, 2, 3]), sum([], 5), sum([0.5, 0.25]), sum((i for i in range(4)), 10), sum([[1], [2]], [])
@@ -52,7 +52,7 @@ s = {1, 2}; s.add(3); s.add(1); n = len(s); u = sorted(s | {9}) if False else 0;
 x, *y = [1, 2, 3]; a, (b, c) = 1, (2, 3); *p, q = 'abc'; m = n = 4
 f = partial(lambda a, b, c=0: (a, b, c), 1, c=5); x = f(2); y = partial(f, c=6)(3)
 x = reduce(lambda a, b: a * b, [2, 3, 4]); y = reduce(operator.mul, (2, 3), 10); z = functools.reduce(operator.add, [[1], [2]])
-x = list(itertools.chain([1], (2, 3))); z = list(itertools.repeat('a', 2)); w = list(itertools.accumulate([1, 2, 3])); p = list(itertools.product('ab', [1, 2]))
+x = list(itertools.chain([1], (2, 3))); y = list(itertools.chain.from_iterable([[1], [2, 3]])); z = list(itertools.repeat('a', 2)); w = list(itertools.accumulate([1, 2, 3])); p = list(itertools.product('ab', [1, 2]))
 x = list(itertools.islice([1, 2, 3, 4], 2)); y = list(itertools.islice([1, 2, 3, 4], 1, 4, 2)); z = list(itertools.starmap(pow, [(2, 3), (3, 2)])); w = list(itertools.zip_longest([1, 2], [3])); c = list(itertools.combinations([1, 2, 3], 2)); p = list(itertools.pairwise([1, 2, 3]))
 x = [0] + list(itertools.accumulate([2, 2, 6]))
 d = OrderedDict([('b', 1), ('a', 2)]); k = list(d); e = OrderedDict(a=1); d.move_to_end('b') if False else None
@@ -69,6 +69,8 @@ slice(1, 3), [1, 2, 3, 4][slice(1, 3)], [1, 2, 3, 4][slice(None, None, 2)], (1, 
 [i * j for i in range(3) for j in range(i)], {i: i * i for i in range(3)}, [i for i in range(6) if i % 2], (1, 2) + (3,), (1,) * 3
 1 if [] else 2, None or 3, 0 and 1, not [], 1 < 2 < 3, 1 == 1.0, 'a' != 'b', [1, 2] == [1, 2], None is None
 (5).bit_length(), 5 & 3, 5 | 3, 1 << 4, 17 >> 2, -(-3), +2, 10 ** 3, 2 ** 3 ** 2
+'abcdef'[2:], 'abcdef'[:-1], 'abc'[::-1], 'abc'[1], list(dict.fromkeys(['b', 'a', 'b'])), partial(max, 1, key=None).args, partial(max, default=3).keywords, isinstance(partial(max, 1), partial)
+q = 2; v = locals()['q']; n = [k for k in locals() if k == 'q']
 type(1) == int, type('a') is str, type([]) == list
 """.strip().split("\n")
 

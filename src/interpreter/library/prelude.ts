@@ -1,4 +1,6 @@
 import { einopsLayers } from './einopsLayers.ts';
+import { pythonTypes } from './pythonTypes.ts';
+import { torchAutograd } from './torchAutograd.ts';
 import { torchNn } from './torchNn.ts';
 import { transformersPrelude } from './transformers.ts';
 
@@ -6,4 +8,11 @@ import { transformersPrelude } from './transformers.ts';
  * Descriptions of libraries in Python itself, by module name. They are read by the interpreter like any other code, and never run by
  * Python: classes of layers with their parameters and what they call. Written for Headwise from the libraries' documented behaviour.
  */
-export const prelude: ReadonlyMap<string, string> = new Map<string, string>([...torchNn, ...einopsLayers, ...transformersPrelude]);
+export const prelude: ReadonlyMap<string, string> = new Map<string, string>([
+  ...pythonTypes,
+  ...torchNn,
+  ...einopsLayers,
+  ['torch.autograd', torchAutograd],
+  ['torch.autograd.function', torchAutograd],
+  ...transformersPrelude,
+]);

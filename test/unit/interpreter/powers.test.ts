@@ -53,11 +53,12 @@ describe('powers of sizes', () => {
     assert.equal(whole(dividePowers(int(number(7)), int(2)), 'up'), '4');
   });
 
-  it('takes a name for a size in a division and under a root, not in a product', () => {
+  it('takes a name for a size in a division, under a root and beside a number, not beside another name', () => {
     const width = named('config.hidden_size', 'A');
     assert.equal(whole(dividePowers(width, named('config.num_heads', 'A'))), 'config.hidden_size // config.num_heads');
     assert.equal(factors(raisePowers(width, float(-0.5))), '1 config.hidden_size^-0.5');
-    assert.equal(factors(multiplyPowers(float(0.5), named('config.multiplier_x', 'A'))), 'none');
+    assert.equal(whole(multiplyPowers(float(4), width)), '4 * config.hidden_size');
+    assert.equal(factors(multiplyPowers(sqrtOf(d), named('config.multiplier_x', 'A'))), 'none');
     assert.equal(factors(raisePowers(d, named('config.power', 'A'))), 'none');
   });
 });

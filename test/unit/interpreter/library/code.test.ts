@@ -67,4 +67,110 @@ def run():
 `;
     assert.equal(shape(source), '(B, 2, 2, C)');
   });
+
+  it('calls the setter of a property', () => {
+    const source = `
+class Model(nn.Module):
+    def __init__(self, length):
+        super().__init__()
+        self.length = length
+
+    @property
+    def length(self):
+        return self._length
+
+    @length.setter
+    def length(self, value):
+        self._length = value
+        self.register_buffer('cos', torch.zeros(value, 8))
+
+def run():
+    model = Model(4)
+    model.length = 6
+    return model.cos + torch.zeros(model.length, 1)
+`;
+    assert.equal(shape(source), '(6, 8)');
+  });
+
+  it('takes members of an enumeration for their values', () => {
+    const source = `
+import enum
+
+class Format(str, enum.Enum):
+    WIDE = 'wide'
+    NARROW = 'narrow'
+
+def run():
+    chosen = Format('narrow')
+    return torch.zeros(3 if chosen == Format.NARROW else 4, 5 if Format.WIDE == 'wide' else 6)
+`;
+    assert.equal(shape(source), '(3, 5)');
+  });
+
+  it('looks into classes that derive from dict', () => {
+    const source = `
+class Settings(dict):
+    def __getattr__(self, name):
+        return self[name]
+
+    def __setattr__(self, name, value):
+        self[name] = value
+
+def run():
+    settings = Settings(width=8, heads=2)
+    settings.depth = 3
+    settings.update(heads=4)
+    return torch.zeros(settings.width, settings['heads'], settings.depth, len(settings), *[1 for key in settings if key == 'depth'])
+`;
+    assert.equal(shape(source), '(8, 4, 3, 3, 1)');
+  });
+
+  it('lists modules that differ between branches but hold nothing', () => {
+    const source = `
+class Block(nn.Module):
+    def __init__(self, rate):
+        super().__init__()
+        self.drop = nn.Dropout(rate) if rate > 0 else nn.Identity()
+        self.proj = nn.Linear(4, 6)
+
+def run(rate):
+    return Block(rate)
+`;
+    assert.deepEqual(evaluate(source).parameters, { 'proj.weight': '(6, 4)', 'proj.bias': '(6,)' });
+  });
+
+  it('keeps widths that a factor makes whole', () => {
+    const source = `
+class Block(nn.Module):
+    def __init__(self, width, heads, layers):
+        super().__init__()
+        hidden = int(width * 4.0)
+        self.head_dim = int(width / heads)
+        self.layers = nn.ModuleList([nn.Linear(width, hidden) for _ in range(layers)])
+        self.out = nn.Sequential(nn.Linear(hidden, width, bias=False), nn.LayerNorm(width))
+        self.scale = nn.Parameter(torch.ones(heads, self.head_dim))
+
+def run(width, heads, layers):
+    return Block(width, heads, layers)
+`;
+    assert.deepEqual(evaluate(source).parameters, {
+      'layers.{i}.weight': '(4 * width, width)',
+      'layers.{i}.bias': '(4 * width,)',
+      'out.0.weight': '(width, 4 * width)',
+      'out.1.weight': '(width,)',
+      'out.1.bias': '(width,)',
+      scale: '(heads, width // heads)',
+    });
+  });
+
+  it('copies modules with parameters of their own', () => {
+    const source = `
+def run():
+    first = nn.Linear(2, 3)
+    both = nn.ModuleList([copy.deepcopy(first), first, first])
+    both[0].bias = None
+    return both
+`;
+    assert.deepEqual(Object.keys(evaluate(source).parameters), ['0.weight', '1.weight', '1.bias', '2.weight', '2.bias']);
+  });
 });
