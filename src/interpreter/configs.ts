@@ -60,21 +60,51 @@ const notes: ReadonlySet<string> = new Set([
 
 /**
  * The object that the class makes of the values. A class of transformers takes every key; a dataclass or plain class those that it
- * names. Undefined when the constructor raises or nothing is known of it.
+ * names. Values that a constructor refuses, or that the library itself wrote, stand as they are. Undefined when the class cannot be built.
  */
 export function makeConfiguration(interpreter: Interpreter, of: ClassValue, values: ConfigObject): InstanceValue | undefined {
   const keywords = new Map<string, Value>();
-  const takes = isLibraryConfiguration(of) ? undefined : parametersTaken(interpreter, of);
+  const isLibrary = isLibraryConfiguration(of);
+  const takes = isLibrary ? undefined : parametersTaken(interpreter, of);
   for (const [key, value] of Object.entries(values)) {
     if (takes === undefined ? !notes.has(key) : takes === 'any' || takes.has(key)) keywords.set(key, pythonValue(value));
   }
   const made = interpreter.guard(() => interpreter.call(of, [], keywords));
-  if (made?.kind !== 'instance') return undefined;
+  if (made?.kind !== 'instance') {
+    const plain = isLibrary ? interpreter.guard(() => interpreter.call(of, [])) : undefined;
+    if (plain?.kind !== 'instance') return undefined;
+    overwrite(interpreter, plain, values);
+    return plain;
+  }
   for (const [key, value] of keywords) {
     const known = interpreter.guard(() => interpreter.attribute(made, key));
     if (known === undefined || known.kind === 'unknown') interpreter.setPlain(made, key, value);
   }
+  if (isLibrary && isWrittenByLibrary(interpreter, values)) overwrite(interpreter, made, values);
   return made;
+}
+
+/** Saved by the version that is read: the file holds what the object held, and what a constructor would make of it again is not asked. */
+function isWrittenByLibrary(interpreter: Interpreter, values: ConfigObject): boolean {
+  const version = interpreter.guard(() => interpreter.library('transformers.__version__'));
+  return typeof values.transformers_version === 'string' && version?.kind === 'string' && version.value === values.transformers_version;
+}
+
+const isObject = (value: ConfigValue): value is ConfigObject =>
+  typeof value === 'object' && value !== null && !isList(value) && !('$float' in value);
+
+/** Sets the values as attributes, those of nested configurations too. */
+function overwrite(interpreter: Interpreter, made: InstanceValue, values: ConfigObject): void {
+  for (const [key, value] of Object.entries(values)) {
+    if (notes.has(key) || key === 'model_type' || key === 'per_layer_config' || key.endsWith('2label') || key.startsWith('_')) continue;
+    const current = interpreter.guard(() => interpreter.attribute(made, key));
+    if (current?.kind === 'instance' && isObject(value)) overwrite(interpreter, current, value);
+    else if (current?.kind !== 'instance') interpreter.guard(() => interpreter.setAttribute(made, key, pythonValue(value)));
+  }
+  const layers = made.attributes.get('per_layer_config');
+  const overrides = layers?.kind === 'instance' ? layers.attributes.get('overrides') : undefined;
+  if (overrides?.kind === 'dict' && values.per_layer_config === undefined)
+    for (const key of [...overrides.entries.keys()]) interpreter.writeEntry(overrides.entries, key, undefined);
 }
 
 /** The names that the constructor takes. */

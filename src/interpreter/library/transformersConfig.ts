@@ -133,7 +133,7 @@ class PreTrainedConfig:
         return getattr(self, target)
 
     def __setattr__(self, name, value):
-        super().__setattr__(type(self).attribute_map.get(name, name), value)
+        _headwise.set_config_attribute(self, name, value)
 
     @property
     def name_or_path(self):

@@ -132,6 +132,25 @@ export const transformersOperations: OperationTable = operations({
       return of.kind === 'class' ? configFields(of, machine) : dict([], true);
     },
   ],
+  '_headwise.set_config_attribute': [
+    'self, name, value',
+    (call, machine) => {
+      const self = call.value('self');
+      const name = call.text('name');
+      if (self.kind !== 'instance' || name === undefined) return none;
+      const aliases = self.class.mro.map(({ members }) => members.get('attribute_map')).find((each) => each?.kind === 'dict');
+      const entries = aliases?.kind === 'dict' ? [...aliases.entries] : [];
+      const mapped = entries.find(([alias]) => alias === name)?.[1].value;
+      const target = mapped?.kind === 'string' && mapped.value !== undefined ? mapped.value : name;
+      machine.writeEntry(self.attributes, target, call.value('value'));
+      for (const [alias, { value }] of entries) {
+        // Where the class has the alias too, it would be found before what it stands for.
+        const isHidden = value.kind === 'string' && value.value === target && self.class.mro.some(({ members }) => members.has(alias));
+        if (isHidden) machine.writeEntry(self.attributes, alias, call.value('value'));
+      }
+      return none;
+    },
+  ],
   '_headwise.attributes': [
     'self',
     (call) => {

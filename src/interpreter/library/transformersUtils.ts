@@ -250,10 +250,16 @@ class OptionalDependencyNotAvailable(Exception):
 
 `;
 
-const everything = common + availability(packages);
+const everything = `import transformers.utils.logging as logging\n${common}${availability(packages)}`;
 
 export const utilsPrelude: ReadonlyMap<string, string> = new Map([
-  ['transformers', '__version__ = "5.18.0"\n'],
+  // Submodules are named, so that they are not looked for in what the package would import.
+  [
+    'transformers',
+    ['__version__ = "5.18.0"', ...['initialization', 'utils', 'models'].map((name) => `import transformers.${name} as ${name}`), ''].join(
+      '\n',
+    ),
+  ],
   ['transformers.utils', everything],
   ['transformers.utils.generic', everything],
   ['transformers.utils.import_utils', everything],

@@ -415,8 +415,14 @@ class Converter {
         return { kind: 'constant', start, end, value: '...' };
       case 'string':
         return this.#string(raw);
+      case 'tuple_pattern': {
+        // `(x)` as a target is x itself; `(x,)` is a tuple.
+        const [only] = raw.children;
+        if (raw.children.length === 1 && only !== undefined && !this.#slice({ start: only.end, end }).includes(','))
+          return this.expression(only);
+        return { kind: 'tuple', start, end, items: this.#items(raw) };
+      }
       case 'tuple':
-      case 'tuple_pattern':
       case 'expression_list':
       case 'pattern_list':
         return { kind: 'tuple', start, end, items: this.#items(raw) };
