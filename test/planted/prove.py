@@ -92,7 +92,25 @@ def without_gradient(module: types.ModuleType, run: Run) -> set[str]:
     return {name for name, parameter in model.named_parameters() if parameter.grad is None}
 
 
-def prove(mutation: Mutation, text: str, base: types.ModuleType, runs: dict[str, Run]) -> dict[str, str] | None:
+class Base:
+    """The model as it stands; what it gives is computed once."""
+
+    def __init__(self, module: types.ModuleType, runs: dict[str, Run]) -> None:
+        self.module = module
+        self.runs = runs
+        self.known: dict[tuple[str, str], list[torch.Tensor] | None] = {}
+
+    def outputs(self, run: str, how: str = "") -> list[torch.Tensor] | None:
+        """None where it does not run: in half precision on this machine."""
+        if (run, how) not in self.known:
+            try:
+                self.known[run, how] = execute(self.module, self.runs[run], **({how: True} if how else {}))[0]
+            except Exception:  # noqa: BLE001
+                self.known[run, how] = None
+        return self.known[run, how]
+
+
+def prove(mutation: Mutation, text: str, base: Base, runs: dict[str, Run]) -> dict[str, str] | None:
     """What the bug does; None when nothing."""
     try:
         mutated = load(mutation.model, plant(text, mutation))
@@ -100,21 +118,20 @@ def prove(mutation: Mutation, text: str, base: types.ModuleType, runs: dict[str,
         raise SystemExit(f"{mutation.id}: {error}") from error
     changed = None
     for name, run in runs.items():
-        expected, _ = execute(base, run)
+        expected = base.outputs(name)
         try:
             got, _ = execute(mutated, run)
         except Exception as error:  # noqa: BLE001: any way to fail is a crash
             return {"result": "crash", "run": name, "detail": first_line(error)}
-        gap = difference(expected, got)
+        gap = difference(expected or [], got)
         if gap is not None and changed is None:
             changed = {"result": "changed", "run": name, "detail": gap}
     if changed is not None:
         return changed
     for how in ("train", "half"):
         for name, run in runs.items():
-            try:
-                expected, _ = execute(base, run, **{how: True})
-            except Exception:  # noqa: BLE001: the model itself does not run in half precision on this machine
+            expected = base.outputs(name, how)
+            if expected is None:
                 continue
             try:
                 got, _ = execute(mutated, run, **{how: True})
@@ -125,7 +142,7 @@ def prove(mutation: Mutation, text: str, base: types.ModuleType, runs: dict[str,
                 return {"result": how, "run": name, "detail": gap}
     dead: dict[str, None] = {}
     for run in runs.values():
-        before, after = without_gradient(base, run), without_gradient(mutated, run)
+        before, after = without_gradient(base.module, run), without_gradient(mutated, run)
         dead.update(dict.fromkeys(sorted(after - before)))
     if dead:
         return {"result": "latent", "run": "gradient", "detail": f"no gradient reaches {', '.join(dead)}"[:200]}
@@ -165,12 +182,13 @@ def main(arguments: list[str]) -> int:
             planted = FOLDER / "mutations" / f"{name}.txt"
             if problems and not planted.exists() or folder == "variants":
                 continue
+            known = Base(base, runs)
             mutations = read_mutations(planted) if planted.exists() else []
             if len({one.name for one in mutations}) < len(mutations):
                 print(f"{name}: two mutations have one name")
                 problems += 1
             for mutation in mutations:
-                result = prove(mutation, text, base, runs)
+                result = prove(mutation, text, known, runs)
                 if result is None:
                     print(f"{mutation.id}: nothing happens")
                     problems += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
@@ -187,6 +188,44 @@ def decode_positions(model: Any) -> Any:
     return [first, *(model(tokens[:, at : at + 1], torch.arange(at, at + 1)) for at in range(5, 8))]
 
 
+def owl(m: ModuleType, before: bool) -> torch.nn.Module:
+    sizes = {"hidden_size": 24, "num_hidden_layers": 2, "ffn_dim": 52, "max_position_embeddings": 11, "num_attention_heads": 3}
+    return m.OwlDecoder(m.OwlConfig(37, **sizes, do_layer_norm_before=before))
+
+
+def padded_ids(batch: int, length: int, vocabulary: int) -> torch.Tensor:
+    """The last token of the last row is 0, which is padding."""
+    return ids(batch, length, vocabulary).masked_fill(padding(batch, length), 0)
+
+
+def optional_norm(m: ModuleType, before: bool) -> torch.nn.Module:
+    parser = argparse.ArgumentParser()
+    m.add_args(parser)
+    sizes = "--encoder-embed-dim 24 --encoder-ffn-embed-dim 52 --encoder-attention-heads 3 --encoder-layers 2".split()
+    return m.TransformerEncoder(parser.parse_args([*sizes, "--encoder-normalize-before"] if before else sizes), 37)
+
+
+def layer(name: str, *sizes: int) -> Run:
+    """A class of the file on input of five tokens, as wide as its first argument that can be a width."""
+    width = next(size for size in sizes if size in (24, 26))
+    return Run(lambda m: getattr(m, name)(*sizes), lambda model: model(noise(model, 2, 5, width)))
+
+
+def clear_after(model: Any) -> Any:
+    memory = noise(model, 2, 7, 24)
+    return model(noise(model, 2, 5, 24), memory, memory, (~padding(2, 7)).long()[:, None, :])
+
+
+def prompt_and_step(model: Any) -> Any:
+    x = noise(model, 2, 6, 24)
+    first, past = model(x[:, :5])
+    return [first, model(x[:, 5:], past)[0]]
+
+
+def cross_padding(m: ModuleType) -> torch.nn.Module:
+    return m.CrossPadding(24, 3, 52, 2)
+
+
 SUBJECTS: dict[str, dict[str, Run]] = {
     "fused_gpt": {
         "forward": Run(gpt, lambda model: model(ids(2, 5, 37))),
@@ -238,4 +277,68 @@ SUBJECTS: dict[str, dict[str, Run]] = {
     },
     "sandwich_norm": {"forward": Run(sandwich, lambda model: model(ids(4, 7, 37)))},
     "cached_decoder": {"decode": Run(cached_decoder, decode_positions)},
+    "before_or_after": {
+        "before": Run(lambda m: owl(m, True), lambda model: model(ids(4, 5, 37), (~padding(4, 5)).long())),
+        "after": Run(lambda m: owl(m, False), lambda model: model(ids(4, 5, 37), (~padding(4, 5)).long())),
+        "whole": Run(lambda m: owl(m, True), lambda model: model(ids(4, 11, 37))),
+    },
+    "optional_norm": {
+        "before": Run(lambda m: optional_norm(m, True), lambda model: model(padded_ids(4, 5, 37))),
+        "after": Run(lambda m: optional_norm(m, False), lambda model: model(padded_ids(4, 5, 37))),
+    },
+    "scales": {
+        "mup": layer("MuPAttention", 24, 3),
+        "quiet": layer("QuietAttention", 26, 3, 8),
+        "cosine": layer("CosineAttention", 24, 3),
+        "layer": layer("ScaledByLayer", 24, 3, 1),
+        "scalar": layer("QueryPreScalar", 26, 6, 3, 8, 9),
+        "normed": layer("NormedUnscaled", 24, 3),
+        "roots": Run(lambda m: m.RootedTwice(24, 3), lambda model: model(noise(model, 2, 24, 5))),
+        "long": layer("LongContext", 24, 3, 4),
+        "unscaled": layer("Unscaled", 26, 8, 3),
+    },
+    "residuals": {
+        "deepnorm": layer("DeepNormBlock", 24, 3, 52, 2),
+        "normformer": layer("NormFormerBlock", 24, 3, 52),
+        "parallel": layer("OneNormParallel", 24, 3, 52),
+        "rezero": layer("ReZeroBlock", 24, 3, 52),
+        "macaron": layer("MacaronBlock", 24, 3, 52),
+        "conditioned": Run(lambda m: m.ConditionedBlock(24, 3, 52), lambda model: model(noise(model, 2, 5, 24), noise(model, 2, 24))),
+        "fused": layer("FusedStack", 24, 3, 52, 2),
+        "shared": layer("SharedLayerStack", 24, 3, 52, 2),
+        "widening": layer("WideningBlock", 24, 30, 3, 52),
+        "head": layer("StackWithHead", 24, 3, 52, 2, 13),
+        "post": layer("PostNormStack", 24, 3, 52, 2, 13),
+        "embedding": Run(lambda m: m.EmbeddingNormStack(37, 24, 3, 52, 2), lambda model: model(ids(2, 5, 37))),
+        "skips": layer("LearnedSkips", 24, 3, 52, 2),
+    },
+    "shapes": {
+        "free": layer("FreeHeadWidth", 26, 3, 8),
+        "wide": layer("WideValues", 26, 3, 6, 10),
+        "one": layer("MultiQuery", 24, 3),
+        "folded": layer("MultiQueryFolded", 24, 3),
+        "linear": layer("LinearAttention", 24),
+        "channels": layer("ChannelAttention", 24, 3),
+        "slots": layer("SlotAttention", 7, 24),
+        "talking": layer("TalkingHeads", 24, 3),
+        "latents": Run(lambda m: m.LatentReader(7, 26, 18, 3, 8), lambda model: model(noise(model, 2, 5, 18))),
+        "windows": Run(lambda m: m.WindowAttention(24, 2, 3), lambda model: model(noise(model, 2, 4, 6, 24))),
+        "mixer": layer("TokenMixer", 5, 24, 11, 52),
+        "shared": layer("KeysAsValues", 24, 3),
+        "axial": Run(lambda m: m.AxialAttention(24, 3), lambda model: model(noise(model, 2, 5, 7, 24))),
+        "matching": Run(lambda m: m.Matching(24), lambda model: model(noise(model, 2, 5, 24), noise(model, 2, 7, 24))),
+        "pooled": Run(lambda m: m.PooledWeights(24), lambda model: model(noise(model, 2, 5, 24), ~padding(2, 5))),
+    },
+    "masks": {
+        "keep": Run(lambda m: m.KeepForSdpa(24, 3), lambda model: model(noise(model, 2, 5, 24), padding(2, 5))),
+        "hide": Run(lambda m: m.HideForMultihead(24, 3), lambda model: model(noise(model, 2, 5, 24), (~padding(2, 5)).long())),
+        "additive": Run(lambda m: m.AdditiveForSdpa(24, 3), lambda model: model(noise(model, 2, 5, 24), torch.tensor([5, 4]))),
+        "prefix": Run(lambda m: m.PrefixMask(24, 3, 2), lambda model: model(noise(model, 2, 7, 24), 3)),
+        "cleared": Run(lambda m: m.ClearedAfter(3, 24), clear_after),
+        "renormalised": Run(lambda m: m.Renormalised(24), lambda model: model(noise(model, 2, 5, 24), ~padding(2, 5))),
+        "steps": Run(lambda m: m.PromptOrStep(24, 3), prompt_and_step),
+        "without": Run(lambda m: m.WithoutSelf(24, 3), lambda model: model(noise(model, 2, 5, 24), noise(model, 2, 5, 24))),
+        "cross": Run(cross_padding, lambda model: model(noise(model, 2, 5, 24), noise(model, 2, 7, 24), padding(2, 7))),
+        "reversed": layer("Reversed", 24, 3),
+    },
 }
