@@ -309,6 +309,10 @@ function contains(interpreter: Interpreter, container: Value, item: Value): bool
     (container.kind === 'tuple' && container.ellipsis !== undefined) ||
     ((container.kind === 'list' || container.kind === 'set' || container.kind === 'dict') && container.open);
   if (!['tuple', 'list', 'set', 'dict', 'range'].includes(container.kind)) return undefined;
+  if (container.kind === 'dict' && !container.open) {
+    const key = keyOf(item);
+    if (key !== undefined) return container.entries.has(key);
+  }
   let doubtful = isOpen;
   const known =
     container.kind === 'tuple' || container.kind === 'list' || container.kind === 'set'

@@ -1,4 +1,5 @@
 import { joinCells, type Preference } from './join.ts';
+import type { ListValue, Value } from './value.ts';
 
 interface Change {
   readonly owner: object;
@@ -14,6 +15,8 @@ export type Changes = ReadonlyMap<
 >;
 
 type Fields = Record<PropertyKey, unknown>;
+
+const growing = new WeakMap<ListValue, { items: Value[]; view: readonly Value[] | undefined }>();
 
 /**
  * Everything that Python changes in place is changed through here. Each change is remembered, so that one branch can be run, taken
@@ -33,6 +36,38 @@ export class Heap {
     if (this.#depth > 0) this.#trail.push({ owner: map, key, isEntry: true, before: map.get(key) });
     if (value === undefined) map.delete(key);
     else map.set(key, value);
+  }
+
+  /**
+   * Adds an item at the end of a list. Outside of branches a long list grows in place: its `items` become a view that is copied
+   * when it is read, so that loops which only append stay linear.
+   */
+  append(list: ListValue, item: Value): void {
+    const buffered = growing.get(list);
+    if (this.#depth > 0 || (buffered === undefined && list.items.length < 64)) {
+      this.write(list, 'items', [...list.items, item]);
+      return;
+    }
+    let buffer = buffered;
+    if (buffer === undefined) {
+      buffer = { items: [...list.items], view: undefined };
+      growing.set(list, buffer);
+      const held = buffer;
+      Object.defineProperty(list, 'items', {
+        configurable: true,
+        enumerable: true,
+        get: () => {
+          held.view ??= held.items.slice();
+          return held.view;
+        },
+        set: (items: readonly Value[]) => {
+          held.items = [...items];
+          held.view = undefined;
+        },
+      });
+    }
+    buffer.items.push(item);
+    buffer.view = undefined;
   }
 
   /** Runs a branch and takes back what it changed; answers the result and the changes. */

@@ -16,7 +16,7 @@ import { prelude } from './library/prelude.ts';
 import { bool, dict, dimOf, int, keyOf, list, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
-import { absoluteName, type ModuleState, moduleState, type SourceLoader } from './program.ts';
+import { absoluteName, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
 import { isReached, type Samples, sampled, sampleGroups } from './samples.ts';
 import { type Completion, runBody, runStatement, yields } from './statements.ts';
 import type {
@@ -92,9 +92,19 @@ interface SharedResult {
   readonly study: number;
   /** The tensors among its arguments. */
   readonly given: readonly TensorValue[];
-  /** The tensors and calls that were made in it, in order. */
-  readonly made: readonly (TensorValue | ModuleCall)[];
+  /** What happened in it, in order. */
+  readonly made: readonly Happening[];
 }
+
+/** What is recorded while code is followed. */
+type Happening =
+  | TensorValue
+  | ModuleCall
+  | { readonly happened: 'variable'; readonly variable: Variable }
+  | { readonly happened: 'failure'; readonly failure: Failure }
+  | { readonly happened: 'instance'; readonly instance: InstanceValue }
+  | { readonly happened: 'called'; readonly callee: FunctionValue }
+  | { readonly happened: 'returned'; readonly frame: Frame; readonly value: Value };
 
 const maximumDepth = 120;
 const maximumRecursion = 12;
@@ -139,7 +149,7 @@ export class Interpreter implements Machine {
   readonly #taken = new Map<string, number>();
   readonly #results = new Map<string, SharedResult>();
   /** Tensors and calls of modules that are being made, while a call is followed that later ones may share. */
-  #log: (TensorValue | ModuleCall)[] | undefined;
+  #log: Happening[] | undefined;
   #steps = 0;
   #depth = 0;
   /** The last operation left open whether it fits. */
@@ -361,19 +371,49 @@ export class Interpreter implements Machine {
   // -------------------------------------------------------------------------------------------------------------------
   // What an evaluation rests on
 
-  /** From now on it is this version of a file whose statements are tracked; what was known of the version before is forgotten. */
-  study(file: SourceFile, before: SourceFile | undefined): void {
-    if (before !== undefined && before !== file) {
-      const globals = this.#files.get(before);
-      this.#files.delete(before);
-      if (globals !== undefined) this.#states.delete(globals);
-      this.#modules.delete(before.name);
-      this.#unitRests.clear();
-    }
+  /** From now on the statements of this file are tracked. */
+  study(file: SourceFile): void {
     this.#studied = file;
-    this.#pool.clear();
-    this.#results.clear();
     if (!this.#modules.has(file.name)) this.#modules.set(file.name, { kind: 'namespace', name: file.name, globals: this.globalsOf(file) });
+  }
+
+  /** The file holds other statements than before: what rested on those that are gone is forgotten, the rest stays. */
+  update(file: SourceFile, before: SourceFile['module']): void {
+    const globals = this.globalsOf(file);
+    const state = this.#states.get(globals);
+    if (state === undefined || file.module === before) return;
+    const bodies = new Set(file.module.units.map(({ body }) => body));
+    const old = new Set(before.units.map(({ body }) => body));
+    const holds = (rests: ReadonlySet<UnitBody> | undefined): boolean => {
+      for (const body of rests ?? []) if (!bodies.has(body)) return false;
+      return true;
+    };
+    const ran = new Set<UnitBody>();
+    const lost = new Set<string>();
+    for (const [i, unit] of before.units.entries()) {
+      if (!state.ran.has(i)) continue;
+      if (bodies.has(unit.body) && holds(this.#unitRests.get(unit.body))) ran.add(unit.body);
+      else for (const name of namesOf(unit).names) lost.add(name);
+    }
+    let isNew = false;
+    for (const unit of file.module.units) {
+      if (old.has(unit.body)) continue;
+      for (const name of namesOf(unit).names) {
+        lost.add(name);
+        isNew ||= !state.binders.has(name);
+      }
+    }
+    for (const name of lost) globals.delete(name);
+    const next = moduleState(file);
+    for (const [i, unit] of file.module.units.entries()) {
+      // All statements that bind a name run again when one of them does.
+      if (ran.has(unit.body) && ![...namesOf(unit).names].some((name) => lost.has(name))) next.ran.add(i);
+    }
+    this.#states.set(globals, { ...next, globals });
+    for (const body of this.#unitRests.keys()) if (!bodies.has(body)) this.#unitRests.delete(body);
+    if (isNew) this.forget();
+    for (const [key, { rests }] of this.#results) if (!holds(rests)) this.#results.delete(key);
+    for (const [key, pool] of this.#pool) if (!pool.every((each) => each === undefined || holds(each.rests))) this.#pool.delete(key);
   }
 
   /** Lets go of what one study made for the next. */
@@ -387,6 +427,37 @@ export class Interpreter implements Machine {
   beginStudy(): void {
     this.#study += 1;
     this.#taken.clear();
+  }
+
+  /** Tells the recorder, and remembers it for those who take over the call in which it happened. */
+  note(happening: Happening): void {
+    if (this.#isTrying) return;
+    this.#log?.push(happening);
+    this.#tell(happening);
+  }
+
+  #tell(happening: Happening): void {
+    const { recorder } = this.options;
+    if (recorder === undefined) return;
+    if ('happened' in happening) {
+      switch (happening.happened) {
+        case 'variable':
+          recorder.variable?.(happening.variable);
+          break;
+        case 'failure':
+          recorder.failure?.(happening.failure);
+          break;
+        case 'instance':
+          recorder.instance?.(happening.instance);
+          break;
+        case 'called':
+          recorder.called?.(happening.callee);
+          break;
+        case 'returned':
+          recorder.returned?.(happening.frame, happening.value);
+      }
+    } else if ('kind' in happening) recorder.tensor?.(happening);
+    else recorder.moduleCalled?.(happening);
   }
 
   /** Does some work for which nothing is taken over from earlier studies, nor kept for later ones. */
@@ -471,13 +542,22 @@ export class Interpreter implements Machine {
     const named = (values: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> =>
       new Map([...values].map(([name, value]) => [name, valueOf(value)] as const));
     for (const each of known.made) {
+      if ('happened' in each) {
+        this.note(
+          each.happened === 'variable'
+            ? { happened: 'variable', variable: { ...each.variable, value: valueOf(each.variable.value) } }
+            : each.happened === 'returned'
+              ? { ...each, value: valueOf(each.value) }
+              : each,
+        );
+        continue;
+      }
       if (!('kind' in each)) {
         const parent = (each.parent === undefined ? undefined : calls.get(each.parent)) ?? this.#module;
         const site = calls.size === 0 ? this.site : each.site;
         const call: ModuleCall = { ...each, site, parent, positional: each.positional.map(valueOf), keywords: named(each.keywords) };
         calls.set(each, call);
-        this.#log?.push(call);
-        this.options.recorder?.moduleCalled?.(call);
+        this.note(call);
         continue;
       }
       this.#tensors += 1;
@@ -490,8 +570,7 @@ export class Interpreter implements Machine {
         ...(call === undefined ? {} : { call }),
       };
       grown.set(each, tensor);
-      this.#log?.push(tensor);
-      this.options.recorder?.tensor?.(tensor);
+      this.note(tensor);
     }
     for (const call of calls.values()) if (call.result !== undefined) call.result = valueOf(call.result);
     return valueOf(known.value);
@@ -605,10 +684,7 @@ export class Interpreter implements Machine {
   ): Value {
     const parent = this.#module;
     const call: ModuleCall = { instance, site: this.site, parent, positional, keywords, result: undefined };
-    if (!this.#isTrying) {
-      this.#log?.push(call);
-      this.options.recorder?.moduleCalled?.(call);
-    }
+    this.note(call);
     this.#module = call;
     try {
       call.result = this.call(method, [instance, ...positional], keywords, openArguments);
@@ -711,7 +787,7 @@ export class Interpreter implements Machine {
       yielded: [],
       self: callee.owner === undefined ? undefined : positional[0],
     };
-    this.options.recorder?.called?.(callee);
+    this.note({ happened: 'called', callee });
     this.#depth += 1;
     this.#running.push(definition);
     const { site } = this;
@@ -723,7 +799,7 @@ export class Interpreter implements Machine {
       if (isUser) this.#recordArguments(frame, definition.parameters);
       const completion = runBody(this, frame, definition.body);
       const value = this.#result(frame, completion, callee);
-      this.options.recorder?.returned?.(frame, value);
+      this.note({ happened: 'returned', frame, value });
       return value;
     } finally {
       this.#depth -= 1;
@@ -742,7 +818,8 @@ export class Interpreter implements Machine {
     for (const { name } of parameters) {
       const value = name === undefined ? undefined : frame.locals.get(name.name);
       if (name === undefined || value === undefined) continue;
-      recorder.variable({ frame, site: { file: frame.file, unit: frame.unit, node: name }, name: name.name, value, isArgument: true });
+      const site = { file: frame.file, unit: frame.unit, node: name };
+      this.note({ happened: 'variable', variable: { frame, site, name: name.name, value, isArgument: true } });
     }
   }
 
@@ -1035,7 +1112,8 @@ export class Interpreter implements Machine {
     }
     if (recorder?.failure === undefined || this.facts.contradictory) return;
     const sites = this.site === undefined ? [...this.sites] : [...this.sites, this.site];
-    recorder.failure({ problem, call, sites: sites.reverse(), context: this.context, depth: this.uncertain });
+    const failure = { problem, call, sites: sites.reverse(), context: this.context, depth: this.uncertain };
+    this.note({ happened: 'failure', failure });
   }
 
   read(dim: Dim): Dim {
@@ -1340,6 +1418,10 @@ export class Interpreter implements Machine {
     return item;
   }
 
+  append(list: ListValue, item: Value): void {
+    this.heap.append(list, item);
+  }
+
   write<Owner extends object, Key extends keyof Owner>(owner: Owner, key: Key, value: Owner[Key]): void {
     this.heap.write(owner, key, value);
   }
@@ -1362,7 +1444,7 @@ export class Interpreter implements Machine {
       open: false,
       site: this.site,
     };
-    this.options.recorder?.instance?.(instance);
+    this.note({ happened: 'instance', instance });
     for (const each of of.mro) if (each.unit !== undefined && each.file === this.#studied) this.#rest(each.unit.body);
     return instance;
   }

@@ -19,7 +19,7 @@
 import type { Dim } from '../dims/dim.ts';
 import type { ViewDim } from '../dims/reshape.ts';
 import type { Context, Shape, ShapeResult, ShapesResult } from '../dims/shape.ts';
-import type { Dtype, InstanceValue, Site, TensorValue, Value } from './value.ts';
+import type { Dtype, InstanceValue, ListValue, Site, TensorValue, Value } from './value.ts';
 
 /** The arguments of one call, bound to the names of the signature; defaults are filled in. */
 export interface Call {
@@ -108,6 +108,8 @@ export interface Machine {
   binary(operator: string, left: Value, right: Value): Value;
   compare(operator: string, left: Value, right: Value): Value;
   subscript(object: Value, index: Value): Value;
+  /** Adds an item at the end of a list. */
+  append(list: ListValue, item: Value): void;
   /** Changes lists, dicts, sets and instances so that a branch can be taken back. */
   write<Owner extends object, Key extends keyof Owner>(owner: Owner, key: Key, value: Owner[Key]): void;
   writeEntry<Key, Entry>(map: Map<Key, Entry>, key: Key, value: Entry | undefined): void;

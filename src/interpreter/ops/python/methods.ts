@@ -250,7 +250,8 @@ function indexOf(items: readonly Value[], wanted: Value, machine: Machine): numb
 
 const lists: Readonly<Record<string, OperationEntry>> = {
   'list.append': listMethod('item', (self, call, machine) => {
-    insert(self, self.items.length, [call.value('item')], machine);
+    if (self.open || self.repeat !== undefined) insert(self, self.items.length, [call.value('item')], machine);
+    else machine.append(self, call.value('item'));
     return none;
   }),
   'list.appendleft': listMethod('item', (self, call, machine) => {
