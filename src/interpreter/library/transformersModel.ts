@@ -308,10 +308,6 @@ ALL_LAYERNORM_LAYERS = [nn.LayerNorm]
 
 
 def apply_chunking_to_forward(forward_fn, chunk_size, chunk_dim, *input_tensors):
-    if chunk_size > 0:
-        chunks = input_tensors[0].shape[chunk_dim] // chunk_size
-        pieces = [tensor.chunk(chunks, dim=chunk_dim) for tensor in input_tensors]
-        return torch.cat([forward_fn(*each) for each in zip(*pieces)], dim=chunk_dim)
     return forward_fn(*input_tensors)
 
 
