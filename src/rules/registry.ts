@@ -8,10 +8,12 @@ import { syntaxError } from './file/syntaxError.ts';
 import { tokenOutsideVocabulary } from './file/tokenOutsideVocabulary.ts';
 import { unusedSuppression } from './file/unusedSuppression.ts';
 import { attentionWidthIsNotModelWidth } from './heads/attentionWidthIsNotModelWidth.ts';
+import { dropoutOnScores } from './heads/code/dropoutOnScores.ts';
 import { noScale } from './heads/code/noScale.ts';
 import { scaleByOtherWidth } from './heads/code/scaleByOtherWidth.ts';
 import { scaledTwice } from './heads/code/scaledTwice.ts';
 import { scaleInverted } from './heads/code/scaleInverted.ts';
+import { softmaxAxis } from './heads/code/softmaxAxis.ts';
 import { headsDoNotDivideWidth } from './heads/headsDoNotDivideWidth.ts';
 import { keyValueHeadsDoNotDivideHeads } from './heads/keyValueHeadsDoNotDivideHeads.ts';
 import { keyValueHeadsExceedHeads } from './heads/keyValueHeadsExceedHeads.ts';
@@ -75,6 +77,8 @@ export const rules: readonly Rule[] = [
   scaleByOtherWidth,
   scaleInverted,
   scaledTwice,
+  softmaxAxis,
+  dropoutOnScores,
   ffnWidth,
   embeddingWidth,
   expertsPerTokenExceedExperts,

@@ -354,7 +354,7 @@ class Backwards {
     const walk = (node: TensorValue, steps: readonly Step[], depth: number): void => {
       if (found.length >= limit || depth > maximumDepth) return;
       if (this.#isGoal(node)) {
-        found.push({ goal: node, steps: [...steps].reverse() });
+        found.push({ goal: node, steps: [...inherent(node), ...[...steps].reverse()] });
         return;
       }
       if (node.op === 'join') {
@@ -432,6 +432,15 @@ class Backwards {
       }
     }
   }
+}
+
+/** `baddbmm` adds to the product, and scales it. */
+function inherent(node: TensorValue): readonly Step[] {
+  if (node.op !== 'baddbmm') return [];
+  const [alpha, beta] = [node.arguments.get('alpha'), node.arguments.get('beta')];
+  const isNothing = beta !== undefined && numberOf(beta) === 0;
+  const scale: Step = { kind: 'scale', node, factor: factorOf(alpha), ...optional('operand', alpha) };
+  return isNothing ? [scale] : [scale, { kind: 'add', node, sign: 1, ...optional('operand', node.arguments.get('input')) }];
 }
 
 const optional = <Key extends string>(key: Key, value: Value | undefined): { readonly [K in Key]?: Value } =>
@@ -567,16 +576,19 @@ export function projectedness(tensor: TensorValue, depth = 0): number {
   if (known !== undefined) return known;
   if (tensor.op === 'linear' || /^conv\d/.test(tensor.op)) return 2;
   if (tensor.op === 'embedding') return 2;
-  if (tensor.op === 'input') return tensor.dtype === 'float' ? 1 : 0;
+  if (tensor.op === 'input') return /int|bool/.test(tensor.dtype ?? '') ? 0 : 1;
+  if (/_like$|^new_/.test(tensor.op)) return 0;
   if (tensor.isParameter === true || tensor.isBuffer === true) return 0;
-  if (depth > 40) return 0;
+  if (depth > 1500) return 0;
   depths.set(tensor, 0);
   let best = 0;
-  for (const input of tensor.inputs) {
+  // `x.type_as(y)` holds the numbers of x.
+  const inputs = sameElementOps.has(tensor.op) || isLayout(tensor) ? tensor.inputs.slice(0, 1) : tensor.inputs;
+  for (const input of inputs) {
     best = Math.max(best, projectedness(input, depth + 1));
     if (best === 2) break;
   }
-  if (best === 1 && products.has(tensor.op) && tensor.inputs.some((input) => input.isParameter === true)) best = 2;
+  if (best === 1 && products.has(tensor.op) && tensor.inputs.some((input) => isWeight(input, false))) best = 2;
   depths.set(tensor, best);
   return best;
 }

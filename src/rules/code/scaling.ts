@@ -11,10 +11,12 @@ import {
   axisBefore,
   dimFromEnd,
   isArithmetic,
+  isWeight,
   numberArgument,
   type Operand,
   projectedness,
   type Step,
+  sameElementOps,
 } from './attention.ts';
 import { rangeIn, textAt } from './places.ts';
 import { constantFactor, type Factor, factorOf, multiplyFactors, readPowers } from './scale.ts';
@@ -30,39 +32,44 @@ export type ScaleVerdict =
 /** Steps that carry a factor other than 1. */
 const isScale = (step: Step): boolean => step.kind === 'scale';
 
-/** The size over which queries and keys are multiplied, where it is made of the model's sizes. */
-export function headWidth(code: CodeReading, attention: Attention): Dim | undefined {
+/** The size over which queries and keys are multiplied, where it is made of the model's sizes; in each form that the code gives it. */
+export function headWidths(code: CodeReading, attention: Attention): readonly Dim[] {
   const operands = [attention.query, attention.key];
+  const found: Dim[] = [];
   let isFlexible = false;
   for (const { tensor, axis } of operands) {
     const dim = axis === undefined ? undefined : dimFromEnd(tensor, axis);
     const read = dim === undefined ? undefined : readDim(code, dim);
     if (read === undefined || read.unknown) continue;
-    if (!read.flexible) return read;
-    isFlexible = true;
+    if (read.flexible) isFlexible = true;
+    else found.push(read);
   }
   for (const operand of operands) {
-    const found = widthBefore(code, operand);
-    if (found !== undefined && !(isFlexible && rankOf(operand.tensor.shape) !== undefined)) return found;
+    if (!isFlexible || rankOf(operand.tensor.shape) === undefined) found.push(...widthsBefore(code, operand));
   }
-  return undefined;
+  return found.filter((dim, i) => !unsure(dim) && found.findIndex(({ key }) => key === dim.key) === i);
 }
 
 /** The same as it was before rotations, scales and repeats hid it. */
-function widthBefore(code: CodeReading, { source, axis }: Operand): Dim | undefined {
+function widthsBefore(code: CodeReading, { source, axis }: Operand): readonly Dim[] {
+  const found: Dim[] = [];
   let at = axis;
   for (const node of source?.passed ?? []) {
-    if (at === undefined) return undefined;
+    if (at === undefined) break;
     const dim = dimFromEnd(node, at);
     const read = dim === undefined ? undefined : readDim(code, dim);
-    if (read !== undefined && !read.unknown) return read.flexible ? undefined : read;
-    if (node.op === 'view' || node.op === 'reshape') return rankOf(node.shape) === undefined ? lastSize(code, node) : undefined;
+    if (read !== undefined && !read.unknown && !read.flexible) found.push(read);
+    if (node.op === 'view' || node.op === 'reshape') {
+      const last = rankOf(node.shape) === undefined ? lastSize(code, node) : undefined;
+      if (last !== undefined) found.push(last);
+      break;
+    }
     if (isLayout(node)) {
       const isHeadTranspose = node.op === 'transpose' && rankOf(node.shape) === undefined && at === -1;
       at = isHeadTranspose ? afterTranspose(node) : axisBefore(node, at);
-    } else if (node.op === 'split' || node.op === 'chunk' || node.op === 'getitem' || node.op === 'unbind') return undefined;
+    } else if (node.op === 'split' || node.op === 'chunk' || node.op === 'getitem' || node.op === 'unbind' || node.op === 'linear') break;
   }
-  return undefined;
+  return found;
 }
 
 /** `transpose(1, 2)` of a tensor with heads leaves the last axis; of one without it would not be split into heads. */
@@ -90,20 +97,29 @@ const unsure = (dim: Dim): boolean =>
 
 /** The verdict; undefined where the scale is right, or where not everything about it is known. */
 export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerdict | undefined {
-  const width = headWidth(code, attention);
+  const widths = headWidths(code, attention);
   const sides = operandScales(attention);
-  if (width === undefined || unsure(width) || sides === undefined) return undefined;
-  if (attention.kind === 'called') return judgeCall(code, attention, width, sides);
+  if (widths.length === 0 || sides === undefined) return undefined;
+  if (attention.kind === 'called') return judgeCall(code, attention, widths, sides);
+  // Scores that weigh no values are similarities.
+  if (attention.sums.length === 0) return undefined;
   const verdicts = attention.paths.map((path) => {
     const scales = scoreScales(path);
     if (scales === undefined) return undefined;
-    const verdict = judge(code, [...sides, ...scales], width, 0, false);
+    const verdict = judge(code, [...sides, ...scales], widths, 0, false);
     if (verdict?.kind === 'none' && path.some((step) => step.kind === 'add' && !isMaskStep(code, step))) return undefined;
     return verdict;
   });
   const [first] = verdicts;
   if (first === undefined || verdicts.some((verdict) => verdict?.kind !== first.kind)) return undefined;
+  if ((first.kind === 'none' || first.kind === 'half') && isInitialised(code)) return undefined;
   return first;
+}
+
+/** Weights that start small by a root of their own take the place of the scale, as in T5. Depth is another matter. */
+function isInitialised(code: CodeReading): boolean {
+  const inits = code.file.module.text.match(/(?:normal_|uniform_|xavier_\w+|orthogonal_)\([^\n]*(?:\*\*\s*\(?\s*-|sqrt|gain)[^\n]*/g) ?? [];
+  return inits.some((init) => !/layer|depth|n_block/i.test(init));
 }
 
 /** An additive mask, as far as can be told: what is learned, or may be a bias of positions, is none. */
@@ -118,8 +134,17 @@ function isMaskStep(code: CodeReading, { node, operand }: Step): boolean {
 
 function dependsOnWeight(tensor: TensorValue, depth = 0): boolean {
   if (tensor.isParameter === true || tensor.op === 'parameter' || tensor.op === 'embedding') return true;
-  return depth < 12 && tensor.inputs.some((input) => dependsOnWeight(input, depth + 1));
+  if (/_like$|^new_/.test(tensor.op)) return false;
+  const inputs = sameElementOps.has(tensor.op) || isLayout(tensor) ? tensor.inputs.slice(0, 1) : tensor.inputs;
+  return depth < 12 && inputs.some((input) => dependsOnWeight(input, depth + 1));
 }
+
+/** A product of the input with weights: what came before it has no part in the scale. */
+export const isProjection = (node: TensorValue): boolean =>
+  node.op === 'linear' ||
+  node.op === 'addmm' ||
+  /^conv\d/.test(node.op) ||
+  (['matmul', 'einsum', 'bmm', 'mm'].includes(node.op) && node.inputs.some((input) => isWeight(input, false)));
 
 /** Made to be filled: a cache. */
 const isEmptied = ({ op, isBuffer }: TensorValue): boolean => isBuffer === true || op === 'zeros' || op === 'empty' || op === 'new_zeros';
@@ -129,7 +154,7 @@ function operandScales({ query, key }: Attention): readonly Step[] | undefined {
   const scales: Step[] = [];
   for (const { source } of [query, key]) {
     if (source === undefined || source.isNormed || source.isUncertain) return undefined;
-    if (projectedness(source.node) < 1 && !isEmptied(source.node)) return undefined;
+    if (!isProjection(source.node) && !isEmptied(source.node)) return undefined;
     scales.push(...source.scales);
   }
   return scales;
@@ -149,22 +174,31 @@ function scoreScales(path: readonly Step[]): readonly Step[] | undefined {
 function judgeCall(
   code: CodeReading,
   attention: Extract<Attention, { readonly kind: 'called' }>,
-  width: Dim,
+  widths: readonly Dim[],
   sides: readonly Step[],
 ): ScaleVerdict | undefined {
   const { scale, node } = attention;
-  if (scale === undefined || scale.kind === 'none') return judge(code, sides, width, -0.5, true);
+  if (scale === undefined || scale.kind === 'none') return judge(code, sides, widths, -0.5, true);
   const factor = factorOf(scale);
-  return judge(code, [...sides, { kind: 'scale', node, factor, operand: scale }], width, 0, false);
+  return judge(code, [...sides, { kind: 'scale', node, factor, operand: scale }], widths, 0, false);
 }
 
 /** `already` is the power of the width by which the called function multiplies. */
-function judge(code: CodeReading, steps: readonly Step[], width: Dim, already: number, called: boolean): ScaleVerdict | undefined {
+function judge(
+  code: CodeReading,
+  steps: readonly Step[],
+  widths: readonly Dim[],
+  already: number,
+  called: boolean,
+): ScaleVerdict | undefined {
   let total: Factor = constantFactor(1);
   for (const { factor } of steps) total = multiplyFactors(total, factor ?? { kind: 'unknown' });
   if (total.kind !== 'powers') return undefined;
   const powers = readPowers(total.powers, (dim) => readDim(code, dim));
   const { coefficient } = powers;
+  const isWidth = (dim: Dim): boolean => powers.factors.some(({ base }) => compareSizes(code, base, dim) === 'same');
+  const width = widths.find(isWidth) ?? widths[0];
+  if (width === undefined) return undefined;
   const scaling = steps.filter(({ factor }) => !isOne(factor));
   if (powers.factors.length === 0 && coefficient === 1 && already === 0) {
     const [only] = steps.filter(({ factor }) => isOne(factor));

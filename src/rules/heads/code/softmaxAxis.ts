@@ -1,0 +1,80 @@
+import { attentionsOf, softmaxAxis as axisOf, fromEnd, leastRank, type SoftmaxAttention } from '../../code/attention.ts';
+import { byPlace, rangeIn, textAt } from '../../code/places.ts';
+import { defineRule } from '../../rule.ts';
+import { attentionExample } from './examples.ts';
+
+export const softmaxAxis = defineRule({
+  code: 'HW154',
+  name: 'softmax-not-over-keys',
+  category: 'heads',
+  severity: 'error',
+  since: '0.2.0',
+  docs: {
+    what: 'The softmax of attention scores goes over another axis than that of the keys.',
+    why: 'The weights of one query over all keys must add up to 1: the softmax goes over the axis that is summed over when the weights meet the values. Over queries, heads or the batch the shapes are the same and nothing fails, but each query takes an arbitrary amount of the values, and with a causal mask later tokens leak into earlier ones through the sum.',
+    bad: [
+      attentionExample({ weights: 'weights = F.softmax(scores, dim=-2)' }),
+      attentionExample({ weights: 'weights = F.softmax(scores, dim=1)' }),
+      attentionExample({ weights: 'weights = scores.softmax(0)' }),
+    ],
+    good: [
+      attentionExample({ weights: 'weights = F.softmax(scores, dim=3)' }),
+      attentionExample({
+        scores: 'scores = (k @ q.transpose(-2, -1)) / math.sqrt(self.head_dim)',
+        mask: '',
+        weights: 'weights = F.softmax(scores, dim=-2)',
+        sum: 'y = weights.transpose(-2, -1) @ v',
+      }),
+    ],
+    fixSafety: 'The fix changes the axis. It changes what the model computes, which is the point.',
+    references: ['https://arxiv.org/abs/1706.03762'],
+  },
+  messages: {
+    axis: 'The softmax goes over axis {axis}, but the weights meet the values over axis {keys}: the weights of a query do not add up to 1.',
+  },
+  checkCode({ code, report }) {
+    const all = attentionsOf(code).filter((each): each is SoftmaxAttention => each.kind === 'softmax');
+    for (const group of byPlace(all, ({ node }) => node)) {
+      const wrong = group.map(wrongAxis);
+      const [first] = wrong;
+      const at = rangeIn(code, group[0]?.node.site);
+      if (first === undefined || wrong.includes(undefined) || at === undefined) continue;
+      const text = textAt(code, at);
+      const written = /(\b(?:dim|axis)\s*=\s*|softmax\(\s*(?:[\w.]+\s*,\s*)?)(-?\d+)(?=\s*[,)])/.exec(text);
+      const start = at.start + (written?.index ?? 0) + (written?.[1]?.length ?? 0);
+      report({
+        at,
+        message: 'axis',
+        data: { axis: first.axis, keys: first.keys },
+        related: [{ range: rangeIn(code, group[0]?.sums[0]?.node.site), message: 'The weights meet the values here.' }],
+        fixes:
+          written === null || Number(written[2]) !== first.axis
+            ? []
+            : [
+                {
+                  title: `Use dim=${first.keys}`,
+                  safe: false,
+                  edits: [{ range: { start, end: start + (written[2]?.length ?? 0) }, newText: String(first.keys) }],
+                },
+              ],
+      });
+    }
+  },
+});
+
+/** The axis of the softmax and that of the keys, where they surely differ. */
+function wrongAxis({ node, sums }: SoftmaxAttention): { readonly axis: number; readonly keys: number } | undefined {
+  const axis = axisOf(node);
+  const [first] = sums;
+  const keys = first?.axis;
+  if (axis === undefined || keys === undefined || sums.some((sum) => sum.axis !== keys)) return undefined;
+  // Weights that are made to add up afterwards, or are multiplied with others, are another thing.
+  if (sums.some(({ steps }) => steps.some(({ kind, factor }) => kind === 'mix' || (kind === 'scale' && factor?.kind !== 'powers'))))
+    return undefined;
+  if (sums.some(({ steps }) => steps.some(({ kind, node: { op } }) => kind === 'other' && (op === 'mul' || op === 'div'))))
+    return undefined;
+  const fromLast = axis < 0 ? axis : fromEnd(axis, node);
+  if (fromLast !== undefined) return fromLast === keys ? undefined : { axis, keys };
+  // The rank is not known, but it is large enough that the axis cannot be that of the keys.
+  return leastRank(node) > axis - keys ? { axis, keys } : undefined;
+}
