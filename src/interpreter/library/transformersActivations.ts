@@ -62,6 +62,7 @@ export const activationsPrelude: ReadonlyMap<string, string> = new Map([
   [
     'transformers.activations',
     `
+import headwise as _headwise
 import torch
 from torch import nn
 
@@ -96,12 +97,18 @@ ${Object.entries(names)
 }
 
 
+class _AnyActivation(nn.Module):
+    def forward(self, input):
+        return _headwise.result('activation', input.shape, input)
+
+
 class ClassInstantier:
     def __init__(self, classes):
         self.classes = classes
 
     def __getitem__(self, key):
-        return self.classes[key]()
+        found = self.classes[key]
+        return _AnyActivation() if _headwise.is_unknown(found) else found()
 
     def __contains__(self, key):
         return key in self.classes
@@ -117,7 +124,7 @@ ACT2FN = ClassInstantier(ACT2CLS)
 
 
 def get_activation(activation_string):
-    return ACT2CLS[activation_string]()
+    return ACT2FN[activation_string]
 
 
 ${instances}linear_act = get_activation("linear")
