@@ -145,7 +145,7 @@ export class Interpreter implements Machine {
   readonly #unitRests = new Map<UnitBody, ReadonlySet<UnitBody>>();
   #study = 0;
   #isAlone = false;
-  readonly #pool = new Map<string, { readonly value: Value; readonly rests: ReadonlySet<UnitBody>; readonly study: number }[]>();
+  readonly #pool = new Map<string, SharedResult[]>();
   readonly #taken = new Map<string, number>();
   readonly #results = new Map<string, SharedResult>();
   /** Tensors and calls of modules that are being made, while a call is followed that later ones may share. */
@@ -483,11 +483,12 @@ export class Interpreter implements Machine {
     const known = pool[place];
     if (known !== undefined && known.study !== this.#study) {
       for (const body of known.rests) this.#rests?.add(body);
+      for (const happening of known.made) this.note(happening);
       return known.value;
     }
-    const { result, rests } = this.tracked(make);
+    const { result, rests, made } = this.#logged(make);
     if (this.isModule(result)) {
-      pool[place] = { value: result, rests, study: this.#study };
+      pool[place] = { value: result, rests, study: this.#study, given: [], made };
       this.#pool.set(key, pool);
     }
     return result;
@@ -505,13 +506,19 @@ export class Interpreter implements Machine {
       for (const body of known.rests) this.#rests?.add(body);
       return this.#graft(known, given);
     }
+    const { result, rests, made } = this.#logged(follow);
+    this.#results.set(key, { value: result, rests, study: this.#study, given, made });
+    return result;
+  }
+
+  /** Does some work, and gathers what it rested on and what happened in it. */
+  #logged(work: () => Value): { readonly result: Value; readonly rests: ReadonlySet<UnitBody>; readonly made: readonly Happening[] } {
     const log = this.#log;
     const start = log?.length ?? 0;
     this.#log ??= [];
     try {
-      const { result, rests } = this.tracked(follow);
-      this.#results.set(key, { value: result, rests, study: this.#study, given, made: this.#log.slice(start) });
-      return result;
+      const { result, rests } = this.tracked(work);
+      return { result, rests, made: this.#log.slice(start) };
     } finally {
       if (log === undefined) this.#log = undefined;
     }
@@ -533,21 +540,21 @@ export class Interpreter implements Machine {
       grown.set(tensor, now);
       return now;
     };
-    const valueOf = (value: Value): Value => {
+    const grafted = (value: Value): Value => {
       if (value.kind === 'tensor') return tensorOf(value);
       if (value.kind !== 'tuple' && value.kind !== 'list') return value;
-      const items = value.items.map(valueOf);
+      const items = value.items.map(grafted);
       return items.every((item, i) => item === value.items[i]) ? value : { ...value, items };
     };
     const named = (values: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> =>
-      new Map([...values].map(([name, value]) => [name, valueOf(value)] as const));
+      new Map([...values].map(([name, value]) => [name, grafted(value)] as const));
     for (const each of known.made) {
       if ('happened' in each) {
         this.note(
           each.happened === 'variable'
-            ? { happened: 'variable', variable: { ...each.variable, value: valueOf(each.variable.value) } }
+            ? { happened: 'variable', variable: { ...each.variable, value: grafted(each.variable.value) } }
             : each.happened === 'returned'
-              ? { ...each, value: valueOf(each.value) }
+              ? { ...each, value: grafted(each.value) }
               : each,
         );
         continue;
@@ -555,7 +562,7 @@ export class Interpreter implements Machine {
       if (!('kind' in each)) {
         const parent = (each.parent === undefined ? undefined : calls.get(each.parent)) ?? this.#module;
         const site = calls.size === 0 ? this.site : each.site;
-        const call: ModuleCall = { ...each, site, parent, positional: each.positional.map(valueOf), keywords: named(each.keywords) };
+        const call: ModuleCall = { ...each, site, parent, positional: each.positional.map(grafted), keywords: named(each.keywords) };
         calls.set(each, call);
         this.note(call);
         continue;
@@ -572,8 +579,8 @@ export class Interpreter implements Machine {
       grown.set(each, tensor);
       this.note(tensor);
     }
-    for (const call of calls.values()) if (call.result !== undefined) call.result = valueOf(call.result);
-    return valueOf(known.value);
+    for (const call of calls.values()) if (call.result !== undefined) call.result = grafted(call.result);
+    return grafted(known.value);
   }
 
   /** Does some work, and gathers the statements of the studied file that it rested on. */
@@ -1079,10 +1086,7 @@ export class Interpreter implements Machine {
       ...(options.isBuffer === true ? { isBuffer: true } : {}),
       ...(options.content === undefined ? {} : { content: options.content }),
     };
-    if (!this.#isTrying) {
-      this.#log?.push(tensor);
-      this.options.recorder?.tensor?.(tensor);
-    }
+    this.note(tensor);
     return tensor;
   }
 

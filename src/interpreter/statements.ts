@@ -113,13 +113,25 @@ class Left extends Raised {
   }
 }
 
+/** `scores.masked_fill_(mask, value)` as a statement: the variable holds the result from here on. */
+function changeInPlace(interpreter: Interpreter, frame: Frame, expression: Expression, result: Value): void {
+  if (expression.kind !== 'call' || expression.callee.kind !== 'attribute' || result.kind !== 'tensor') return;
+  const { object, name } = expression.callee;
+  if (object.kind !== 'name' || !/[a-z0-9]_$/.test(name.name)) return;
+  const before = interpreter.lookup(frame, object.name);
+  if (before.kind !== 'tensor' || before === result || before.isParameter === true || !result.inputs.includes(before)) return;
+  interpreter.assign(frame, object.name, result);
+}
+
 /** Runs one statement. */
 export function runStatement(interpreter: Interpreter, frame: Frame, statement: Statement): Completion {
   interpreter.step();
   switch (statement.kind) {
-    case 'expression':
-      evaluate(interpreter, frame, statement.value);
+    case 'expression': {
+      const value = evaluate(interpreter, frame, statement.value);
+      changeInPlace(interpreter, frame, statement.value, value);
       return normal;
+    }
     case 'assign': {
       const value = evaluate(interpreter, frame, statement.value);
       for (const target of statement.targets) {
@@ -484,7 +496,8 @@ export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expre
 function record(interpreter: Interpreter, frame: Frame, node: Expression, name: string, value: Value): void {
   const { recorder } = interpreter.options;
   if (recorder?.variable === undefined || frame.file.isPrelude || frame.unit === undefined) return;
-  recorder.variable({ frame, site: { file: frame.file, unit: frame.unit, node }, name, value, isArgument: false });
+  const site = { file: frame.file, unit: frame.unit, node };
+  interpreter.note({ happened: 'variable', variable: { frame, site, name, value, isArgument: false } });
 }
 
 function setItem(interpreter: Interpreter, frame: Frame, node: Expression, object: Value, index: Value, value: Value): void {

@@ -75,11 +75,12 @@ export const readingOf = (reading: CodeReading, study: Study): CodeReading => ({
 /** Follows all model code of a file. Never throws; bounded by the budget. */
 export const studyFile = (file: SourceFile, options: StudyOptions): CodeReading => new Student(options).read(file);
 
-/** Studies the versions of one file: what an edit does not touch is not studied again. */
+/** Studies the versions of one file, whose `module` is replaced between them: what an edit does not touch is not studied again. */
 export class Student {
   readonly #interpreter: Interpreter;
   readonly #defaults = new Map<string, number>();
   #file: SourceFile | undefined;
+  #module: SourceFile['module'] | undefined;
   #studies: readonly Study[] = [];
   #symbols: Symbols;
   #now = fresh();
@@ -110,9 +111,10 @@ export class Student {
 
   read(file: SourceFile): CodeReading {
     const interpreter = this.#interpreter;
-    interpreter.study(file, this.#file);
+    if (this.#file === file && this.#module !== undefined) interpreter.update(file, this.#module);
+    interpreter.study(file);
     this.#file = file;
-    this.#symbols = new Symbols(interpreter, this.#defaults);
+    this.#module = file.module;
     const bodies = new Set(file.module.units.map(({ body }) => body));
     const kept = new Map<string, Study>();
     for (const study of this.#studies) {

@@ -44,7 +44,6 @@ import {
 } from '../protocol/languageServer.ts';
 import { maximumLength } from '../syntax/read.ts';
 import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
-import { release } from '../workspace/code/facts.ts';
 import { mergeSettings, projectSettingsFiles, readProjectSettings } from '../workspace/projectSettings.ts';
 import type { Imports, PythonReader } from '../workspace/python.ts';
 import { defaultSettings, type Settings } from '../workspace/settings.ts';
@@ -236,7 +235,6 @@ export function serve(connection: Connection, host: Host): void {
         { text, path: pathOf(uri), languageId, python, imports, checkpoint: () => host.readCheckpoint?.(uri) },
         editor.settings,
       );
-      if (analysis.code !== undefined) release(analysis.code);
     } else if (!tooLong.has(uri)) {
       tooLong.add(uri);
       connection.console.info(`${baseName(uri)} is longer than ${maximumLength} characters and is not read.`);

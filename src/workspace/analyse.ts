@@ -8,7 +8,6 @@ import { runCodeRules, runRules } from '../rules/run.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import { formatOf, parseConfig } from '../syntax/read.ts';
 import type { Finding } from '../text/finding.ts';
-import { factsOf } from './code/facts.ts';
 import { familyOf, filterFindings, isExcluded } from './filter.ts';
 import type { PythonReader } from './python.ts';
 import type { Settings } from './settings.ts';
@@ -61,10 +60,6 @@ export function analyse(input: AnalysisInput, settings: Settings): Analysis {
     ...(reading === undefined ? [] : runRules(reading, settings)),
     ...(code === undefined ? [] : runCodeRules(code, settings)),
   ];
-  if (code !== undefined) {
-    // The dataflow is large; what is shown of it is worked out now, and it is let go.
-    for (const study of code.studies) factsOf(code, study);
-  }
   const findings = reading === undefined && code === undefined ? [] : filterFindings(found, parsed, input.path, settings);
   return { parsed, reading, code, findings };
 }

@@ -29,7 +29,11 @@ const noImports: SourceLoader = { load: () => undefined };
 export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
   /** Least recently read first. */
   const open = new Map<string, PythonDocument>();
-  const students = new Map<string, { readonly loader: SourceLoader; readonly student: Student }>();
+  /** A file stays the same object from version to version. */
+  const students = new Map<
+    string,
+    { readonly loader: SourceLoader; readonly file: { -readonly [K in keyof SourceFile]: SourceFile[K] }; readonly student: Student }
+  >();
   let last: { readonly text: string; readonly path: string; readonly module: PythonModule } | undefined;
   const parse = (text: string, path: string): PythonModule => {
     if (last?.text === text && last.path === path) return last.module;
@@ -68,18 +72,20 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
             .replace(/\.py$/, '')
             .replace(/\/__init__$/, '')
             .replaceAll('/', '.');
-        const file: SourceFile = { path, name, isPackage: path.endsWith('__init__.py'), module, isPrelude: false };
         const loader = imports?.loader ?? noImports;
         let known = students.get(path);
         students.delete(path);
-        if (known === undefined || known.loader !== loader)
-          known = { loader, student: new Student({ loader, parse: (source) => parser.parse(source) }) };
+        if (known === undefined || known.loader !== loader) {
+          const file = { path, name, isPackage: path.endsWith('__init__.py'), module, isPrelude: false };
+          known = { loader, file, student: new Student({ loader, parse: (source) => parser.parse(source) }) };
+        }
+        known.file.module = module;
         if (keep > 0) students.set(path, known);
         for (const oldest of students.keys()) {
           if (students.size <= keep) break;
           students.delete(oldest);
         }
-        return known.student.read(file);
+        return known.student.read(known.file);
       } catch {
         return undefined;
       }

@@ -179,21 +179,6 @@ function blocksOf(reading: CodeReading, study: Study): readonly BlockFact[] {
   return [...blocks.values()];
 }
 
-/** Lets go of the dataflow of a reading; facts and findings that were worked out stay. */
-export function release(reading: CodeReading): void {
-  for (const study of reading.studies) {
-    const emptied = study as { -readonly [K in keyof Study]: Study[K] };
-    emptied.tensors = [];
-    emptied.failures = [];
-    emptied.variables = [];
-    emptied.runs = [];
-    emptied.instances = [];
-    emptied.output = undefined;
-    emptied.inputs = [];
-  }
-  reading.interpreter.forget();
-}
-
 /** A range of the text for a place relative to a statement; undefined when the statement is gone. */
 export function placed(
   starts: ReadonlyMap<UnitBody, number>,

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { codeHints } from '../../../src/features/code.ts';
+import type { PythonParser } from '../../../src/syntax/python/parse.ts';
+import { type Analysis, analyse } from '../../../src/workspace/analyse.ts';
+import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
+import { defaultSettings } from '../../../src/workspace/settings.ts';
+import { pythonParser } from '../python/parser.ts';
+
+const folder = 'test/planted/models';
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith('.py'))
+  .sort();
+
+/** What a person sees of an analysis. */
+const shown = (analysis: Analysis): readonly string[] => [
+  ...analysis.findings.map(({ code, message, range, related }) => `${code} ${message} ${JSON.stringify([range, related])}`),
+  ...codeHints(analysis).map(({ offset, label }) => `${offset}${label}`),
+];
+
+/** Edits of the kinds that typing makes, each at a place that the seed chooses. */
+function edited(text: string, seed: number): string {
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 1;
+    return seed % below;
+  };
+  const places = [
+    ...text.matchAll(/(?<=\n {8})\w+(?= = )|(?<=\n)(?=class )|(?<=\bdim=)-?\d|(?<=transpose\()1(?=, 2)|(?<=\* )\w+(?=[,)])/g),
+  ];
+  const place = places[random(places.length)];
+  if (place === undefined) return text;
+  const at = place.index + place[0].length;
+  const insertions = place[0] === '' ? ['# a line\n', 'width = 7\n', 'def helper(x):\n    return x\n\n'] : ['1', 'x', '_'];
+  return text.slice(0, at) + insertions[random(insertions.length)] + text.slice(at);
+}
+
+describe('studying versions of a file', () => {
+  let parser: PythonParser;
+  before(async () => {
+    parser = await pythonParser();
+  });
+
+  for (const name of files) {
+    it(`says of ${name} after edits what a first look would say`, () => {
+      const text = readFileSync(join(folder, name), 'utf8');
+      const kept: PythonReader = pythonReader(parser, 1);
+      const look = (python: PythonReader, version: string): readonly string[] =>
+        shown(analyse({ text: version, path: name, python }, defaultSettings));
+      look(kept, text);
+      let current = text;
+      for (let seed = 1; seed <= 6; seed++) {
+        // Every other edit is taken back by the next.
+        current = seed % 2 === 0 ? text : edited(current, seed * 7919);
+        assert.deepEqual(look(kept, current), look(pythonReader(parser), current), `after edit ${seed}`);
+      }
+    });
+  }
+});
