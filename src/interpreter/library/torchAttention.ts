@@ -22,7 +22,7 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
     v = F.linear(value, w_v, b_v)
     head_dim = embed_dim_to_check // num_heads
     if rank is None:
-        out = headwise.result('multi_head_attention', q.shape, q, k, v)
+        out = headwise.result('multi_head_attention', q.shape, q, k, v, attn_mask, key_padding_mask)
         out = F.linear(out, out_proj_weight, out_proj_bias)
         return out, headwise.unknown('attention weights of unknown rank') if need_weights else None
     if rank == 2:

@@ -98,11 +98,12 @@ const limits: Readonly<Record<string, readonly [max: number, min: number, eps: n
   float64: [Number.MAX_VALUE, -Number.MAX_VALUE, 2 ** -52, 2.2250738585072014e-308],
 };
 
-/** `torch.finfo(dtype)`: its fields by name. Numbers where the dtype is known. */
+/** `torch.finfo(dtype)`: its fields by name. Where the dtype is not known its limits are those of float32: what fills a mask is huge. */
 const floatInfo: Run = (call) => {
   const given = call.value('type');
   const dtype = call.isNone('type') ? undefined : dtypeOf(given);
-  const [max, min, eps, tiny] = (dtype === undefined ? undefined : limits[dtype]) ?? [];
+  const known = dtype === undefined ? undefined : limits[dtype];
+  const [max, min, eps, tiny] = known ?? (dtype === undefined || dtype === 'float' ? (limits.float32 ?? []) : []);
   const bits = bitsOf(dtype);
   return {
     ...tuple([float(max), float(min), float(eps), float(tiny), float(tiny), int(bits ?? unknownDim('the width of a number'))]),

@@ -204,6 +204,13 @@ const parameter: Run = (call, machine) => {
 const buffer: Run = (call, machine) =>
   machine.tensor('buffer', call, tensorIn(call, 'data')?.shape ?? unknownShape, { dtype: tensorIn(call, 'data')?.dtype, isBuffer: true });
 
+/** All one number from here on; a parameter or buffer stays what it is. */
+const filledInPlace: Run = (call, machine) => {
+  const input = tensorIn(call);
+  if (input === undefined || input.isParameter === true || input.isBuffer === true || input.op === 'data') return input ?? none;
+  return machine.tensor('full_like', call, input.shape, { dtype: input.dtype, content: contentOfFill(call.value('fill_value')) });
+};
+
 /** Functions of `torch.nn.init` fill the tensor and answer it. */
 const fills: Run = (call) => tensorIn(call, 'tensor') ?? none;
 
@@ -284,7 +291,8 @@ export const creationOperations = operations({
   ],
   'torch.nn.init.kaiming_normal_ torch.nn.init.orthogonal_ torch.nn.init.sparse_ torch.nn.init.copy_': ['tensor, *args, **kwargs', fills],
   // In place, and the tensor stays what it was: a parameter, a buffer.
-  'Tensor.normal_ Tensor.uniform_ Tensor.zero_ Tensor.fill_ Tensor.random_ Tensor.bernoulli_ Tensor.exponential_ Tensor.requires_grad_': [
+  'Tensor.fill_': ['input|tensor, fill_value|value', filledInPlace],
+  'Tensor.normal_ Tensor.uniform_ Tensor.zero_ Tensor.random_ Tensor.bernoulli_ Tensor.exponential_ Tensor.requires_grad_': [
     'tensor|input, *args, **kwargs',
     fills,
   ],
