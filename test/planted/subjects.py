@@ -226,6 +226,14 @@ def cross_padding(m: ModuleType) -> torch.nn.Module:
     return m.CrossPadding(24, 3, 52, 2)
 
 
+def query_residual(model: Any) -> Any:
+    return model(noise(model, 2, 5, 24), noise(model, 2, 7, 24), noise(model, 1, 5, 24), noise(model, 1, 7, 24))
+
+
+def interleaved(model: Any) -> Any:
+    return model(noise(model, 2, 5, 30), torch.arange(5).expand(2, -1))
+
+
 SUBJECTS: dict[str, dict[str, Run]] = {
     "fused_gpt": {
         "forward": Run(gpt, lambda model: model(ids(2, 5, 37))),
@@ -340,5 +348,27 @@ SUBJECTS: dict[str, dict[str, Run]] = {
         "without": Run(lambda m: m.WithoutSelf(24, 3), lambda model: model(noise(model, 2, 5, 24), noise(model, 2, 5, 24))),
         "cross": Run(cross_padding, lambda model: model(noise(model, 2, 5, 24), noise(model, 2, 7, 24), padding(2, 7))),
         "reversed": layer("Reversed", 24, 3),
+    },
+    "norms": {
+        "pre": layer("Block", 24, 3, 52),
+        "post": layer("PostBlock", 24, 3, 52),
+        "things": layer("ParallelThings", 24, 3, 52),
+        "pooled": layer("Backbone", 24, 3, 52, 2, 13),
+        "pyramid": Run(lambda m: m.Pyramid((24, 30), 3, 52), lambda model: model(noise(model, 2, 6, 24))),
+        "probe": layer("Probe", 24, 3, 52, 2, 37),
+        "functional": Run(lambda m: m.FunctionalNorms(37, 24, 3, 52, 2), lambda model: model(ids(2, 5, 37))),
+        "image": Run(lambda m: m.ChannelsFirst(24, 3), lambda model: model(noise(model, 2, 24, 5, 7))),
+        "queries": Run(lambda m: m.QueryResidual(24, 3, 52), query_residual),
+        "pooler": layer("PoolerHead", 24, 3, 52),
+    },
+    "positions": {
+        "interleaved": Run(lambda m: m.PartialInterleavedRope(30, 3, 6, 11), interleaved),
+        "axes": Run(lambda m: m.TwoAxisRope(24, 3, 3), lambda model: model(noise(model, 2, 9, 24))),
+        "disentangled": layer("DisentangledBias", 24, 3, 4),
+        "shifted": Run(lambda m: m.ShiftedRelative(24, 3), lambda model: model(noise(model, 2, 5, 24), noise(model, 1, 9, 24))),
+        "offset": Run(lambda m: m.OffsetPositions(11, 24, 37), lambda model: model(padded_ids(2, 5, 37))),
+        "grown": Run(lambda m: m.GrownCache(24, 3, 6), prompt_and_step),
+        "cross": Run(lambda m: m.CrossCache(24, 18, 3), lambda model: model(noise(model, 2, 5, 24), noise(model, 2, 7, 18))),
+        "factorised": Run(lambda m: m.FactorisedEmbedding(37, 14, 24), lambda model: model(ids(2, 5, 37))),
     },
 }

@@ -11,10 +11,10 @@ from torch import nn
 @dataclass
 class LatentArgs:
     vocab_size: int = 102400
-    dim: int = 2048
-    inter_dim: int = 10944
+    dim: int = 5120
+    inter_dim: int = 12288
     n_layers: int = 27
-    n_heads: int = 16
+    n_heads: int = 128
     q_lora_rank: int = 1536
     kv_lora_rank: int = 512
     qk_nope_head_dim: int = 128
