@@ -50,7 +50,7 @@ const isOne = (dim: Dim): boolean => dim.constant === 1;
 const two = number(2);
 
 /** Keeps its shape; fractions come out. */
-const fractionalFunctions = [
+const fractionalFunctions: readonly string[] = [
   'exp',
   'exp2',
   'expm1',
@@ -86,10 +86,10 @@ const fractionalFunctions = [
   'rad2deg',
   'expit',
   'ndtr',
-] as const;
+];
 
 /** Keeps its shape and dtype. */
-const plainFunctions = [
+const plainFunctions: readonly string[] = [
   'neg',
   'square',
   'sign',
@@ -108,19 +108,21 @@ const plainFunctions = [
   'nan_to_num',
   'bitwise_not',
   'conj_physical',
-] as const;
+];
 
-const predicates = ['isnan', 'isinf', 'isfinite', 'isposinf', 'isneginf', 'isreal', 'logical_not', 'signbit'] as const;
+const predicates: readonly string[] = ['isnan', 'isinf', 'isfinite', 'isposinf', 'isneginf', 'isreal', 'logical_not', 'signbit'];
 
 type Entries = Record<string, OperationEntry>;
 
 function unaries(): Entries {
   const entries: Entries = {};
   for (const name of fractionalFunctions) {
-    entries[`torch.${name} torch.special.${name} Tensor.${name}_`] = ['input, *args, **kwargs', keepFractional(name)];
+    // `torch.arcsin` is `torch.asin`.
+    if (/^a(?:sin|cos|tan)h?$/.test(name)) entries[`torch.arc${name.slice(1)}`] = ['input, *, out=None', keepFractional(name)];
+    entries[`torch.${name} torch.special.${name} torch.${name}_ Tensor.${name}_`] = ['input, *args, **kwargs', keepFractional(name)];
   }
   for (const name of plainFunctions)
-    entries[`torch.${name} torch.special.${name} Tensor.${name}_`] = ['input, *args, **kwargs', keep(name)];
+    entries[`torch.${name} torch.special.${name} torch.${name}_ Tensor.${name}_`] = ['input, *args, **kwargs', keep(name)];
   for (const name of predicates) entries[`torch.${name} Tensor.${name}_`] = ['input, *, out=None', keep(name, () => ({ dtype: 'bool' }))];
   return entries;
 }

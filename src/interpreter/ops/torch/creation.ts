@@ -5,7 +5,7 @@ import { rankOf, type Shape, shapeOf, unknownShape } from '../../../dims/shape.t
 import { operations } from '../../define.ts';
 import { none, numberOf } from '../../make.ts';
 import type { Machine } from '../../operation.ts';
-import type { Dtype, Value } from '../../value.ts';
+import type { Dtype, TensorValue, Value } from '../../value.ts';
 import {
   dtypeIn,
   heldBy,
@@ -145,11 +145,20 @@ const construct =
   };
 
 /** The lower or upper triangle of what is all ones (or one number) is a causal mask. */
-const triangle = (op: string): Run =>
-  keep(op, (_, input) => {
-    const content = input === undefined ? undefined : (input.content ?? heldBy(input).content);
-    return content === 'ones' || content === 'full' || content === 'causal' ? { content: 'causal' } : {};
-  });
+const triangle = (op: string): Run => keep(op, (_, input) => (input !== undefined && isUniform(input) ? { content: 'causal' } : {}));
+
+/** True where all elements are one number that is not 0, or are already a triangle of it: `torch.ones(n, n) * float('-inf')`. */
+function isUniform(tensor: TensorValue, depth = 0): boolean {
+  const at = tensor.content === undefined ? heldBy(tensor) : tensor;
+  if (at.content === 'ones' || at.content === 'full' || at.content === 'causal') return true;
+  if (depth > 4 || !['mul', 'div', 'neg', 'add', 'sub'].includes(at.op)) return false;
+  const [input, other] = ['input', 'other'].map((name) => at.arguments.get(name));
+  const inner = tensorOf(input) ?? tensorOf(other);
+  const number = tensorOf(input) === undefined ? input : other;
+  const isSum = at.op === 'add' || at.op === 'sub';
+  if (inner === undefined || (at.op !== 'neg' && (number === undefined || !isNumber(number)))) return false;
+  return isUniform(inner, depth + 1) || (isSum && inner.content === 'zeros');
+}
 
 const randint: Run = (call, machine) => {
   // `randint(high, size)` and `randint(low, high, size)`.

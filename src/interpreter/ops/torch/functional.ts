@@ -353,51 +353,53 @@ const glu: Run = (call, machine) => {
  * `softmax(query @ key.T * scale + mask) @ value`: query `(..., L, E)`, key `(..., S, E)`, value `(..., S, Ev)`. With
  * `enable_gqa` the heads of key and value are repeated to those of the query.
  */
-const attention: Run = (call, machine) => {
-  const [query, key, value] = ['query', 'key', 'value'].map((name) => shapeIn(call, name)) as [Shape, Shape, Shape];
-  const mask = tensorIn(call, 'attn_mask')?.shape;
-  const isGrouped = call.boolean('enable_gqa');
-  const dtype = tensorIn(call, 'query')?.dtype;
-  const result = judged(machine, (judgement) => {
-    const [q, k, v] = [lastDims(query, 2), lastDims(key, 2), lastDims(value, 2)];
-    if (q === undefined || k === undefined || v === undefined) {
-      const last = v?.[1] ?? q?.[1] ?? k?.[1];
-      judgement.doubt('the number of axes is not known');
-      if (q !== undefined && v !== undefined) return { dims: [...query.dims.slice(0, -1), v[1] ?? one], ellipsis: query.ellipsis };
-      return last === undefined || v === undefined ? unknownShape : openShape([], [v[1] ?? last]);
-    }
-    const [length = one, width = one] = q;
-    const [keys = one, keyWidth = one] = k;
-    const [values = one, valueWidth = one] = v;
-    judgement.same(width, keyWidth, (x, y) => `queries are ${x} wide, and keys ${y}`);
-    judgement.same(keys, values, (x, y) => `there are ${x} keys and ${y} values`);
-    const outer = (shape: Shape): Shape => ({ dims: shape.dims.slice(0, -2), ellipsis: shape.ellipsis });
-    const fronts = [query, key, value].map(outer);
-    let batch = fronts[0] ?? unknownShape;
-    if (isGrouped === false) {
-      const joined = broadcastAll(fronts, machine.context);
-      if (joined.status === 'mismatch') judgement.fail(joined.reason ?? 'heads or batches differ');
-      else if (joined.status === 'unknown') judgement.doubt(joined.reason ?? 'heads or batches may differ');
-      batch = joined.shape;
-    } else if (isGrouped === true) {
-      const heads = fronts.map((shape) =>
-        shape.dims.length > 0 ? judgement.read(shape.dims[shape.dims.length - 1] ?? one).constant : undefined,
-      );
-      const [h, kv] = heads;
-      if (h !== undefined && kv !== undefined && kv > 0 && h % kv !== 0) judgement.fail(`${h} query heads cannot share ${kv} key heads`);
-    }
-    if (mask !== undefined) {
-      const scores = { dims: [...batch.dims, length, keys], ellipsis: batch.ellipsis };
-      const masked = broadcastAll([scores, mask], machine.context);
-      if (masked.status === 'mismatch') judgement.fail(`the mask does not fit the scores: ${masked.reason ?? ''}`);
-      if (isGrouped === false && rankOf(mask) !== undefined && rankOf(batch) !== undefined && rankOf(masked.shape) !== undefined) {
-        batch = { dims: masked.shape.dims.slice(0, -2), ellipsis: undefined };
+export const attention =
+  (op: string): Run =>
+  (call, machine) => {
+    const [query, key, value] = ['query', 'key', 'value'].map((name) => shapeIn(call, name)) as [Shape, Shape, Shape];
+    const mask = tensorIn(call, 'attn_mask')?.shape;
+    const isGrouped = call.boolean('enable_gqa');
+    const dtype = tensorIn(call, 'query')?.dtype;
+    const result = judged(machine, (judgement) => {
+      const [q, k, v] = [lastDims(query, 2), lastDims(key, 2), lastDims(value, 2)];
+      if (q === undefined || k === undefined || v === undefined) {
+        const last = v?.[1] ?? q?.[1] ?? k?.[1];
+        judgement.doubt('the number of axes is not known');
+        if (q !== undefined && v !== undefined) return { dims: [...query.dims.slice(0, -1), v[1] ?? one], ellipsis: query.ellipsis };
+        return last === undefined || v === undefined ? unknownShape : openShape([], [v[1] ?? last]);
       }
-    }
-    return { dims: [...batch.dims, length, valueWidth], ellipsis: batch.ellipsis };
-  });
-  return machine.settle('scaled_dot_product_attention', call, result, { dtype });
-};
+      const [length = one, width = one] = q;
+      const [keys = one, keyWidth = one] = k;
+      const [values = one, valueWidth = one] = v;
+      judgement.same(width, keyWidth, (x, y) => `queries are ${x} wide, and keys ${y}`);
+      judgement.same(keys, values, (x, y) => `there are ${x} keys and ${y} values`);
+      const outer = (shape: Shape): Shape => ({ dims: shape.dims.slice(0, -2), ellipsis: shape.ellipsis });
+      const fronts = [query, key, value].map(outer);
+      let batch = fronts[0] ?? unknownShape;
+      if (isGrouped === false) {
+        const joined = broadcastAll(fronts, machine.context);
+        if (joined.status === 'mismatch') judgement.fail(joined.reason ?? 'heads or batches differ');
+        else if (joined.status === 'unknown') judgement.doubt(joined.reason ?? 'heads or batches may differ');
+        batch = joined.shape;
+      } else if (isGrouped === true) {
+        const heads = fronts.map((shape) =>
+          shape.dims.length > 0 ? judgement.read(shape.dims[shape.dims.length - 1] ?? one).constant : undefined,
+        );
+        const [h, kv] = heads;
+        if (h !== undefined && kv !== undefined && kv > 0 && h % kv !== 0) judgement.fail(`${h} query heads cannot share ${kv} key heads`);
+      }
+      if (mask !== undefined) {
+        const scores = { dims: [...batch.dims, length, keys], ellipsis: batch.ellipsis };
+        const masked = broadcastAll([scores, mask], machine.context);
+        if (masked.status === 'mismatch') judgement.fail(`the mask does not fit the scores: ${masked.reason ?? ''}`);
+        if (isGrouped === false && rankOf(mask) !== undefined && rankOf(batch) !== undefined && rankOf(masked.shape) !== undefined) {
+          batch = { dims: masked.shape.dims.slice(0, -2), ellipsis: undefined };
+        }
+      }
+      return { dims: [...batch.dims, length, valueWidth], ellipsis: batch.ellipsis };
+    });
+    return machine.settle(op, call, result, { dtype });
+  };
 
 /** Flash attention's layout: `(batch, length, heads, dim)`; the result is as long as the queries and as wide as the values. */
 const flash: Run = (call, machine) => {
@@ -680,7 +682,7 @@ export const functionalOperations = operations({
   ],
   'torch.nn.functional.scaled_dot_product_attention': [
     'query, key, value, attn_mask=None, dropout_p=0.0, is_causal=False, scale=None, enable_gqa=False',
-    attention,
+    attention('scaled_dot_product_attention'),
   ],
   'flash_attn.flash_attn_func': ['q, k, v, dropout_p=0.0, softmax_scale=None, causal=False, **kwargs', flash],
   'torch.nn.functional.multi_head_attention_forward': [

@@ -207,15 +207,29 @@ export const isIntegral = (dtype: Dtype | undefined): boolean | undefined => {
 
 const pythonTypes: Readonly<Record<string, Dtype>> = { bool: 'bool', int: 'int64', float: 'float64', complex: 'complex128' };
 
+const tensorTypes: Readonly<Record<string, Dtype>> = {
+  FloatTensor: 'float32',
+  DoubleTensor: 'float64',
+  HalfTensor: 'float16',
+  BFloat16Tensor: 'bfloat16',
+  LongTensor: 'int64',
+  IntTensor: 'int32',
+  ShortTensor: 'int16',
+  CharTensor: 'int8',
+  ByteTensor: 'uint8',
+  BoolTensor: 'bool',
+};
+
 /** The dtype that a value names: `torch.float16`, Python's `float`. */
 export function dtypeOf(value: Value): Dtype | undefined {
   if (value.kind === 'opaque') {
     const name = value.name.slice(value.name.lastIndexOf('.') + 1);
     return kinds.has(name) ? name : undefined;
   }
-  if (value.kind === 'class') return pythonTypes[value.name];
-  if (value.kind === 'builtin') return pythonTypes[value.name.slice(value.name.lastIndexOf('.') + 1)];
-  return undefined;
+  const name = value.kind === 'class' || value.kind === 'builtin' ? value.name : value.kind === 'string' ? (value.value ?? '') : '';
+  const last = name.slice(name.lastIndexOf('.') + 1);
+  // `x.type('torch.FloatTensor')` and `x.type(torch.FloatTensor)`.
+  return value.kind === 'string' ? tensorTypes[last] : (pythonTypes[last] ?? tensorTypes[last]);
 }
 
 /** The argument `dtype`, `fallback` where it was left out, undefined where it is not known. */

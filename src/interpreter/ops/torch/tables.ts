@@ -4,6 +4,7 @@ import { attributeOperations } from './attributes.ts';
 import { creationOperations } from './creation.ts';
 import { functionalOperations } from './functional.ts';
 import { indexOperations } from './index.ts';
+import { miscOperations } from './misc.ts';
 import { productOperations } from './products.ts';
 import { reduceOperations } from './reduce.ts';
 import { shapeOperations } from './shape.ts';
@@ -20,4 +21,5 @@ export const torchTables: readonly OperationTable[] = [
   productOperations,
   functionalOperations,
   creationOperations,
+  miscOperations,
 ];

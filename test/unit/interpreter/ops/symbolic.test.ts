@@ -259,6 +259,8 @@ describe('operations on symbolic sizes', () => {
     };
     equal(content('torch.tril(torch.ones(T, T)).view(1, 1, T, T)[:, :, :T, :T]'), 'causal');
     equal(content('torch.ones(T, T).bool().triu(1)'), 'causal');
+    equal(content('(torch.ones(T, T) * float("-inf")).triu(1)'), 'causal');
+    equal(content('(x @ x.mT).triu(1)'), undefined);
     equal(content('torch.arange(T)[None].expand(B, -1)'), 'arange');
     equal(content('torch.tril(torch.ones(T, T)).transpose(0, 1)'), undefined);
   });
