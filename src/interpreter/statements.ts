@@ -479,6 +479,15 @@ export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expre
       return;
     }
     case 'subscript': {
+      if (target.object.kind === 'attribute' && /^_(?:modules|parameters|buffers)$/.test(target.object.name.name)) {
+        // What a module holds under a name is its attribute.
+        const owner = evaluate(interpreter, frame, target.object.object);
+        const name = indexValue(interpreter, frame, target.indices, target.isTuple);
+        if (interpreter.isModule(owner) && name.kind === 'string' && name.value !== undefined) {
+          interpreter.setAttribute(owner, name.value, value);
+          return;
+        }
+      }
       const object = evaluate(interpreter, frame, target.object);
       const index = indexValue(interpreter, frame, target.indices, target.isTuple);
       setItem(interpreter, frame, target, object, index, value);

@@ -1,5 +1,6 @@
 // Evaluates the models of hf-activations.json.gz from source and compares the shape of every local tensor with what it really was:
-// `activations.cjs FOLDER [NAME...]`, where FOLDER is that of the package transformers 5.18.0. `--missing` lists what was not inferred.
+// `activations.cjs FOLDER [NAME...]`, where FOLDER is that of the package transformers 5.18.0. `--missing` lists what was not inferred,
+// `--facts=FILE` names another file of the same form.
 // Bundle this file for Node with esbuild (packages external) and run it in the checkout.
 import type { ConfigObject } from '../../src/interpreter/configs.ts';
 import type { ModelAnswer } from '../../src/workspace/code/model.ts';
@@ -52,11 +53,11 @@ export function compareVariables(answer: ModelAnswer, real: readonly RealVariabl
   });
 }
 
-async function main(folder: string, only: readonly string[], details: boolean): Promise<void> {
+async function main(folder: string, only: readonly string[], details: boolean, facts: string): Promise<void> {
   const parser = await pythonParser();
   const models = new Models(folder, (text) => parser.parse(text));
   const counts = { right: 0, partly: 0, wrong: 0, missing: 0 };
-  const { models: entries } = corpusFile('hf-activations.json.gz');
+  const { models: entries } = corpusFile(facts);
   for (const [name, entry] of Object.entries(entries as ConfigObject)) {
     if (only.length > 0 && !only.includes(name)) continue;
     const {
@@ -113,5 +114,11 @@ if (process.argv[1]?.endsWith('activations.cjs') === true) {
   const [folder, ...rest] = process.argv.slice(2);
   const only = rest.filter((each) => !each.startsWith('--'));
   if (folder === undefined) console.log('usage: activations.cjs FOLDER [--missing] [NAME...]');
-  else void main(folder, only, rest.includes('--missing'));
+  else
+    void main(
+      folder,
+      only,
+      rest.includes('--missing'),
+      rest.find((each) => each.startsWith('--facts='))?.slice(8) ?? 'hf-activations.json.gz',
+    );
 }

@@ -1,5 +1,5 @@
 // Evaluates the classes of hf-shapes.json from source and compares every parameter: `modelParameters.cjs FOLDER [NAME...]`, where FOLDER
-// is that of the package transformers 5.18.0. Bundle this file for Node with esbuild (packages external) and run it in the checkout.
+// is that of the package transformers 5.18.0. `--facts=FILE` names another file of the same form. Bundle this file for Node with esbuild (packages external) and run it in the checkout.
 import type { ConfigObject } from '../../src/interpreter/configs.ts';
 import type { ModelAnswer } from '../../src/workspace/code/model.ts';
 import { pythonParser } from '../unit/python/parser.ts';
@@ -69,7 +69,7 @@ function shapesOf(shapes: Folded[string][1]): ReadonlySet<string> {
   );
 }
 
-async function main(folder: string, only: readonly string[]): Promise<void> {
+async function main(folder: string, only: readonly string[], facts: string): Promise<void> {
   const parser = await pythonParser();
   const models = new Models(folder, (text) => parser.parse(text));
   const counts = new Map<string, number>();
@@ -77,7 +77,7 @@ async function main(folder: string, only: readonly string[]): Promise<void> {
   let wrong = 0;
   let missing = 0;
   let all = 0;
-  for (const [name, entry] of Object.entries(corpusFile('hf-shapes.json'))) {
+  for (const [name, entry] of Object.entries(corpusFile(facts))) {
     if (only.length > 0 && !only.includes(name)) continue;
     const {
       class: className,
@@ -125,7 +125,9 @@ async function main(folder: string, only: readonly string[]): Promise<void> {
 }
 
 if (process.argv[1]?.endsWith('modelParameters.cjs') === true) {
-  const [folder, ...only] = process.argv.slice(2);
-  if (folder === undefined) console.log('usage: modelParameters.cjs FOLDER [NAME...]');
-  else void main(folder, only);
+  const [folder, ...rest] = process.argv.slice(2);
+  const only = rest.filter((each) => !each.startsWith('--'));
+  const facts = rest.find((each) => each.startsWith('--facts='))?.slice(8) ?? 'hf-shapes.json';
+  if (folder === undefined) console.log('usage: modelParameters.cjs FOLDER [--facts=FILE] [NAME...]');
+  else void main(folder, only, facts);
 }

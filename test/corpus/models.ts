@@ -1,6 +1,6 @@
 // What the exams over transformers' own models share: its modeling files, the evaluation of a class, folded names.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { ConfigObject } from '../../src/interpreter/configs.ts';
 import { readConfiguration } from '../../src/interpreter/configs.ts';
@@ -10,9 +10,9 @@ import { type FolderLoader, folderLoader } from '../../src/workspace/code/node.t
 
 export const corpusFolder = join(process.cwd(), '..', 'shared', 'corpus');
 
-/** A JSON file of the corpus, gzipped or not, with numbers written as floats kept apart. */
+/** A JSON file, of the corpus unless it is a path, gzipped or not, with numbers written as floats kept apart. */
 export function corpusFile(name: string): ConfigObject {
-  const bytes = readFileSync(join(corpusFolder, name));
+  const bytes = readFileSync(resolve(corpusFolder, name));
   const value = readConfiguration((name.endsWith('.gz') ? gunzipSync(bytes) : bytes).toString('utf8'));
   if (value === undefined) throw new Error(`${name} is no JSON object`);
   return value;
