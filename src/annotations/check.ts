@@ -146,7 +146,9 @@ export function judgeContracts(observations: readonly Observation[], substitutio
       const same = list.find(({ dim }) => dim.key === pair.dim.key);
       if (same !== undefined) same.by.push(placed);
       else {
-        const clash = list.find(({ dim }) => compare(dim, pair.dim, only.reading.facts) === 'different');
+        const clash = list.find(
+          ({ dim }) => dim.terms.length === 1 && pair.dim.terms.length === 1 && compare(dim, pair.dim, only.reading.facts) === 'different',
+        );
         list.push({ dim: pair.dim, by: [placed] });
         if (clash !== undefined) {
           found.push({
@@ -245,7 +247,8 @@ function compareWith(placed: PlacedContract, subject: Subject, reading: Reading,
         range: written.range,
         reason: `${written.text} is written where the size is ${formatDim(dim)}`,
       };
-    } else {
+    } else if (meant.terms.length === 1 && dim.terms.length === 1) {
+      // Sums are left out: a length with what is cached, or with one token more, goes by the same name.
       const said = isName(written.text) ? `${written.text} is ${formatDim(meant)}` : `${written.text} is ${formatDim(meant)} in the code`;
       verdict ??= { kind: 'name', sure: true, range: written.range, reason: `${said}, and the size here is ${formatDim(dim)}` };
     }

@@ -555,7 +555,9 @@ class Reader {
     }
     for (const [i, subject] of inputsOf(simple, stated.from.length).entries()) {
       const from = stated.from[i];
-      if (from !== undefined) this.#addToStatement(simple, stated, from, [subject], spot.function, 'above');
+      // What goes in may go into a later line of those that lead to the result.
+      const between = resultsOf(simple).flatMap((subjects) => [...subjects, ...flowing(subjects, later)].slice(0, -1));
+      if (from !== undefined) this.#addToStatement(simple, stated, from, distinct([subject, ...between]), spot.function, 'above');
     }
   }
 

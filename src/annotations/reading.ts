@@ -1,27 +1,19 @@
 /** What the interpreter read off a file of model code, held against the contracts in it. */
 import type { Dim } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
-import type { Shape } from '../dims/shape.ts';
+import { rankOf, type Shape } from '../dims/shape.ts';
+import type { Substitution } from '../dims/unify.ts';
 import type { Variable } from '../interpreter/interpreter.ts';
 import { dimOf } from '../interpreter/make.ts';
-import type { CodeReading } from '../interpreter/study.ts';
+import type { CodeReading, Study } from '../interpreter/study.ts';
 import type { TensorValue, Value } from '../interpreter/value.ts';
 import type { Expression, FunctionDefinition, Span, Statement, Unit } from '../syntax/python/ast.ts';
 import { eachChildStatement } from '../syntax/python/walk.ts';
-import {
-  type ContractReport,
-  type Contradiction,
-  combineReports,
-  judgeContracts,
-  type Observation,
-  type Reading,
-  sizeNamed,
-  sizeNamesOf,
-} from './check.ts';
+import { type ContractReport, type Contradiction, combineReports, judgeContracts, type Reading, sizeNamed, sizeNamesOf } from './check.ts';
 import { annotationsOf } from './code.ts';
 import type { Contract } from './contract.ts';
 import type { PlacedContract, Subject, UnitAnnotations } from './place.ts';
-import { pathOf } from './targets.ts';
+import { measured, pathOf } from './targets.ts';
 
 /** A contradiction with the top-level statement that its ranges are relative to. */
 export interface CodeContradiction extends Contradiction {
@@ -29,47 +21,25 @@ export interface CodeContradiction extends Contradiction {
 }
 
 const maxRounds = 4;
+const maxFrames = 16;
 
-/** The contracts of the file that the code contradicts, in source order. Linear in what was read. */
+/**
+ * The contracts of the file that the code contradicts, in source order. What a study says of a statement is worked out once, so that
+ * an edit costs what it touches. Linear in what was read.
+ */
 export function contradictionsIn(code: CodeReading): readonly CodeContradiction[] {
   const { text, units } = code.file.module;
-  const unitOf = new Map<FunctionDefinition, Unit>();
-  const stated = new Map<FunctionDefinition, { readonly annotations: UnitAnnotations; readonly contracts: PlacedContract[] }>();
+  const found: CodeContradiction[] = [];
   for (const unit of units) {
     const annotations = annotationsOf(unit, text);
-    for (const list of [...annotations.functions.values(), ...annotations.statements.values()]) {
-      for (const placed of list) {
-        if (placed.function === undefined || placed.contract.stated === 'prose') continue;
-        unitOf.set(placed.function, unit);
-        const entry = stated.get(placed.function);
-        if (entry === undefined) stated.set(placed.function, { annotations, contracts: [placed] });
-        else entry.contracts.push(placed);
+    const reports = new Map<FunctionDefinition, ContractReport[]>();
+    for (const study of code.studies) {
+      for (const [definition, list] of reportsOf(study, annotations, code.interpreter.substitution)) {
+        reports.set(definition, [...(reports.get(definition) ?? []), ...list]);
       }
     }
+    for (const list of reports.values()) for (const each of combineReports(list)) found.push({ ...each, unit });
   }
-  if (stated.size === 0) return [];
-  const results = new Map(code.runs.map(({ frame, result }) => [frame, result]));
-  const made = tensorsByNode(code);
-  const reports = new Map<FunctionDefinition, ContractReport[]>();
-  for (const [frame, events] of byFrame(code)) {
-    const definition = frame.function?.definition;
-    if (definition?.kind !== 'function') continue;
-    const entry = stated.get(definition);
-    if (entry === undefined) continue;
-    const trace = new Trace(definition, events, made, results.get(frame));
-    const observations = entry.contracts
-      .map((placed) => ({ placed, readings: placed.subjects.map((subject) => trace.read(placed, subject)) }) satisfies Observation)
-      .map((observation) => ({ observation, order: trace.orderOf(observation.placed) }))
-      .sort((a, b) => a.order - b.order)
-      .map(({ observation }) => observation);
-    const report = judgeContracts(observations, code.interpreter.substitution);
-    const list = reports.get(definition);
-    if (list === undefined) reports.set(definition, [report]);
-    else list.push(report);
-  }
-  const found = [...reports].flatMap(([definition, list]) =>
-    combineReports(list).map((each) => ({ ...each, unit: unitOf.get(definition) as Unit })),
-  );
   // Of a comment with an arrow the result comes first; one finding for a comment is enough.
   const said = new Set<Contract>();
   return found
@@ -79,13 +49,65 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
     .filter(isFirstOf());
 }
 
+type Reports = ReadonlyMap<FunctionDefinition, readonly ContractReport[]>;
+
+const known = new WeakMap<Study, WeakMap<UnitAnnotations, Reports>>();
+const nothing: Reports = new Map();
+
+/** What a study says of the contracts of one top-level statement, by function. */
+function reportsOf(study: Study, annotations: UnitAnnotations, substitution: Substitution): Reports {
+  const contracts = contractsOf(annotations);
+  if (contracts.size === 0) return nothing;
+  let ofStudy = known.get(study);
+  if (ofStudy === undefined) {
+    ofStudy = new WeakMap();
+    known.set(study, ofStudy);
+  }
+  const done = ofStudy.get(annotations);
+  if (done !== undefined) return done;
+  const trace = traceOf(study);
+  const reports = new Map<FunctionDefinition, ContractReport[]>();
+  for (const [definition, placed] of contracts) {
+    for (const frame of trace.frames.get(definition) ?? []) {
+      const call = new CallTrace(definition, frame, trace);
+      const observations = placed.map((each) => ({ placed: each, readings: each.subjects.map((subject) => call.read(each, subject)) }));
+      const list = reports.get(definition) ?? [];
+      reports.set(definition, list);
+      list.push(judgeContracts(observations, substitution));
+    }
+  }
+  ofStudy.set(annotations, reports);
+  return reports;
+}
+
+const grouped = new WeakMap<UnitAnnotations, ReadonlyMap<FunctionDefinition, readonly PlacedContract[]>>();
+
+/** The contracts that may be compared, by function: parameters and results first, then as the code stands. */
+function contractsOf(annotations: UnitAnnotations): ReadonlyMap<FunctionDefinition, readonly PlacedContract[]> {
+  const done = grouped.get(annotations);
+  if (done !== undefined) return done;
+  const found = new Map<FunctionDefinition, PlacedContract[]>();
+  for (const list of [...annotations.functions.values(), ...annotations.statements.values()]) {
+    for (const placed of list) {
+      if (placed.function === undefined || placed.contract.stated === 'prose') continue;
+      const entry = found.get(placed.function);
+      if (entry === undefined) found.set(placed.function, [placed]);
+      else entry.push(placed);
+    }
+  }
+  const order = ({ statement }: PlacedContract): number => statement?.start ?? -1;
+  for (const list of found.values()) list.sort((a, b) => order(a) - order(b));
+  grouped.set(annotations, found);
+  return found;
+}
+
 /** True for the first contradiction about a value: what is made of a wrong shape, and read again, is not told again. */
 function isFirstOf(): (each: CodeContradiction) => boolean {
-  const known = new Map<FunctionDefinition | undefined, Set<string>>();
+  const told = new Map<FunctionDefinition | undefined, Set<string>>();
   return ({ placed, subject, inferred }) => {
     const name = subject.kind === 'variable' || subject.kind === 'parameter' ? subject.name : undefined;
-    const values = known.get(placed.function) ?? new Set<string>();
-    known.set(placed.function, values);
+    const values = told.get(placed.function) ?? new Set<string>();
+    told.set(placed.function, values);
     const key = `${name} ${inferred}`;
     if (name === undefined || !values.has(key)) {
       values.add(key);
@@ -95,47 +117,126 @@ function isFirstOf(): (each: CodeContradiction) => boolean {
   };
 }
 
-type FrameEvents = ReadonlyMap<Variable['frame'], readonly Variable[]>;
-
-function byFrame(code: CodeReading): FrameEvents {
-  const frames = new Map<Variable['frame'], Variable[]>();
-  for (const variable of code.variables) {
-    if (variable.frame.file !== code.file) continue;
-    const list = frames.get(variable.frame);
-    if (list === undefined) frames.set(variable.frame, [variable]);
-    else list.push(variable);
-  }
-  return frames;
+/** One call of a function: what was bound to its names in order, and what it answered. */
+interface FrameTrace {
+  readonly events: readonly Variable[];
+  readonly result: Value | undefined;
 }
 
-/** What each expression of the file gave, in whichever call. */
-function tensorsByNode(code: CodeReading): ReadonlyMap<Span, readonly TensorValue[]> {
+/** What a study holds, as contracts ask for it. */
+interface StudyTrace {
+  readonly frames: ReadonlyMap<FunctionDefinition, readonly FrameTrace[]>;
+  /** What each expression gave, in whichever call. */
+  readonly made: ReadonlyMap<Span, readonly TensorValue[]>;
+  /** Inputs whose number of axes the code itself tells. */
+  readonly certain: ReadonlySet<TensorValue>;
+}
+
+const traces = new WeakMap<Study, StudyTrace>();
+
+function traceOf(study: Study): StudyTrace {
+  const done = traces.get(study);
+  if (done !== undefined) return done;
+  const byFrame = new Map<Variable['frame'], Variable[]>();
+  for (const variable of study.variables) {
+    const list = byFrame.get(variable.frame);
+    if (list === undefined) byFrame.set(variable.frame, [variable]);
+    else list.push(variable);
+  }
+  const results = new Map(study.runs.map(({ frame, result }) => [frame, result]));
+  const frames = new Map<FunctionDefinition, FrameTrace[]>();
+  for (const [frame, events] of byFrame) {
+    const definition = frame.function?.definition;
+    if (definition?.kind !== 'function') continue;
+    const list = frames.get(definition) ?? [];
+    frames.set(definition, list);
+    if (list.length < maxFrames) list.push({ events, result: results.get(frame) });
+  }
   const made = new Map<Span, TensorValue[]>();
-  for (const { tensors } of code.studies) {
-    for (const tensor of tensors) {
-      const { site } = tensor;
-      if (site === undefined || site.file !== code.file) continue;
-      const list = made.get(site.node);
-      if (list === undefined) made.set(site.node, [tensor]);
-      else if (list.length < 16) list.push(tensor);
+  for (const tensor of study.tensors) {
+    if (tensor.site === undefined) continue;
+    const list = made.get(tensor.site.node);
+    if (list === undefined) made.set(tensor.site.node, [tensor]);
+    else if (list.length < maxFrames) list.push(tensor);
+  }
+  const trace: StudyTrace = { frames, made, certain: certainInputs(frames) };
+  traces.set(study, trace);
+  return trace;
+}
+
+/**
+ * The inputs of a study have shapes that are assumed. One whose sizes the code takes apart (`B, T, C = x.shape`), of itself or of
+ * what has as many axes, has that number of axes for sure.
+ */
+function certainInputs(frames: ReadonlyMap<FunctionDefinition, readonly FrameTrace[]>): ReadonlySet<TensorValue> {
+  const certain = new Set<TensorValue>();
+  const seen = new Set<TensorValue>();
+  for (const [definition, calls] of frames) {
+    for (const { name, target, count } of unpackings(definition)) {
+      for (const { events } of calls) {
+        const at = events.findIndex(({ site }) => site.node === target);
+        const value = events.slice(0, Math.max(0, at)).findLast((event) => event.name === name)?.value;
+        // Under a wrong assumption the code fails here.
+        if (value?.kind !== 'tensor' || rankOf(value.shape) !== count) continue;
+        const waiting: TensorValue[] = [value];
+        for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+          if (seen.has(next) || seen.size > maxGraph) continue;
+          seen.add(next);
+          if (next.op === 'input') certain.add(next);
+          else if (keepsAxes.test(next.op)) waiting.push(...next.inputs.slice(0, 1));
+        }
+      }
     }
   }
-  return made;
+  return certain;
+}
+
+/** Operations whose result has as many axes as their first tensor. */
+const keepsAxes =
+  /^(?:layer_norm|rms_norm|group_norm|batch_norm|dropout|linear|gelu|relu|silu|softmax|to|contiguous|float|half|type_as|transpose|permute|mul|div|add|sub|clone|detach|identity)$/;
+
+const unpacked = new WeakMap<FunctionDefinition, readonly Unpacking[]>();
+
+/** `B, T, C = x.shape`: whose sizes are taken apart, the first of the targets and their number. */
+interface Unpacking {
+  readonly name: string;
+  readonly target: Expression;
+  readonly count: number;
+}
+
+function unpackings(definition: FunctionDefinition): readonly Unpacking[] {
+  const done = unpacked.get(definition);
+  if (done !== undefined) return done;
+  const found: Unpacking[] = [];
+  const visit = (statement: Statement): void => {
+    eachChildStatement(statement, visit);
+    if (statement.kind !== 'assign') return;
+    const [target] = statement.targets;
+    const tensor = measured(statement.value);
+    const name = tensor === undefined ? undefined : pathOf(tensor);
+    if (name === undefined || (target?.kind !== 'tuple' && target?.kind !== 'list')) return;
+    const [first] = target.items;
+    if (first !== undefined && target.items.every(({ kind }) => kind === 'name'))
+      found.push({ name, target: first, count: target.items.length });
+  };
+  definition.body.forEach(visit);
+  unpacked.set(definition, found);
+  return found;
 }
 
 type Seen = Shape | 'none' | undefined;
 
 /** Operations whose result has as many axes as they themselves say. */
-const shaping = /^(?:view|reshape|einsum|rearrange|zeros|ones|empty|full|arange|randn|rand|tril|triu|input|parameter)$/;
+const shaping = /^(?:view|reshape|einsum|rearrange|zeros|ones|empty|full|arange|randn|rand|tril|triu|parameter|buffer)$/;
 
 const maxGraph = 20_000;
 const guesses = new WeakMap<TensorValue, boolean>();
 
 /**
- * Whether the number of axes rests on the guess that what was added to something unknown keeps its shape. Iterative; linear in
- * the graph, each tensor once.
+ * Whether the number of axes rests on a guess: that of an input, or that what was added to something unknown keeps its shape.
+ * Iterative; linear in the graph, each tensor once.
  */
-function isGuessed(tensor: TensorValue): boolean {
+function isGuessed(tensor: TensorValue, certain: ReadonlySet<TensorValue>): boolean {
   const waiting: TensorValue[] = [tensor];
   let steps = 0;
   while (waiting.length > 0) {
@@ -146,6 +247,7 @@ function isGuessed(tensor: TensorValue): boolean {
     }
     if (++steps > maxGraph) return true;
     if (shaping.test(top.op)) guesses.set(top, false);
+    else if (top.op === 'input') guesses.set(top, !certain.has(top));
     else if (mixesUnknown(top)) guesses.set(top, true);
     else {
       const open = top.inputs.filter((input) => !guesses.has(input) && input !== top);
@@ -169,14 +271,14 @@ function mixesUnknown({ shape, arguments: given }: TensorValue): boolean {
 }
 
 /** The shape of a value: 'none' for what is surely no tensor. */
-function shapeOfValue(value: Value): Seen {
+function shapeOfValue(value: Value, certain: ReadonlySet<TensorValue>): Seen {
   switch (value.kind) {
     case 'tensor':
-      return isGuessed(value) ? undefined : value.shape;
+      return isGuessed(value, certain) ? undefined : value.shape;
     case 'unknown':
       return undefined;
     case 'union': {
-      const shapes = value.options.map(shapeOfValue);
+      const shapes = value.options.map((option) => shapeOfValue(option, certain));
       if (shapes.every((shape) => shape === 'none')) return 'none';
       const [first] = shapes;
       return first !== undefined && shapes.every((shape) => shape !== undefined && sameShape(shape, first)) ? first : undefined;
@@ -190,29 +292,23 @@ const keyOfShape = (shape: Shape): string => `${shape.ellipsis ?? ''} ${shape.di
 const sameShape = (a: Shape | 'none', b: Shape | 'none'): boolean =>
   a === b || (a !== 'none' && b !== 'none' && keyOfShape(a) === keyOfShape(b));
 
-/** One call of a function: what was bound to its names, in order. */
-class Trace {
+/** Reads what contracts speak of off one call. */
+class CallTrace {
   readonly #events: readonly Variable[];
-  readonly #made: ReadonlyMap<Span, readonly TensorValue[]>;
   readonly #result: Value | undefined;
+  readonly #study: StudyTrace;
   /** Compound statements around each simple statement of the function, by its start. */
   readonly #around: readonly { readonly statement: Statement; readonly blocks: readonly object[] }[];
 
-  constructor(
-    definition: FunctionDefinition,
-    events: readonly Variable[],
-    made: ReadonlyMap<Span, readonly TensorValue[]>,
-    result: Value | undefined,
-  ) {
+  constructor(definition: FunctionDefinition, { events, result }: FrameTrace, study: StudyTrace) {
     this.#events = events;
-    this.#made = made;
     this.#result = result;
+    this.#study = study;
     this.#around = blocksAround(definition);
   }
 
-  /** When a contract is first of interest: parameters first, then as the code stands. */
-  orderOf({ statement }: PlacedContract): number {
-    return statement === undefined ? -1 : statement.start;
+  #shapeOf(value: Value): Seen {
+    return shapeOfValue(value, this.#study.certain);
   }
 
   read(placed: PlacedContract, subject: Subject): readonly Reading[] | 'none' | undefined {
@@ -238,7 +334,7 @@ class Trace {
       case 'parameter': {
         const index = this.#events.findIndex(({ isArgument, name }) => isArgument && name === subject.name);
         const event = this.#events[index];
-        return event === undefined ? undefined : [{ seen: shapeOfValue(event.value), index: index + 1, node: subject.parameter }];
+        return event === undefined ? undefined : [{ seen: this.#shapeOf(event.value), index: index + 1, node: subject.parameter }];
       }
       case 'return': {
         const value = this.#result;
@@ -246,12 +342,12 @@ class Trace {
         const item = subject.item;
         const index = this.#events.length;
         const node = { start: Number.MAX_SAFE_INTEGER, end: Number.MAX_SAFE_INTEGER };
-        if (item === undefined) return value.kind === 'none' ? undefined : [{ seen: shapeOfValue(value), index, node }];
+        if (item === undefined) return value.kind === 'none' ? undefined : [{ seen: this.#shapeOf(value), index, node }];
         const part = value.kind === 'tuple' && value.ellipsis === undefined ? value.items[item] : undefined;
-        return part === undefined ? undefined : [{ seen: shapeOfValue(part), index, node }];
+        return part === undefined ? undefined : [{ seen: this.#shapeOf(part), index, node }];
       }
       case 'expression': {
-        const shapes = this.#made.get(subject.node)?.map(shapeOfValue);
+        const shapes = this.#study.made.get(subject.node)?.map((tensor) => this.#shapeOf(tensor));
         const first = shapes?.[0];
         // Calls of other frames are among them; only what is the same in all of them is sure.
         if (shapes === undefined || first === undefined || first === 'none') return undefined;
@@ -262,10 +358,10 @@ class Trace {
         if (subject.when === 'before') {
           const index = this.#positionOf(subject.statement);
           const found = this.#latest(subject.name, index, subject.statement);
-          return found === undefined ? undefined : [{ seen: shapeOfValue(found), index, node: subject.statement }];
+          return found === undefined ? undefined : [{ seen: this.#shapeOf(found), index, node: subject.statement }];
         }
         const moments = this.#events.flatMap(({ site, value }, index) =>
-          site.node === subject.node ? [{ seen: shapeOfValue(value), index: index + 1, node: subject.statement }] : [],
+          site.node === subject.node ? [{ seen: this.#shapeOf(value), index: index + 1, node: subject.statement }] : [],
         );
         return moments.length === 0 ? undefined : moments;
       }
@@ -287,7 +383,7 @@ class Trace {
       if (event.name !== name) continue;
       if (found === undefined) found = event.value;
       else {
-        const [a, b] = [shapeOfValue(found), shapeOfValue(event.value)];
+        const [a, b] = [this.#shapeOf(found), this.#shapeOf(event.value)];
         if (a === undefined || b === undefined || !sameShape(a, b)) return undefined;
         if (a === 'none' && dimOf(found)?.key !== dimOf(event.value)?.key) return undefined;
       }

@@ -27,7 +27,7 @@ const after = (node: Expression, statement: Statement): Subject | undefined => {
 };
 
 /** `x.shape`, `x.size()`: the tensor whose sizes are read. */
-function measured(value: Expression): Expression | undefined {
+export function measured(value: Expression): Expression | undefined {
   if (value.kind === 'attribute' && value.name.name === 'shape') return value.object;
   if (value.kind === 'call' && value.arguments.length === 0 && value.callee.kind === 'attribute' && value.callee.name.name === 'size')
     return value.callee.object;

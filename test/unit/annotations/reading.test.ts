@@ -115,19 +115,19 @@ class Block(nn.Module):
 `;
     assert.deepEqual(contradictions(code('  # (b, t, d)', '')), []);
     assert.deepEqual(contradictions(code('  # (b, h, t, d)', '')), [
-      '(b, h, t, d): rank: x is (b, t, width): 4 axes are written, and there are 3',
+      '(b, h, t, d): rank: x is (B, T, width): 4 axes are written, and there are 3',
     ]);
     assert.deepEqual(
       contradictions(
         code('', '\n        Args:\n            x: of shape (b, t)\n\n        Returns:\n            Tensor of shape (b, t, d)\n        '),
       ),
       [
-        '(b, t): rank: x is (b, t, width): 2 axes are written, and there are 3',
-        '(b, t, d): rank: return is (b, t * width): 3 axes are written, and there are 2',
+        '(b, t): rank: x is (B, T, width): 2 axes are written, and there are 3',
+        '(b, t, d): rank: return is (B, T * width): 3 axes are written, and there are 2',
       ],
     );
     assert.deepEqual(contradictions(code('', '').replace('split(self, x)', 'split(self, x: Float[Tensor, "b t"])')), [
-      'b t: rank: x is (b, t, width): 2 axes are written, and there are 3',
+      'b t: rank: x is (B, T, width): 2 axes are written, and there are 3',
     ]);
   });
 
