@@ -8,7 +8,11 @@ import { syntaxError } from './file/syntaxError.ts';
 import { tokenOutsideVocabulary } from './file/tokenOutsideVocabulary.ts';
 import { unusedSuppression } from './file/unusedSuppression.ts';
 import { attentionWidthIsNotModelWidth } from './heads/attentionWidthIsNotModelWidth.ts';
+import { causalDiagonal } from './heads/code/causalDiagonal.ts';
+import { causalInverted } from './heads/code/causalInverted.ts';
+import { causalOffset } from './heads/code/causalOffset.ts';
 import { dropoutOnScores } from './heads/code/dropoutOnScores.ts';
+import { maskPolarity } from './heads/code/maskPolarity.ts';
 import { noScale } from './heads/code/noScale.ts';
 import { scaleByOtherWidth } from './heads/code/scaleByOtherWidth.ts';
 import { scaledTwice } from './heads/code/scaledTwice.ts';
@@ -52,6 +56,22 @@ import { scalingFactorOffContext } from './positions/scalingFactorOffContext.ts'
 import { sequenceExceedsPositions } from './positions/sequenceExceedsPositions.ts';
 import { slidingWindow } from './positions/slidingWindow.ts';
 import { unknownRopeType } from './positions/unknownRopeType.ts';
+import { axisDoesNotExist } from './projections/code/axisDoesNotExist.ts';
+import { ffnWidthsDiffer } from './projections/code/ffnWidthsDiffer.ts';
+import { gateAndUpWidthsDiffer } from './projections/code/gateAndUpWidthsDiffer.ts';
+import { joinedTensorsDoNotFit } from './projections/code/joinedTensorsDoNotFit.ts';
+import { keyValueHeadsNotRepeated } from './projections/code/keyValueHeadsNotRepeated.ts';
+import { keyValueLengthsDiffer } from './projections/code/keyValueLengthsDiffer.ts';
+import { layerFedWrongWidth } from './projections/code/layerFedWrongWidth.ts';
+import { normWidthDiffers } from './projections/code/normWidthDiffers.ts';
+import { operandsDoNotBroadcast } from './projections/code/operandsDoNotBroadcast.ts';
+import { outputProjectionWidth } from './projections/code/outputProjectionWidth.ts';
+import { productDoesNotFit } from './projections/code/productDoesNotFit.ts';
+import { projectionIsNotHeadsTimesHeadDim } from './projections/code/projectionIsNotHeadsTimesHeadDim.ts';
+import { queryKeyWidthsDiffer } from './projections/code/queryKeyWidthsDiffer.ts';
+import { residualWidthDiffers } from './projections/code/residualWidthDiffers.ts';
+import { splitDoesNotAddUp } from './projections/code/splitDoesNotAddUp.ts';
+import { viewDoesNotFit } from './projections/code/viewDoesNotFit.ts';
 import { crossAttentionWidth } from './projections/crossAttentionWidth.ts';
 import { embeddingWidth } from './projections/embeddingWidth.ts';
 import { encoderDecoderWidths } from './projections/encoderDecoderWidths.ts';
@@ -78,6 +98,10 @@ export const rules: readonly Rule[] = [
   scaleInverted,
   scaledTwice,
   softmaxAxis,
+  maskPolarity,
+  causalDiagonal,
+  causalInverted,
+  causalOffset,
   dropoutOnScores,
   ffnWidth,
   embeddingWidth,
@@ -87,6 +111,22 @@ export const rules: readonly Rule[] = [
   crossAttentionWidth,
   encoderDecoderWidths,
   projectorWidth,
+  productDoesNotFit,
+  layerFedWrongWidth,
+  viewDoesNotFit,
+  joinedTensorsDoNotFit,
+  splitDoesNotAddUp,
+  normWidthDiffers,
+  operandsDoNotBroadcast,
+  residualWidthDiffers,
+  queryKeyWidthsDiffer,
+  keyValueLengthsDiffer,
+  keyValueHeadsNotRepeated,
+  outputProjectionWidth,
+  projectionIsNotHeadsTimesHeadDim,
+  ffnWidthsDiffer,
+  gateAndUpWidthsDiffer,
+  axisDoesNotExist,
   placementContradicts,
   finalNormRemoved,
   deepPostNorm,

@@ -4,6 +4,7 @@ import { rankOf } from '../../dims/shape.ts';
 import { someAtom } from '../../dims/visit.ts';
 import { isLayout } from '../../interpreter/graph.ts';
 import { dimOf } from '../../interpreter/make.ts';
+import { lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Powers, TensorValue } from '../../interpreter/value.ts';
 import {
@@ -37,11 +38,12 @@ export function headWidths(code: CodeReading, attention: Attention): readonly Di
   const operands = [attention.query, attention.key];
   const found: Dim[] = [];
   let isFlexible = false;
+  if (operands.some(({ tensor }) => (rankOf(tensor.shape) ?? 3) < 3)) return [];
   for (const { tensor, axis } of operands) {
     const dim = axis === undefined ? undefined : dimFromEnd(tensor, axis);
     const read = dim === undefined ? undefined : readDim(code, dim);
     if (read === undefined || read.unknown) continue;
-    if (read.flexible) isFlexible = true;
+    if (isLength(read)) isFlexible = true;
     else found.push(read);
   }
   for (const operand of operands) {
@@ -58,7 +60,7 @@ function widthsBefore(code: CodeReading, { source, axis }: Operand): readonly Di
     if (at === undefined) break;
     const dim = dimFromEnd(node, at);
     const read = dim === undefined ? undefined : readDim(code, dim);
-    if (read !== undefined && !read.unknown && !read.flexible) found.push(read);
+    if (read !== undefined && !read.unknown && !isLength(read)) found.push(read);
     if (node.op === 'view' || node.op === 'reshape') {
       const last = rankOf(node.shape) === undefined ? lastSize(code, node) : undefined;
       if (last !== undefined) found.push(last);
@@ -89,8 +91,11 @@ function lastSize(code: CodeReading, node: TensorValue): Dim | undefined {
   if (dim === undefined || before === undefined || dim.constant === -1 || (value.kind === 'tuple' && value.ellipsis === value.items.length))
     return undefined;
   const read = readDim(code, dim);
-  return read.unknown || read.flexible ? undefined : read;
+  return read.unknown || isLength(read) ? undefined : read;
 }
+
+/** A size of the input and not of the model. */
+const isLength = (dim: Dim): boolean => dim.flexible || someAtom(dim, (atom) => atom.kind === 'symbol' && atom.scope === lengthScope);
 
 const unsure = (dim: Dim): boolean =>
   dim.unknown || someAtom(dim, (atom) => atom.kind === 'unknown' || atom.kind === 'minimum' || atom.kind === 'maximum');

@@ -1,0 +1,98 @@
+/** Where masks are used, and what each hides there. */
+import type { CodeReading, Study } from '../../interpreter/study.ts';
+import type { TensorValue, Value } from '../../interpreter/value.ts';
+import { asTensor, attentionsOf, withCopies } from './attention.ts';
+import { fillOf, type Hiding, hiddenByAdding, hiddenByCondition, type Meaning, meaningOf } from './masks.ts';
+
+export interface MaskUse {
+  readonly study: Study;
+  /** The operation that takes the mask. */
+  readonly node: TensorValue;
+  /** 'fill' and 'add' on scores; a function, or the masks of a layer. */
+  readonly by: 'fill' | 'add' | 'function' | 'layer' | 'layerPadding';
+  readonly mask: TensorValue;
+  readonly meaning: Meaning;
+  readonly hidings: readonly Hiding[];
+  /** Taken as a condition, or added. */
+  readonly isCondition: boolean;
+  readonly fill?: number | undefined;
+}
+
+const uses = new WeakMap<CodeReading, readonly MaskUse[]>();
+
+export function maskUsesOf(code: CodeReading): readonly MaskUse[] {
+  const known = uses.get(code);
+  if (known !== undefined) return known;
+  const all = [...usesInAttention(code), ...usesInLayers(code)];
+  uses.set(code, all);
+  return all;
+}
+
+function usesInAttention(code: CodeReading): readonly MaskUse[] {
+  const found = new Map<TensorValue, MaskUse>();
+  for (const attention of attentionsOf(code)) {
+    if (attention.kind === 'called') {
+      const use = useInApi(attention.study, attention.node, attention.mask, 'function', false);
+      if (use !== undefined) found.set(attention.node, use);
+      continue;
+    }
+    for (const step of attention.paths.flat()) {
+      if (found.has(step.node)) continue;
+      const { study } = attention;
+      if (step.kind === 'fill') {
+        const mask = asTensor(step.mask);
+        const meaning = meaningOf(step.mask);
+        const fill = fillOf(step.fill);
+        if (mask === undefined || meaning === undefined || fill === undefined || fill > -1000) continue;
+        const hidings = hiddenByCondition(meaning, step.fillsWhere === true);
+        found.set(step.node, { study, node: step.node, by: 'fill', mask, meaning, hidings, isCondition: true, fill });
+      } else if (step.kind === 'add') {
+        const mask = asTensor(step.operand);
+        const meaning = meaningOf(step.operand);
+        if (mask === undefined || meaning === undefined) continue;
+        found.set(step.node, {
+          study,
+          node: step.node,
+          by: 'add',
+          mask,
+          meaning,
+          hidings: hiddenByAdding(meaning, step.sign ?? 1),
+          isCondition: false,
+        });
+      }
+    }
+  }
+  return [...found.values()];
+}
+
+/** Functions keep where a boolean mask is true; layers hide there. Both add a mask of numbers. */
+function useInApi(study: Study, node: TensorValue, value: Value | undefined, by: MaskUse['by'], hidesWhere: boolean): MaskUse | undefined {
+  const mask = asTensor(value);
+  const meaning = meaningOf(value);
+  if (mask === undefined || meaning === undefined) return undefined;
+  const cells = meaning.regions.flatMap(({ seen, unseen }) => [seen, unseen]);
+  const isHuge = cells.some((cell) => cell !== undefined && Math.abs(cell) >= 1000);
+  if (mask.dtype === 'bool') return { study, node, by, mask, meaning, hidings: hiddenByCondition(meaning, hidesWhere), isCondition: true };
+  if (mask.dtype === undefined && !isHuge) return undefined;
+  return { study, node, by, mask, meaning, hidings: hiddenByAdding(meaning, 1), isCondition: false };
+}
+
+function usesInLayers(code: CodeReading): readonly MaskUse[] {
+  const found: MaskUse[] = [];
+  for (const study of code.studies) {
+    for (const node of withCopies(study)) {
+      if (node.op !== 'attention_mask' && node.op !== 'multi_head_attention') continue;
+      const given = node.arguments.get('args');
+      if (given?.kind !== 'tuple') continue;
+      const [mask, padding] = given.items.slice(node.op === 'attention_mask' ? 1 : 3);
+      for (const [value, by] of [
+        [mask, 'layer'],
+        [padding, 'layerPadding'],
+      ] as const) {
+        const use = useInApi(study, node, value, by, true);
+        if (use !== undefined) found.push(use);
+      }
+    }
+  }
+  return found;
+}

@@ -1,0 +1,70 @@
+import { rangeIn, textAt } from '../../code/places.ts';
+import { defineRule } from '../../rule.ts';
+import { causalVerdicts } from './causalMask.ts';
+import { attentionExample, layerExample } from './examples.ts';
+
+export const causalDiagonal = defineRule({
+  code: 'HW157',
+  name: 'causal-mask-off-diagonal',
+  category: 'heads',
+  severity: 'error',
+  since: '0.2.0',
+  docs: {
+    what: 'The boundary of a causal mask is not the diagonal: a token does not see itself, or it sees the next one.',
+    why: '`torch.triu(mask)` without `diagonal=1` holds the diagonal as well, and `torch.tril(mask, diagonal=-1)` leaves it out. With the diagonal hidden the first token sees nothing, its row is all minus infinity, and the softmax gives NaN. With the boundary one too far a token sees the one it is to predict, and the training loss falls to nothing.',
+    bad: [
+      attentionExample({ causal: 'torch.tril(torch.ones(max_length, max_length), diagonal=-1)' }),
+      attentionExample({ causal: 'torch.tril(torch.ones(max_length, max_length), diagonal=1)' }),
+      layerExample({ mask: 'torch.triu(torch.ones(T, T, dtype=torch.bool))' }),
+    ],
+    good: [attentionExample(), layerExample()],
+    fixSafety: 'The fix moves the boundary to the diagonal. It changes what the model computes, which is the point.',
+    references: [
+      'https://docs.pytorch.org/docs/stable/generated/torch.triu.html',
+      'https://docs.pytorch.org/docs/stable/generated/torch.tril.html',
+    ],
+  },
+  messages: {
+    diagonal: 'This causal mask hides the diagonal: a token does not see itself, and the first sees nothing.',
+    ahead: 'This causal mask shows each token {count} to come: the boundary is to be the diagonal.',
+    behind: 'This causal mask hides the token itself and {count} before it: the boundary is to be the diagonal.',
+  },
+  checkCode({ code, report }) {
+    for (const { kind, off, made, used, region } of causalVerdicts(code)) {
+      if (kind !== 'diagonal' && kind !== 'ahead' && kind !== 'behind') continue;
+      const at = made ?? used;
+      if (at === undefined) continue;
+      const count = Math.abs(off) - (kind === 'behind' ? 1 : 0);
+      report({
+        at,
+        message: kind,
+        data: { count: count === 1 ? 'one token' : `${count} tokens` },
+        related: [{ range: used === at ? undefined : used, message: 'The mask is used here.' }],
+        fixes: fixesOf(textAt(code, rangeIn(code, region.made.site)), at.start, region.made.op, at === made),
+      });
+    }
+  },
+});
+
+/** `triu(x)` gets `diagonal=1`; `tril(x, diagonal=-1)` and the like lose theirs. */
+function fixesOf(text: string, start: number, op: string, isMade: boolean) {
+  if (!isMade || (op !== 'triu' && op !== 'tril')) return [];
+  const wanted = op === 'triu' ? '1' : '0';
+  const written = /(diagonal\s*=\s*|,\s*)(-?\d+)(?=\s*\)$)/.exec(text) ?? /(tri[ul]_?\(\s*)(-?\d+)(?=\s*\)$)/.exec(text);
+  if (written !== null) {
+    const at = start + written.index + (written[1] ?? '').length;
+    return [
+      {
+        title: `Use diagonal=${wanted}`,
+        safe: false,
+        edits: [{ range: { start: at, end: at + (written[2] ?? '').length }, newText: wanted }],
+      },
+    ];
+  }
+  if (op === 'tril' || !text.endsWith(')')) return [];
+  const at = start + text.length - 1;
+  const isEmpty = /\(\s*\)$/.test(text);
+  return [
+    { title: 'Add diagonal=1', safe: false, edits: [{ range: { start: at, end: at }, newText: `${isEmpty ? '' : ', '}diagonal=1` }] },
+  ];
+}
