@@ -83,6 +83,17 @@ export class Heap {
     }
   }
 
+  /** Runs work whose changes outlast every branch around it: the statements of a module, which run once. */
+  lasting<Result>(work: () => Result): Result {
+    const depth = this.#depth;
+    this.#depth = 0;
+    try {
+      return work();
+    } finally {
+      this.#depth = depth;
+    }
+  }
+
   /** Applies what one branch changed. */
   apply(changes: Changes): void {
     for (const [owner, cells] of changes) {

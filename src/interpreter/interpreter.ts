@@ -144,7 +144,6 @@ export class Interpreter implements Machine {
   /** What running each statement of the studied file rested on. */
   readonly #unitRests = new Map<UnitBody, ReadonlySet<UnitBody>>();
   #study = 0;
-  #isAlone = false;
   readonly #pool = new Map<string, SharedResult[]>();
   readonly #taken = new Map<string, number>();
   readonly #results = new Map<string, SharedResult>();
@@ -299,9 +298,9 @@ export class Interpreter implements Machine {
     const { site, facts, substitution, uncertain } = this;
     this.uncertain = 0;
     if (state.file === this.#studied) {
-      const { rests } = this.tracked(() => this.guard(() => runStatement(this, frame, unit.body.statement)));
+      const { rests } = this.tracked(() => this.guard(() => this.heap.lasting(() => runStatement(this, frame, unit.body.statement))));
       this.#unitRests.set(unit.body, rests);
-    } else this.guard(() => runStatement(this, frame, unit.body.statement));
+    } else this.guard(() => this.heap.lasting(() => runStatement(this, frame, unit.body.statement)));
     this.site = site;
     this.facts = facts;
     this.substitution = substitution;
@@ -460,20 +459,9 @@ export class Interpreter implements Machine {
     else recorder.moduleCalled?.(happening);
   }
 
-  /** Does some work for which nothing is taken over from earlier studies, nor kept for later ones. */
-  alone<Result>(work: () => Result): Result {
-    const before = this.#isAlone;
-    this.#isAlone = true;
-    try {
-      return work();
-    } finally {
-      this.#isAlone = before;
-    }
-  }
-
   /** An instance that an earlier study made from the same class and arguments, or a new one. */
   shared(of: ClassValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, make: () => Value): Value {
-    if (this.options.shares !== true || this.#isAlone || of.file?.isPrelude !== false || this.uncertain > 0) return make();
+    if (this.options.shares !== true || of.file?.isPrelude !== false || this.uncertain > 0) return make();
     const print = fingerprint(positional, keywords);
     if (print === undefined) return make();
     const key = `${identityOf(of)} ${print}`;
@@ -496,7 +484,7 @@ export class Interpreter implements Machine {
 
   /** What an earlier study found when it called the module with like arguments, or what the call answers now. */
   #sharedCall(module: InstanceValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, follow: () => Value): Value {
-    if (this.options.shares !== true || this.#isAlone || module.class.file?.isPrelude !== false) return follow();
+    if (this.options.shares !== true || module.class.file?.isPrelude !== false) return follow();
     const print = fingerprint(positional, keywords);
     if (print === undefined) return follow();
     const key = `${module.id} ${print}`;
@@ -1541,8 +1529,8 @@ function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string,
         parts.push(`${value.kind}:${String(value.value)}`);
         return true;
       case 'int':
-        parts.push(value.dim.unknown ? 'int ?' : value.dim.key);
-        return true;
+        parts.push(value.dim.key);
+        return !value.dim.unknown;
       case 'unknown':
         parts.push(`?${value.path ?? ''}@${value.scope ?? ''}`);
         return true;
@@ -1551,10 +1539,9 @@ function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string,
         parts.push(value.name);
         return true;
       case 'tensor':
-        parts.push(
-          `T${value.dtype ?? ''}(${value.shape.dims.map((dim) => (dim.unknown ? '?' : dim.key)).join(',')})${value.shape.ellipsis ?? ''}`,
-        );
-        return true;
+        parts.push(`T${value.dtype ?? ''}(${value.shape.dims.map(({ key }) => key).join(',')})${value.shape.ellipsis ?? ''}`);
+        // Two sizes that are not known may be the same here, and not there.
+        return !value.shape.dims.some(({ unknown: isUnknown }) => isUnknown);
       case 'tuple':
       case 'list':
         parts.push(`${value.kind}${value.items.length}${value.kind === 'list' && value.open ? '+' : ''}`);

@@ -78,7 +78,62 @@ class dict:
         return headwise.entries(self).copy()
 `;
 
+const typing = `
+import dataclasses
+import headwise
+
+
+class Generic:
+    pass
+
+
+class Protocol:
+    pass
+
+
+class NamedTuple:
+    def __iter__(self):
+        return headwise.field_values(self)
+
+    def __len__(self):
+        return len(headwise.field_values(self))
+
+    def __getitem__(self, index):
+        return headwise.field_values(self)[index]
+
+    def _replace(self, **changes):
+        return dataclasses.replace(self, **changes)
+
+    def _asdict(self):
+        return dataclasses.asdict(self)
+
+
+class TypedDict:
+    def __getitem__(self, key):
+        return getattr(self, key)
+
+    def __setitem__(self, key, value):
+        setattr(self, key, value)
+
+    def __contains__(self, key):
+        return hasattr(self, key)
+
+    def get(self, key, default=None):
+        return getattr(self, key, default)
+
+    def keys(self):
+        return dataclasses.asdict(self).keys()
+
+    def values(self):
+        return dataclasses.asdict(self).values()
+
+    def items(self):
+        return dataclasses.asdict(self).items()
+`;
+
 export const pythonTypes: readonly (readonly [string, string])[] = [
   ['enum', enumerations],
   ['builtins', builtins],
+  ['typing', typing],
+  ['typing_extensions', 'from typing import Generic, NamedTuple, Protocol, TypedDict\n'],
 ];

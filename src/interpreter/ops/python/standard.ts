@@ -350,8 +350,17 @@ export const standardOperations: OperationTable = operations({
       return list(instanceFields(object).map((name) => machine.call(make, [list([text('name')]), list([]), text(name)])));
     },
   ],
+  'headwise.field_values': [
+    'self',
+    (call) => {
+      const self = call.value('self');
+      if (self.kind !== 'instance') return openResult();
+      return list(instanceFields(self).map((name) => self.attributes.get(name) ?? unknown(`the field ${name}`)));
+    },
+  ],
   'dataclasses.is_dataclass': ['obj', () => bool(undefined)],
 
+  'torch.jit.annotate': ['type, value', (call) => call.value('value')],
   'typing.cast': ['type, value', (call) => call.value('value')],
   'typing.get_args': ['type', () => unknown('the arguments of a type')],
   'warnings.warn warnings.filterwarnings warnings.simplefilter warnings.warn_explicit': ['*args, **kwargs', () => none],
