@@ -3,6 +3,7 @@ import { shapeOf, withRank } from '../dims/shape.ts';
 import type { Expression, FunctionDefinition, If, Lambda, Statement } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { decoratorName, defineClass } from './classes.ts';
+import { makeCall } from './define.ts';
 import { Raised } from './errors.ts';
 import { at, evaluate, indexValue } from './expressions.ts';
 import type { Frame } from './frame.ts';
@@ -611,7 +612,37 @@ function unpack(interpreter: Interpreter, frame: Frame, targets: readonly Expres
   const iteration = interpreter.iterate(value);
   if (iteration.repeat !== undefined && iteration.items.length === 1 && star < 0) spread(targets.map(() => iteration.items[0] as Value));
   else if (iteration.open || iteration.repeat !== undefined) spread(undefined);
-  else spread(iteration.items);
+  else {
+    checkCount(interpreter, frame, targets, star, value, iteration.items);
+    spread(iteration.items);
+  }
+}
+
+/** Sizes or parts of a tensor must be as many as the names for them. */
+function checkCount(
+  interpreter: Interpreter,
+  frame: Frame,
+  targets: readonly Expression[],
+  star: number,
+  value: Value,
+  items: readonly Value[],
+): void {
+  const [first] = targets;
+  const fits = star < 0 ? items.length === targets.length : items.length >= targets.length - 1;
+  const [item] = items;
+  const isSize = value.kind === 'tuple' && value.isSize === true;
+  const isParts = value.kind === 'tuple' && item?.kind === 'tensor' && items.every((each) => each.kind === 'tensor' && each.op === item.op);
+  if (fits || first === undefined || !(isSize || isParts)) return;
+  const given = isParts && item?.kind === 'tensor' ? (item.inputs[0] ?? item) : undefined;
+  const held = new Map<string, Value>(given === undefined ? [] : [['input', given]]);
+  const message = `${isSize ? `the tensor has ${items.length} axes` : `there are ${items.length} parts`}, and ${targets.length} names take them`;
+  at(interpreter, frame, first, () => {
+    interpreter.report(makeCall('unpack', held, new Set(held.keys()), interpreter.site), {
+      kind: isSize ? 'unpack_size' : 'unpack',
+      message,
+    });
+    return none;
+  });
 }
 
 /** `B, T, C = x.size()` says that x has three axes, and names them. */

@@ -1,0 +1,466 @@
+/**
+ * Operations that cannot work, each as one fault of a kind that a user would name, with the place where the mistake most likely is:
+ * the constructor of the layer whose declared width disagrees with everything around it, or the expression.
+ */
+import type { Dim } from '../../dims/dim.ts';
+import { formatDim } from '../../dims/format.ts';
+import { applyToShape, formatShape, type Shape } from '../../dims/shape.ts';
+import { symbolsOf } from '../../dims/visit.ts';
+import { ancestors, isDropout, isLayout, plain } from '../../interpreter/graph.ts';
+import type { Failure } from '../../interpreter/interpreter.ts';
+import { lengthScope } from '../../interpreter/samples.ts';
+import type { CodeReading, Study } from '../../interpreter/study.ts';
+import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
+import type { Range } from '../../text/range.ts';
+import { attentionsOf } from './attention.ts';
+import { type Layer, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
+import { rangeIn, shown } from './places.ts';
+import { compareSizes } from './sizes.ts';
+
+export type FaultKind =
+  | 'product'
+  | 'layerInput'
+  | 'view'
+  | 'pieces'
+  | 'split'
+  | 'norm'
+  | 'broadcast'
+  | 'residual'
+  | 'queryKey'
+  | 'keyValueLength'
+  | 'heads'
+  | 'output'
+  | 'projection'
+  | 'ffn'
+  | 'gate'
+  | 'axis';
+
+export interface Fault {
+  readonly kind: FaultKind;
+  readonly failure: Failure;
+  readonly at: Range;
+  /** The failing expression, where it is another place. */
+  readonly use: Range;
+  /** The fact, as a sentence. */
+  readonly fact: string;
+  readonly related: readonly { readonly range: Range | undefined; readonly message: string }[];
+}
+
+const productOps = /^(?:matmul|bmm|mm|mv|baddbmm|addmm|einsum|scaled_dot_product_attention)$/;
+const layerOps = /^(?:linear|bilinear|conv[123]d|conv_transpose[123]d|embedding)$/;
+const viewOps = /^(?:view|reshape|unflatten|flatten|expand|expand_as|view_as|reshape_as|rearrange|reduce|fold|unfold)$/;
+const pieceOps = /^(?:cat|concat|stack|hstack|vstack)$/;
+const splitOps = /^(?:split|split_with_sizes|chunk|unbind|tensor_split|unpack)$/;
+const normOps = /^(?:layer_norm|rms_norm|group_norm|batch_norm|instance_norm)$/;
+const elementwiseOps = /^(?:add|sub|mul|div|where|masked_fill|pow|lerp|addcmul|maximum|minimum|setitem|copy_?|__setitem__)$/;
+const axisOps =
+  /^(?:transpose|permute|swapaxes|movedim|unsqueeze|squeeze|select|getitem|__getitem__|softmax|t|mT|repeat|repeat_interleave)$/;
+
+const found = new WeakMap<CodeReading, readonly Fault[]>();
+
+/** The faults of one study, each place once. */
+export function faultsOf(code: CodeReading): readonly Fault[] {
+  const before = found.get(code);
+  if (before !== undefined) return before;
+  const study = studyOf(code);
+  const faults: Fault[] = [];
+  const seen = new Set<string>();
+  if (study !== undefined) {
+    const made = new Map(study.tensors.map((tensor) => [tensor.arguments, tensor] as const));
+    const failed = new Set<TensorValue>();
+    for (const failure of study.failures) {
+      // What follows from a mistake is not another one.
+      const isConsequence = failed.size > 0 && inputsOf(failure).some((input) => ancestors(input).some((each) => failed.has(each)));
+      const result = made.get(failure.call.arguments);
+      if (result !== undefined) failed.add(result);
+      if (isConsequence) continue;
+      const fault = faultOf(code, study, failure);
+      if (fault === undefined) continue;
+      const keys = [`${fault.use.start}`, `${fault.at.start}`];
+      if (keys.some((key) => seen.has(key))) continue;
+      for (const key of keys) seen.add(key);
+      faults.push(fault);
+    }
+  }
+  found.set(code, faults);
+  return faults;
+}
+
+function inputsOf({ call }: Failure): readonly TensorValue[] {
+  const inputs: TensorValue[] = [];
+  for (const value of call.arguments.values()) collect(value, (tensor) => inputs.push(tensor));
+  return inputs;
+}
+
+const opOf = ({ problem: { kind } }: Failure): string => kind.slice(kind.lastIndexOf('.') + 1).replace(/(?<=\w)_$/, '');
+
+function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | undefined {
+  const op = opOf(failure);
+  const site = failure.sites.find(({ file }) => file === code.file);
+  const use = rangeIn(code, site);
+  if (use === undefined) return undefined;
+  const fault: Find = { code, study, failure, op, use };
+  if (layerOps.test(op)) return layerFault(fault);
+  if (viewOps.test(op)) return viewFault(fault);
+  if (productOps.test(op)) return productFault(fault);
+  if (splitOps.test(op)) return splitFault(fault);
+  if (normOps.test(op)) return normFault(fault);
+  if (elementwiseOps.test(op)) return elementwiseFault(fault);
+  if (pieceOps.test(op)) return at(fault, 'pieces', undefined, plainFact(fault));
+  if (axisOps.test(op) || op === 'unpack_size') return at(fault, 'axis', undefined, plainFact(fault));
+  return undefined;
+}
+
+interface Find {
+  readonly code: CodeReading;
+  readonly study: Study;
+  readonly failure: Failure;
+  readonly op: string;
+  readonly use: Range;
+}
+
+const tensorOf = ({ failure }: Find, ...names: readonly string[]): TensorValue | undefined => {
+  for (const name of names) {
+    const value = failure.call.arguments.get(name);
+    if (value?.kind === 'tensor') return value;
+  }
+  return undefined;
+};
+
+const shapeIn = ({ failure }: Find, { shape }: TensorValue): Shape => applyToShape(shape, failure.context.substitution);
+const text = (find: Find, tensor: TensorValue): string => formatShape(shapeIn(find, tensor));
+const read = ({ failure }: Find, dim: Dim): Dim => failure.context.substitution.apply(dim);
+const expression = ({ code, use }: Find): string => shown(code, use, 50);
+const sentence = (reason: string): string => `${reason[0]?.toUpperCase() ?? ''}${reason.slice(1)}`;
+
+/** The shapes of what is given, with the reason in symbols; a reason found by numbers names numbers, and is left out. */
+function plainFact(find: Find): string {
+  const { failure } = find;
+  const shapes: string[] = [];
+  for (const value of failure.call.arguments.values()) collect(value, (tensor) => shapes.push(text(find, tensor)));
+  const reason = failure.problem.basis === undefined ? `: ${failure.problem.message}` : '';
+  return `\`${expression(find)}\` cannot work on ${shapes.slice(0, 4).join(' and ') || 'what it is given'}${reason}`;
+}
+
+function collect(value: Value, visit: (tensor: TensorValue) => void): void {
+  if (value.kind === 'tensor') visit(value);
+  else if (value.kind === 'tuple' || value.kind === 'list') for (const item of value.items) collect(item, visit);
+}
+
+/** The fault at the constructor of the layer, or at the expression. */
+function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: string): Fault {
+  const { code, failure, use } = find;
+  const made = layer === undefined ? undefined : rangeIn(code, layer.site);
+  const related: { range: Range | undefined; message: string }[] = [];
+  if (made !== undefined) related.push({ range: use, message: 'It fails here.' });
+  return { kind, failure, at: made ?? use, use, fact: `${fact}.`, related };
+}
+
+const named = (layer: Layer): string => `\`${layer.name}\``;
+
+// ---------------------------------------------------------------------------------------------------------------------
+// A layer that gets another width than it takes
+
+function layerFault(find: Find): Fault | undefined {
+  const { study, op } = find;
+  const input = tensorOf(find, 'input');
+  const weight = tensorOf(find, 'weight');
+  if (input === undefined || input.shape.dims.length === 0) return undefined;
+  const layer = weight === undefined ? undefined : layersOf(study).get(weight);
+  if (op !== 'linear') {
+    if (op === 'embedding') return undefined;
+    return at(find, 'layerInput', undefined, plainFact(find));
+  }
+  const width = shapeIn(find, input).dims.at(-1);
+  if (width === undefined || layer?.inputs === undefined) return at(find, 'layerInput', undefined, plainFact(find));
+  const takes = read(find, layer.inputs);
+  const { layer: source, crossed } = widthSource(study, input);
+  const isAttended = crossed.some(({ op: each }) => productOps.test(each));
+  const isActivated = crossed.some((each) => !isLayout(each) && !isDropout(each) && each.op !== 'contiguous');
+  const isChain =
+    !isAttended && isActivated && source?.owner === layer.owner && source.instance !== undefined && source.inputs !== undefined;
+  const kind: FaultKind = isAttended ? 'output' : isChain ? 'ffn' : 'layerInput';
+  const fact = `${named(layer)} takes ${formatDim(takes)} features, and ${kind === 'output' ? 'what attention gives' : 'its input'} is ${formatDim(width)} wide`;
+  const own = ownedBy(study, layer.owner).filter((each) => each.instance !== undefined);
+  const all = [...layersOf(study).values()];
+  if (isChain && source.outputs !== undefined) {
+    // d -> f -> d: the width inside differs from that of the model, so the side that has the model's is the odd one.
+    const made = read(find, source.outputs).key === width.key ? source : undefined;
+    if (made !== undefined) {
+      const siblings = own.filter((each) => each !== source && each !== layer && each.inputs?.key === source.inputs?.key);
+      const agrees = (dim: Dim): boolean => siblings.some(({ outputs }) => outputs?.key === dim.key);
+      if (agrees(takes) && !agrees(width)) return at(find, kind, source, fact);
+      if (agrees(width) && !agrees(takes)) return at(find, kind, layer, fact);
+      const model = [source.inputs?.key, layer.outputs?.key];
+      if (model.includes(width.key) && !model.includes(takes.key)) return at(find, kind, source, fact);
+      return at(find, kind, layer, fact);
+    }
+  }
+  if (source !== undefined && source.owner === layer.owner && isAttended) {
+    const score = (size: Dim, except: Layer): number =>
+      own.filter((each) => each !== except && roleOf(each.name) === 'query' && each.outputs?.key === size.key).length * 2 +
+      own.filter((each) => each !== except && each.outputs?.key === size.key).length;
+    const isMade = source.outputs?.key === width.key;
+    if (isMade && score(takes, source) > score(width, source)) return at(find, kind, source, fact);
+    return at(find, kind, layer, fact);
+  }
+  const norm = source === undefined ? crossedNorm(study, crossed) : undefined;
+  if (norm?.outputs !== undefined && read(find, norm.outputs).key === width.key) {
+    if (popularity(all, takes, undefined) > popularity(all, width, { layer: norm, side: 'outputs' })) {
+      const site = norm.instance === undefined && norm.owner !== study.instance ? (norm.owner.site ?? norm.site) : norm.site;
+      const fact = `The norm is made for ${formatDim(width)} features, and what follows takes ${formatDim(takes)}`;
+      return at(find, 'norm', { ...norm, site }, fact);
+    }
+  }
+  // What else the class does with this width says who is odd.
+  const inside = (size: Dim): number => popularity(own, size, { layer, side: 'inputs' });
+  if (inside(takes) > inside(width) && layer.owner !== study.instance && rangeIn(find.code, layer.owner.site) !== undefined) {
+    const around = (size: Dim): number =>
+      popularity(
+        all.filter(({ owner }) => owner !== layer.owner),
+        size,
+        undefined,
+      );
+    if (source !== undefined && around(width) < around(takes)) return at(find, kind, source, fact);
+    const { site } = layer.owner;
+    return at(find, kind, { ...layer, site }, fact);
+  }
+  if (source?.outputs !== undefined && read(find, source.outputs).key === width.key) {
+    const score = (size: Dim): number => popularity(all, size, { layer, side: 'inputs' });
+    if (score(takes) > score(width) + 1) return at(find, kind, source, fact);
+  }
+  return at(find, kind, layer, fact);
+}
+
+/** The norm among the operations, by its weight. */
+function crossedNorm(study: Study, crossed: readonly TensorValue[]): Layer | undefined {
+  const layers = layersOf(study);
+  for (const { op, inputs } of crossed) {
+    if (op !== 'mul' && !normOps.test(op)) continue;
+    for (const input of inputs) {
+      const layer = layers.get(input);
+      if (layer !== undefined) return layer;
+    }
+  }
+  return undefined;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Views
+
+function viewFault(find: Find): Fault | undefined {
+  const { study } = find;
+  const input = tensorOf(find, 'input', 'tensor');
+  if (input === undefined || input.shape.dims.length === 0) return undefined;
+  const { layer: source, crossed } = widthSource(study, input);
+  const isProjected =
+    source?.outputs !== undefined &&
+    crossed.every((each) => isLayout(each) || /^(?:getitem|split|chunk|unbind|contiguous|to)$/.test(each.op));
+  const fact = plainFact(find);
+  if (!isProjected || source === undefined) return at(find, 'view', undefined, fact);
+  const kind: FaultKind = roleOf(source.name) === undefined ? 'view' : 'projection';
+  const own = ownedBy(study, source.owner).filter((each) => each.instance !== undefined);
+  const peers = partners(own, source) ?? own.filter((each) => each !== source);
+  const target = sizesOf(find);
+  // Views of the other projections into the same sizes worked: then it is the layer that differs.
+  const alike = study.tensors.filter(
+    (tensor) => (tensor.op === 'view' || tensor.op === 'reshape') && sizeKeys(tensor.arguments.get('shape')) === target && target !== '',
+  );
+  const viewed = alike.filter((tensor) => {
+    const other = tensor.inputs[0] === undefined ? undefined : widthSource(study, tensor.inputs[0]).layer;
+    return other !== undefined && other !== source && other.owner === source.owner && peers.includes(other);
+  });
+  const sizes = dimsOf(find.failure.call.arguments.get('shape')).filter((dim) => dim.constant === undefined || dim.constant > 1);
+  const product = sizes.slice(-2);
+  const heads = product.length === 2 ? read(find, product[0] as Dim) : undefined;
+  const each = product.length === 2 ? read(find, product[1] as Dim) : undefined;
+  const wanted = heads !== undefined && each !== undefined ? multiplied(find, heads, each) : undefined;
+  const output = source.outputs;
+  const layerVotes = peers.filter(
+    ({ outputs, inputs, name }) => (roleOf(name) === 'output' ? inputs : outputs)?.key === output?.key,
+  ).length;
+  const useVotes =
+    viewed.length +
+    (wanted === undefined
+      ? 0
+      : peers.filter(({ outputs, inputs, name }) => (roleOf(name) === 'output' ? inputs : outputs)?.key === wanted).length);
+  return at(find, kind, useVotes > layerVotes ? source : undefined, fact);
+}
+
+function multiplied(find: Find, a: Dim, b: Dim): string | undefined {
+  const product = find.code.interpreter.binary('*', { kind: 'int', dim: a }, { kind: 'int', dim: b });
+  return product.kind === 'int' ? product.dim.key : undefined;
+}
+
+const dimsOf = (value: Value | undefined): readonly Dim[] => {
+  if (value?.kind === 'int') return [value.dim];
+  if (value?.kind !== 'tuple' && value?.kind !== 'list') return [];
+  const [only] = value.items;
+  if (value.items.length === 1 && (only?.kind === 'tuple' || only?.kind === 'list')) return dimsOf(only);
+  return value.items.flatMap((item) => (item.kind === 'int' ? [item.dim] : []));
+};
+const sizeKeys = (value: Value | undefined): string =>
+  dimsOf(value)
+    .slice(-2)
+    .map(({ key }) => key)
+    .join(' ');
+const sizesOf = ({ failure }: Find): string => sizeKeys(failure.call.arguments.get('shape'));
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Products
+
+function productFault(find: Find): Fault | undefined {
+  const { study, op, code } = find;
+  const tensors: TensorValue[] = [];
+  for (const value of find.failure.call.arguments.values()) collect(value, (tensor) => tensors.push(tensor));
+  const [left, right] = op === 'baddbmm' ? tensors.slice(1) : tensors;
+  if (left === undefined || right === undefined || left.shape.dims.length === 0 || right.shape.dims.length === 0) return undefined;
+  const fact = plainFact(find);
+  const isOver = [...attentionsOf(code)].some(({ node }) => node === plain(left));
+  const [a, b] = [widthSource(study, left).layer, widthSource(study, right).layer];
+  if (op !== 'matmul' && op !== 'bmm') return at(find, 'product', undefined, fact);
+  const [x, y] = [shapeIn(find, left), shapeIn(find, right)];
+  const inner = [x.dims.at(-1), y.dims.at(-2)] as const;
+  const isInner = inner[0] !== undefined && inner[1] !== undefined && compareSizes(code, inner[0], inner[1]) !== 'same';
+  const isSoftmax = isOver || underSoftmax(left);
+  if (isSoftmax && isInner) return at(find, 'keyValueLength', undefined, fact);
+  const isLength = inner.some((dim) => dim !== undefined && symbolsOf(dim).some(({ scope }) => scope === lengthScope));
+  if (
+    !isSoftmax &&
+    isInner &&
+    !isLength &&
+    a !== undefined &&
+    b !== undefined &&
+    a !== b &&
+    a.owner === b.owner &&
+    a.outputs?.key !== b.outputs?.key
+  ) {
+    const own = ownedBy(study, a.owner).filter((each) => each.instance !== undefined);
+    const votes = (layer: Layer): number =>
+      (partners(own, layer) ?? own.filter((each) => each !== a && each !== b)).filter(
+        ({ outputs, inputs, name }) => (roleOf(name) === 'output' ? inputs : outputs)?.key === layer.outputs?.key,
+      ).length;
+    return at(find, 'queryKey', votes(a) < votes(b) ? a : b, fact);
+  }
+  const heads = [x.dims.at(-3), y.dims.at(-3)] as const;
+  if (!isInner && x.dims.length === 4 && y.dims.length === 4 && heads[0] !== undefined && heads[1] !== undefined)
+    if (compareSizes(code, heads[0], heads[1]) !== 'same')
+      return at(
+        find,
+        'heads',
+        undefined,
+        `\`${expression(find)}\` multiplies ${formatShape(x)} with ${formatShape(y)}: ${formatDim(heads[0])} heads meet ${formatDim(heads[1])}`,
+      );
+  return at(find, 'product', undefined, fact);
+}
+
+function underSoftmax(tensor: TensorValue): boolean {
+  let each: TensorValue | undefined = tensor;
+  for (let i = 0; each !== undefined && i < 24; i++) {
+    if (each.op === 'softmax') return true;
+    if (productOps.test(each.op) || each.op === 'linear') return false;
+    each = each.inputs[0];
+  }
+  return false;
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Splits
+
+function splitFault(find: Find): Fault | undefined {
+  const { study } = find;
+  const input = tensorOf(find, 'input', 'tensor');
+  if (input === undefined) return at(find, 'split', undefined, sentence(find.failure.problem.message));
+  if (input.shape.dims.length === 0) return undefined;
+  const { layer: source, crossed } = widthSource(study, input);
+  const fact = plainFact(find);
+  if (source?.instance === undefined || crossed.some((each) => !isLayout(each))) return at(find, 'split', undefined, fact);
+  const all = [...layersOf(study).values()];
+  // Parts as wide as other layers are meant: then the layer does not give enough of them, or too many.
+  const parts = dimsOf(find.failure.call.arguments.get('split_size_or_sections'));
+  const isMeant = parts.length === 0 || parts.every((part) => popularity(all, part, undefined) > 0);
+  return at(find, 'split', isMeant ? source : undefined, fact);
+}
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Norms and element-wise operations
+
+function normFault(find: Find): Fault | undefined {
+  const { study, failure } = find;
+  const input = tensorOf(find, 'input');
+  if (input === undefined || input.shape.dims.length === 0) return undefined;
+  const weight = tensorOf(find, 'weight');
+  const layer = weight === undefined ? instanceLayer(find) : (layersOf(study).get(weight) ?? instanceLayer(find));
+  const width = shapeIn(find, input).dims.at(-1);
+  const made = layer?.inputs ?? dimsOf(failure.call.arguments.get('normalized_shape')).at(-1);
+  if (width === undefined || made === undefined) return at(find, 'norm', undefined, plainFact(find));
+  const fact = `The norm is made for ${formatDim(read(find, made))} features, and its input is ${formatDim(width)} wide`;
+  return at(find, 'norm', layer, fact);
+}
+
+/** A norm without weights is found by the place that calls it. */
+function instanceLayer({ study }: Find): Layer | undefined {
+  void study;
+  return undefined;
+}
+
+function elementwiseFault(find: Find): Fault | undefined {
+  const { study, op } = find;
+  const tensors: TensorValue[] = [];
+  for (const value of find.failure.call.arguments.values()) collect(value, (tensor) => tensors.push(tensor));
+  const [left, right] = tensors;
+  if (left === undefined || right === undefined || left.shape.dims.length === 0 || right.shape.dims.length === 0) return undefined;
+  const fact = plainFact(find);
+  const all = [...layersOf(study).values()];
+  const [x, y] = [shapeIn(find, left).dims.at(-1), shapeIn(find, right).dims.at(-1)];
+  const differs = x !== undefined && y !== undefined && x.key !== y.key && x.constant !== 1 && y.constant !== 1;
+  const weights = [left, right].map((tensor) => heldParameter(study, tensor));
+  const [first, second] = weights;
+  if ((op === 'mul' || op === 'add') && (first !== undefined) !== (second !== undefined) && differs) {
+    const held = (first ?? second) as Layer;
+    const width = (first !== undefined ? y : x) as Dim;
+    // A norm that a class of the file describes: the place that made the object says its width.
+    const site = held.owner === study.instance ? held.site : (held.owner.site ?? held.site);
+    const isNorm = op === 'mul' && held.weight.shape.dims.length === 1;
+    const layer =
+      popularity(all, read(find, width), undefined) >= popularity(all, held.outputs, { layer: held, side: 'outputs' })
+        ? { ...held, site }
+        : undefined;
+    return at(find, isNorm ? 'norm' : 'broadcast', layer, fact);
+  }
+  const [a, b] = [widthSource(study, left).layer, widthSource(study, right).layer];
+  if (!differs || x === undefined || y === undefined) return at(find, isSum(op) ? 'residual' : 'broadcast', undefined, fact);
+  const isPlain = [left, right].every((tensor) => widthSource(study, tensor).crossed.every((each) => !isLayout(each)));
+  if (op === 'mul' && isPlain && a !== undefined && b !== undefined && a !== b && a.owner === b.owner) {
+    const own = ownedBy(study, a.owner).filter((each) => each.instance !== undefined && each !== a && each !== b);
+    const votes = (layer: Layer): number => popularity(own, layer.outputs, undefined);
+    const model = a.inputs?.key;
+    const odd = votes(a) === votes(b) ? (a.outputs?.key === model ? a : b) : votes(a) < votes(b) ? a : b;
+    return at(find, 'gate', odd, fact);
+  }
+  if (isSum(op)) {
+    const score = (size: Dim, layer: Layer | undefined): number =>
+      popularity(all, size, layer === undefined ? undefined : { layer, side: 'outputs' });
+    const odd = score(x, a) < score(y, b) ? a : b;
+    return at(find, 'residual', odd, fact);
+  }
+  return at(find, 'broadcast', undefined, fact);
+}
+
+const isSum = (op: string): boolean => op === 'add' || op === 'sub';
+
+/** The parameter that the tensor is, or a part of. */
+function heldParameter(study: Study, tensor: TensorValue): Layer | undefined {
+  const layers = layersOf(study);
+  let each: TensorValue | undefined = tensor;
+  for (let i = 0; each !== undefined && i < 12; i++) {
+    const layer = layers.get(each);
+    if (layer !== undefined) return layer.instance === undefined ? layer : undefined;
+    if (each.inputs.length !== 1) return undefined;
+    each = each.inputs[0];
+  }
+  return undefined;
+}
+
+/** For related information. */
+export const siteOf = (tensor: TensorValue): Site | undefined => tensor.site;

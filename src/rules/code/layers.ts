@@ -1,0 +1,166 @@
+/** The layers of a studied class, where they were made, and which of them a tensor's width comes from. */
+import type { Dim } from '../../dims/dim.ts';
+import { isLayout } from '../../interpreter/graph.ts';
+import type { CodeReading, Study } from '../../interpreter/study.ts';
+import type { InstanceValue, Site, TensorValue, Value } from '../../interpreter/value.ts';
+
+/** A library layer with weights, or a parameter that a class holds itself. */
+export interface Layer {
+  readonly instance: InstanceValue | undefined;
+  readonly weight: TensorValue;
+  /** The object that holds it, and under which name. */
+  readonly owner: InstanceValue;
+  readonly name: string;
+  /** Where it was made. */
+  readonly site: Site | undefined;
+  /** Width that it takes and gives, where it has them. */
+  readonly inputs: Dim | undefined;
+  readonly outputs: Dim | undefined;
+}
+
+const known = new WeakMap<Study, ReadonlyMap<TensorValue, Layer>>();
+
+/** Every layer that the study's instance holds, by its weight. */
+export function layersOf(study: Study): ReadonlyMap<TensorValue, Layer> {
+  const before = known.get(study);
+  if (before !== undefined) return before;
+  const found = new Map<TensorValue, Layer>();
+  const seen = new Set<InstanceValue>();
+  const visit = (value: Value, owner: InstanceValue, name: string, depth: number): void => {
+    if (depth > 12 || seen.size > 4000) return;
+    if (value.kind === 'list' || value.kind === 'tuple') {
+      for (const item of value.items) visit(item, owner, name, depth + 1);
+      return;
+    }
+    if (value.kind === 'dict') {
+      for (const { value: item } of value.entries.values()) visit(item, owner, name, depth + 1);
+      return;
+    }
+    if (value.kind === 'tensor' && (value.isParameter === true || value.op === 'parameter') && !found.has(value)) {
+      found.set(value, {
+        instance: undefined,
+        weight: value,
+        owner,
+        name,
+        site: value.site,
+        inputs: undefined,
+        outputs: value.shape.dims.at(-1),
+      });
+      return;
+    }
+    if (value.kind !== 'instance' || seen.has(value)) return;
+    seen.add(value);
+    const weight = value.attributes.get('weight');
+    if (value.class.file?.isPrelude === true && weight?.kind === 'tensor') {
+      found.set(weight, { instance: value, weight, owner, name, site: value.site, ...widthsOf(value, weight) });
+      return;
+    }
+    const isContainer = value.class.file?.isPrelude === true;
+    for (const [key, each] of value.attributes) visit(each, isContainer ? owner : value, isContainer ? name : key, depth + 1);
+  };
+  visit(study.instance, study.instance, '', 0);
+  known.set(study, found);
+  return found;
+}
+
+function widthsOf(
+  { class: { name } }: InstanceValue,
+  weight: TensorValue,
+): { readonly inputs: Dim | undefined; readonly outputs: Dim | undefined } {
+  const { dims, ellipsis } = weight.shape;
+  if (ellipsis !== undefined) return { inputs: undefined, outputs: undefined };
+  if (/^Embedding/.test(name)) return { inputs: undefined, outputs: dims[1] };
+  if (/Norm/.test(name)) return { inputs: dims.at(-1), outputs: dims.at(-1) };
+  // The one of transformers holds its weight the other way round.
+  if (name === 'Conv1D') return { inputs: dims[0], outputs: dims[1] };
+  return { inputs: dims[1], outputs: dims[0] };
+}
+
+const firstOperand: ReadonlySet<string> = new Set(['linear', 'conv1d', 'conv2d', 'conv3d']);
+const products: ReadonlySet<string> = new Set(['matmul', 'bmm', 'einsum', 'mm', 'baddbmm']);
+
+/** The layer whose output the tensor is, behind everything that keeps its width or only rearranges it; `crossed`: the operations between. */
+export function widthSource(
+  study: Study,
+  tensor: TensorValue,
+): { readonly layer: Layer | undefined; readonly crossed: readonly TensorValue[] } {
+  const layers = layersOf(study);
+  const crossed: TensorValue[] = [];
+  let at: TensorValue | undefined = tensor;
+  for (let i = 0; at !== undefined && i < 96; i++) {
+    const own = layers.get(at);
+    if (own !== undefined) return { layer: own, crossed };
+    if (firstOperand.has(at.op) || at.op === 'embedding') {
+      const weight: Value | undefined = at.arguments.get('weight');
+      const held: TensorValue | undefined = weight?.kind === 'tensor' ? weight : at.inputs.find((input) => layers.has(input));
+      const layer = (held === undefined ? undefined : layers.get(held)) ?? layerOf(layers, at.layer);
+      return { layer, crossed };
+    }
+    crossed.push(at);
+    at = next(at);
+  }
+  return { layer: undefined, crossed };
+}
+
+function layerOf(layers: ReadonlyMap<TensorValue, Layer>, instance: InstanceValue | undefined): Layer | undefined {
+  const weight = instance?.attributes.get('weight');
+  return weight?.kind === 'tensor' ? layers.get(weight) : undefined;
+}
+
+function next(tensor: TensorValue): TensorValue | undefined {
+  const { op, inputs } = tensor;
+  if (products.has(op)) return inputs.at(-1);
+  if (op === 'scaled_dot_product_attention') {
+    const value = tensor.arguments.get('value');
+    return value?.kind === 'tensor' ? value : inputs.at(-1);
+  }
+  if (isLayout(tensor) || inputs.length === 1) return inputs[0];
+  const last = tensor.shape.dims.at(-1)?.key;
+  const isWeight = (input: TensorValue): boolean => input.isParameter === true || input.isBuffer === true;
+  return (
+    inputs.find((input) => !isWeight(input) && input.shape.dims.at(-1)?.key === last) ??
+    inputs.find((input) => !isWeight(input)) ??
+    inputs[0]
+  );
+}
+
+/** How often the size stands among the widths of the layers, but for the one place that is in question. */
+export function popularity(
+  layers: Iterable<Layer>,
+  size: Dim | undefined,
+  except: { readonly layer: Layer; readonly side: 'inputs' | 'outputs' } | undefined,
+): number {
+  if (size === undefined) return 0;
+  let count = 0;
+  for (const layer of layers) {
+    for (const side of ['inputs', 'outputs'] as const) {
+      if (layer === except?.layer && side === except.side) continue;
+      if (layer[side]?.key === size.key) count += 1;
+    }
+  }
+  return count;
+}
+
+export const ownedBy = (study: Study, owner: InstanceValue): readonly Layer[] =>
+  [...layersOf(study).values()].filter((layer) => layer.owner === owner);
+
+/** The layers that do for keys what this one does for values, and so on, by what they are called; undefined where names tell nothing. */
+export function partners(layers: readonly Layer[], { name }: Layer): readonly Layer[] | undefined {
+  const role = roleOf(name);
+  if (role === undefined) return undefined;
+  const wanted = role === 'query' ? 'output' : role === 'key' ? 'value' : role === 'value' ? 'key' : 'query';
+  return layers.filter((layer) => roleOf(layer.name) === wanted);
+}
+
+export function roleOf(name: string): 'query' | 'key' | 'value' | 'output' | undefined {
+  if (/^(?:w_?)?q(?:uery|_proj|_lin|_linear|_a_proj|_b_proj|ueries)?\d?$|^(?:to_q|query_\w+|linear_q|fc_q|wq|W_q|w_qs|q_\w+)$/i.test(name))
+    return 'query';
+  if (/^(?:w_?)?k(?:ey|_proj|_lin|_linear|eys)?\d?$|^(?:to_k|key_\w+|linear_k|fc_k|wk|W_k|w_ks|k_\w+)$/i.test(name)) return 'key';
+  if (/^(?:w_?)?v(?:alue|_proj|_lin|_linear|alues)?\d?$|^(?:to_v|value_\w+|linear_v|fc_v|wv|W_v|w_vs|v_\w+)$/i.test(name)) return 'value';
+  if (/^(?:w_?)?o(?:ut|utput|_proj|ut_proj|_lin|ut_lin)?$|^(?:to_out|c_proj|proj|linear_out|dense|fc_o|wo|W_o|out_\w+|o_\w+)$/i.test(name))
+    return 'output';
+  return undefined;
+}
+
+/** The study that a reading is about: rules see one at a time. */
+export const studyOf = ({ studies }: CodeReading): Study | undefined => studies[0];

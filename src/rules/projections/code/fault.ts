@@ -1,0 +1,19 @@
+import { type FaultKind, faultsOf } from '../../code/faults.ts';
+import { defineRule, type Rule, type RuleDocs } from '../../rule.ts';
+
+/** A rule for operations of model code that cannot work, of one kind. */
+export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, docs: RuleDocs): Rule =>
+  defineRule({
+    code,
+    name,
+    category: 'projections',
+    severity: 'error',
+    since: '0.2.0',
+    docs,
+    messages: { fact: '{fact}' },
+    checkCode({ code: reading, report }) {
+      for (const fault of faultsOf(reading)) {
+        if (fault.kind === kind) report({ at: fault.at, message: 'fact', data: { fact: fault.fact }, related: fault.related });
+      }
+    },
+  });
