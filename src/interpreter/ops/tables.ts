@@ -2,10 +2,11 @@ import { transformersOperations } from '../library/transformersOperations.ts';
 import type { Operation, OperationTable } from '../operation.ts';
 import type { Value } from '../value.ts';
 import { einopsOperations } from './einops.ts';
+import { numpyOperations } from './numpy.ts';
 import { pythonConstants, pythonTables } from './python/tables.ts';
 import { torchConstants, torchTables } from './torch/tables.ts';
 
-const tables: readonly OperationTable[] = [...torchTables, einopsOperations, ...pythonTables, transformersOperations];
+const tables: readonly OperationTable[] = [...torchTables, einopsOperations, numpyOperations, ...pythonTables, transformersOperations];
 const constants: readonly ReadonlyMap<string, Value>[] = [torchConstants, pythonConstants];
 
 /** The operation of this qualified name in any library's table. */

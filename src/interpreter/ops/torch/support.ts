@@ -229,7 +229,8 @@ export function dtypeOf(value: Value): Dtype | undefined {
   const name = value.kind === 'class' || value.kind === 'builtin' ? value.name : value.kind === 'string' ? (value.value ?? '') : '';
   const last = name.slice(name.lastIndexOf('.') + 1);
   // `x.type('torch.FloatTensor')` and `x.type(torch.FloatTensor)`.
-  return value.kind === 'string' ? tensorTypes[last] : (pythonTypes[last] ?? tensorTypes[last]);
+  if (value.kind === 'string') return tensorTypes[last];
+  return pythonTypes[last] ?? tensorTypes[last] ?? (kinds.has(last) && last !== 'float' ? last : undefined);
 }
 
 /** The argument `dtype`, `fallback` where it was left out, undefined where it is not known. */

@@ -51,6 +51,7 @@ describe('operations on symbolic sizes', () => {
     const last = lines.pop() ?? '';
     const source = [
       'import torch, math, einops',
+      'import numpy as np',
       'import torch.nn as nn',
       'import torch.nn.functional as F',
       'from einops import rearrange, repeat, reduce',
@@ -199,6 +200,13 @@ describe('operations on symbolic sizes', () => {
       'reduce(x, "b t e -> b e", "mean")': '(B, d)',
       'rearrange(anything, "b t (h e) -> b h t e", h=8).size(1)': '8',
       'einops.einsum(x, square, "b t e, e f -> b t f")': '(B, T, d)',
+    },
+    'arrays of NumPy': {
+      'torch.FloatTensor(np.array([[i / 10000 ** (j / 8) for j in range(8)] for i in range(20)])).unsqueeze(0)': '(1, 20, 8)',
+      'torch.from_numpy(np.triu(np.ones((1, T, T)), k=1).astype("uint8")) == 0': '(1, T, T)',
+      'np.arange(0, 10, dtype=np.float32)[:, np.newaxis]': '(10, 1)',
+      'np.stack(np.meshgrid(np.arange(3), np.arange(4)), axis=0)': '(2, 4, 3)',
+      'np.concatenate([np.zeros((1, d)), np.zeros((n, d))], axis=0)': '(n + 1, d)',
     },
     'unknown tensors': {
       'anything.view(B, T, d)': '(B, T, d)',
