@@ -66,6 +66,7 @@ export function defineClass(interpreter: Interpreter, frame: Frame, definition: 
     parent: frame.locals === frame.globals ? undefined : frame,
     redirected: new Map(),
     returned: [],
+    exits: [],
     yielded: [],
     self: undefined,
   };

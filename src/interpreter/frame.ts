@@ -1,4 +1,5 @@
 import type { Unit } from '../syntax/python/ast.ts';
+import type { Changes } from './heap.ts';
 import type { ClassValue, FunctionValue, SourceFile, Value } from './value.ts';
 
 /** One call of a function, or the body of a module or class. */
@@ -15,6 +16,8 @@ export interface Frame {
   readonly redirected: Map<string, Map<string, Value>>;
   /** Values of `return` on paths that may or may not have been taken. */
   readonly returned: Value[];
+  /** What those paths had changed. */
+  readonly exits: Changes[];
   /** Values of `yield`. */
   readonly yielded: Value[];
   /** The value that the method's first parameter was given. */

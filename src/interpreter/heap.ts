@@ -124,6 +124,20 @@ export class Heap {
     }
   }
 
+  /** Takes in what may have been changed on the way out: each place holds that or what it holds now. `except` is left as it is. */
+  admit(changes: Changes, except: object, prefer: Preference = 'none'): void {
+    for (const [owner, cells] of changes) {
+      if (owner === except) continue;
+      for (const [key, { isEntry, after }] of cells) {
+        const now = isEntry ? (owner as Map<unknown, unknown>).get(key) : (owner as Fields)[key as PropertyKey];
+        if (now === after) continue;
+        const joined = joinCells(owner, key, [now, after], prefer);
+        if (joined.open) this.#set(owner, 'open', false, true);
+        this.#set(owner, key, isEntry, joined.value);
+      }
+    }
+  }
+
   #set(owner: object, key: unknown, isEntry: boolean, value: unknown): void {
     if (isEntry) this.writeEntry(owner as Map<unknown, unknown>, key, value);
     else this.write(owner as Fields, key as PropertyKey, value);

@@ -318,6 +318,7 @@ export class Interpreter implements Machine {
       parent: undefined,
       redirected: new Map(),
       returned: [],
+      exits: [],
       yielded: [],
       self: undefined,
     };
@@ -779,6 +780,7 @@ export class Interpreter implements Machine {
       parent: callee.closure,
       redirected: new Map(),
       returned: [],
+      exits: [],
       yielded: [],
       self: callee.owner === undefined ? undefined : positional[0],
     };
@@ -792,8 +794,9 @@ export class Interpreter implements Machine {
     try {
       if (definition.kind === 'lambda') return evaluate(this, frame, definition.body);
       if (isUser) this.#recordArguments(frame, definition.parameters);
-      const completion = runBody(this, frame, definition.body);
+      const completion = this.#runFunction(frame, definition.body);
       const value = this.#result(frame, completion, callee);
+      for (const changes of frame.exits) this.heap.admit(changes, frame.locals, this.preference);
       this.note({ happened: 'returned', frame, value });
       return value;
     } finally {
@@ -801,6 +804,19 @@ export class Interpreter implements Machine {
       this.#running.pop();
       if (isUser && site !== undefined) this.sites.pop();
       this.site = site;
+    }
+  }
+
+  /** Undefined where the path to the end raises and only an earlier return is left. */
+  #runFunction(frame: Frame, body: readonly Statement[]): Completion | undefined {
+    const [sites, layers] = [this.sites.length, this.layers.length];
+    try {
+      return runBody(this, frame, body);
+    } catch (error) {
+      if (!(error instanceof Raised) || frame.returned.length === 0) throw error;
+      this.sites.length = sites;
+      this.layers.length = layers;
+      return undefined;
     }
   }
 
@@ -818,10 +834,10 @@ export class Interpreter implements Machine {
     }
   }
 
-  #result(frame: Frame, completion: Completion, callee: FunctionValue): Value {
+  #result(frame: Frame, completion: Completion | undefined, callee: FunctionValue): Value {
     const isGenerator = callee.definition.kind === 'function' && yields(callee.definition);
     if (isGenerator) return list(frame.yielded);
-    const last = completion.kind === 'return' ? completion.value : completion.kind === 'normal' ? none : undefined;
+    const last = completion?.kind === 'return' ? completion.value : completion?.kind === 'normal' ? none : undefined;
     const values = last === undefined ? frame.returned : [...frame.returned, last];
     if (values.length === 0) return none;
     return values.reduce((a, b) => join(a, b, this.preference));
@@ -860,6 +876,7 @@ export class Interpreter implements Machine {
           }
         });
         if (result) live.push({ changes, facts: this.facts, substitution: this.substitution });
+        else if (raised !== undefined) (raised as Raised).changes = changes;
       }
     } finally {
       this.uncertain -= 1;
@@ -1529,8 +1546,8 @@ function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string,
         parts.push(`${value.kind}:${String(value.value)}`);
         return true;
       case 'int':
-        parts.push(value.dim.key);
-        return !value.dim.unknown;
+        parts.push(value.dim.unknown ? 'int ?' : value.dim.key);
+        return true;
       case 'unknown':
         parts.push(`?${value.path ?? ''}@${value.scope ?? ''}`);
         return true;
@@ -1539,9 +1556,10 @@ function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string,
         parts.push(value.name);
         return true;
       case 'tensor':
-        parts.push(`T${value.dtype ?? ''}(${value.shape.dims.map(({ key }) => key).join(',')})${value.shape.ellipsis ?? ''}`);
-        // Two sizes that are not known may be the same here, and not there.
-        return !value.shape.dims.some(({ unknown: isUnknown }) => isUnknown);
+        parts.push(
+          `T${value.dtype ?? ''}(${value.shape.dims.map((dim) => (dim.unknown ? '?' : dim.key)).join(',')})${value.shape.ellipsis ?? ''}`,
+        );
+        return true;
       case 'tuple':
       case 'list':
         parts.push(`${value.kind}${value.items.length}${value.kind === 'list' && value.open ? '+' : ''}`);

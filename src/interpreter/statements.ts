@@ -79,13 +79,13 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
     follow(true, () => runBody(interpreter, frame, branch.body)),
     follow(false, () => runUndecided(interpreter, frame, statement, index + 1)),
   ];
-  const left: Completion[] = [];
+  const left: { readonly completion: Completion; readonly error: Left }[] = [];
   const live = outcomes.map((work) => () => {
     try {
       work();
     } catch (error) {
       if (!(error instanceof Left)) throw error;
-      left.push(completions[completions.length - 1] as Completion);
+      left.push({ completion: completions[completions.length - 1] as Completion, error });
       throw error;
     }
   });
@@ -93,9 +93,20 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
     interpreter.branch(live);
   } catch (error) {
     if (!(error instanceof Raised) || left.length === 0) throw error;
-    return merge(interpreter, left);
+    interpreter.heap.join(
+      left.map((each) => each.error.changes ?? new Map()),
+      interpreter.preference,
+    );
+    return merge(
+      interpreter,
+      left.map((each) => each.completion),
+    );
   }
-  for (const completion of left) if (completion.kind === 'return') frame.returned.push(completion.value);
+  for (const each of left) {
+    if (each.completion.kind !== 'return') continue;
+    frame.returned.push(each.completion.value);
+    if (each.error.changes !== undefined) frame.exits.push(each.error.changes);
+  }
   return normal;
 }
 

@@ -152,14 +152,11 @@ export class Student {
     const first = this.#attempt(of, 0);
     if (first === undefined || first.choices === 0 || holds(first)) return first;
     // What goes wrong under an assumed shape counts only where it does under every other.
-    const others = this.#interpreter.alone(() => [
-      ...Array.from({ length: first.choices - 1 }, (_, i) => () => this.#attempt(of, i + 1)),
-      () => this.#attempt(of, undefined),
-    ]);
+    const others = [...Array.from({ length: first.choices - 1 }, (_, i) => i + 1), undefined];
     let plain: Study | undefined;
-    for (const [i, attempt] of others.entries()) {
-      const other = this.#interpreter.alone(attempt);
-      if (i === others.length - 1) plain = other;
+    for (const choice of others) {
+      const other = this.#attempt(of, choice);
+      if (choice === undefined) plain = other;
       else if (other !== undefined && holds(other)) return other;
     }
     return first.output === undefined && first.failures.length === 0 && plain?.output !== undefined ? plain : first;

@@ -142,7 +142,12 @@ class PreTrainedModel(nn.Module, EmbeddingAccessMixin, ModuleUtilsMixin):
         self.kernel_config = None
 
     def __call__(self, *args, **kwargs):
-        return self.forward(*args, **_headwise.with_config_defaults(self.forward, self.config, args, kwargs))
+        kwargs = _headwise.with_config_defaults(self.forward, self.config, args, kwargs)
+        gathering = _headwise.start_capture(self, self.forward, self.config, kwargs)
+        outputs = self.forward(*args, **kwargs)
+        if gathering is not None:
+            _headwise.finish_capture(gathering, outputs, self.config)
+        return outputs
 
     @classmethod
     def _from_config(cls, config, **kwargs):

@@ -6,6 +6,7 @@ import { operations } from '../define.ts';
 import { bool, dict, dimOrUnknown, none, text, unknown } from '../make.ts';
 import type { Machine, OperationTable } from '../operation.ts';
 import type { ClassValue, DictValue, FunctionValue, InstanceValue, TensorValue, Value } from '../value.ts';
+import { decoratorNamed, finishCapture, startCapture } from './transformersCapture.ts';
 import { tieParameters } from './transformersTies.ts';
 
 const identitySignature = [{ name: 'value', kind: 'positional', default: undefined }] as const;
@@ -78,11 +79,16 @@ const functionOf = (value: Value): FunctionValue | undefined =>
 const defaultedArguments = ['use_cache', 'vision_feature_layer', 'vision_feature_select_strategy', 'vision_aspect_ratio'];
 
 function withConfigDefaults(forward: Value, config: Value, positional: number, keywords: DictValue, machine: Machine): DictValue {
-  const definition = functionOf(forward)?.definition;
-  if (definition?.kind !== 'function' || !definition.decorators.some((each) => lastName(each) === 'merge_with_config_defaults'))
-    return keywords;
-  const names = definition.parameters.filter(({ kind }) => kind === 'plain').map(({ name }) => name?.name);
+  const callee = functionOf(forward);
+  const definition = callee?.definition;
+  if (callee === undefined || definition?.kind !== 'function') return keywords;
   const entries = new Map(keywords.entries);
+  // Backbones build their feature maps from hidden states.
+  if (decoratorNamed(callee, 'filter_output_hidden_states') !== undefined) {
+    entries.set('output_hidden_states', { key: text('output_hidden_states'), value: bool(true) });
+  }
+  if (decoratorNamed(callee, 'merge_with_config_defaults') === undefined) return { ...keywords, entries };
+  const names = definition.parameters.filter(({ kind }) => kind === 'plain').map(({ name }) => name?.name);
   for (const name of defaultedArguments) {
     const at = names.indexOf(name) - 1;
     if (at >= 0 && at < positional) continue;
@@ -214,6 +220,21 @@ export const transformersOperations: OperationTable = operations({
         kwargs,
         machine,
       );
+    },
+  ],
+  '_headwise.start_capture': [
+    'model, forward, config, kwargs',
+    (call, machine) => {
+      const [model, forward, kwargs] = [call.value('model'), functionOf(call.value('forward')), call.value('kwargs')];
+      if (model.kind !== 'instance' || forward === undefined || kwargs.kind !== 'dict') return none;
+      return startCapture(model, forward, call.value('config'), kwargs, machine) ?? none;
+    },
+  ],
+  '_headwise.finish_capture': [
+    'handle, outputs, config',
+    (call, machine) => {
+      finishCapture(call.value('handle'), call.value('outputs'), call.value('config'), machine);
+      return none;
     },
   ],
   '_headwise.tie_weights': [
