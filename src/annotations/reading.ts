@@ -2,7 +2,6 @@
 import type { Dim } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { rankOf, type Shape } from '../dims/shape.ts';
-import type { Substitution } from '../dims/unify.ts';
 import type { Variable } from '../interpreter/interpreter.ts';
 import { dimOf } from '../interpreter/make.ts';
 import type { CodeReading, Study } from '../interpreter/study.ts';
@@ -34,7 +33,7 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
     const annotations = annotationsOf(unit, text);
     const reports = new Map<FunctionDefinition, ContractReport[]>();
     for (const study of code.studies) {
-      for (const [definition, list] of reportsOf(study, annotations, code.interpreter.substitution)) {
+      for (const [definition, list] of reportsOf(study, annotations)) {
         reports.set(definition, [...(reports.get(definition) ?? []), ...list]);
       }
     }
@@ -55,7 +54,7 @@ const known = new WeakMap<Study, WeakMap<UnitAnnotations, Reports>>();
 const nothing: Reports = new Map();
 
 /** What a study says of the contracts of one top-level statement, by function. */
-function reportsOf(study: Study, annotations: UnitAnnotations, substitution: Substitution): Reports {
+function reportsOf(study: Study, annotations: UnitAnnotations): Reports {
   const contracts = contractsOf(annotations);
   if (contracts.size === 0) return nothing;
   let ofStudy = known.get(study);
@@ -73,7 +72,7 @@ function reportsOf(study: Study, annotations: UnitAnnotations, substitution: Sub
       const observations = placed.map((each) => ({ placed: each, readings: each.subjects.map((subject) => call.read(each, subject)) }));
       const list = reports.get(definition) ?? [];
       reports.set(definition, list);
-      list.push(judgeContracts(observations, substitution));
+      list.push(judgeContracts(observations, study.substitution));
     }
   }
   ofStudy.set(annotations, reports);

@@ -38,6 +38,8 @@ export interface Study {
   readonly steps: number;
   /** The file's own statements that it rests on: while they stay, it holds. */
   readonly rests: ReadonlySet<UnitBody>;
+  /** What sizes were found to be by its end. */
+  readonly substitution: Substitution;
 }
 
 /** A call of a function of the file, with what came in and what went out. */
@@ -171,7 +173,9 @@ export class Student {
     interpreter.substitution = Substitution.empty;
     const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, this.#symbols, choice));
     for (const each of of.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
-    return result === undefined ? undefined : { class: of, ...result, ...this.#now, steps: interpreter.steps, rests };
+    return result === undefined
+      ? undefined
+      : { class: of, ...result, ...this.#now, steps: interpreter.steps, rests, substitution: interpreter.substitution };
   }
 }
 
