@@ -496,6 +496,11 @@ export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expre
         const owner = evaluate(interpreter, frame, target.object.object);
         const name = indexValue(interpreter, frame, target.indices, target.isTuple);
         if (interpreter.isModule(owner) && name.kind === 'string' && name.value !== undefined) {
+          const items = owner.attributes.get('_items');
+          const place = Number(name.value);
+          if (items?.kind === 'list' && items.items[place] !== undefined) {
+            interpreter.write(items, 'items', items.items.with(place, value));
+          }
           interpreter.setAttribute(owner, name.value, value);
           return;
         }

@@ -249,6 +249,12 @@ class ModuleList(Module):
             self._items = headwise.list(modules)
             headwise.number_items(self, self._items)
 
+    def add_module(self, name, module):
+        self.append(module)
+
+    def register_module(self, name, module):
+        self.append(module)
+
     def __len__(self):
         return len(self._items)
 

@@ -225,9 +225,7 @@ function runForward(
     if (first !== undefined) keywords.set(first, unknown('the first input'));
   }
   // One step without a cache, as a model is tried out.
-  const takesMore = forward.definition.parameters.some(({ kind }) => kind === 'kwargs');
-  const caches = interpreter.guard(() => interpreter.attribute(config, 'use_cache'));
-  if (names.includes('use_cache') || (takesMore && caches?.kind === 'bool')) keywords.set('use_cache', bool(false));
+  if (names.includes('use_cache')) keywords.set('use_cache', bool(false));
   for (const { kind, name, default: written } of forward.definition.parameters.slice(1)) {
     if (kind === 'plain' && name !== undefined && written === undefined && !keywords.has(name.name))
       keywords.set(name.name, unknown(name.name));
