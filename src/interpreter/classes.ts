@@ -67,6 +67,7 @@ export function defineClass(interpreter: Interpreter, frame: Frame, definition: 
     redirected: new Map(),
     returned: [],
     exits: [],
+    special: new Set(),
     yielded: [],
     self: undefined,
   };

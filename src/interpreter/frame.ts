@@ -16,6 +16,8 @@ export interface Frame {
   readonly redirected: Map<string, Map<string, Value>>;
   /** Values of `return` on paths that may or may not have been taken. */
   readonly returned: Value[];
+  /** Those among them that stand under an equality of sizes. */
+  readonly special: Set<Value>;
   /** What those paths had changed. */
   readonly exits: Changes[];
   /** Values of `yield`. */

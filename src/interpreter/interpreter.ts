@@ -1,5 +1,5 @@
-import { type Dim, number, rigid, unknownDim } from '../dims/dim.ts';
-import { Facts } from '../dims/facts.ts';
+import { type Dim, loneAtom, mod, number, rigid, unknownDim, zero } from '../dims/dim.ts';
+import { compare, Facts } from '../dims/facts.ts';
 import { applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
 import type { Statement, Unit, UnitBody } from '../syntax/python/ast.ts';
@@ -17,7 +17,7 @@ import { bool, dict, dimOf, int, keyOf, list, none, opaque, text, truthOf, tuple
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
 import { absoluteName, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
-import { isReached, type Samples, sampled, sampleGroups } from './samples.ts';
+import { conceptOf, isReached, lengthScope, type Samples, sampled, sampleGroups } from './samples.ts';
 import { type Completion, runBody, runStatement, yields } from './statements.ts';
 import type {
   BuiltinValue,
@@ -319,6 +319,7 @@ export class Interpreter implements Machine {
       redirected: new Map(),
       returned: [],
       exits: [],
+      special: new Set(),
       yielded: [],
       self: undefined,
     };
@@ -781,6 +782,7 @@ export class Interpreter implements Machine {
       redirected: new Map(),
       returned: [],
       exits: [],
+      special: new Set(),
       yielded: [],
       self: callee.owner === undefined ? undefined : positional[0],
     };
@@ -840,7 +842,11 @@ export class Interpreter implements Machine {
     const last = completion?.kind === 'return' ? completion.value : completion?.kind === 'normal' ? none : undefined;
     const values = last === undefined ? frame.returned : [...frame.returned, last];
     if (values.length === 0) return none;
-    return values.reduce((a, b) => join(a, b, this.preference));
+    return values.reduceRight((general, value) => {
+      // A result under an equality of sizes is a special case of what comes after: `if n_rep == 1: return x`.
+      const isSpecial = this.assumesShapes && frame.special.has(value) && general.kind === 'tensor' && value.kind === 'tensor';
+      return isSpecial && sameRank(general.shape, value.shape) ? general : join(value, general, this.preference);
+    });
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -1248,7 +1254,22 @@ export class Interpreter implements Machine {
       return { kind: 'dict', entries: new Map([...left.entries, ...right.entries]), open: left.open || right.open };
     }
     if (left.kind === 'set' && right.kind === 'set') return { kind: 'set', items: [...left.items, ...right.items], open: true };
+    if (operator === '//' && this.assumesShapes) this.#assumeExact(dimOf(left), dimOf(right));
     return arithmetic(operator, left, right);
+  }
+
+  /** In linting, a size that is divided by another is taken to be a multiple of it; one that is halved, to be even. */
+  #assumeExact(dividend: Dim | undefined, divisor: Dim | undefined): void {
+    if (dividend === undefined || divisor === undefined) return;
+    const [over, under] = [loneAtom(dividend), loneAtom(divisor)];
+    if (over?.kind !== 'symbol' || over.flexible || over.scope === lengthScope) return;
+    const isSized = under?.kind === 'symbol' && !under.flexible && under.scope !== lengthScope;
+    const isHalved = (divisor.constant === 2 || divisor.constant === 4) && wholeWidths.has(conceptOf(over.name) ?? '');
+    if (isSized || isHalved) this.assumeDivides(divisor, dividend);
+  }
+
+  assumeDivides(divisor: Dim, dividend: Dim): void {
+    if (compare(mod(dividend, divisor), zero, this.facts) === 'unknown') this.facts = this.facts.assumeDivides(divisor, dividend);
   }
 
   #tensorOperator(operator: string, left: Value, right: Value): Value {
@@ -1472,6 +1493,11 @@ const moduleClasses: ReadonlySet<string> = new Set([
   'keras.Layer',
   'mlx.nn.Module',
 ]);
+
+/** Widths that nobody makes odd. */
+const wholeWidths: ReadonlySet<string> = new Set(['hiddenSize', 'headDim', 'intermediateSize']);
+
+const sameRank = (a: Shape, b: Shape): boolean => a.ellipsis === undefined && b.ellipsis === undefined && a.dims.length === b.dims.length;
 
 /** The value with its sizes replaced; itself when none is. */
 function valued(value: Value, replace: (dim: Dim) => Dim): Value {

@@ -20,6 +20,19 @@ export function joinShapes(a: Shape, b: Shape): Shape {
 const joinDims = (a: readonly Dim[], b: readonly Dim[]): readonly Dim[] =>
   a.map((dim, i) => (sameDim(dim, b[i] as Dim) ? dim : unknownDim('it differs between branches')));
 
+/** The same where what is known of one branch stands for what is not known of the other. */
+function knownShape(a: Shape, b: Shape): Shape {
+  if (a.ellipsis !== undefined && a.dims.length === 0) return b;
+  if (b.ellipsis !== undefined && b.dims.length === 0) return a;
+  if (a.ellipsis !== undefined || b.ellipsis !== undefined || a.dims.length !== b.dims.length) return joinShapes(a, b);
+  const dims = a.dims.map((dim, i) => {
+    const other = b.dims[i] as Dim;
+    if (sameDim(dim, other) || other.unknown) return dim;
+    return dim.unknown ? other : unknownDim('it differs between branches');
+  });
+  return { dims, ellipsis: undefined };
+}
+
 const sameShape = (a: Shape, b: Shape): boolean =>
   a.ellipsis === b.ellipsis && a.dims.length === b.dims.length && a.dims.every((dim, i) => sameDim(dim, b.dims[i] as Dim));
 
@@ -35,6 +48,8 @@ export function join(a: Value, b: Value, prefer: Preference = 'none'): Value {
   if (prefer === 'known' && a.kind !== b.kind) {
     if (a.kind === 'unknown' && (b.kind === 'tensor' || b.kind === 'tuple')) return b;
     if (b.kind === 'unknown' && (a.kind === 'tensor' || a.kind === 'tuple')) return a;
+    if (a.kind === 'unknown' && a.path === undefined && b.kind === 'int') return b;
+    if (b.kind === 'unknown' && b.path === undefined && a.kind === 'int') return a;
   }
   if (a.kind === 'union' || b.kind === 'union') return unite([...optionsOf(a), ...optionsOf(b)]);
   if (a.kind !== b.kind) return unite([a, b]);
@@ -50,7 +65,7 @@ export function join(a: Value, b: Value, prefer: Preference = 'none'): Value {
         kind: 'tensor',
         // Between the ids of what it joins and what comes after.
         id: Math.max(a.id, other.id) + 1 - 1 / (1 + joins),
-        shape: joinShapes(a.shape, other.shape),
+        shape: prefer === 'known' ? knownShape(a.shape, other.shape) : joinShapes(a.shape, other.shape),
         dtype: a.dtype === other.dtype ? a.dtype : undefined,
         op: 'join',
         arguments: new Map(),

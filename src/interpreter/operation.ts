@@ -96,6 +96,8 @@ export interface Machine {
   isInstance(value: Value, qualifiedName: string): boolean | undefined;
   /** A class or function of a library, by its qualified name. */
   library(qualifiedName: string): Value;
+  /** Takes a size to be a multiple of another from here on. */
+  assumeDivides(divisor: Dim, dividend: Dim): void;
   /** The size with known bindings put in. */
   read(dim: Dim): Dim;
   /** An identity that no value has, for a copy of an instance. */

@@ -66,11 +66,13 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
   if (truth === false) return runUndecided(interpreter, frame, statement, index + 1);
   const learned = condition.kind === 'bool' ? condition.condition : undefined;
   const completions: Completion[] = [];
+  let special: Completion | undefined;
   const follow = (outcome: boolean, work: () => Completion) => (): void => {
     interpreter.facts = interpreter.facts.assume((outcome ? learned?.whenTrue : learned?.whenFalse) ?? []);
     narrow(interpreter, frame, branch.test, outcome);
     const completion = work();
     completions.push(completion);
+    if (outcome && completion.kind === 'return' && learned?.whenTrue.some(({ kind }) => kind === 'equal') === true) special = completion;
     // A branch that leaves the function does not go on behind the `if`.
     if (completion.kind === 'return') throw new Left(completion.value);
     if (completion.kind !== 'normal') throw new Left(undefined);
@@ -105,6 +107,7 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
   for (const each of left) {
     if (each.completion.kind !== 'return') continue;
     frame.returned.push(each.completion.value);
+    if (each.completion === special) frame.special.add(each.completion.value);
     if (each.error.changes !== undefined) frame.exits.push(each.error.changes);
   }
   return normal;

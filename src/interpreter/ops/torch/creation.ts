@@ -3,7 +3,7 @@ import { add, ceilDiv, type Dim, floorDiv, multiply, number, one, subtract, unkn
 import { divideWhole, simplify } from '../../../dims/facts.ts';
 import { rankOf, type Shape, shapeOf, unknownShape } from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
-import { none, numberOf } from '../../make.ts';
+import { dimOf, none, numberOf } from '../../make.ts';
 import type { Machine } from '../../operation.ts';
 import type { Dtype, TensorValue, Value } from '../../value.ts';
 import {
@@ -77,6 +77,11 @@ const arange: Run = (call, machine) => {
   const start: Value = ends ? call.value('start') : { kind: 'int', dim: number(0) };
   const end = ends ? call.value('end') : call.value('start');
   const step = call.value('step');
+  const width = dimOf(end);
+  const by = dimOf(step)?.constant;
+  // `torch.arange(0, dim, 2)` takes every second of an even number of features.
+  if (machine.assumesShapes && width !== undefined && width.constant === undefined && !width.unknown && (by ?? 1) > 1)
+    machine.assumeDivides(number(by ?? 1), width);
   const bounds = [start, end, step];
   const kind = bounds.some(({ kind }) => kind === 'float') ? 'float' : bounds.every(({ kind }) => kind === 'int') ? 'int64' : undefined;
   return machine.tensor('arange', call, shapeOf(stepsBetween(start, end, step, machine)), {
@@ -110,7 +115,8 @@ function nested(value: Value, depth = 0): { readonly shape: Shape; readonly dtyp
     value.kind === 'list' && !value.open && value.repeat !== undefined ? [value.repeat, value.items] : [undefined, itemsOf(value)];
   if (inner === undefined) return unsure;
   const [first] = inner;
-  if (first === undefined) return { shape: shapeOf(number(0)), dtype: 'float' };
+  // An empty list was most likely filled by code that could not be followed.
+  if (first === undefined) return unsure;
   const parts = inner.slice(0, 64).map((item) => nested(item, depth + 1));
   const [head] = parts;
   if (head === undefined || head.shape.ellipsis !== undefined) return unsure;
