@@ -52,6 +52,8 @@ export interface ContractReport {
   /** Contracts that could be compared. */
   readonly seen: ReadonlySet<PlacedContract>;
   readonly contradictions: readonly Contradiction[];
+  /** The names that the contracts use for sizes, by the sizes' keys. */
+  readonly names: ReadonlyMap<string, string>;
 }
 
 /**
@@ -169,7 +171,7 @@ export function judgeContracts(observations: readonly Observation[], substitutio
   const contradictions = found
     .filter(({ pair }) => pair === undefined || isAlone(uses.get(pair.name) ?? [], pair.dim))
     .map(({ pair: _, ...rest }) => ({ ...rest, inferred: formatNamed(rest.shape, printed) }));
-  return { seen, contradictions };
+  return { seen, contradictions, names: printed };
 }
 
 /** Whether one contract only takes the name for this size, and more than one for another: otherwise the letter is simply used twice. */

@@ -41,6 +41,19 @@ export function annotationsOf(unit: Unit, text: string): UnitAnnotations {
   return annotations;
 }
 
+/**
+ * The statement that a comment of the unit stands at, with the function around it: the one it ends, else the one directly below it, else
+ * the one directly above. Linear in the statement.
+ */
+export function statementAt(
+  { body, start }: Unit,
+  text: string,
+  comment: Span,
+): { readonly statement: Statement; readonly function: FunctionDefinition | undefined } | undefined {
+  const end = Math.max(body.statement.end, body.comments.at(-1)?.end ?? 0);
+  return new Reader(body, text.slice(start, start + end)).statementAt(comment);
+}
+
 /** Imports and the like say nothing about shapes. */
 const mayState = ({ statement, comments }: UnitBody): boolean =>
   statement.kind === 'function' || statement.kind === 'class' || comments.length > 0 || statement.kind === 'annotatedAssign';
@@ -134,6 +147,15 @@ class Reader {
     for (const comment of this.#body.comments) this.#commentAt.set(this.#lineStart(comment.start), comment);
     for (const comment of this.#body.comments) this.#readComment(comment);
     return { functions: this.#functions, statements: this.#statements, bindings: this.#bindings };
+  }
+
+  statementAt(comment: Span): { readonly statement: Statement; readonly function: FunctionDefinition | undefined } | undefined {
+    for (const each of this.#body.comments) this.#commentAt.set(this.#lineStart(each.start), each);
+    const { within, previous, next, ownLine, function: around } = this.#spotOf(comment);
+    if (!ownLine) return within === undefined ? undefined : { statement: within, function: around };
+    const { before, after } = this.#blockAround(comment);
+    if (next !== undefined && this.#lineStart(next.start) === after) return { statement: next, function: around };
+    return previous !== undefined && this.#nextLine(previous.end) === before ? { statement: previous, function: around } : undefined;
   }
 
   // -------------------------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 /** What the interpreter read off a file of model code, held against the contracts in it. */
 import type { Dim } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
-import { rankOf, type Shape } from '../dims/shape.ts';
+import { applyToShape, rankOf, type Shape } from '../dims/shape.ts';
 import type { Variable } from '../interpreter/interpreter.ts';
 import { dimOf } from '../interpreter/make.ts';
 import type { CodeReading, Study } from '../interpreter/study.ts';
@@ -46,6 +46,40 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
     .filter(({ placed: { contract } }) => !said.has(contract) && said.add(contract))
     .sort((a, b) => a.unit.start + a.range.start - (b.unit.start + b.range.start))
     .filter(isFirstOf());
+}
+
+/** The names that the comments of a function, and its own variables, use for sizes; by the sizes' keys. */
+export function namedSizesOf(code: CodeReading, unit: Unit, definition: FunctionDefinition): ReadonlyMap<string, string> {
+  const names = new Map<string, string>();
+  const annotations = annotationsOf(unit, code.file.module.text);
+  for (const study of code.studies) {
+    for (const report of reportsOf(study, annotations).get(definition) ?? []) {
+      for (const [key, name] of report.names) if (!names.has(key)) names.set(key, name);
+    }
+    for (const { events } of traceOf(study).frames.get(definition) ?? []) {
+      for (const { name, value } of events) {
+        if (value.kind !== 'int' || name.includes('.')) continue;
+        const dim = study.substitution.apply(value.dim);
+        if (dim.constant === undefined && !dim.unknown && !names.has(dim.key)) names.set(dim.key, name);
+      }
+    }
+  }
+  return names;
+}
+
+/** The shape of a variable after a statement, where all calls agree; it may rest on what is assumed of inputs. */
+export function shapeAfter(code: CodeReading, { node }: Subject & { readonly kind: 'variable' }): Shape | undefined {
+  let found: Shape | undefined;
+  for (const study of code.studies) {
+    for (const { site, value } of study.variables) {
+      if (site.node !== node) continue;
+      if (value.kind !== 'tensor') return undefined;
+      const shape = applyToShape(value.shape, study.substitution);
+      if (found !== undefined && !sameShape(found, shape)) return undefined;
+      found = shape;
+    }
+  }
+  return found;
 }
 
 type Reports = ReadonlyMap<FunctionDefinition, readonly ContractReport[]>;
