@@ -207,7 +207,7 @@ function place(
       if (picked.status === 'mismatch') judgement.fail(picked.reason ?? 'the position is outside the axis');
     } else if (item.kind === 'slice') {
       const dim = next();
-      if (dim !== undefined) placed.push({ dim: sliced(dim, item.value, judgement, machine) });
+      if (dim !== undefined) placed.push({ dim: sliced(dim, item.value, machine) });
     } else if (item.kind === 'tensor') {
       next();
       advanced.push(item.shape);
@@ -246,16 +246,13 @@ function assemble(placed: readonly Placed[], advanced: readonly Shape[], judgeme
   return joined === undefined ? answer : { ...answer, substitution: joined.substitution };
 }
 
-function sliced(dim: Dim, { lower, upper, step }: Value & { readonly kind: 'slice' }, judgement: Judgement, machine: Machine): Dim {
+function sliced(dim: Dim, { lower, upper, step }: Value & { readonly kind: 'slice' }, machine: Machine): Dim {
   const by = step.kind === 'none' ? 1 : numberOf(step);
   const bound = (value: Value): Dim | undefined =>
     value.kind === 'none' ? undefined : isNumber(value) ? (dimOf(value) ?? notKnown()) : notKnown();
   if (lower.kind === 'none' && upper.kind === 'none' && by === 1) return dim;
-  if (by === undefined || !Number.isInteger(by)) return notKnown();
-  if (by < 1) {
-    judgement.fail('the step of a slice must be positive');
-    return notKnown();
-  }
+  // torch refuses steps backwards; lists take them, and what is taken for a tensor here may be one.
+  if (by === undefined || !Number.isInteger(by) || by < 1) return notKnown();
   const { shape } = slice(shapeOf(dim), 0, bound(lower), bound(upper), by, machine.context);
   return shape.dims[0] ?? notKnown();
 }

@@ -346,6 +346,7 @@ const joined: Run = (call, machine) => {
   // torch skips tensors of shape (0,), which caches start from.
   const shapes = tensors.shapes.filter(({ dims, ellipsis }) => !(ellipsis === undefined && dims.length === 1 && dims[0]?.constant === 0));
   const [first] = tensors.shapes;
+  // A list that is empty here was most likely filled by code that could not be followed.
   if (shapes.length === 0) return machine.tensor('cat', call, first ?? unknownShape);
   return machine.settle('cat', call, concatenate(shapes, axis, machine.context), held(tensors));
 };
@@ -362,6 +363,7 @@ const stacked: Run = (call, machine) => {
     const shape = typeof index === 'number' ? replaceAt(result.shape, index, [many.count]) : unknownShape;
     return machine.tensor('stack', call, shape, { dtype: many.tensor.dtype, inputs: [many.tensor] });
   }
+  if (tensors.shapes.length === 0) return machine.tensor('stack', call, unknownShape);
   return machine.settle('stack', call, stack(tensors.shapes, axis, machine.context), held(tensors));
 };
 
@@ -371,7 +373,9 @@ const stackedAlong =
   (call, machine) => {
     const tensors = shapesOf(call);
     const ranks = tensors?.shapes.map(rankOf);
-    if (tensors === undefined || ranks === undefined || ranks.includes(undefined)) return machine.tensor(op, call, unknownShape);
+    if (tensors === undefined || ranks === undefined || ranks.length === 0 || ranks.includes(undefined)) {
+      return machine.tensor(op, call, unknownShape);
+    }
     const raised = tensors.shapes.map((shape) => {
       const { dims } = shape;
       if (op === 'hstack') return dims.length === 0 ? shapeOf(one) : shape;
