@@ -11,7 +11,10 @@ import { attentionWidthIsNotModelWidth } from './heads/attentionWidthIsNotModelW
 import { causalDiagonal } from './heads/code/causalDiagonal.ts';
 import { causalInverted } from './heads/code/causalInverted.ts';
 import { causalOffset } from './heads/code/causalOffset.ts';
+import { causalWithMask } from './heads/code/causalWithMask.ts';
 import { dropoutOnScores } from './heads/code/dropoutOnScores.ts';
+import { maskAfterSoftmax } from './heads/code/maskAfterSoftmax.ts';
+import { maskFill } from './heads/code/maskFill.ts';
 import { maskPolarity } from './heads/code/maskPolarity.ts';
 import { noScale } from './heads/code/noScale.ts';
 import { scaleByOtherWidth } from './heads/code/scaleByOtherWidth.ts';
@@ -98,10 +101,13 @@ export const rules: readonly Rule[] = [
   scaleInverted,
   scaledTwice,
   softmaxAxis,
+  maskAfterSoftmax,
   maskPolarity,
   causalDiagonal,
   causalInverted,
   causalOffset,
+  causalWithMask,
+  maskFill,
   dropoutOnScores,
   ffnWidth,
   embeddingWidth,

@@ -2,14 +2,14 @@
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import { asTensor, attentionsOf, withCopies } from './attention.ts';
-import { fillOf, type Hiding, hiddenByAdding, hiddenByCondition, type Meaning, meaningOf } from './masks.ts';
+import { fillOf, type Hiding, hiddenByAdding, hiddenByCondition, type Meaning, maskType, meaningOf } from './masks.ts';
 
 export interface MaskUse {
   readonly study: Study;
   /** The operation that takes the mask. */
   readonly node: TensorValue;
   /** 'fill' and 'add' on scores; a function, or the masks of a layer. */
-  readonly by: 'fill' | 'add' | 'function' | 'layer' | 'layerPadding';
+  readonly by: 'fill' | 'add' | 'multiply' | 'function' | 'layer' | 'layerPadding';
   readonly mask: TensorValue;
   readonly meaning: Meaning;
   readonly hidings: readonly Hiding[];
@@ -46,6 +46,13 @@ function usesInAttention(code: CodeReading): readonly MaskUse[] {
         if (mask === undefined || meaning === undefined || fill === undefined || fill > -1000) continue;
         const hidings = hiddenByCondition(meaning, step.fillsWhere === true);
         found.set(step.node, { study, node: step.node, by: 'fill', mask, meaning, hidings, isCondition: true, fill });
+      } else if (step.kind === 'scale') {
+        // A mask of large negative numbers is to be added.
+        const mask = asTensor(step.operand);
+        const meaning = meaningOf(step.operand);
+        const isHuge = meaning?.regions.some(({ seen, unseen }) => Math.abs(seen ?? 0) >= 1000 || Math.abs(unseen ?? 0) >= 1000);
+        if (mask !== undefined && meaning !== undefined && isHuge === true)
+          found.set(step.node, { study, node: step.node, by: 'multiply', mask, meaning, hidings: [], isCondition: false });
       } else if (step.kind === 'add') {
         const mask = asTensor(step.operand);
         const meaning = meaningOf(step.operand);
@@ -72,8 +79,9 @@ function useInApi(study: Study, node: TensorValue, value: Value | undefined, by:
   if (mask === undefined || meaning === undefined) return undefined;
   const cells = meaning.regions.flatMap(({ seen, unseen }) => [seen, unseen]);
   const isHuge = cells.some((cell) => cell !== undefined && Math.abs(cell) >= 1000);
-  if (mask.dtype === 'bool') return { study, node, by, mask, meaning, hidings: hiddenByCondition(meaning, hidesWhere), isCondition: true };
-  if (mask.dtype === undefined && !isHuge) return undefined;
+  const type = maskType(mask);
+  if (type === 'bool') return { study, node, by, mask, meaning, hidings: hiddenByCondition(meaning, hidesWhere), isCondition: true };
+  if (type === undefined && !isHuge) return undefined;
   return { study, node, by, mask, meaning, hidings: hiddenByAdding(meaning, 1), isCondition: false };
 }
 

@@ -22,6 +22,8 @@ export interface Region {
   readonly columns: Dim | undefined;
   /** Where the triangle or the comparison was made. */
   readonly made: TensorValue;
+  /** Rows are those of some positions: the boundary counts from the position. */
+  readonly isPicked?: boolean;
   /** Only a name says what it is. */
   readonly isNamed: boolean;
 }
@@ -124,7 +126,9 @@ function withSizes(meaning: Meaning, tensor: TensorValue): Meaning {
   return {
     ...meaning,
     regions: meaning.regions.map((region) =>
-      region.kind === 'causal' ? { ...region, rows: rows ?? region.rows, columns: columns ?? region.columns } : region,
+      region.kind !== 'causal' || region.isPicked === true || rows?.constant === 1
+        ? region
+        : { ...region, rows: rows ?? region.rows, columns: columns ?? region.columns },
     ),
   };
 }
@@ -162,6 +166,8 @@ function read(tensor: TensorValue, depth: number): Meaning | undefined {
       return triangle(tensor, of(first));
     case 'bool':
       return mapMeaning(of(first), truth);
+    case 'input':
+      return namedInput(tensor);
     case 'to':
     case 'type':
       return tensor.dtype === 'bool' ? mapMeaning(of(first), truth) : of(first);
@@ -236,8 +242,6 @@ function read(tensor: TensorValue, depth: number): Meaning | undefined {
     case 'broadcast_to':
     case 'rearrange':
       return of(first);
-    case 'input':
-      return namedInput(tensor);
     default:
       return sameElementOps.has(tensor.op) || tensor.op === 'int' || tensor.op === 'long' || tensor.op === 'byte' ? of(first) : undefined;
   }
@@ -492,48 +496,39 @@ function transposed(meaning: Meaning | undefined, tensor: TensorValue): Meaning 
   };
 }
 
-/** Rows and columns from some place on: the boundary moves with them. */
+/** Rows and columns from some place on: the boundary moves with them. Rows that are picked by their positions keep theirs. */
 function sliced(tensor: TensorValue, meaning: Meaning | undefined): Meaning | undefined {
   if (meaning === undefined || !meaning.regions.some(({ kind }) => kind === 'causal')) return meaning;
   const index = tensor.arguments.get('index');
   const items = index?.kind === 'tuple' ? index.items : index === undefined ? [] : [index];
   const [first] = tensor.inputs;
-  if (items.some(({ kind }) => kind === 'unknown' || kind === 'tensor' || kind === 'list' || kind === 'union')) return undefined;
-  const dots = items.findIndex(({ kind }) => kind === 'ellipsis');
-  const taken = items.filter(({ kind }) => kind !== 'none' && kind !== 'ellipsis');
   const rank = first?.shape.ellipsis === undefined ? first?.shape.dims.length : undefined;
-  if (rank === undefined && dots < 0) return undefined;
-  // Which item stands at each of the last two axes.
-  const at = (axis: number): Value | undefined => {
-    if (dots >= 0) {
-      const behind = items.slice(dots + 1).filter(({ kind }) => kind !== 'none');
-      return behind[behind.length + axis];
-    }
-    return taken[(rank ?? 0) + axis];
+  const dots = items.findIndex(({ kind }) => kind === 'ellipsis');
+  if (items.some(({ kind }) => kind === 'list' || kind === 'union') || (rank === undefined && dots < 0)) return undefined;
+  const places: (Value | undefined)[] = [undefined, undefined];
+  const taken = (dots < 0 ? items : items.slice(dots + 1)).filter(({ kind }) => kind !== 'none');
+  const count = dots < 0 ? (rank ?? 0) : taken.length;
+  if (taken.length > count) return undefined;
+  for (const [i, axis] of [-2, -1].entries()) places[i] = taken[count + axis];
+  const [row, column] = places;
+  const start = (item: Value | undefined): Dim | undefined => {
+    if (item === undefined) return number(0);
+    const lower = item.kind !== 'slice' ? undefined : item.lower.kind === 'none' ? number(0) : dimOf(item.lower);
+    return lower?.constant !== undefined && lower.constant < 0 ? undefined : lower;
   };
-  // A new axis behind the last two would move them.
-  const trailing = items.slice(dots < 0 ? 0 : dots + 1);
-  const lastKinds = trailing.slice(-2);
-  if (lastKinds.some(({ kind }) => kind === 'none') && (dots >= 0 || taken.length >= (rank ?? 0))) return undefined;
-  if (dots < 0 && trailing[trailing.length - 1]?.kind === 'none' && (rank ?? 0) <= 2 && taken.length > 0) return undefined;
-  let shift: Dim | undefined = number(0);
-  for (const [axis, sign] of [
-    [-2, 1],
-    [-1, -1],
-  ] as const) {
-    const item = at(axis);
-    if (item === undefined) continue;
-    if (item.kind !== 'slice') return undefined;
-    const lower = item.lower.kind === 'none' ? number(0) : dimOf(item.lower);
-    if (lower === undefined || shift === undefined || (lower.constant !== undefined && lower.constant < 0)) return undefined;
-    shift = sign === 1 ? add(shift, lower) : subtract(shift, lower);
-  }
-  const moved = shift;
+  const isPicked = row?.kind === 'unknown' || row?.kind === 'tensor';
+  if ((row !== undefined && row.kind !== 'slice' && !isPicked) || (column !== undefined && column.kind !== 'slice')) return undefined;
+  const [above, before] = [isPicked ? number(0) : start(row), start(column)];
+  const isMoved = items.findLastIndex(({ kind }) => kind === 'none') > items.findIndex((item) => item === row || item === column);
   return {
     ...meaning,
-    regions: meaning.regions.map((region) =>
-      region.kind === 'padding' || region.boundary === undefined ? region : { ...region, boundary: add(region.boundary, moved) },
-    ),
+    regions: meaning.regions.map((region) => {
+      if (region.kind === 'padding') return region;
+      const shift = above === undefined || before === undefined ? undefined : subtract(above, before);
+      const boundary = region.boundary === undefined || shift === undefined ? undefined : add(region.boundary, shift);
+      if (isPicked) return { ...region, boundary, rows: undefined, columns: undefined, isPicked: true };
+      return { ...region, boundary, ...(isMoved ? {} : { rows: undefined, columns: undefined }) };
+    }),
   };
 }
 
@@ -548,7 +543,7 @@ function joined(tensor: TensorValue, depth: number): Meaning | undefined {
   const width = dimFromEnd(before, -1);
   const [region] = meaning?.regions ?? [];
   if (!isLast || front?.regions.length !== 0 || meaning === undefined || region === undefined || width === undefined) return undefined;
-  if (meaning.regions.length !== 1 || region.kind !== 'causal' || region.boundary === undefined || front.constant !== region.seen)
+  if (meaning.regions.length !== 1 || region.kind !== 'causal' || region.boundary === undefined || front.constant === undefined)
     return undefined;
   return { ...meaning, regions: [{ ...region, boundary: add(region.boundary, width), columns: dimFromEnd(tensor, -1) }] };
 }
@@ -565,7 +560,13 @@ export interface Hiding {
 /** What is added hides where it is a large negative number. */
 export const hiddenByAdding = (meaning: Meaning, sign: 1 | -1): readonly Hiding[] => {
   const hides = (cell: Cell): boolean | undefined => (cell === undefined ? undefined : cell * sign <= -1000);
-  return meaning.regions.map((region) => ({ region, hidesSeen: hides(region.seen), hidesUnseen: hides(region.unseen) }));
+  // What is raised takes all weight, so that the rest is hidden.
+  const isRaised = (cell: Cell): boolean => cell !== undefined && cell * sign >= 1000;
+  return meaning.regions.map((region) => ({
+    region,
+    hidesSeen: isRaised(region.unseen) ? true : hides(region.seen),
+    hidesUnseen: isRaised(region.seen) ? true : hides(region.unseen),
+  }));
 };
 
 /** A condition hides where it holds, or where it does not. */
@@ -594,3 +595,13 @@ const mentionsAny = (dim: Dim, other: Dim): boolean => {
   const keys = new Set(other.terms.flatMap(({ monomial }) => monomial.factors.map(({ atom }) => atom.key)));
   return dim.terms.some(({ monomial }) => monomial.factors.some(({ atom }) => keys.has(atom.key)));
 };
+
+/** The type of a mask: what and, or and not make of a boolean is boolean, whatever the other operand. */
+export function maskType(tensor: TensorValue, depth = 0): string | undefined {
+  if (tensor.dtype !== undefined || depth > 20) return tensor.dtype;
+  if (/^logical_|^(?:eq|ne|lt|le|gt|ge)$/.test(tensor.op)) return 'bool';
+  if (/^bitwise_/.test(tensor.op)) return tensor.inputs.some((input) => maskType(input, depth + 1) === 'bool') ? 'bool' : undefined;
+  const [first] = tensor.inputs;
+  const keeps = ['getitem', 'unsqueeze', 'expand', 'view', 'reshape', 'transpose', 'repeat', 'contiguous', 'squeeze'].includes(tensor.op);
+  return keeps && first !== undefined ? maskType(first, depth + 1) : undefined;
+}

@@ -128,7 +128,7 @@ function isInitialised(code: CodeReading): boolean {
 }
 
 /** An additive mask, as far as can be told: what is learned, or may be a bias of positions, is none. */
-function isMaskStep(code: CodeReading, { node, operand }: Step): boolean {
+export function isMaskStep(code: CodeReading, { node, operand }: Step): boolean {
   if (operand?.kind === 'tensor' && projectedness(operand) > 0) return false;
   if (operand?.kind === 'tensor' && dependsOnWeight(operand)) return false;
   const written = textAt(code, rangeIn(code, node.site));

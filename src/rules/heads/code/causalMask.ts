@@ -32,7 +32,8 @@ function verdictOf(
 ): CausalVerdict | undefined {
   if (region.kind !== 'causal') return undefined;
   const base = { use, region, used: rangeIn(code, use.node.site), made: rangeIn(code, region.made.site), off: 0 };
-  if (hidesSeen === true && hidesUnseen !== true) return { ...base, kind: 'inverted' };
+  if ((hidesSeen === true && hidesUnseen !== true) || (hidesSeen === undefined && hidesUnseen === false))
+    return { ...base, kind: 'inverted' };
   if (hidesUnseen !== true || hidesSeen === true) return undefined;
   const off = boundaryError(region, (dim) => readDim(code, dim));
   if (off === 'cached') return { ...base, kind: 'cached' };

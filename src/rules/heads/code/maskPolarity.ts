@@ -47,9 +47,15 @@ export const maskPolarity = defineRule({
     fillPadding: 'This hides the real tokens and shows the padding: the mask is to be inverted.',
     added:
       'The mask is one of numbers, {seen} at keys to see and {unseen} at keys to hide: it is added to the scores and hides nothing. Make it boolean.',
+    multiplied: 'The scores are multiplied by a mask of large negative numbers: it is to be added.',
     inverted: 'The mask adds {seen} at keys to see: they are hidden.',
   },
   checkCode({ code, report }) {
+    for (const { by, node, mask } of maskUsesOf(code)) {
+      const at = by === 'multiply' ? rangeIn(code, node.site) : undefined;
+      if (at !== undefined)
+        report({ at, message: 'multiplied', related: [{ range: rangeIn(code, mask.site), message: 'The mask is made here.' }] });
+    }
     for (const use of maskUsesOf(code)) {
       const found = wrong(use);
       const at = placeOf(code, use);
@@ -88,6 +94,7 @@ const lines = (code: CodeReading, a: Range, b: Range): number =>
   code.file.module.text.slice(Math.min(a.start, b.start), Math.max(a.start, b.start)).split('\n').length - 1;
 
 function wrong({ by, hidings, isCondition }: MaskUse) {
+  if (by === 'multiply') return undefined;
   for (const { region, hidesSeen, hidesUnseen } of hidings) {
     const isCausal = region.kind === 'causal';
     if (by === 'add') {
@@ -107,7 +114,8 @@ function wrong({ by, hidings, isCondition }: MaskUse) {
       if (hidesSeen === true && hidesUnseen !== true) return { region, message: 'inverted' as const };
       continue;
     }
-    if (hidesSeen !== true || hidesUnseen === true) continue;
+    const isInverted = hidesSeen === true ? hidesUnseen !== true : hidesSeen === undefined && hidesUnseen === false;
+    if (!isInverted) continue;
     if (by === 'function') return { region, message: isCausal ? ('functionCausal' as const) : ('functionPadding' as const) };
     return { region, message: isCausal ? ('layerCausal' as const) : ('layerPadding' as const) };
   }
