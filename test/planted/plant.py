@@ -2,7 +2,7 @@
 
 A mutation is a heading `== name | topic | crash or silent`, then hunks of whole lines: `-` what stands in the model, `+` what takes its
 place. The removed lines stand once in the file, or are the first after the line of `@ text`; `@` alone parts two hunks. Lines that begin
-with `!` say why a mutation counts whose effect the proof cannot show.
+with `!` say why a mutation counts whose effect the proof cannot show. Topics that begin with `other-` are bugs that no rule names.
 """
 
 from __future__ import annotations
