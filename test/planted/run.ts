@@ -126,7 +126,9 @@ async function main(options: readonly string[]): Promise<void> {
   console.log(
     `\ncrashing: ${count(crashing, 'caught')} of ${crashing.length} caught, ${percent(count(crashing, 'caught'), crashing.length)}`,
   );
-  console.log(`silent, of topics that a rule names: ${count(silent, 'caught')} of ${silent.length} caught, ${percent(count(silent, 'caught'), silent.length)}`);
+  console.log(
+    `silent, of topics that a rule names: ${count(silent, 'caught')} of ${silent.length} caught, ${percent(count(silent, 'caught'), silent.length)}`,
+  );
   const times = outcomes.map(({ milliseconds }) => milliseconds).sort((left, right) => left - right);
   console.log(`one file: median ${(times[times.length >> 1] ?? 0).toFixed(1)} ms, slowest ${(times.at(-1) ?? 0).toFixed(1)} ms`);
   console.log(`\nfalse alarms on correct models: ${falseAlarms.length}; information: ${remarks.length}`);
