@@ -72,10 +72,15 @@ export function bindArguments(
   let problem: BindingProblem | undefined;
   let next = 0;
   const rest = new Map(keywords);
-  const keyword = ({ name, aliases = [] }: SignatureParameter): Value | undefined => {
-    const found = [name, ...aliases].find((each) => rest.has(each));
-    const value = found === undefined ? undefined : rest.get(found);
-    if (found !== undefined) rest.delete(found);
+  const take = (name: string): Value | undefined => {
+    const value = rest.get(name);
+    if (value !== undefined) rest.delete(name);
+    return value;
+  };
+  const keyword = ({ name, aliases }: SignatureParameter): Value | undefined => {
+    if (rest.size === 0) return undefined;
+    let value = take(name);
+    for (let i = 0; value === undefined && aliases !== undefined && i < aliases.length; i++) value = take(aliases[i] as string);
     return value;
   };
   for (const parameter of signature) {

@@ -26,6 +26,22 @@ const transposed: Run = (call, machine) => {
   return machine.settle('permute', call, permute(shape, axes, machine.context));
 };
 
+/** `x.transpose(1, 2)` swaps two axes; with every axis named, as NumPy has it, it orders them. */
+const transposeMethod: Run = (call, machine) => {
+  const input = call.value('input');
+  const axes = call.list('dims') ?? [];
+  const [first, second] = call.given('dim0') ? [call.value('dim0'), call.value('dim1')] : axes;
+  const named = call.value('dims');
+  const isOne = named.kind === 'tuple' && named.items.length === 1;
+  if (first !== undefined && second !== undefined && !isOne && (call.given('dim0') || axes.length === 2)) {
+    return machine.call(machine.library('torch.transpose'), [input, first, second]);
+  }
+  if (axes.length > 0) return machine.call(machine.library('torch.permute'), [input, ...axes]);
+  return named.kind === 'tuple' && named.items.length === 0 && named.ellipsis === undefined
+    ? (machine.attribute(input, 'T') ?? machine.tensor('permute', call, unknownShape))
+    : machine.tensor('permute', call, unknownShape);
+};
+
 const expanded: Run = (call, machine) => {
   const axis = call.number('axis');
   if (axis === undefined) return machine.tensor('unsqueeze', call, unknownShape);
@@ -70,6 +86,7 @@ export const numpyOperations = operations({
   'numpy.outer': ['a, b, **kwargs', asTorch('torch.outer', ['a', 'b'])],
   'numpy.where': ['condition, x=None, y=None', asTorch('torch.where', ['condition', 'x', 'y'])],
   'numpy.transpose': ['input|a, axes=None', transposed],
+  'Tensor.transpose': ['input, *dims|axes, dim0=None, dim1=None', transposeMethod],
   'numpy.expand_dims': ['input|a, axis', expanded],
   'numpy.squeeze': ['a, axis=None', asTorch('torch.squeeze', ['a', 'axis'])],
   'numpy.meshgrid': ['*arrays, indexing=None, **kwargs', gridded],

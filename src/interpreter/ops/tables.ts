@@ -10,35 +10,38 @@ const tables: readonly OperationTable[] = [...torchTables, einopsOperations, num
 const constants: readonly ReadonlyMap<string, Value>[] = [torchConstants, pythonConstants];
 
 /** The operation of this qualified name in any library's table. */
-export function operationNamed(name: string): Operation | undefined {
-  for (const table of tables) {
-    const found = table.get(name);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
+export const operationNamed = (name: string): Operation | undefined => operationTable().get(name);
 
 /** The constant of this qualified name in any library: a dtype, `math.pi`. */
-export function constantNamed(name: string): Value | undefined {
-  for (const table of constants) {
-    const found = table.get(name);
-    if (found !== undefined) return found;
-  }
-  return undefined;
+export const constantNamed = (name: string): Value | undefined => constantTable().get(name);
+
+const operationTable = once(() => merged(tables));
+const constantTable = once(() => merged(constants));
+
+/** All tables as one; of equal names the first stands. */
+function merged<Entry>(all: readonly ReadonlyMap<string, Entry>[]): ReadonlyMap<string, Entry> {
+  const entries = new Map<string, Entry>();
+  for (const table of all) for (const [name, entry] of table) if (!entries.has(name)) entries.set(name, entry);
+  return entries;
+}
+
+function once<Result>(make: () => Result): () => Result {
+  let result: { readonly value: Result } | undefined;
+  return () => {
+    result ??= { value: make() };
+    return result.value;
+  };
 }
 
 /** True when a table holds `prefix.something`: then `prefix` is a module. */
 export const isNamespace = (prefix: string): boolean => namespaces().has(prefix);
 
-let known: ReadonlySet<string> | undefined;
-function namespaces(): ReadonlySet<string> {
-  if (known !== undefined) return known;
+const namespaces = once((): ReadonlySet<string> => {
   const found = new Set<string>();
-  for (const table of [...tables, ...constants]) {
+  for (const table of [operationTable(), constantTable()]) {
     for (const name of table.keys()) {
       for (let at = name.lastIndexOf('.'); at > 0; at = name.lastIndexOf('.', at - 1)) found.add(name.slice(0, at));
     }
   }
-  known = found;
-  return known;
-}
+  return found;
+});

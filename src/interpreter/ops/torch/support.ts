@@ -264,26 +264,40 @@ function promoteTwo(a: Dtype, b: Dtype): Dtype | undefined {
 
 /** The dtype of an element-wise operation; tensors without axes count as numbers where others are there. Undefined where it is not known. */
 export function promote(values: readonly Value[]): Dtype | undefined {
-  const tensors = values.flatMap((value) => tensorOf(value) ?? []);
-  if (tensors.some(({ dtype }) => dtype === undefined)) return undefined;
-  if (values.some((value) => tensorOf(value) === undefined && !isNumber(value))) return undefined;
-  const isScalar = ({ shape }: TensorValue): boolean => shape.ellipsis === undefined && shape.dims.length === 0;
-  const fold = (list: readonly TensorValue[]): Dtype | undefined =>
-    list.reduce<Dtype | undefined>((found, { dtype }) => (found === undefined ? dtype : promoteTwo(found, dtype as Dtype)), undefined);
-  const kindOf = (dtype: Dtype | undefined): number => (dtype === undefined ? -1 : (kinds.get(dtype) ?? -1));
-  const wide = fold(tensors.filter((tensor) => !isScalar(tensor)));
-  const narrow = fold(tensors.filter(isScalar));
+  let wide: Dtype | undefined;
+  let narrow: Dtype | undefined;
+  let isUnsure = false;
+  for (const value of values) {
+    const tensor = tensorOf(value);
+    if (tensor === undefined) {
+      if (!isNumber(value)) return undefined;
+      continue;
+    }
+    const { dtype, shape } = tensor;
+    if (dtype === undefined) return undefined;
+    if (shape.ellipsis === undefined && shape.dims.length === 0) {
+      const sum = narrow === undefined ? dtype : promoteTwo(narrow, dtype);
+      isUnsure ||= sum === undefined;
+      narrow = sum ?? narrow;
+    } else {
+      const sum = wide === undefined ? dtype : promoteTwo(wide, dtype);
+      isUnsure ||= sum === undefined;
+      wide = sum ?? wide;
+    }
+  }
+  if (isUnsure) return undefined;
   let result = wide === undefined || kindOf(narrow) > kindOf(wide) ? narrow : wide;
   for (const value of values) {
-    if (tensorOf(value) !== undefined) continue;
     // A named setting may be whole or fractional.
-    if (value.kind === 'unknown' || value.kind === 'union') {
+    if (value.kind === 'unknown' || (value.kind === 'union' && tensorOf(value) === undefined)) {
       if (kindOf(result) < 2) return undefined;
     } else if (value.kind === 'float') result = kindOf(result) < 2 ? 'float' : result;
     else if (value.kind === 'int') result = kindOf(result) < 1 ? 'int64' : result;
   }
   return result;
 }
+
+const kindOf = (dtype: Dtype | undefined): number => (dtype === undefined ? -1 : (kinds.get(dtype) ?? -1));
 
 /** The dtype after a function that needs fractions: whole numbers become the default float. */
 export const fractional = (dtype: Dtype | undefined): Dtype | undefined => (isIntegral(dtype) === true ? 'float' : dtype);
