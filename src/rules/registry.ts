@@ -17,10 +17,12 @@ import { maskAfterSoftmax } from './heads/code/maskAfterSoftmax.ts';
 import { maskFill } from './heads/code/maskFill.ts';
 import { maskPolarity } from './heads/code/maskPolarity.ts';
 import { noScale } from './heads/code/noScale.ts';
+import { queriesTimesValues } from './heads/code/queriesTimesValues.ts';
 import { scaleByOtherWidth } from './heads/code/scaleByOtherWidth.ts';
 import { scaledTwice } from './heads/code/scaledTwice.ts';
 import { scaleInverted } from './heads/code/scaleInverted.ts';
 import { softmaxAxis } from './heads/code/softmaxAxis.ts';
+import { weightsTimesKeys } from './heads/code/weightsTimesKeys.ts';
 import { headsDoNotDivideWidth } from './heads/headsDoNotDivideWidth.ts';
 import { keyValueHeadsDoNotDivideHeads } from './heads/keyValueHeadsDoNotDivideHeads.ts';
 import { keyValueHeadsExceedHeads } from './heads/keyValueHeadsExceedHeads.ts';
@@ -108,6 +110,8 @@ export const rules: readonly Rule[] = [
   causalOffset,
   causalWithMask,
   maskFill,
+  weightsTimesKeys,
+  queriesTimesValues,
   dropoutOnScores,
   ffnWidth,
   embeddingWidth,

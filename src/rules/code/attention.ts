@@ -631,8 +631,8 @@ function noteWrites(tensors: readonly TensorValue[]): void {
     for (let i = 0; i < 12 && at !== undefined && (sameElementOps.has(at.op) || at.op === 'getitem'); i++) at = at.inputs[0];
     if (value === undefined || at === undefined) continue;
     const known = writes.get(at);
-    if (known === undefined) writes.set(at, [value]);
-    else if (!known.includes(value)) known.push(value);
+    if (known === undefined) writes.set(at, [node]);
+    else if (!known.includes(node)) known.push(node);
   }
 }
 
@@ -676,7 +676,10 @@ export function sourceOf(tensor: TensorValue): Source | undefined {
     }
     const [written, ...rest] = writes.get(at) ?? [];
     if (written !== undefined && rest.length === 0) {
-      at = written;
+      const value = asTensor(written.arguments.get('value'));
+      passed.push(written);
+      if (value === undefined) return finish();
+      at = value;
       continue;
     }
     if (first === undefined || at.isParameter === true || at.isBuffer === true) return finish();
