@@ -30,12 +30,10 @@ class DynamicLayer(CacheLayerMixin):
         self.is_initialized = True
 
     def update(self, key_states, value_states, *args, **kwargs):
-        if self.keys is None:
-            self.keys = key_states
-            self.values = value_states
-        else:
-            self.keys = torch.cat([self.keys, key_states], dim=-2)
-            self.values = torch.cat([self.values, value_states], dim=-2)
+        held = [] if self.keys is None else [self.keys]
+        self.keys = torch.cat([*held, key_states], dim=-2)
+        held = [] if self.values is None else [self.values]
+        self.values = torch.cat([*held, value_states], dim=-2)
         self.is_initialized = True
         return self.keys, self.values
 
@@ -57,11 +55,10 @@ class DynamicSlidingWindowLayer(DynamicLayer):
     def update(self, key_states, value_states, *args, **kwargs):
         self.is_initialized = True
         self.cumulative_length = self.cumulative_length + key_states.shape[-2]
-        keys = key_states
-        values = value_states
-        if self.keys is not None:
-            keys = torch.cat([self.keys, key_states], dim=-2)
-            values = torch.cat([self.values, value_states], dim=-2)
+        held = [] if self.keys is None else [self.keys]
+        keys = torch.cat([*held, key_states], dim=-2)
+        held = [] if self.values is None else [self.values]
+        values = torch.cat([*held, value_states], dim=-2)
         self.keys = keys[:, :, -self.sliding_window + 1 :, :]
         self.values = values[:, :, -self.sliding_window + 1 :, :]
         return keys, values
