@@ -62,6 +62,7 @@ import { sequenceExceedsPositions } from './positions/sequenceExceedsPositions.t
 import { slidingWindow } from './positions/slidingWindow.ts';
 import { unknownRopeType } from './positions/unknownRopeType.ts';
 import { axisDoesNotExist } from './projections/code/axisDoesNotExist.ts';
+import { commentContradictsCode } from './projections/code/commentContradictsCode.ts';
 import { ffnWidthsDiffer } from './projections/code/ffnWidthsDiffer.ts';
 import { gateAndUpWidthsDiffer } from './projections/code/gateAndUpWidthsDiffer.ts';
 import { joinedTensorsDoNotFit } from './projections/code/joinedTensorsDoNotFit.ts';
@@ -137,6 +138,7 @@ export const rules: readonly Rule[] = [
   ffnWidthsDiffer,
   gateAndUpWidthsDiffer,
   axisDoesNotExist,
+  commentContradictsCode,
   placementContradicts,
   finalNormRemoved,
   deepPostNorm,

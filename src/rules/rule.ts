@@ -85,6 +85,11 @@ export interface Rule<M extends string = string> {
   readonly checkFile?: (context: RuleContext<M>) => void;
   /** Called once per file of model code. */
   readonly checkCode?: (context: CodeContext<M>) => void;
+  /**
+   * Called once per file of model code, with all of its studies, at every version of the file: for what is not told by one study, or
+   * not by code. Must keep for itself what is costly.
+   */
+  readonly checkFileCode?: (context: Omit<CodeContext<M>, 'rangeOf'>) => void;
 }
 
 /** Keeps the message names of a rule's literal. */

@@ -48,6 +48,9 @@ export function runCodeRules(code: CodeReading, settings: RuleSettings): Finding
       if (placed !== undefined) findings.push(placed);
     }
   }
+  for (const rule of rules) {
+    rule.checkFileCode?.({ code, settings, report: (report: Report<string>) => findings.push(toFinding(rule, report)) });
+  }
   return inOrder(findings);
 }
 
