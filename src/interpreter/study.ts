@@ -3,7 +3,7 @@
  * `forward` is followed on inputs of unknown shape. Classes that others in the file construct are seen where they are used; only what
  * was not seen there is studied alone.
  */
-import { type Dim, rigid } from '../dims/dim.ts';
+import { type Dim, loneAtom, rigid } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { type Shape, unknownShape } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
@@ -13,12 +13,16 @@ import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Frame } from './frame.ts';
 import { inputShapes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
-import { bool, float, int, named, numberOf, text, unknown } from './make.ts';
-import type { ClassValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
+import { bool, float, int, named, none, numberOf, text, unknown } from './make.ts';
+import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
 /** One class followed from its constructor through `forward`, with all that happened on the way. */
 export interface Study {
   readonly class: ClassValue;
+  /** The function that makes the instance, where that is not the class alone. */
+  readonly maker?: FunctionValue;
+  /** What the flags that place norms were taken to be. */
+  readonly normsFirst?: boolean;
   readonly instance: InstanceValue;
   /** What `forward` answered; undefined when it was not reached, or raised. */
   readonly output: Value | undefined;
@@ -63,7 +67,14 @@ export interface CodeReading {
 export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse'> {
   /** Statements and calls for each class. */
   readonly budget?: number;
+  /** What to take flags to be that say where norms stand. */
+  readonly normsFirst?: boolean;
 }
+
+/** Settings that choose between norms before the sublayers and norms behind them. */
+const placementFlag =
+  /^(?:\w+_)?(?:norm_first|normali[sz]e_before|pre_?norm|prenorm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)$/i;
+const mentionsPlacement = /\b\w*(?:norm_first|normali[sz]e_before|pre_?norm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)\b/i;
 
 /** The reading with one study alone: what rules look at. */
 export const readingOf = (reading: CodeReading, study: Study): CodeReading => ({
@@ -79,7 +90,10 @@ export const studyFile = (file: SourceFile, options: StudyOptions): CodeReading 
 
 /** Studies the versions of one file, whose `module` is replaced between them: what an edit does not touch is not studied again. */
 export class Student {
+  readonly #options: StudyOptions;
   readonly #interpreter: Interpreter;
+  /** Those who take the flags that place norms to be set, and not to be. */
+  #variants: readonly Student[] | undefined;
   readonly #defaults = new Map<string, number>();
   #file: SourceFile | undefined;
   #module: SourceFile['module'] | undefined;
@@ -88,6 +102,11 @@ export class Student {
   #now = fresh();
 
   constructor(options: StudyOptions) {
+    this.#options = options;
+    const assumes =
+      options.normsFirst === undefined
+        ? undefined
+        : (name: string): Value | undefined => (placementFlag.test(name) ? bool(options.normsFirst) : undefined);
     const recorder: Recorder = {
       variable: (variable) => this.#now.variables.push(variable),
       failure: (failure) => this.#now.failures.push(failure),
@@ -107,6 +126,7 @@ export class Student {
       rounds: 8,
       assumesShapes: true,
       shares: true,
+      ...(assumes === undefined ? {} : { assumes }),
     });
     this.#symbols = new Symbols(this.#interpreter, this.#defaults);
   }
@@ -120,7 +140,7 @@ export class Student {
     const bodies = new Set(file.module.units.map(({ body }) => body));
     const kept = new Map<string, Study>();
     for (const study of this.#studies) {
-      if ([...study.rests].every((body) => bodies.has(body))) kept.set(study.class.qualifiedName, study);
+      if ([...study.rests].every((body) => bodies.has(body))) kept.set(keyOf(study), study);
     }
     const globals = interpreter.globalsOf(file);
     const classes = definitionsOf(file)
@@ -134,6 +154,10 @@ export class Student {
       if (found !== undefined) studies.push(found);
     };
     for (const of of classes) if (!used.has(of.name)) study(of);
+    for (const maker of makersOf(interpreter, file, classes)) {
+      const found = kept.get(`def ${maker.name}`) ?? this.#study(maker);
+      if (found !== undefined) studies.push(found);
+    }
     for (const of of classes) {
       const forward = forwardOf(interpreter, of);
       if (!studies.some(({ reached }) => reached.has(forward))) study(of);
@@ -142,7 +166,7 @@ export class Student {
     return {
       file,
       interpreter,
-      studies,
+      studies: [...studies, ...this.#varied(file)],
       failures: studies.flatMap(({ failures }) => failures),
       variables: studies.flatMap(({ variables }) => variables),
       runs: studies.flatMap(({ runs }) => runs),
@@ -150,7 +174,14 @@ export class Student {
     };
   }
 
-  #study(of: ClassValue): Study | undefined {
+  /** The same with the flags that place norms set either way, where the file has such flags. */
+  #varied(file: SourceFile): readonly Study[] {
+    if (this.#options.normsFirst !== undefined || !mentionsPlacement.test(file.module.text)) return [];
+    this.#variants ??= [true, false].map((normsFirst) => new Student({ ...this.#options, normsFirst }));
+    return this.#variants.flatMap((variant) => variant.read(file).studies);
+  }
+
+  #study(of: ClassValue | FunctionValue): Study | undefined {
     const first = this.#attempt(of, 0);
     if (first === undefined || first.choices === 0 || holds(first)) return first;
     // What goes wrong under an assumed shape counts only where it does under every other.
@@ -165,18 +196,50 @@ export class Student {
   }
 
   /** Studies the class with the shapes that its inputs have by one choice, or none. */
-  #attempt(of: ClassValue, choice: number | undefined): (Study & { readonly choices: number }) | undefined {
+  #attempt(of: ClassValue | FunctionValue, choice: number | undefined): (Study & { readonly choices: number }) | undefined {
     this.#now = fresh();
     const interpreter = this.#interpreter;
     interpreter.beginStudy();
     interpreter.facts = Facts.none;
     interpreter.substitution = Substitution.empty;
     const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, this.#symbols, choice));
-    for (const each of of.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
-    return result === undefined
-      ? undefined
-      : { class: of, ...result, ...this.#now, steps: interpreter.steps, rests, substitution: interpreter.substitution };
+    if (result === undefined) return undefined;
+    const made = result.instance.class;
+    for (const each of made.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
+    if (of.kind === 'function') rests.add(of.unit.body);
+    return {
+      class: made,
+      ...(of.kind === 'function' ? { maker: of } : {}),
+      ...(this.#options.normsFirst === undefined ? {} : { normsFirst: this.#options.normsFirst }),
+      ...result,
+      ...this.#now,
+      steps: interpreter.steps,
+      rests,
+      substitution: interpreter.substitution,
+    };
   }
+}
+
+const keyOf = ({ class: of, maker }: Study): string => (maker === undefined ? of.qualifiedName : `def ${maker.name}`);
+
+const maximumMakers = 3;
+
+/** Functions of the file that build models out of its classes and answer them. */
+function makersOf(interpreter: Interpreter, file: SourceFile, classes: readonly ClassValue[]): readonly FunctionValue[] {
+  const names = new Set(classes.map(({ name }) => name));
+  const found: FunctionValue[] = [];
+  for (const { body } of file.module.units) {
+    const { statement } = body;
+    if (statement.kind !== 'function' || found.length >= maximumMakers) continue;
+    const mentioned = mentionedIn(body);
+    let count = 0;
+    for (const name of names) if (mentioned.has(name)) count += 1;
+    // One class that a function makes can be studied without it.
+    if (count < 2) continue;
+    const value = interpreter.guard(() => interpreter.global(interpreter.globalsOf(file), statement.name.name));
+    if (value?.kind === 'function') found.push(value);
+  }
+  return found;
 }
 
 /** Whether all that was followed works. */
@@ -207,9 +270,25 @@ const definitionsOf = (file: SourceFile): readonly ClassDefinition[] =>
   file.module.units.flatMap(({ body }) => [...classDefinitions([body.statement])]);
 
 function hasForward(interpreter: Interpreter, value: ClassValue): boolean {
-  const forward = interpreter.classMember(value, 'forward');
-  if (forward?.kind !== 'function' || forward.file.isPrelude) return false;
-  return value.isOpen || value.mro.some(({ qualifiedName }) => qualifiedName === 'torch.nn.Module');
+  const forward = forwardMember(interpreter, value);
+  if (forward === undefined) return false;
+  return (value.isOpen && forward.name === 'forward') || value.mro.some(({ qualifiedName }) => forwardNames.has(qualifiedName));
+}
+
+/** The method in which each library's modules say what they compute. */
+const forwardNames: ReadonlyMap<string, string> = new Map([
+  ['torch.nn.Module', 'forward'],
+  ['flax.linen.Module', '__call__'],
+  ['flax.nnx.Module', '__call__'],
+  ['keras.Layer', 'call'],
+  ['mlx.nn.Module', '__call__'],
+]);
+
+/** The user's own method that runs when a module is called. */
+function forwardMember(interpreter: Interpreter, of: ClassValue): FunctionValue | undefined {
+  const library = of.mro.find(({ qualifiedName }) => forwardNames.has(qualifiedName));
+  const member = interpreter.classMember(of, (library === undefined ? undefined : forwardNames.get(library.qualifiedName)) ?? 'forward');
+  return member?.kind === 'function' && !member.file.isPrelude ? member : undefined;
 }
 
 const mentions = new WeakMap<UnitBody, ReadonlySet<string>>();
@@ -254,12 +333,15 @@ class Symbols {
   /** The symbol for a whole number of this name. */
   number(path: string, scope: string, value: number | undefined): Value {
     const dim: Dim = rigid(path, { scope });
-    if (value !== undefined && value > 0) this.#defaults.set(dim.key, value);
+    const symbol = loneAtom(dim);
+    if (value !== undefined && value > 0 && symbol !== undefined) this.#defaults.set(symbol.key, value);
     return int(dim);
   }
 
   /** A value about which its default tells the type. */
   like(fallback: Value | undefined, path: string, scope: string): Value {
+    const assumed = this.#interpreter.options.assumes?.(path.slice(path.lastIndexOf('.') + 1));
+    if (assumed !== undefined && (fallback === undefined || fallback.kind === 'bool')) return assumed;
     switch (fallback?.kind) {
       case 'int': {
         const value = numberOf(fallback);
@@ -293,11 +375,22 @@ class Symbols {
         ? this.#configClass(of, parameter.annotation)
         : (this.#declaredConfig(of, name) ?? this.#impliedConfig(of, name));
     if (annotated !== undefined) return this.config(annotated, name);
+    const assumed = this.#interpreter.options.assumes?.(name);
+    if (assumed !== undefined && fallback === undefined) return assumed;
     if (fallback === undefined && annotationName(parameter.annotation) === 'int') return this.number(name, scope, undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'bool') return bool(undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'float') return float(undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'str') return text(undefined);
     return this.like(fallback, name, scope);
+  }
+
+  field(of: ClassValue, name: string, annotation: Expression): Value {
+    const config = this.#configClass(of, annotation);
+    if (config !== undefined) return this.config(config, name);
+    const fallback = this.#interpreter.guard(() => defaultOf(this.#interpreter, of.members.get(name)));
+    return fallback === undefined && annotationName(annotation) === 'int'
+      ? this.number(name, of.qualifiedName, undefined)
+      : this.like(fallback, name, of.qualifiedName);
   }
 
   /** The one class of the file that holds every field which the class reads from its unannotated `config`. */
@@ -391,9 +484,19 @@ function annotationName(annotation: Expression | undefined): string | undefined 
   return undefined;
 }
 
+/** The module that a function makes when it is called with symbols; undefined where it makes none. */
+function makerResult(interpreter: Interpreter, maker: FunctionValue, symbols: Symbols): InstanceValue | undefined {
+  const keywords = new Map<string, Value>();
+  for (const { name, kind } of maker.definition.parameters) {
+    if (name !== undefined && kind === 'plain') keywords.set(name.name, symbols.like(maker.defaults.get(name.name), name.name, maker.name));
+  }
+  const result = interpreter.guard(() => interpreter.call(maker, [], keywords));
+  return interpreter.isModule(result ?? none) && result?.kind === 'instance' && !result.class.file?.isPrelude ? result : undefined;
+}
+
 function studyClass(
   interpreter: Interpreter,
-  of: ClassValue,
+  root: ClassValue | FunctionValue,
   symbols: Symbols,
   choice: number | undefined,
 ):
@@ -406,7 +509,10 @@ function studyClass(
     }
   | undefined {
   interpreter.renew();
-  const initializer = interpreter.classMember(of, '__init__');
+  const made = root.kind === 'function' ? makerResult(interpreter, root, symbols) : undefined;
+  if (root.kind === 'function' && made === undefined) return undefined;
+  const of = root.kind === 'class' ? root : (made as InstanceValue).class;
+  const initializer = made === undefined ? interpreter.classMember(of, '__init__') : undefined;
   const positional: Value[] = [];
   const keywords = new Map<string, Value>();
   if (initializer?.kind === 'function') {
@@ -415,11 +521,14 @@ function studyClass(
       const fallback = initializer.defaults.get(parameter.name.name);
       if (parameter.kind === 'plain') keywords.set(parameter.name.name, symbols.argument(of, parameter, fallback));
     }
+  } else if (made === undefined) {
+    // A record of settings, as modules of Flax are.
+    for (const { name, owner, annotation } of fieldsOf(of)) keywords.set(name, symbols.field(owner, name, annotation));
   }
-  const instance = interpreter.guard(() => interpreter.call(of, positional, keywords));
+  const instance = made ?? interpreter.guard(() => interpreter.call(of, positional, keywords));
   if (instance?.kind !== 'instance') return undefined;
-  const forward = interpreter.classMember(of, 'forward');
-  if (forward?.kind !== 'function') return { instance, output: undefined, inputs: [], choices: 0 };
+  const forward = forwardMember(interpreter, of);
+  if (forward === undefined) return { instance, output: undefined, inputs: [], choices: 0 };
   const inputs: TensorValue[] = [];
   const given = new Map<string, Value>();
   const parameters = forward.definition.parameters.slice(1);
@@ -506,6 +615,6 @@ function annotationText(annotation: Expression | undefined): string | undefined 
 
 /** The definition that runs when a module is called. */
 export const forwardOf = (interpreter: Interpreter, of: ClassValue): FunctionDefinition | undefined => {
-  const forward = interpreter.classMember(of, 'forward');
-  return forward?.kind === 'function' && forward.definition.kind === 'function' ? forward.definition : undefined;
+  const forward = forwardMember(interpreter, of);
+  return forward?.definition.kind === 'function' ? forward.definition : undefined;
 };

@@ -1,4 +1,8 @@
+import { jax } from './arrays.ts';
 import { einopsLayers } from './einopsLayers.ts';
+import { flax } from './flax.ts';
+import { keras } from './keras.ts';
+import { mlx } from './mlx.ts';
 import { pythonTypes } from './pythonTypes.ts';
 import { torchAutograd } from './torchAutograd.ts';
 import { torchNn } from './torchNn.ts';
@@ -15,4 +19,8 @@ export const prelude: ReadonlyMap<string, string> = new Map<string, string>([
   ['torch.autograd', torchAutograd],
   ['torch.autograd.function', torchAutograd],
   ...transformersPrelude,
+  ...jax,
+  ...flax,
+  ...keras,
+  ...mlx,
 ]);
