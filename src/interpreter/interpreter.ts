@@ -12,6 +12,7 @@ import { evaluate } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import { Heap } from './heap.ts';
 import { join, type Preference, unite } from './join.ts';
+import { lengthConflict } from './lengths.ts';
 import { prelude } from './library/prelude.ts';
 import { bool, dict, dimOf, int, keyOf, list, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
@@ -81,6 +82,8 @@ export interface InterpreterOptions {
   readonly samples?: Samples;
   /** Follow a module that several studied classes build in the same way only once. */
   readonly shares?: boolean;
+  /** The value to take for a setting that is not known, by its name. */
+  readonly assumes?: (name: string) => Value | undefined;
   /** Take what broadcasts with something unknown to keep its shape: for linting, where optional inputs are not known. */
   readonly assumesShapes?: boolean;
 }
@@ -756,6 +759,10 @@ export class Interpreter implements Machine {
         this.report(call, { kind: callee.name, message, basis });
         return;
       }
+      const conflict = lengthConflict(callee.name, bound, (dim) => substitution.apply(dim));
+      if (conflict === undefined) return;
+      this.#isTrying = false;
+      this.report(call, { kind: callee.name, message: conflict, basis: 'lengths' });
     } finally {
       this.#isTrying = false;
       this.facts = facts;
@@ -969,7 +976,12 @@ export class Interpreter implements Machine {
       }
       case 'unknown':
         return object.path !== undefined
-          ? { kind: 'unknown', reason: `${object.path}.${name}`, path: `${object.path}.${name}`, scope: object.scope ?? '' }
+          ? (this.options.assumes?.(name) ?? {
+              kind: 'unknown',
+              reason: `${object.path}.${name}`,
+              path: `${object.path}.${name}`,
+              scope: object.scope ?? '',
+            })
           : unknown(`${object.reason}.${name}`);
       case 'function':
       case 'builtin':
