@@ -173,4 +173,80 @@ def run():
 `;
     assert.deepEqual(Object.keys(evaluate(source).parameters), ['0.weight', '1.weight', '1.bias', '2.weight', '2.bias']);
   });
+
+  it('unpacks named tuples', () => {
+    const source = `
+from typing import NamedTuple
+
+class Cache(NamedTuple):
+    keys: torch.Tensor
+    values: torch.Tensor
+
+    @staticmethod
+    def of(width):
+        return Cache(torch.zeros(2, width), values=torch.zeros(3, width))
+
+def run():
+    cache = Cache.of(4)
+    keys, values = cache
+    return torch.cat([keys, cache.values, values[:1], cache[0]])
+`;
+    assert.equal(shape(source), '(8, 4)');
+  });
+
+  it('keeps what a module binds when a branch that asked for it is taken back', () => {
+    const source = `
+WIDTH = 4
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.proj = nn.Linear(WIDTH, WIDTH)
+
+def build():
+    return Block()
+
+def run(flag):
+    if flag:
+        build()
+        raise ValueError('no')
+    else:
+        return build()
+`;
+    assert.deepEqual(evaluate(source).parameters, { 'proj.weight': '(4, 4)', 'proj.bias': '(4,)' });
+  });
+
+  it('keeps what a branch made that returns early', () => {
+    const source = `
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.proj = nn.Linear(width, width, bias=False)
+        self.sizes = [width]
+
+def make(kind, width):
+    if kind == 'block':
+        return Block(width)
+    elif kind == 'other':
+        raise ValueError(kind)
+    if kind == 'wide':
+        return Block(2 * width)
+    raise ValueError(kind)
+
+def one(kind):
+    if kind == 'block':
+        return Block(5)
+    raise ValueError(kind)
+
+def run(kind):
+    block = one(kind)
+    block.many = nn.ModuleList([make('block', 3), make('wide', 3)])
+    return block
+`;
+    assert.deepEqual(evaluate(source).parameters, {
+      'proj.weight': '(5, 5)',
+      'many.0.proj.weight': '(3, 3)',
+      'many.1.proj.weight': '(6, 6)',
+    });
+  });
 });
