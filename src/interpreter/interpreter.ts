@@ -31,6 +31,7 @@ import type {
   Site,
   SourceFile,
   TensorValue,
+  Trace,
   TupleValue,
   Value,
 } from './value.ts';
@@ -140,6 +141,8 @@ export class Interpreter implements Machine {
   readonly layers: InstanceValue[] = [];
   /** The innermost call of a module that is being evaluated. */
   #module: ModuleCall | undefined;
+  /** The user's functions that are being evaluated. */
+  #trace: Trace | undefined;
   /** How many undecided branches surround the code. */
   uncertain = 0;
   #studied: SourceFile | undefined;
@@ -683,7 +686,7 @@ export class Interpreter implements Machine {
     openArguments: boolean,
   ): Value {
     const parent = this.#module;
-    const call: ModuleCall = { instance, site: this.site, parent, positional, keywords, result: undefined };
+    const call: ModuleCall = { instance, site: this.site, parent, trace: this.#trace, positional, keywords, result: undefined };
     this.note(call);
     this.#module = call;
     try {
@@ -799,7 +802,11 @@ export class Interpreter implements Machine {
     const { site } = this;
     const isUser = !callee.file.isPrelude;
     if (callee.file === this.#studied) this.#rest(callee.unit.body);
-    if (isUser && site !== undefined) this.sites.push(site);
+    const trace = this.#trace;
+    if (isUser && site !== undefined) {
+      this.sites.push(site);
+      this.#trace = { site, parent: trace };
+    }
     try {
       if (definition.kind === 'lambda') return evaluate(this, frame, definition.body);
       if (isUser) this.#recordArguments(frame, definition.parameters);
@@ -812,6 +819,7 @@ export class Interpreter implements Machine {
       this.#depth -= 1;
       this.#running.pop();
       if (isUser && site !== undefined) this.sites.pop();
+      this.#trace = trace;
       this.site = site;
     }
   }
@@ -1105,6 +1113,7 @@ export class Interpreter implements Machine {
       ...(options.index === undefined ? {} : { index: options.index }),
       ...(layer === undefined ? {} : { layer }),
       ...(this.#module === undefined ? {} : { call: this.#module }),
+      ...(this.#trace === undefined ? {} : { trace: this.#trace }),
       ...(options.isParameter === true ? { isParameter: true } : {}),
       ...(options.isBuffer === true ? { isBuffer: true } : {}),
       ...(options.content === undefined ? {} : { content: options.content }),

@@ -1,0 +1,74 @@
+/**
+ * Where a length of what comes in meets a width that the model was built with: the operation works for one length at most, and code
+ * has to work for all. What may be a fixed length is no width: constants, weights, and sizes that are called a length.
+ */
+import type { Dim } from '../dims/dim.ts';
+import { formatDim } from '../dims/format.ts';
+import type { Shape } from '../dims/shape.ts';
+import { symbolsOf } from '../dims/visit.ts';
+import { conceptOf, lengthScope } from './samples.ts';
+import type { TensorValue, Value } from './value.ts';
+
+const lengthNames =
+  /len|ctx|context|pos|seq|size|patch|token|num_|window|block|time|frame|grid|chunk|max|points|queries|slots|latents|mem|^[ntls]$|height|width_|h_|w_/i;
+
+function isLength(dim: Dim): boolean {
+  if (dim.constant !== undefined || dim.unknown || dim.flexible) return false;
+  const symbols = symbolsOf(dim);
+  return symbols.length > 0 && symbols.every(({ scope, name }) => scope === lengthScope && name !== 'B');
+}
+
+/** Built of sizes of the model alone. */
+function isWidth(dim: Dim, needsConcept: boolean): boolean {
+  if (dim.constant !== undefined || dim.unknown || dim.flexible) return false;
+  const symbols = symbolsOf(dim);
+  const concepts = symbols.map(({ name }) => conceptOf(name));
+  if (symbols.length === 0 || symbols.some(({ scope }) => scope === lengthScope)) return false;
+  if (concepts.includes('maxPositions') || concepts.includes('vocabularySize')) return false;
+  if (needsConcept && concepts.every((concept) => concept === undefined)) return false;
+  return symbols.every(({ name }, i) => concepts[i] !== undefined || !lengthNames.test(name.slice(name.lastIndexOf('.') + 1)));
+}
+
+const isWeight = (tensor: TensorValue): boolean => {
+  let at: TensorValue | undefined = tensor;
+  for (let i = 0; at !== undefined && i < 12; i++) {
+    if (at.isParameter === true || at.isBuffer === true || at.op === 'parameter' || at.op === 'buffer' || at.op === 'embedding')
+      return true;
+    if (at.inputs.length !== 1) return false;
+    at = at.inputs[0];
+  }
+  return false;
+};
+
+/** What is wrong, in words; undefined where no length meets a width. */
+export function lengthConflict(name: string, bound: ReadonlyMap<string, Value>, read: (dim: Dim) => Dim): string | undefined {
+  const op = name.slice(name.lastIndexOf('.') + 1).replace(/(?<=\w)_$/, '');
+  const operands = [...bound.values()].filter((value): value is TensorValue => value.kind === 'tensor');
+  const [left, right] = operands;
+  if (left === undefined || right === undefined || operands.some(isWeight)) return undefined;
+  const [x, y] = [shapeOf(left, read), shapeOf(right, read)];
+  if (x === undefined || y === undefined) return undefined;
+  if (op === 'matmul' || op === 'bmm') {
+    if (x.length < 2 || y.length < 2) return undefined;
+    return pairs([[x.at(-1), y.at(-2)], ...aligned(x.slice(0, -2), y.slice(0, -2))], false);
+  }
+  if (/^(?:add|sub|mul|div|masked_fill)$/.test(op)) return pairs(aligned(x, y), true);
+  return undefined;
+}
+
+type Pair = readonly [Dim | undefined, Dim | undefined];
+
+function pairs(all: readonly Pair[], needsConcept: boolean): string | undefined {
+  for (const [a, b] of all) {
+    if (a === undefined || b === undefined) continue;
+    const meets = (isLength(a) && isWidth(b, needsConcept)) || (isLength(b) && isWidth(a, needsConcept));
+    if (meets) return `${formatDim(a)} meets ${formatDim(b)}, which are equal for one length at most`;
+  }
+  return undefined;
+}
+
+const aligned = (x: readonly Dim[], y: readonly Dim[]): readonly Pair[] =>
+  Array.from({ length: Math.min(x.length, y.length) }, (_, i) => [x.at(-1 - i), y.at(-1 - i)] as const);
+
+const shapeOf = ({ shape }: { readonly shape: Shape }, read: (dim: Dim) => Dim): readonly Dim[] | undefined =>
+  shape.ellipsis === undefined ? shape.dims.map(read) : undefined;
