@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import fc from 'fast-check';
 import { contradictionsIn } from '../../../src/annotations/reading.ts';
-import { studyFile } from '../../../src/interpreter/study.ts';
+import { type CodeReading, studyFile } from '../../../src/interpreter/study.ts';
 import type { PythonParser } from '../../../src/syntax/python/parse.ts';
+import { pythonReader } from '../../../src/workspace/python.ts';
 import { pythonParser } from '../python/parser.ts';
 
 let parser: PythonParser;
@@ -166,5 +168,42 @@ class Block(nn.Module):
 `;
       assert.deepEqual(contradictions(text), []);
     });
+  });
+});
+
+describe('contracts of half-typed code', () => {
+  it('are read without failing, whatever is missing', function () {
+    this.timeout(60_000);
+    const whole = attention(right);
+    fc.assert(
+      fc.property(fc.nat(whole.length), fc.nat(60), fc.constantFrom('', '(', '"""', '\n', '# (B, T', ':', '\t'), (at, length, typed) => {
+        const text = whole.slice(0, at) + typed + whole.slice(at + length);
+        assert.ok(Array.isArray(contradictions(text)));
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('are the same after an edit as of a new text', () => {
+    const reader = pythonReader(parser, 4);
+    let text = attention(right);
+    const counts: number[] = [];
+    const shown = (code: CodeReading | undefined): readonly string[] =>
+      code === undefined ? [] : contradictionsIn(code).map(({ unit, range, reason }) => `${unit.start + range.start} ${reason}`);
+    for (const [from, to] of [
+      ['# (B, T, 3 * C)', '# (B, nh, T, 3 * C)'],
+      ['import math', 'import math  # maths'],
+      ['# (B, nh, T, 3 * C)', '# (B, T, 3 * C)'],
+      ['.contiguous().view(B, T, C)', '.contiguous()'],
+      ['return self.c_proj(y)', 'return self.c_proj(y)  # (B, T)'],
+      ['# (B, T)\n', '# (B, S)\n'],
+    ] as const) {
+      assert.ok(text.includes(from), from);
+      text = text.replace(from, to);
+      const edited = shown(reader.code(text, 'model.py'));
+      assert.deepEqual(edited, shown(pythonReader(parser).code(text, 'model.py')), `${from} -> ${to}`);
+      counts.push(edited.length);
+    }
+    assert.deepEqual(counts.slice(0, 4), [1, 1, 0, 1]);
   });
 });
