@@ -53,59 +53,71 @@ export function compareVariables(answer: ModelAnswer, real: readonly RealVariabl
   });
 }
 
+export type Counts = Readonly<Record<Verdict['verdict'], number>>;
+
+interface Entry {
+  readonly class: string;
+  readonly config: ConfigObject;
+  readonly batch: number;
+  readonly sequence: number;
+  readonly variables: readonly RealVariable[];
+}
+
+const countsOf = (verdicts: readonly Verdict[]): Counts => {
+  const counts = { right: 0, partly: 0, wrong: 0, missing: 0 };
+  for (const { verdict } of verdicts) counts[verdict]++;
+  return counts;
+};
+
+/** Evaluates every model of the facts; `report` hears of each as it comes. */
+export function examineActivations(
+  models: Models,
+  facts: ConfigObject,
+  only: readonly string[],
+  report: (name: string, entry: Entry, verdicts: readonly Verdict[], answer: ModelAnswer | undefined, milliseconds: number) => void,
+): Counts {
+  const all: Verdict[] = [];
+  for (const [name, value] of Object.entries(facts.models as ConfigObject)) {
+    if (only.length > 0 && !only.includes(name)) continue;
+    const entry = value as unknown as Entry;
+    const { class: className, config, batch, sequence, variables } = entry;
+    const started = performance.now();
+    let answer: ModelAnswer | undefined;
+    try {
+      answer = models.evaluate(className, String(config.model_type ?? name), config, { batch, sequence });
+    } catch (error) {
+      console.error(`${name}: ${error instanceof Error ? error.stack : String(error)}`);
+    }
+    const verdicts = compareVariables(answer ?? { parameters: [], unknown: [], variables: [], failures: [] }, variables);
+    all.push(...verdicts);
+    report(name, entry, verdicts, answer, performance.now() - started);
+  }
+  return countsOf(all);
+}
+
 async function main(folder: string, only: readonly string[], details: boolean, facts: string): Promise<void> {
   const parser = await pythonParser();
   const models = new Models(folder, (text) => parser.parse(text));
-  const counts = { right: 0, partly: 0, wrong: 0, missing: 0 };
-  const { models: entries } = corpusFile(facts);
-  for (const [name, entry] of Object.entries(entries as ConfigObject)) {
-    if (only.length > 0 && !only.includes(name)) continue;
-    const {
-      class: className,
-      config,
-      batch,
-      sequence,
-      variables,
-    } = entry as unknown as {
-      readonly class: string;
-      readonly config: ConfigObject;
-      readonly batch: number;
-      readonly sequence: number;
-      readonly variables: readonly RealVariable[];
-    };
-    const started = performance.now();
-    let verdicts: readonly Verdict[];
-    let problem = '';
-    try {
-      const answer = models.evaluate(className, String(config.model_type ?? name), config, { batch, sequence });
-      if (answer.problem !== undefined) problem = `, ${answer.problem}`;
-      verdicts = compareVariables(answer, variables);
-      if (details) for (const { problem: what } of answer.failures.slice(0, 5)) problem += `\n    failure: ${what.kind}: ${what.message}`;
-    } catch (error) {
-      problem = `, failed: ${error instanceof Error ? error.stack : String(error)}`;
-      verdicts = variables.map((variable) => ({ variable, verdict: 'missing', inferred: [] }));
-    }
-    const own = { right: 0, partly: 0, wrong: 0, missing: 0 };
-    for (const { verdict } of verdicts) {
-      own[verdict]++;
-      counts[verdict]++;
-    }
-    const took = performance.now() - started;
+  const counts = examineActivations(models, corpusFile(facts), only, (name, entry, verdicts, answer, milliseconds) => {
+    const { right, partly, wrong, missing } = countsOf(verdicts);
+    const problem = answer?.problem === undefined ? '' : `, ${answer.problem}`;
     console.log(
-      `${name} ${className}: ${own.right} right, ${own.partly} partly, ${own.wrong} wrong, ${own.missing} missing, ${took.toFixed(0)} ms${problem}`,
+      `${name} ${entry.class}: ${right} right, ${partly} partly, ${wrong} wrong, ${missing} missing, ${milliseconds.toFixed(0)} ms${problem}`,
     );
+    if (details)
+      for (const { problem: what } of answer?.failures.slice(0, 5) ?? []) console.log(`    failure: ${what.kind}: ${what.message}`);
     for (const { variable, verdict, inferred } of verdicts) {
       if (verdict === 'right' || (verdict !== 'wrong' && !details)) continue;
       const { file, line, function: where, name: variableName, shapes } = variable;
-      console.log(
-        `    ${verdict} ${file}:${line} ${where} ${variableName}: ${inferred.join(' ')}; really ${shapes.map((shape) => JSON.stringify(shape)).join(' ')}`,
-      );
+      const real = shapes.map((shape) => JSON.stringify(shape)).join(' ');
+      console.log(`    ${verdict} ${file}:${line} ${where} ${variableName}: ${inferred.join(' ')}; really ${real}`);
     }
-  }
-  const all = counts.right + counts.partly + counts.wrong + counts.missing;
+  });
   const stated = counts.right + counts.partly + counts.wrong;
+  const all = stated + counts.missing;
+  const some = percent(counts.right + counts.partly, all);
   console.log(
-    `${all} variables: ${percent(counts.right, all)} inferred in all their shapes, ${percent(counts.right + counts.partly, all)} in some, ${percent(counts.missing, all)} not`,
+    `${all} variables: ${percent(counts.right, all)} inferred in all their shapes, ${some} in some, ${percent(counts.missing, all)} not`,
   );
   console.log(`${counts.wrong} wrong: ${percent(counts.wrong, all)} of all, ${percent(counts.wrong, stated)} of those stated`);
 }

@@ -69,59 +69,67 @@ function shapesOf(shapes: Folded[string][1]): ReadonlySet<string> {
   );
 }
 
-async function main(folder: string, only: readonly string[], facts: string): Promise<void> {
-  const parser = await pythonParser();
-  const models = new Models(folder, (text) => parser.parse(text));
-  const counts = new Map<string, number>();
-  let reported = 0;
-  let wrong = 0;
-  let missing = 0;
-  let all = 0;
-  for (const [name, entry] of Object.entries(corpusFile(facts))) {
+export interface Totals {
+  readonly architectures: number;
+  readonly exact: number;
+  readonly reported: number;
+  readonly wrong: number;
+  readonly missing: number;
+  readonly verdicts: ReadonlyMap<string, number>;
+}
+
+interface Entry {
+  readonly class: string;
+  readonly model_type: string;
+  readonly config: ConfigObject;
+  readonly shapes: Folded;
+}
+
+/** Evaluates every entry of the facts; `report` hears of each as it comes. */
+export function examineParameters(
+  models: Models,
+  facts: ConfigObject,
+  only: readonly string[],
+  report: (name: string, entry: Entry, result: Comparison, milliseconds: number) => void,
+): Totals {
+  const verdicts = new Map<string, number>();
+  let [architectures, reported, wrong, missing] = [0, 0, 0, 0];
+  for (const [name, value] of Object.entries(facts)) {
     if (only.length > 0 && !only.includes(name)) continue;
-    const {
-      class: className,
-      model_type: modelType,
-      config,
-      shapes,
-    } = entry as unknown as {
-      readonly class: string;
-      readonly model_type: string;
-      readonly config: ConfigObject;
-      readonly shapes: Folded;
-    };
+    const entry = value as unknown as Entry;
     const started = performance.now();
     let result: Comparison;
     try {
-      result = compareParameters(models.evaluate(className, modelType, config), shapes);
+      result = compareParameters(models.evaluate(entry.class, entry.model_type, entry.config), entry.shapes);
     } catch (error) {
-      result = {
-        verdict: 'unknown',
-        reported: 0,
-        wrong: 0,
-        missing: 0,
-        notes: [`failed: ${error instanceof Error ? error.stack : String(error)}`],
-      };
+      const note = `failed: ${error instanceof Error ? error.stack : String(error)}`;
+      result = { verdict: 'unknown', reported: 0, wrong: 0, missing: 0, notes: [note] };
     }
-    const took = performance.now() - started;
-    counts.set(result.verdict, (counts.get(result.verdict) ?? 0) + 1);
+    architectures++;
     reported += result.reported;
     wrong += result.wrong;
     missing += result.missing;
-    all += Object.values(shapes).reduce((sum, [count]) => sum + count, 0);
-    if (result.verdict !== 'exact' || only.length > 0) {
-      console.log(
-        `${name} ${className}: ${result.verdict}, ${result.reported} reported, ${result.wrong} wrong, ${result.missing} missing, ${took.toFixed(0)} ms`,
-      );
-      for (const note of result.notes) console.log(`    ${note}`);
-    }
+    verdicts.set(result.verdict, (verdicts.get(result.verdict) ?? 0) + 1);
+    report(name, entry, result, performance.now() - started);
   }
-  const total = [...counts.values()].reduce((a, b) => a + b, 0);
-  const exact = counts.get('exact') ?? 0;
-  console.log(
-    `${total} architectures: ${[...counts].map(([verdict, count]) => `${count} ${verdict}`).join(', ')}; exact ${percent(exact, total)}`,
-  );
-  console.log(`${reported} parameters reported of ${all}, ${wrong} wrong (${percent(wrong, reported)}), ${missing} missing`);
+  return { architectures, exact: verdicts.get('exact') ?? 0, reported, wrong, missing, verdicts };
+}
+
+async function main(folder: string, only: readonly string[], facts: string): Promise<void> {
+  const parser = await pythonParser();
+  const models = new Models(folder, (text) => parser.parse(text));
+  const totals = examineParameters(models, corpusFile(facts), only, (name, entry, result, milliseconds) => {
+    if (result.verdict === 'exact' && only.length === 0) return;
+    const { verdict, reported, wrong, missing, notes } = result;
+    console.log(
+      `${name} ${entry.class}: ${verdict}, ${reported} reported, ${wrong} wrong, ${missing} missing, ${milliseconds.toFixed(0)} ms`,
+    );
+    for (const note of notes) console.log(`    ${note}`);
+  });
+  const { architectures, exact, reported, wrong, missing, verdicts } = totals;
+  const counts = [...verdicts].map(([verdict, count]) => `${count} ${verdict}`).join(', ');
+  console.log(`${architectures} architectures: ${counts}; exact ${percent(exact, architectures)}`);
+  console.log(`${reported} parameters reported, ${wrong} wrong (${percent(wrong, reported)}), ${missing} missing`);
 }
 
 if (process.argv[1]?.endsWith('modelParameters.cjs') === true) {

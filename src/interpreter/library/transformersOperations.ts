@@ -113,9 +113,15 @@ function configClassOf(model: ClassValue, machine: Machine): Value {
   return none;
 }
 
+/** Operations that give ones where their input holds nothing else. */
+const keepsOnes: ReadonlySet<string> = new Set(
+  'to type bool long int float clone contiguous detach view reshape squeeze unsqueeze expand repeat getitem max_pool1d max_pool2d'.split(
+    ' ',
+  ),
+);
+
 const isAllOnes = (tensor: TensorValue | undefined): boolean =>
-  tensor !== undefined &&
-  (tensor.content === 'ones' || (['to', 'type', 'bool', 'long', 'int', 'float'].includes(tensor.op) && isAllOnes(tensor.inputs[0])));
+  tensor !== undefined && (tensor.content === 'ones' || (keepsOnes.has(tensor.op) && isAllOnes(tensor.inputs[0])));
 
 export const transformersOperations: OperationTable = operations({
   '_headwise.identity': ['value', (call) => call.value('value')],
