@@ -544,6 +544,13 @@ export class Interpreter implements Machine {
     };
     const named = (values: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> =>
       new Map([...values].map(([name, value]) => [name, grafted(value)] as const));
+    const traces = new Map<Trace | undefined, Trace | undefined>();
+    const traceOf = (trace: Trace | undefined): Trace | undefined => {
+      if (trace === undefined || traces.has(trace)) return traces.get(trace);
+      const now = { site: trace.site, parent: traceOf(trace.parent) };
+      traces.set(trace, now);
+      return now;
+    };
     for (const each of known.made) {
       if ('happened' in each) {
         this.note(
@@ -558,7 +565,9 @@ export class Interpreter implements Machine {
       if (!('kind' in each)) {
         const parent = (each.parent === undefined ? undefined : calls.get(each.parent)) ?? this.#module;
         const site = calls.size === 0 ? this.site : each.site;
-        const call: ModuleCall = { ...each, site, parent, positional: each.positional.map(grafted), keywords: named(each.keywords) };
+        if (calls.size === 0) traces.set(each.trace, this.#trace);
+        const trace = traceOf(each.trace);
+        const call: ModuleCall = { ...each, site, parent, trace, positional: each.positional.map(grafted), keywords: named(each.keywords) };
         calls.set(each, call);
         this.note(call);
         continue;
@@ -571,6 +580,7 @@ export class Interpreter implements Machine {
         inputs: each.inputs.map(tensorOf),
         arguments: named(each.arguments),
         ...(call === undefined ? {} : { call }),
+        ...(each.trace === undefined ? {} : { trace: traceOf(each.trace) }),
       };
       grown.set(each, tensor);
       this.note(tensor);

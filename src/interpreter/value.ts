@@ -145,12 +145,21 @@ export interface OpaqueValue {
 /** `float16` and the like where the width matters; `float` where only the kind is known. */
 export type Dtype = string;
 
+/** A call of a function of the user's that is being evaluated, and the calls around it. */
+export interface Trace {
+  /** Where the function is called. */
+  readonly site: Site;
+  readonly parent: Trace | undefined;
+}
+
 /** One call of a module's `forward`, and the call it stands in. */
 export interface ModuleCall {
   readonly instance: InstanceValue;
   /** Where in the user's code it is called; undefined for the call that starts a study. */
   readonly site: Site | undefined;
   readonly parent: ModuleCall | undefined;
+  /** The functions in which it is called, innermost first. */
+  readonly trace: Trace | undefined;
   readonly positional: readonly Value[];
   readonly keywords: ReadonlyMap<string, Value>;
   /** What it answered; undefined while it runs, or when it raised. */
@@ -181,6 +190,8 @@ export interface TensorValue {
   readonly layer?: InstanceValue;
   /** The innermost call of a module, a library's or the user's own, in which it was made. */
   readonly call?: ModuleCall;
+  /** The user's functions in which it was made, innermost first. */
+  readonly trace?: Trace;
   /** True for `nn.Parameter`. */
   readonly isParameter?: boolean;
   /** True for a registered buffer. */
