@@ -1,4 +1,5 @@
 import { promises as fs } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { readCheckpointBeside } from '../checkpoint/node.ts';
 import { rules } from '../rules/registry.ts';
@@ -34,21 +35,17 @@ interface Failed {
 
 type Level = 'error' | 'warning' | 'information';
 
-/** `headwise check`. Resolves to the exit status; throws UsageError. */
-export async function check(options: ParsedOptions, output: Output): Promise<number> {
-  const paths = options.positionals.length === 0 ? ['.'] : options.positionals;
-  const fromStdin = paths.includes('-');
-  const stdinName = lastOf(options, 'stdin-filename');
-  const format = lastOf(options, 'format') ?? 'text';
-  const failOn = (lastOf(options, 'fail-on') ?? 'error') as Level | 'never';
+/** Checks files by what the command line says. */
+interface Checker {
+  readonly source: ReturnType<typeof settingsSource>;
+  readonly settingsOf: (path: string) => { readonly settings: Settings; readonly relativePath: string };
+  readonly checkBytes: (file: FoundFile, bytes: Buffer | { readonly reason: string }) => Promise<Checked | Failed>;
+}
+
+function checker(options: ParsedOptions, note: (problem: string) => void): Checker {
   const unsafe = has(options, 'unsafe-fixes');
   const diff = has(options, 'diff');
   const fixing = has(options, 'fix') && !diff;
-  if (fromStdin && paths.length > 1) throw new UsageError('Standard input (-) cannot be mixed with other paths.');
-  if (has(options, 'write-baseline') && (fixing || diff)) throw new UsageError('--write-baseline does not go with --fix or --diff.');
-  const baselineFile = lastOf(options, 'baseline') ?? (has(options, 'write-baseline') ? 'headwise-baseline.json' : undefined);
-  const baseline = baselineFile === undefined || has(options, 'write-baseline') ? undefined : await readBaseline(baselineFile);
-
   const source = settingsSource({ config: lastOf(options, 'config'), isolated: has(options, 'isolated') }, commandSettings(options));
   const adjust = ruleChoice(options);
   const adjusted = new Map<LocatedSettings, Settings>();
@@ -63,14 +60,14 @@ export async function check(options: ParsedOptions, output: Output): Promise<num
   };
 
   let loader: FolderLoader | undefined;
-  const checkBytes = async (file: FoundFile, bytes: Buffer | { readonly reason: string }): Promise<Checked | Failed> => {
+  const checkBytes: Checker['checkBytes'] = async (file, bytes) => {
     const fail = (reason: string): Failed => ({ unread: { file: file.name, reason, named: file.named } });
     if (!Buffer.isBuffer(bytes)) return fail(bytes.reason);
     const decoded = decode(bytes);
     if ('reason' in decoded) return fail(decoded.reason);
     const original = decoded.text;
     const { settings, relativePath } = settingsOf(file.path);
-    const python = needsPython({ text: original, path: relativePath }) ? await loadPython(output.note) : undefined;
+    const python = needsPython({ text: original, path: relativePath }) ? await loadPython(note) : undefined;
     if (python !== undefined) loader ??= folderLoader(python.parse, new Map());
     const imports = loader === undefined ? undefined : { name: loader.nameOf(file.path), loader };
     const run = (text: string): Analysis =>
@@ -92,6 +89,61 @@ export async function check(options: ParsedOptions, output: Output): Promise<num
     }
   };
 
+  return { source, settingsOf, checkBytes };
+}
+
+/** Python files from which on the work is shared: starting a worker costs as much as some ten of them. */
+const manyFiles = 24;
+
+/** Checks the Python files in workers and the others here; answers in the order of the files. */
+async function checkAll(
+  files: readonly FoundFile[],
+  options: ParsedOptions,
+  { checkBytes }: Checker,
+): Promise<readonly (Checked | Failed)[]> {
+  const here = async (file: FoundFile): Promise<Checked | Failed> => checkBytes(file, await readBytes(file.path));
+  const python = files.filter(({ path }) => path.endsWith('.py'));
+  const jobs = Math.min(sizeOf(options, 'jobs') ?? Math.min(4, availableParallelism()), Math.ceil(python.length / (manyFiles / 2)));
+  if (jobs < 2 || python.length < manyFiles || has(options, 'fix') || has(options, 'diff')) return mapBounded(files, here);
+  const { inWorkers } = await import('./workers.ts');
+  const shared = inWorkers<FoundFile, Checked | Failed>(python, [...options.values], jobs);
+  const others = await mapBounded(
+    files.filter((file) => !python.includes(file)),
+    here,
+  );
+  const checked = await shared;
+  let nextPython = 0;
+  let nextOther = 0;
+  return files.map((file) => (file.path.endsWith('.py') ? checked[nextPython++] : others[nextOther++]) as Checked | Failed);
+}
+
+/** The work of one worker: the same check, file by file. */
+export function checkInWorker(values: ParsedOptions['values']): (file: FoundFile) => Promise<Checked | Failed> {
+  const { checkBytes } = checker({ positionals: [], values }, (problem) => process.stderr.write(`headwise: ${problem}\n`));
+  return async (file) => {
+    const outcome = await checkBytes(file, await readBytes(file.path));
+    // The text goes back only where findings are shown with it.
+    if ('unread' in outcome || outcome.report.findings.length > 0) return outcome;
+    return { report: { ...outcome.report, text: '' }, original: '', fix: undefined, bytes: Buffer.alloc(0) };
+  };
+}
+
+/** `headwise check`. Resolves to the exit status; throws UsageError. */
+export async function check(options: ParsedOptions, output: Output): Promise<number> {
+  const paths = options.positionals.length === 0 ? ['.'] : options.positionals;
+  const fromStdin = paths.includes('-');
+  const stdinName = lastOf(options, 'stdin-filename');
+  const format = lastOf(options, 'format') ?? 'text';
+  const failOn = (lastOf(options, 'fail-on') ?? 'error') as Level | 'never';
+  const diff = has(options, 'diff');
+  const fixing = has(options, 'fix') && !diff;
+  if (fromStdin && paths.length > 1) throw new UsageError('Standard input (-) cannot be mixed with other paths.');
+  if (has(options, 'write-baseline') && (fixing || diff)) throw new UsageError('--write-baseline does not go with --fix or --diff.');
+  const baselineFile = lastOf(options, 'baseline') ?? (has(options, 'write-baseline') ? 'headwise-baseline.json' : undefined);
+  const baseline = baselineFile === undefined || has(options, 'write-baseline') ? undefined : await readBaseline(baselineFile);
+
+  const { source, settingsOf, checkBytes } = checker(options, output.note);
+
   const unread: Unread[] = [];
   let outcomes: readonly (Checked | Failed)[];
   if (fromStdin) {
@@ -107,7 +159,7 @@ export async function check(options: ParsedOptions, output: Output): Promise<num
       },
     });
     unread.push(...walked.unread);
-    outcomes = await mapBounded(walked.files, async (file) => checkBytes(file, await readBytes(file.path)));
+    outcomes = await checkAll(walked.files, options, { source, settingsOf, checkBytes });
     if (walked.files.length === 0 && walked.unread.length === 0) output.note('No configuration files were found there.');
   }
   const checked: Checked[] = [];
@@ -163,7 +215,7 @@ export async function check(options: ParsedOptions, output: Output): Promise<num
 
   const stdoutTaken = diff || (fromStdin && fixing);
   if (fromStdin && fixing) for (const { fix, original } of checked) output.write(fix?.text ?? original);
-  await render(report, format, { options, output, fixing, diff, unsafe, stdoutTaken });
+  await render(report, format, { options, output, fixing, diff, unsafe: has(options, 'unsafe-fixes'), stdoutTaken });
   if (format === 'text') {
     for (const { file, reason } of unread) output.note(`${file} was not read. ${reason}`);
     for (const { report: item } of checked.filter(({ report: item }) => !item.isModel && isNamed(paths, item)).slice(0, 10)) {

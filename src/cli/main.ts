@@ -1,8 +1,10 @@
+import { isMainThread, parentPort, workerData } from 'node:worker_threads';
 import { nearest } from '../text/nearest.ts';
 import { type CommandSpec, column, has, type ParsedOptions, parseOptions, renderHelp, UsageError, wrap } from './options.ts';
 import { type Output, processOutput } from './output.ts';
 import { commands } from './spec.ts';
 import { packageInfo } from './version.ts';
+import type { WorkerStart } from './workers.ts';
 
 /** Each command's code is loaded when it is run: a check never loads the language server. */
 const runners: Readonly<Record<string, (options: ParsedOptions, output: Output) => Promise<number>>> = {
@@ -75,13 +77,25 @@ function generalHelp(): string {
   ].join('\n')}\n`;
 }
 
+/** A worker checks the files that it is sent, one after another. */
+async function work({ values }: WorkerStart): Promise<void> {
+  const { checkInWorker } = await import('./check.ts');
+  const check = checkInWorker(new Map(values.map(([name, list]) => [name, [...list]])));
+  // One at a time: each answer belongs to the file before it.
+  parentPort?.on('message', (file: Parameters<typeof check>[0]) => {
+    check(file).then((outcome) => parentPort?.postMessage(outcome));
+  });
+}
+
 const output = processOutput();
-main(process.argv.slice(2), output).then(
-  (status) => {
-    process.exitCode = status;
-  },
-  (error: unknown) => {
-    output.note(error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
-    process.exitCode = 2;
-  },
-);
+if (!isMainThread && (workerData as Partial<WorkerStart> | null)?.headwise === 'check') work(workerData as WorkerStart);
+else
+  main(process.argv.slice(2), output).then(
+    (status) => {
+      process.exitCode = status;
+    },
+    (error: unknown) => {
+      output.note(error instanceof UsageError ? error.message : error instanceof Error ? (error.stack ?? error.message) : String(error));
+      process.exitCode = 2;
+    },
+  );

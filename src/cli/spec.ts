@@ -72,6 +72,7 @@ export const checkCommand: CommandSpec = {
       title: 'Files',
       options: [
         { name: 'exclude', value: 'GLOB', help: 'Skip matching files and directories, also those given by name.' },
+        { name: 'jobs', short: 'j', value: 'N', help: 'Workers among which many Python files are shared; up to 4 unless given.' },
         { name: 'no-gitignore', help: 'Read what .gitignore files leave out.' },
         { name: 'stdin-filename', value: 'PATH', help: 'The name of what comes on standard input: sets its format and settings.' },
         { name: 'baseline', value: 'FILE', help: 'Report only findings that this file does not hold. They survive moved lines.' },
