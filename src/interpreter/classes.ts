@@ -72,6 +72,11 @@ export function defineClass(interpreter: Interpreter, frame: Frame, definition: 
     self: undefined,
   };
   runBody(interpreter, body, definition.body);
+  const hook = value.mro
+    .slice(1)
+    .find((each) => each.members.has('__init_subclass__'))
+    ?.members.get('__init_subclass__');
+  if (hook?.kind === 'function' && !hook.file.isPrelude) interpreter.guard(() => interpreter.call(hook, [value], new Map(), true));
   return value;
 }
 

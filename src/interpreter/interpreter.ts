@@ -968,6 +968,11 @@ export class Interpreter implements Machine {
         if (name === '__module__') return text(object.file?.name);
         if (name === '__mro__') return tuple(object.mro);
         if (name === '__bases__') return tuple(object.bases);
+        if (name === '__dict__')
+          return dict(
+            [...object.members].map(([key, value]) => [text(key), value] as const),
+            true,
+          );
         for (const each of object.mro) {
           const member = each.members.get(name);
           if (member !== undefined) return member.kind === 'function' && member.wraps === 'class' ? this.bound(object, member) : member;

@@ -3,7 +3,7 @@ import type { Dim } from '../../../dims/dim.ts';
 import { operations } from '../../define.ts';
 import { bool, dict, dimOf, list, none, numberOf, openList, text, tuple, unknown } from '../../make.ts';
 import type { Call, Machine, OperationTable } from '../../operation.ts';
-import type { InstanceValue, ListValue, Value } from '../../value.ts';
+import type { ClassValue, InstanceValue, ListValue, Value } from '../../value.ts';
 import { dictFrom, gathered, wrap } from './builtins.ts';
 import { chainSequences, eachOf, lengthOf, listOf, mapSequence, type Sequence, sequenceOf, someInt, zipSequences } from './sequences.ts';
 
@@ -173,9 +173,9 @@ function shallowCopy(value: Value, machine: Machine): Value {
 }
 
 /** The fields of a dataclass by name: of a name without a value nothing is known. */
-const instanceFields = (value: InstanceValue): readonly string[] => {
+const classFields = (of: ClassValue): readonly string[] => {
   const names = new Set<string>();
-  for (const each of [...value.class.mro].reverse()) for (const { name } of each.fields) names.add(name);
+  for (const each of [...of.mro].reverse()) for (const { name } of each.fields) names.add(name);
   return [...names];
 };
 
@@ -345,9 +345,10 @@ export const standardOperations: OperationTable = operations({
     'obj',
     (call, machine) => {
       const object = call.value('obj');
-      if (object.kind !== 'instance') return openResult();
+      const of = object.kind === 'instance' ? object.class : object;
+      if (of.kind !== 'class') return openResult();
       const make = machine.library('headwise.named_tuple');
-      return list(instanceFields(object).map((name) => machine.call(make, [list([text('name')]), list([]), text(name)])));
+      return list(classFields(of).map((name) => machine.call(make, [list([text('name')]), list([]), text(name)])));
     },
   ],
   'headwise.field_values': [
@@ -355,7 +356,7 @@ export const standardOperations: OperationTable = operations({
     (call) => {
       const self = call.value('self');
       if (self.kind !== 'instance') return openResult();
-      return list(instanceFields(self).map((name) => self.attributes.get(name) ?? unknown(`the field ${name}`)));
+      return list(classFields(self.class).map((name) => self.attributes.get(name) ?? unknown(`the field ${name}`)));
     },
   ],
   'dataclasses.is_dataclass': ['obj', () => bool(undefined)],

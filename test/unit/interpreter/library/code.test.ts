@@ -249,4 +249,35 @@ def run(kind):
       'many.1.proj.weight': '(6, 6)',
     });
   });
+
+  it('lets a base see the classes that derive from it', () => {
+    const source = `
+from dataclasses import dataclass, fields, replace
+
+class Configurable:
+    @dataclass
+    class Config:
+        def build(self):
+            return self._owner(replace(self))
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if 'Config' in cls.__dict__:
+            cls.Config._owner = cls
+
+class Proj(nn.Module, Configurable):
+    @dataclass
+    class Config(Configurable.Config):
+        width: int
+        count: int = 3
+
+    def __init__(self, config):
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(config.width, config.count, len(fields(config)), len(fields(Proj.Config))))
+
+def run():
+    return Proj.Config(width=5).build()
+`;
+    assert.deepEqual(evaluate(source).parameters, { weight: '(5, 3, 2, 2)' });
+  });
 });
