@@ -13,6 +13,7 @@ import {
   keep,
   keepFractional,
   operandShape,
+  operandShapes,
   promote,
   type Run,
   scalar,
@@ -193,7 +194,7 @@ const division: Run = (call, machine) => {
 const where: Run = (call, machine) => {
   if (call.isNone('input') && call.isNone('other')) return nonzeroTuple(call, machine, 'condition');
   const values = [call.value('input'), call.value('other')];
-  const result = broadcastAll([call.value('condition'), ...values].map(operandShape), machine.context);
+  const result = broadcastAll(operandShapes([call.value('condition'), ...values], machine), machine.context);
   return machine.settle('where', call, result, { dtype: promote(values) });
 };
 

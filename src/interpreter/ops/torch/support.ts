@@ -1,7 +1,7 @@
 /** What the tables of torch share: reading tensors, axes, sizes and dtypes off a call. */
 import { add, type Dim, floorDiv, multiply, subtract, unknownDim } from '../../../dims/dim.ts';
 import type { ViewDim } from '../../../dims/reshape.ts';
-import { broadcast, type Context, Judgement, type Shape, type ShapeResult, shapeOf, unknownShape } from '../../../dims/shape.ts';
+import { broadcast, type Context, Judgement, rankOf, type Shape, type ShapeResult, shapeOf, unknownShape } from '../../../dims/shape.ts';
 import { dimOf, int, numberOf, tuple } from '../../make.ts';
 import type { Call, Machine, Operation, TensorOptions } from '../../operation.ts';
 import type { Dtype, TensorValue, TupleValue, Value } from '../../value.ts';
@@ -318,8 +318,17 @@ export const elementwise =
   (op: string, names: readonly string[], dtype: (values: readonly Value[]) => Dtype | undefined = promote): Run =>
   (call, machine) => {
     const values = names.map((name) => call.value(name)).filter(({ kind }) => kind !== 'none');
-    return machine.settle(op, call, broadcastAll(values.map(operandShape), machine.context), { dtype: dtype(values) });
+    return machine.settle(op, call, broadcastAll(operandShapes(values, machine), machine.context), { dtype: dtype(values) });
   };
+
+/** The operands' shapes. When linting, what is not known is taken to stretch to activations: an optional mask, a scale. */
+export function operandShapes(values: readonly Value[], machine: Machine): readonly Shape[] {
+  if (machine.assumesShapes) {
+    const known = values.filter((value) => tensorOf(value) !== undefined || isNumber(value));
+    if (known.length < values.length && known.some((value) => (rankOf(operandShape(value)) ?? 0) >= 3)) return known.map(operandShape);
+  }
+  return values.map(operandShape);
+}
 
 /** A judged shape in two steps: `judge` says what must hold and answers the result's shape. */
 export function judged(machine: Machine, judge: (judgement: Judgement) => Shape): ShapeResult {
