@@ -1,5 +1,6 @@
 import type { Finding } from '../../src/text/finding.ts';
 import { analyse } from '../../src/workspace/analyse.ts';
+import { folderLoader } from '../../src/workspace/code/node.ts';
 import { pythonReader } from '../../src/workspace/python.ts';
 import { defaultSettings } from '../../src/workspace/settings.ts';
 import { pythonParser } from '../unit/python/parser.ts';
@@ -10,4 +11,14 @@ export type AnalyseCode = (text: string, path: string) => readonly Finding[];
 export async function openAnalyser(): Promise<AnalyseCode> {
   const python = pythonReader(await pythonParser());
   return (text, path) => analyse({ text, path, python }, defaultSettings).findings;
+}
+
+/** The same for files in packages on disk: `path` is absolute, and what the file imports beside it is read too, as the command line does. */
+export async function openPackageAnalyser(): Promise<AnalyseCode> {
+  const python = pythonReader(await pythonParser());
+  const loader = folderLoader(python.parse, new Map());
+  return (text, path) => {
+    const imports = { name: loader.nameOf(path), loader };
+    return analyse({ text, path, python, imports }, defaultSettings).findings;
+  };
 }

@@ -3,10 +3,13 @@
 // unusual code, where every error or warning is a false alarm.
 //   npx esbuild test/planted/run.ts --bundle --platform=node --format=cjs --packages=external --outfile=dist/planted.cjs
 //   node dist/planted.cjs [--list] [--json] [MODEL or TOPIC...]
+//   node dist/planted.cjs [--list] [--json] --wild OUT.json FOLDER: the bugs that wild.py planted in the transformers package in FOLDER
 // `--list` names every bug that was not caught, with what was said instead. That each bug is one is shown in PyTorch by prove.py.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Finding } from '../../src/text/finding.ts';
 import { LineIndex } from '../../src/text/lineIndex.ts';
-import { type AnalyseCode, openAnalyser } from './analyser.ts';
+import { type AnalyseCode, openAnalyser, openPackageAnalyser } from './analyser.ts';
 import { type Mutation, type Planted, type Proof, plant, readModels, readMutations, readProof } from './plant.ts';
 
 /** How far from the changed lines a finding may stand. */
@@ -87,7 +90,50 @@ function printTable(title: string, outcomes: readonly Outcome[], keyFor: (outcom
   console.log(row('all', outcomes));
 }
 
+/** What wild.py writes for each bug. */
+interface WildBug {
+  readonly file: string;
+  readonly topic: string;
+  /** The first line that goes, from 0, and how many go. */
+  readonly line: number;
+  readonly gone: number;
+  readonly new: readonly string[];
+  readonly result: Proof['result'];
+  readonly detail: string;
+}
+
+async function runWild(list: string, packageFolder: string, options: readonly string[]): Promise<void> {
+  const bugs = JSON.parse(readFileSync(list, 'utf8')) as readonly WildBug[];
+  const analyse = await openPackageAnalyser();
+  const texts = new Map<string, { readonly text: string; readonly before: ReadonlySet<string> }>();
+  const falseAlarms: string[] = [];
+  const outcomes = bugs.map((bug) => {
+    const path = join(packageFolder, bug.file);
+    let known = texts.get(path);
+    if (known === undefined) {
+      const text = readFileSync(path, 'utf8');
+      const lines = new LineIndex(text);
+      const findings = analyse(text, path);
+      for (const finding of findings.filter(isAlarm)) {
+        falseAlarms.push(`${bug.file}:${lines.positionAt(finding.range.start).line + 1}: ${finding.severity} ${keyOf(finding)}`);
+      }
+      known = { text, before: new Set(findings.map(keyOf)) };
+      texts.set(path, known);
+    }
+    const lines = known.text.split('\n');
+    lines.splice(bug.line, bug.gone, ...bug.new);
+    const planted = { text: lines.join('\n'), changes: [{ first: bug.line, last: bug.line + bug.new.length - 1 }] };
+    const model = /modeling_(\w+)\.py$/.exec(bug.file)?.[1] ?? bug.file;
+    const name = bug.new.map((line) => line.trim()).join(' / ');
+    const mutation = { id: `${model}:${bug.line + 1} ${name}`, model: path, topic: bug.topic, hunks: [] };
+    return outcomeOf(mutation, planted, { result: bug.result, run: '', detail: bug.detail }, known.before, (text) => analyse(text, path));
+  });
+  report(outcomes, falseAlarms, [], options);
+}
+
 async function main(options: readonly string[]): Promise<void> {
+  const wild = options.indexOf('--wild');
+  if (wild >= 0) return runWild(options[wild + 1] ?? '', options[wild + 2] ?? '', options);
   const wanted = options.filter((option) => !option.startsWith('--'));
   const isWanted = (...names: readonly string[]): boolean => wanted.length === 0 || names.some((name) => wanted.includes(name));
   const proof = readProof();
@@ -114,13 +160,22 @@ async function main(options: readonly string[]): Promise<void> {
     outcomes.push(outcomeOf(mutation, plant(model.text, mutation), proof[mutation.id], before.get(mutation.model) ?? new Set(), analyse));
   }
 
+  report(outcomes, falseAlarms, remarks, options);
+}
+
+function report(
+  outcomes: readonly Outcome[],
+  falseAlarms: readonly string[],
+  remarks: readonly string[],
+  options: readonly string[],
+): void {
   if (options.includes('--json')) {
     const record = outcomes.map(({ mutation, ...rest }) => ({ id: mutation.id, topic: mutation.topic, ...rest }));
     console.log(JSON.stringify({ falseAlarms, remarks, outcomes: record }, null, 1));
     return;
   }
   printTable('topic', outcomes, ({ mutation }) => mutation.topic);
-  printTable('model', outcomes, ({ mutation }) => mutation.model);
+  printTable('model', outcomes, ({ mutation }) => mutation.id.split(/[/:]/)[0] ?? '');
   const crashing = outcomes.filter(({ crashes }) => crashes);
   const silent = outcomes.filter(({ crashes }) => !crashes);
   console.log(
