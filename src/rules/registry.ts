@@ -8,6 +8,7 @@ import { syntaxError } from './file/syntaxError.ts';
 import { tokenOutsideVocabulary } from './file/tokenOutsideVocabulary.ts';
 import { unusedSuppression } from './file/unusedSuppression.ts';
 import { attentionWidthIsNotModelWidth } from './heads/attentionWidthIsNotModelWidth.ts';
+import { batchFirst } from './heads/code/batchFirst.ts';
 import { causalDiagonal } from './heads/code/causalDiagonal.ts';
 import { causalInverted } from './heads/code/causalInverted.ts';
 import { causalOffset } from './heads/code/causalOffset.ts';
@@ -22,6 +23,7 @@ import { scaleByOtherWidth } from './heads/code/scaleByOtherWidth.ts';
 import { scaledTwice } from './heads/code/scaledTwice.ts';
 import { scaleInverted } from './heads/code/scaleInverted.ts';
 import { softmaxAxis } from './heads/code/softmaxAxis.ts';
+import { tupleAsTensor } from './heads/code/tupleAsTensor.ts';
 import { weightsTimesKeys } from './heads/code/weightsTimesKeys.ts';
 import { headsDoNotDivideWidth } from './heads/headsDoNotDivideWidth.ts';
 import { keyValueHeadsDoNotDivideHeads } from './heads/keyValueHeadsDoNotDivideHeads.ts';
@@ -61,10 +63,14 @@ import { scalingFactorOffContext } from './positions/scalingFactorOffContext.ts'
 import { sequenceExceedsPositions } from './positions/sequenceExceedsPositions.ts';
 import { slidingWindow } from './positions/slidingWindow.ts';
 import { unknownRopeType } from './positions/unknownRopeType.ts';
+import { attentionOverHeads } from './projections/code/attentionOverHeads.ts';
 import { axisDoesNotExist } from './projections/code/axisDoesNotExist.ts';
 import { commentContradictsCode } from './projections/code/commentContradictsCode.ts';
 import { ffnWidthsDiffer } from './projections/code/ffnWidthsDiffer.ts';
 import { gateAndUpWidthsDiffer } from './projections/code/gateAndUpWidthsDiffer.ts';
+import { headAxesSwapped } from './projections/code/headAxesSwapped.ts';
+import { headsMergedWithoutTranspose } from './projections/code/headsMergedWithoutTranspose.ts';
+import { headsSplitWithoutTranspose } from './projections/code/headsSplitWithoutTranspose.ts';
 import { joinedTensorsDoNotFit } from './projections/code/joinedTensorsDoNotFit.ts';
 import { keyValueHeadsNotRepeated } from './projections/code/keyValueHeadsNotRepeated.ts';
 import { keyValueLengthsDiffer } from './projections/code/keyValueLengthsDiffer.ts';
@@ -78,6 +84,7 @@ import { queryKeyWidthsDiffer } from './projections/code/queryKeyWidthsDiffer.ts
 import { residualWidthDiffers } from './projections/code/residualWidthDiffers.ts';
 import { splitDoesNotAddUp } from './projections/code/splitDoesNotAddUp.ts';
 import { viewDoesNotFit } from './projections/code/viewDoesNotFit.ts';
+import { viewOfTransposed } from './projections/code/viewOfTransposed.ts';
 import { crossAttentionWidth } from './projections/crossAttentionWidth.ts';
 import { embeddingWidth } from './projections/embeddingWidth.ts';
 import { encoderDecoderWidths } from './projections/encoderDecoderWidths.ts';
@@ -114,6 +121,8 @@ export const rules: readonly Rule[] = [
   weightsTimesKeys,
   queriesTimesValues,
   dropoutOnScores,
+  batchFirst,
+  tupleAsTensor,
   ffnWidth,
   embeddingWidth,
   expertsPerTokenExceedExperts,
@@ -138,6 +147,11 @@ export const rules: readonly Rule[] = [
   ffnWidthsDiffer,
   gateAndUpWidthsDiffer,
   axisDoesNotExist,
+  viewOfTransposed,
+  headsMergedWithoutTranspose,
+  headsSplitWithoutTranspose,
+  headAxesSwapped,
+  attentionOverHeads,
   commentContradictsCode,
   placementContradicts,
   finalNormRemoved,

@@ -1,0 +1,44 @@
+import { formatDim } from '../../../dims/format.ts';
+import { mergesOutOfOrder, swappedHeads } from '../../code/layouts.ts';
+import { rangeIn, shown } from '../../code/places.ts';
+import { defineRule } from '../../rule.ts';
+import { fusedAttention, groupedAttention } from './examples.ts';
+
+export const headAxesSwapped = defineRule({
+  code: 'HW232',
+  name: 'heads-and-head-dim-swapped',
+  category: 'projections',
+  severity: 'error',
+  since: '0.2.0',
+  docs: {
+    what: 'The axis of the heads and that of the features of a head are swapped: attention sums over heads, or heads are merged feature by feature.',
+    why: 'Heads times head dim is the same as head dim times heads, so every size fits. The scores are then sums over the heads, with as many attention patterns as a head has features, and a scale that is made for another sum.',
+    bad: [
+      fusedAttention({ heads: 'view(B, T, C // self.n_head, self.n_head).transpose(1, 2)', merge: 'y.transpose(1, 2).reshape(B, T, C)' }),
+      groupedAttention({ merge: 'y.permute(0, 2, 3, 1).reshape(B, T, self.num_heads * self.head_dim)' }),
+    ],
+    good: [fusedAttention(), groupedAttention()],
+    references: ['https://arxiv.org/abs/1706.03762'],
+  },
+  messages: {
+    summed: '`{text}` puts the heads where the features of a head belong: attention sums over {heads} and has {headDim} heads.',
+    merged: '`{text}` merges feature by feature ({headDim} x {heads}), but the width was split head by head ({heads} x {headDim}).',
+  },
+  checkCode({ code, report }) {
+    for (const { attention, node, contracted, across } of swappedHeads(code)) {
+      const at = rangeIn(code, node.site) ?? rangeIn(code, attention.node.site);
+      if (at === undefined) continue;
+      report({
+        at,
+        message: 'summed',
+        data: { text: shown(code, at, 50), heads: formatDim(contracted), headDim: formatDim(across) },
+        related: [{ range: rangeIn(code, attention.node.site), message: 'The attention that uses it.' }],
+      });
+    }
+    for (const { node, heads, headDim } of mergesOutOfOrder(code)) {
+      const at = rangeIn(code, node.site);
+      if (at !== undefined)
+        report({ at, message: 'merged', data: { text: shown(code, at, 50), heads: formatDim(heads), headDim: formatDim(headDim) } });
+    }
+  },
+});

@@ -1,0 +1,44 @@
+import { scramblesOf } from '../../code/layouts.ts';
+import { rangeIn, shown } from '../../code/places.ts';
+import { defineRule } from '../../rule.ts';
+import { fusedAttention, groupedAttention } from './examples.ts';
+import { shapesOf, splitFix } from './scrambled.ts';
+
+export const headsSplitWithoutTranspose = defineRule({
+  code: 'HW231',
+  name: 'heads-split-without-transpose',
+  category: 'projections',
+  severity: 'error',
+  since: '0.2.0',
+  docs: {
+    what: 'A width is split into heads by a view that puts the heads before the tokens.',
+    why: 'A view keeps the order of the elements: the features of a token lie together, so they can only be cut where they stand, as (B, T, h, d), and moved afterwards. (B, h, T, d) has the same sizes, but each of its heads is a stretch of whole tokens.',
+    bad: [
+      groupedAttention({
+        splitQuery: 'view(B, self.num_heads, T, self.head_dim)',
+        splitKey: 'view(B, self.num_kv_heads, T, self.head_dim)',
+        splitValue: 'view(B, self.num_kv_heads, T, self.head_dim)',
+      }),
+      fusedAttention({ heads: 'view(B, self.n_head, T, C // self.n_head)' }),
+    ],
+    good: [groupedAttention(), fusedAttention()],
+    fixSafety: 'The fix splits where the features stand and transposes. It changes what the model computes, which is the point.',
+    references: ['https://arxiv.org/abs/1706.03762', 'https://pytorch.org/docs/stable/generated/torch.Tensor.view.html'],
+  },
+  messages: {
+    split: '`{text}` cuts {before} into {after}: the tokens are not where the view puts them, so heads get other tokens.',
+    moved: '`{text}` makes {after} of {before}: the tokens do not stay together.',
+  },
+  checkCode({ code, report }) {
+    for (const scramble of scramblesOf(code)) {
+      const at = rangeIn(code, scramble.node.site);
+      if (scramble.kind === 'merge' || at === undefined) continue;
+      report({
+        at,
+        message: scramble.kind === 'split' ? 'split' : 'moved',
+        data: { text: shown(code, at, 50), ...shapesOf(scramble) },
+        fixes: scramble.kind === 'split' ? splitFix(code, scramble) : [],
+      });
+    }
+  },
+});

@@ -1,0 +1,47 @@
+/** What the rules about scrambled views share: the transpose that was left out, as a fix. */
+import { formatShape, shapeOf } from '../../../dims/shape.ts';
+import type { CodeReading } from '../../../interpreter/study.ts';
+import { isView, type Scramble } from '../../code/layouts.ts';
+import { rangeIn, textAt } from '../../code/places.ts';
+import type { Report } from '../../rule.ts';
+
+type Fix = NonNullable<Report<string>['fixes']>[number];
+
+export const shapesOf = ({ before, after }: Scramble): { readonly before: string; readonly after: string } => ({
+  before: formatShape(shapeOf(...before)),
+  after: formatShape(shapeOf(...after)),
+});
+
+/** `x.view(B, T, C)` becomes `x.transpose(1, 2).reshape(B, T, C)`. */
+export function mergeFix(code: CodeReading, { node, from, to }: Scramble): readonly Fix[] {
+  const at = rangeIn(code, node.site);
+  const text = textAt(code, at);
+  const call = /\.(?:contiguous\(\)\s*\.\s*)?(?:view|reshape)\(/g;
+  const found = [...text.matchAll(call)].at(-1);
+  if (at === undefined || found === undefined || from - to !== 1 || !isView(node)) return [];
+  const start = at.start + found.index;
+  return [
+    {
+      title: `Insert transpose(${to}, ${from})`,
+      safe: false,
+      edits: [{ range: { start, end: start + found[0].length }, newText: `.transpose(${to}, ${from}).reshape(` }],
+    },
+  ];
+}
+
+/** `x.view(B, h, T, d)` becomes `x.view(B, T, h, d).transpose(1, 2)`. */
+export function splitFix(code: CodeReading, { node, from, to }: Scramble): readonly Fix[] {
+  const at = rangeIn(code, node.site);
+  const text = textAt(code, at);
+  const written = /^([\s\S]*\.(?:view|reshape)\()([^()]*)\)$/.exec(text);
+  const sizes = written?.[2]?.split(',').map((each) => each.trim());
+  if (at === undefined || written === null || sizes === undefined || to !== from + 1 || sizes.length !== node.shape.dims.length) return [];
+  const ordered = sizes.map((size, i) => (i === from ? sizes[to] : i === to ? sizes[from] : size));
+  return [
+    {
+      title: `Split into (${ordered.join(', ')}) and transpose`,
+      safe: false,
+      edits: [{ range: at, newText: `${written[1]}${ordered.join(', ')}).transpose(${from}, ${to})` }],
+    },
+  ];
+}
