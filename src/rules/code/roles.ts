@@ -3,7 +3,7 @@
 import { isLayout } from '../../interpreter/graph.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { InstanceValue, TensorValue } from '../../interpreter/value.ts';
-import { attentionsOf, type Source, sameElementOps, withCopies } from './attention.ts';
+import { attentionsOf, isWeight, type Source, sameElementOps, withCopies } from './attention.ts';
 
 export type Role = 'query' | 'key' | 'value';
 
@@ -107,21 +107,30 @@ function isAnswered(study: Study, tensor: TensorValue): boolean {
 }
 
 /** A tensor that the code calls by this role, made from the same input as the source, and that comes to nothing. */
-export function unusedWithRole(code: CodeReading, study: Study, source: Source, role: Role): TensorValue | undefined {
+export function unusedWithRole(code: CodeReading, study: Study, source: Source, role: Role, mayBeUsed = false): TensorValue | undefined {
   const [input] = source.node.inputs;
   for (const { name, value, isArgument } of code.variables) {
     if (value.kind !== 'tensor' || isArgument || roleOfName(name) !== role || name.includes('.')) continue;
-    if (!isDead(code, value) || isAnswered(study, value) || !comesFrom(value, source.node, input)) continue;
+    if ((!mayBeUsed && (!isDead(code, value) || isAnswered(study, value))) || !comesFrom(value, source.node, input)) continue;
     return value;
   }
   return undefined;
 }
 
-function comesFrom(tensor: TensorValue, node: TensorValue, input: TensorValue | undefined): boolean {
+/** Without what only adds axes. */
+function bare(tensor: TensorValue | undefined): TensorValue | undefined {
+  let at = tensor;
+  for (let i = 0; i < 12 && at?.inputs[0] !== undefined && (isLayout(at) || sameElementOps.has(at.op) || at.op === 'getitem'); i++)
+    at = at.inputs[0];
+  return at;
+}
+
+function comesFrom(tensor: TensorValue, node: TensorValue, before: TensorValue | undefined): boolean {
   let at: TensorValue | undefined = tensor;
+  const input = bare(before);
   for (let i = 0; i < 40 && at !== undefined; i++) {
     if (at === node || (input !== undefined && at !== tensor && at.id === input.id)) return true;
-    if (at.op === 'linear' && at.inputs[0]?.id === input?.id && input !== undefined) return true;
+    if (weightOf(at) !== undefined && input !== undefined && bare(at.inputs[0])?.id === input.id) return true;
     at = at.inputs[0];
   }
   return false;
@@ -130,9 +139,25 @@ function comesFrom(tensor: TensorValue, node: TensorValue, input: TensorValue | 
 /** A layer of this role beside the one that made the source, to which nothing was ever given. */
 export function unusedLayerWithRole(code: CodeReading, { node }: Source, role: Role): string | undefined {
   const { layers, owners } = namesOf(code);
+  const users = usersOf(code);
+  const weight = node.op === 'linear' ? undefined : weightOf(node);
+  if (weight !== undefined) {
+    const parameters = code.variables.filter(
+      ({ name, value, isArgument }) => !isArgument && name.startsWith('self.') && value.kind === 'tensor' && value.isParameter === true,
+    );
+    const holder = parameters.find(({ value }) => value.kind === 'tensor' && value.id === weight.id)?.frame.self;
+    const unused = parameters.find(
+      ({ name, value, frame }) =>
+        frame.self === holder &&
+        holder !== undefined &&
+        roleOfName(name) === role &&
+        value.kind === 'tensor' &&
+        (users.get(value.id) ?? []).length === 0,
+    );
+    if (unused !== undefined) return unused.name;
+  }
   const owner = node.layer === undefined ? undefined : owners.get(node.layer);
   if (owner === undefined) return undefined;
-  const users = usersOf(code);
   for (const [layer, name] of layers) {
     if (owners.get(layer) !== owner || roleOfName(name) !== role || layer === node.layer) continue;
     const weight = layer.attributes.get('weight');
@@ -141,13 +166,26 @@ export function unusedLayerWithRole(code: CodeReading, { node }: Source, role: R
   return undefined;
 }
 
-/** The same projection of the same tensor: one result, or the same layer applied twice. */
+/** The weight of a projection, as a layer or as a product with a parameter. */
+function weightOf(node: TensorValue): TensorValue | undefined {
+  if (node.op === 'linear') {
+    const weight = node.arguments.get('weight');
+    return weight?.kind === 'tensor' ? weight : undefined;
+  }
+  if (node.op !== 'matmul' && node.op !== 'einsum') return undefined;
+  const weights = node.inputs.filter((input) => isWeight(input, false));
+  return weights.length === 1 && node.inputs.length === 2 ? bare(weights[0]) : undefined;
+}
+
+/** The same projection of the same tensor: one result, or the same weights applied twice. */
 export function isSameSource(a: Source, b: Source): boolean {
   if (a.isUncertain || b.isUncertain) return false;
   if (a.node === b.node) return a.part === b.part;
-  if (a.node.op !== 'linear' || b.node.op !== 'linear' || a.part !== b.part) return false;
-  const [weight, other] = [a.node.arguments.get('weight'), b.node.arguments.get('weight')];
-  return weight?.kind === 'tensor' && other?.kind === 'tensor' && weight.id === other.id && a.node.inputs[0]?.id === b.node.inputs[0]?.id;
+  if (a.part !== b.part) return false;
+  const [weight, other] = [weightOf(a.node), weightOf(b.node)];
+  if (weight === undefined || weight.id !== other?.id) return false;
+  const input = (node: TensorValue): TensorValue | undefined => bare(node.inputs.find((each) => !isWeight(each, false)));
+  return input(a.node) !== undefined && input(a.node)?.id === input(b.node)?.id;
 }
 
 /** Where one operand parts from another that comes from the same place: the first tensor that is its own, nearest to the source. */
@@ -156,7 +194,8 @@ export function ownPart(code: CodeReading, mine: Source, theirs: Source): Tensor
   const { tensors } = namesOf(code);
   for (const tensor of [...mine.passed].reverse()) {
     if (shared.has(tensor.id)) continue;
-    if (tensor.op === 'setitem' || tensor.op === 'linear' || (tensors.get(tensor.id) ?? []).length > 0) return tensor;
+    if (tensor.op === 'setitem' || tensor.op === 'linear' || (tensors.get(tensor.id) ?? []).some((name) => roleOfName(name) !== undefined))
+      return tensor;
   }
   return undefined;
 }

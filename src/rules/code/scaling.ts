@@ -1,10 +1,10 @@
 /** What is wrong with the scale of an attention's scores, if anything surely is. */
-import { add as addDims, type Dim } from '../../dims/dim.ts';
+import { add as addDims, type Dim, loneAtom } from '../../dims/dim.ts';
 import { rankOf } from '../../dims/shape.ts';
 import { someAtom } from '../../dims/visit.ts';
 import { isLayout } from '../../interpreter/graph.ts';
 import { dimOf } from '../../interpreter/make.ts';
-import { lengthScope } from '../../interpreter/samples.ts';
+import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Powers, TensorValue } from '../../interpreter/value.ts';
 import {
@@ -266,6 +266,9 @@ function exponentOf(code: CodeReading, { factors }: Powers, width: Dim): number 
 function wrongBase(code: CodeReading, { factors }: Powers, width: Dim): { readonly base: Dim; readonly exponent: number } | undefined {
   const [only] = factors;
   if (only === undefined || factors.length !== 1 || only.exponent >= 0 || only.base.unknown || unsure(only.base)) return undefined;
+  const symbol = loneAtom(only.base);
+  // What the code calls the head dim is what it means, whatever was made of the shapes.
+  if (symbol?.kind === 'symbol' && conceptOf(symbol.name) === 'headDim') return undefined;
   const sameness = compareSizes(code, only.base, width);
   if (sameness !== 'different' && sameness !== 'differentInSamples') return undefined;
   // Twice or three times the width is a choice: parts of the scores are added.

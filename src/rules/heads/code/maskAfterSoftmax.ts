@@ -53,7 +53,11 @@ export const maskAfterSoftmax = defineRule({
   },
 });
 
-const isMask = (code: CodeReading, step: Step): boolean => step.kind === 'fill' || (step.kind === 'add' && isMaskStep(code, step));
+/** A mask, or a sum with other scores that may hold one. */
+const isMask = (code: CodeReading, step: Step): boolean =>
+  step.kind === 'fill' ||
+  (step.kind === 'add' && isMaskStep(code, step)) ||
+  (step.kind === 'other' && /^(?:add|sub|setitem|cat)$/.test(step.node.op));
 
 /** What is done to weights that is done to scores. */
 function lateMask(code: CodeReading, step: Step): 'mask' | 'added' | undefined {

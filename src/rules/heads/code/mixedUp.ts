@@ -3,7 +3,7 @@ import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
 import { type Attention, attentionsOf, type Source } from '../../code/attention.ts';
 import { byPlace, variablesOf } from '../../code/places.ts';
-import { isSameSource, ownPart, type Role, roleOfSource, unusedLayerWithRole, unusedWithRole } from '../../code/roles.ts';
+import { isSameSource, ownPart, type Role, roleOfName, roleOfSource, unusedLayerWithRole, unusedWithRole } from '../../code/roles.ts';
 
 export interface MixUp {
   readonly kind: 'keysForValues' | 'queriesForValues' | 'valuesForKeys' | 'queriesForKeys' | 'swapped';
@@ -47,7 +47,22 @@ function mixUp(code: CodeReading, attention: Attention): MixUp | undefined {
       if (values !== undefined) return { kind: 'keysForValues', site: at(v, k, last), unused: values, node: last };
       const keys = left(k, 'key');
       if (keys !== undefined) return { kind: 'valuesForKeys', site: at(k, v, scores), unused: keys, node: scores };
-      return undefined;
+      const [mine, theirs] = [ownPart(code, v, k), ownPart(code, k, v)];
+      // `k, v = qkv[1], qkv[1]`: two picks of one part, under both names.
+      if (
+        v.part !== '' &&
+        mine !== undefined &&
+        theirs !== undefined &&
+        roleOfSource(code, v) === 'value' &&
+        roleOfSource(code, k) === 'key'
+      )
+        return { kind: 'keysForValues', site: at(v, k, last), unused: undefined, node: last };
+      // `attention(q, k, k)` beside a `v`.
+      const beside =
+        attention.kind === 'called' && v.passed[0] === k.passed[0] && roleOfSource(code, k) === 'key'
+          ? unusedWithRole(code, study, k, 'value', true)
+          : undefined;
+      return beside === undefined ? undefined : { kind: 'keysForValues', site: last.site, unused: beside, node: last };
     }
     if (q !== undefined && isSameSource(v, q)) {
       const values = left(q, 'value');
@@ -68,5 +83,5 @@ function mixUp(code: CodeReading, attention: Attention): MixUp | undefined {
 function siteOf(code: CodeReading, _study: Study, tensor: TensorValue | undefined): Site | undefined {
   if (tensor === undefined) return undefined;
   if (tensor.op === 'setitem' || tensor.op === 'linear') return tensor.site;
-  return variablesOf(code, tensor).find(({ isArgument }) => !isArgument)?.site ?? tensor.site;
+  return variablesOf(code, tensor).find(({ isArgument, name }) => !isArgument && roleOfName(name) !== undefined)?.site ?? tensor.site;
 }

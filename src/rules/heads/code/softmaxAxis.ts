@@ -39,6 +39,13 @@ export const softmaxAxis = defineRule({
       const [first] = wrong;
       const at = rangeIn(code, group[0]?.node.site);
       if (first === undefined || wrong.includes(undefined) || at === undefined) continue;
+      // Scores that are normed along both axes, each way for a purpose of its own.
+      if (
+        group.some(({ product, node }) =>
+          all.some((other) => other.product === product && other.node !== node && axisOf(other.node) !== axisOf(node)),
+        )
+      )
+        continue;
       const text = textAt(code, at);
       const written = /(\b(?:dim|axis)\s*=\s*|softmax\(\s*(?:[\w.]+\s*,\s*)?)(-?\d+)(?=\s*[,)])/.exec(text);
       const start = at.start + (written?.index ?? 0) + (written?.[1]?.length ?? 0);

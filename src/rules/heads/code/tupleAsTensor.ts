@@ -1,0 +1,116 @@
+import { rankOf, unknownShape } from '../../../dims/shape.ts';
+import { isDropout, isLayout } from '../../../interpreter/graph.ts';
+import type { TensorValue, TupleValue, Value } from '../../../interpreter/value.ts';
+import { asTensor, contractionOf, sameElementOps, withCopies } from '../../code/attention.ts';
+import { rangeIn } from '../../code/places.ts';
+import { defineRule } from '../../rule.ts';
+import { layerExample } from './examples.ts';
+
+export const tupleAsTensor = defineRule({
+  code: 'HW166',
+  name: 'tuple-used-as-tensor',
+  category: 'heads',
+  severity: 'error',
+  since: '0.2.0',
+  docs: {
+    what: 'What attention answers is used whole, as if it were a tensor, or its weights are used as its output.',
+    why: '`nn.MultiheadAttention` answers a tuple: the output, and the weights (None with `need_weights=False`). Modules that answer a cache or weights beside the output do the same. A tuple cannot be added to a tensor; the weights have the wrong shape and meaning.',
+    bad: [
+      layerExample({ call: 'y = self.attn(y, y, y, attn_mask=mask)' }),
+      layerExample({ call: 'y = self.attn(y, y, y, attn_mask=mask, need_weights=False)[1]' }),
+    ],
+    good: [layerExample(), layerExample({ call: 'y = self.attn(y, y, y, attn_mask=mask)[0]' })],
+    references: ['https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html'],
+  },
+  messages: {
+    tuple: 'This is a tuple of {count} and is used as a tensor: take its first item.',
+    none: 'The layer answers no weights here (`need_weights=False`), and None is used as a tensor.',
+    weights: 'These are the attention weights, not the output of the layer: take the first item of what it answers.',
+  },
+  checkCode({ code, report }) {
+    const seen = new Set<string>();
+    for (const study of code.studies) {
+      for (const node of withCopies(study)) {
+        const found = misused(node);
+        const used = rangeIn(code, node.site);
+        if (found === undefined || used === undefined) continue;
+        const set =
+          found.message === 'tuple'
+            ? rangeIn(code, code.variables.find(({ value, isArgument }) => value === found.value && !isArgument)?.site)
+            : undefined;
+        const at = set ?? used;
+        const key = `${at.start} ${found.message}`;
+        if (seen.has(key)) continue;
+        seen.add(key);
+        report({
+          at,
+          message: found.message,
+          data: { count: found.value.kind === 'tuple' ? found.value.items.length : 0 },
+          related: [{ range: set === undefined ? undefined : used, message: 'It is used as a tensor here.' }],
+        });
+      }
+    }
+  },
+});
+
+const takesTensors: ReadonlySet<string> = new Set([
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'linear',
+  'dropout',
+  'layer_norm',
+  'rms_norm',
+  'gelu',
+  'relu',
+  'silu',
+  'matmul',
+  'softmax',
+]);
+
+function misused(node: TensorValue): { readonly message: 'tuple' | 'none' | 'weights'; readonly value: Value } | undefined {
+  if (!takesTensors.has(node.op)) return undefined;
+  const operands = ['input', 'other'].map((name) => node.arguments.get(name));
+  for (const value of operands) {
+    if (value === undefined) continue;
+    if (value.kind === 'tuple' && isAnswer(value)) return { message: 'tuple', value };
+    const tensor = asTensor(value);
+    if (node.op === 'add' && tensor !== undefined && isWeights(tensor, operands)) return { message: 'weights', value };
+  }
+  if (node.op !== 'add' && node.op !== 'sub') return undefined;
+  const [a, b] = operands;
+  const none = b?.kind === 'none' ? b : a?.kind === 'none' ? a : undefined;
+  return none === undefined ? undefined : { message: 'none', value: none };
+}
+
+/** A tuple of tensors, as modules answer it: not a size, not a list of numbers. */
+const isAnswer = (value: TupleValue): boolean =>
+  value.isSize !== true && value.ellipsis === undefined && value.items.length >= 1 && value.items[0]?.kind === 'tensor';
+
+/** The weights of a layer of the library, or weights and scores with a head axis that are added to a tensor without one. */
+function isWeights(tensor: TensorValue, operands: readonly (Value | undefined)[]): boolean {
+  const ranks = operands.map((operand) => rankOf(asTensor(operand)?.shape ?? unknownShape));
+  let at: TensorValue | undefined = tensor;
+  for (let i = 0; i < 12 && at !== undefined; i++) {
+    if (at.op === 'softmax' && at.layer?.class.qualifiedName.endsWith('MultiheadAttention') === true) return true;
+    if ((at.op === 'softmax' || contractionOf(at) !== undefined) && rankOf(tensor.shape) === 4) return ranks.includes(3) && isAttention(at);
+    if (
+      !(
+        isDropout(at) ||
+        isLayout(at) ||
+        sameElementOps.has(at.op) ||
+        at.op === 'mean' ||
+        at.op === 'masked_fill' ||
+        (at !== tensor && at.op === 'add')
+      )
+    )
+      return false;
+    [at] = at.inputs;
+  }
+  return false;
+}
+
+/** Scores or weights over two lengths and not heads merged back: the last two axes are no widths. */
+const isAttention = ({ op, inputs }: TensorValue): boolean =>
+  op === 'softmax' || inputs.some((input) => input.op === 'transpose' || input.op === 'permute');
