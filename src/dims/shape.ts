@@ -215,13 +215,19 @@ export function broadcast(a: Shape, b: Shape, context: Context = noContext): Sha
 
 function broadcastInto(judgement: Judgement, a: Shape, b: Shape): Shape {
   const dims: Dim[] = [];
-  const trailing = Math.max(trailingLength(a), trailingLength(b));
+  const trailing = Math.max(a.dims.length, b.dims.length) + 1;
   let aligned = 0;
   for (; aligned < trailing; aligned++) {
     const x = fromEnd(a, aligned);
     const y = fromEnd(b, aligned);
-    if (x === 'hidden' || y === 'hidden') break;
     if (x === undefined && y === undefined) break;
+    if (x === 'hidden' || y === 'hidden') {
+      const shown = x === 'hidden' ? y : x;
+      if (shown === 'hidden' || shown === undefined) break;
+      // What stretches to a wide axis is as wide as it; what stretches an axis of 1 may have any size.
+      dims.unshift(judgement.isAtLeast(shown, number(2)) ? judgement.read(shown) : unknownDim('the axis is not known'));
+      continue;
+    }
     const axis = -1 - aligned;
     dims.unshift(x === undefined ? (y as Dim) : y === undefined ? x : broadcastDims(judgement, x, y, () => ` at axis ${axis}`));
   }
@@ -230,9 +236,6 @@ function broadcastInto(judgement: Judgement, a: Shape, b: Shape): Shape {
   judgement.doubt('the number of axes is not known');
   return { dims, ellipsis: 0 };
 }
-
-const trailingLength = (shape: Shape): number =>
-  shape.ellipsis === undefined ? shape.dims.length : shape.dims.length - shape.ellipsis + 1;
 
 function fromEnd(shape: Shape, index: number): Dim | 'hidden' | undefined {
   const at = shape.dims.length - 1 - index;

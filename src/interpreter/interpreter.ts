@@ -1319,8 +1319,9 @@ export class Interpreter implements Machine {
     if (!isDoubtful || known === undefined || operator === '@' || result.kind !== 'tensor') return result;
     const isNumber = other.kind === 'unknown' && other.path !== undefined;
     if (this.options.assumesShapes !== true && !isNumber) return result;
-    // An optional input that is added has, where it is given, a shape that stretches to this one.
-    this.heap.write(result, 'shape', known.shape);
+    // An optional input that is added has, where it is given, a shape that stretches to this one; a table or scale stretches to the input.
+    const isTable = known.shape.ellipsis === undefined && known.shape.dims.length < 3 && !isNumber;
+    this.heap.write(result, 'shape', isTable ? { dims: known.shape.dims, ellipsis: 0 } : known.shape);
     return result;
   }
 

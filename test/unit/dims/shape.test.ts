@@ -193,7 +193,8 @@ describe('shapes', () => {
     expect(broadcast(shape('d'), shape('2 * d'), under('d >= 2')), 'mismatch', '(d,)');
     expect(broadcast(shape('a'), shape('b')), 'unknown', '(max(a, b),)');
     expect(broadcast(shape('12'), shape('T')), 'unknown', '(12,)');
-    expect(broadcast(shape('..., d'), shape('T, d')), 'unknown', '(..., d)');
+    expect(broadcast(shape('..., d'), shape('T, d')), 'unknown', '(..., ?, d)');
+    expect(broadcast(shape('...'), shape('7, 1, 64')), 'unknown', '(..., 7, ?, 64)');
   });
 
   it('joins, cuts and reorders', () => {
