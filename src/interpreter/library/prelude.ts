@@ -1,5 +1,6 @@
 import { jax } from './arrays.ts';
 import { einopsLayers } from './einopsLayers.ts';
+import { fairscale } from './fairscale.ts';
 import { flax } from './flax.ts';
 import { keras } from './keras.ts';
 import { mlx } from './mlx.ts';
@@ -16,6 +17,7 @@ export const prelude: ReadonlyMap<string, string> = new Map<string, string>([
   ...pythonTypes,
   ...torchNn,
   ...einopsLayers,
+  ...fairscale,
   ['torch.autograd', torchAutograd],
   ['torch.autograd.function', torchAutograd],
   ...transformersPrelude,
