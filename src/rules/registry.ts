@@ -49,6 +49,12 @@ import { layersDoNotSplit } from './parallelism/layersDoNotSplit.ts';
 import { quantisedWeightsDoNotSplit } from './parallelism/quantisedWeightsDoNotSplit.ts';
 import { sequenceDoesNotSplit } from './parallelism/sequenceDoesNotSplit.ts';
 import { vocabularyDoesNotSplit } from './parallelism/vocabularyDoesNotSplit.ts';
+import { cacheAxis } from './positions/code/cacheAxis.ts';
+import { cacheShape } from './positions/code/cacheShape.ts';
+import { rotaryOnOne } from './positions/code/rotaryOnOne.ts';
+import { rotaryOnValues } from './positions/code/rotaryOnValues.ts';
+import { rotaryTablesSwapped } from './positions/code/rotaryTablesSwapped.ts';
+import { rotaryWidth } from './positions/code/rotaryWidth.ts';
 import { conflictingRopeSettings } from './positions/conflictingRopeSettings.ts';
 import { layerIndexOutOfRange } from './positions/layerIndexOutOfRange.ts';
 import { layerTypes } from './positions/layerTypes.ts';
@@ -171,6 +177,12 @@ export const rules: readonly Rule[] = [
   layerTypes,
   layerIndexOutOfRange,
   positionOffset,
+  rotaryOnValues,
+  rotaryOnOne,
+  rotaryTablesSwapped,
+  rotaryWidth,
+  cacheShape,
+  cacheAxis,
   flashHeadDim,
   pagedHeadDim,
   widthOffTensorCores,

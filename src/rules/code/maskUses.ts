@@ -80,7 +80,10 @@ function useInApi(study: Study, node: TensorValue, value: Value | undefined, by:
   const cells = meaning.regions.flatMap(({ seen, unseen }) => [seen, unseen]);
   const isHuge = cells.some((cell) => cell !== undefined && Math.abs(cell) >= 1000);
   const type = maskType(mask);
-  if (type === 'bool') return { study, node, by, mask, meaning, hidings: hiddenByCondition(meaning, hidesWhere), isCondition: true };
+  // An input of which only the name tells is taken as the code takes it.
+  const isNamed = meaning.regions.length > 0 && meaning.regions.every((region) => region.isNamed);
+  if (type === 'bool' || isNamed)
+    return { study, node, by, mask, meaning, hidings: hiddenByCondition(meaning, hidesWhere), isCondition: true };
   if (type === undefined && !isHuge) return undefined;
   return { study, node, by, mask, meaning, hidings: hiddenByAdding(meaning, 1), isCondition: false };
 }

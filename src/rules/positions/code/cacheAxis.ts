@@ -1,0 +1,94 @@
+import type { TensorValue } from '../../../interpreter/value.ts';
+import { attentionsOf, axisBefore, fromEnd, numberArgument, type Operand } from '../../code/attention.ts';
+import { rangeIn } from '../../code/places.ts';
+import { defineRule } from '../../rule.ts';
+
+const decoder = (dim: string) => ({
+  language: 'python' as const,
+  code: `import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Attention(nn.Module):
+    def __init__(self, d_model: int, n_heads: int):
+        super().__init__()
+        assert d_model % n_heads == 0
+        self.n_heads = n_heads
+        self.head_dim = d_model // n_heads
+        self.q_proj = nn.Linear(d_model, d_model)
+        self.k_proj = nn.Linear(d_model, d_model)
+        self.v_proj = nn.Linear(d_model, d_model)
+
+    def forward(self, x, past):
+        B, T, C = x.shape
+        q = self.q_proj(x).view(B, T, self.n_heads, self.head_dim).transpose(1, 2)
+        k = self.k_proj(x).view(B, T, self.n_heads, self.head_dim).transpose(1, 2)
+        v = self.v_proj(x).view(B, T, self.n_heads, self.head_dim).transpose(1, 2)
+        past_k, past_v = past
+        k = torch.cat([past_k, k], dim=${dim})
+        v = torch.cat([past_v, v], dim=-2)
+        y = F.scaled_dot_product_attention(q, k, v)
+        return y.transpose(1, 2).reshape(B, T, C)
+`,
+});
+
+export const cacheAxis = defineRule({
+  code: 'HW425',
+  name: 'cache-joined-along-another-axis',
+  category: 'positions',
+  severity: 'error',
+  since: '0.2.0',
+  docs: {
+    what: 'Cached keys or values are joined with new ones along another axis than that of the tokens.',
+    why: 'New tokens come after the cached ones along the axis over which queries look. Joined along the heads, the batch or the head dim the tensors have the wrong sizes where the next product needs them, or mix heads and tokens.',
+    bad: [decoder('1'), decoder('-1')],
+    good: [decoder('2'), decoder('-2')],
+    references: ['https://huggingface.co/docs/transformers/kv_cache'],
+  },
+  messages: {
+    axis: 'Joined along axis {axis}, but the tokens are along axis {tokens}.',
+  },
+  checkCode({ code, report }) {
+    const seen = new Set<number>();
+    for (const attention of attentionsOf(code)) {
+      const value = attention.kind === 'softmax' ? attention.sums[0]?.value : attention.value;
+      const joins = [...joinsOf(attention.key, true), ...(value === undefined ? [] : joinsOf(value, false))];
+      for (const { node, axis, tokens } of joins) {
+        const at = rangeIn(code, node.site);
+        if (at === undefined || seen.has(at.start) || !isCache(node)) continue;
+        seen.add(at.start);
+        report({ at, message: 'axis', data: { axis, tokens } });
+      }
+    }
+  },
+});
+
+/** Where a list of a tensor and something that is not known is joined along an axis that is surely not that of the tokens. */
+function joinsOf(
+  { tensor, axis: summed, source }: Operand,
+  isKey: boolean,
+): readonly { readonly node: TensorValue; readonly axis: number; readonly tokens: number }[] {
+  const found: { node: TensorValue; axis: number; tokens: number }[] = [];
+  // Keys sum over the head dim, values over the tokens.
+  let tokens: number | undefined = isKey ? (summed === -1 ? -2 : summed === -2 ? -1 : undefined) : summed;
+  let at: TensorValue | undefined = tensor;
+  for (const node of source?.passed ?? []) {
+    if (tokens === undefined || at === undefined) break;
+    at = node;
+    if (node.op === 'cat') {
+      const dim = numberArgument(node, 'dim');
+      const axis = dim === undefined ? undefined : dim < 0 ? dim : (fromEnd(dim, node) ?? fromEnd(dim, node.inputs[0] ?? node));
+      if (dim !== undefined && axis !== undefined && axis !== tokens && node.inputs.length === 1) found.push({ node, axis: dim, tokens });
+      continue;
+    }
+    tokens = axisBefore(node, tokens);
+  }
+  return found;
+}
+
+/** One of the joined is not known: it came in from outside. */
+function isCache(node: TensorValue): boolean {
+  const list = node.arguments.get('tensors');
+  return (list?.kind === 'list' || list?.kind === 'tuple') && list.items.length === 2 && list.items.some(({ kind }) => kind === 'unknown');
+}

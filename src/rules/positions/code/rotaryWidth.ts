@@ -1,0 +1,87 @@
+import { add, type Dim } from '../../../dims/dim.ts';
+import { formatDim } from '../../../dims/format.ts';
+import { symbolsOf } from '../../../dims/visit.ts';
+import { dimOf } from '../../../interpreter/make.ts';
+import { conceptOf } from '../../../interpreter/samples.ts';
+import type { CodeReading } from '../../../interpreter/study.ts';
+import { dimFromEnd } from '../../code/attention.ts';
+import { rangeIn } from '../../code/places.ts';
+import { siteOfWidth, type Turning, turningsOf, widthOfPlaces } from '../../code/rotary.ts';
+import { compareSizes, readDim, samplesOf } from '../../code/sizes.ts';
+import { defineRule } from '../../rule.ts';
+import { rotaryExample } from './examples.ts';
+
+export const rotaryWidth = defineRule({
+  code: 'HW423',
+  name: 'rotary-embedding-of-another-width',
+  category: 'positions',
+  severity: 'error',
+  since: '0.2.0',
+  docs: {
+    what: 'The frequencies of a rotary embedding are made for another width than that of what they turn, or for an odd one.',
+    why: 'Rotary embeddings turn pairs of the head dims: `arange(0, width, 2)` is over the head dim, or over the part of it that is turned. Made over the model width the tables do not fit the heads; where they are cut to fit, the frequencies are the wrong ones. An odd width leaves a dim without a partner.',
+    bad: [
+      rotaryExample({ width: 'd_model' }),
+      rotaryExample({ width: 'self.head_dim // 2' }),
+      rotaryExample({ width: 'self.head_dim - 1' }),
+    ],
+    good: [rotaryExample(), rotaryExample({ width: 'd_model // n_heads' })],
+    references: ['https://arxiv.org/abs/2104.09864'],
+  },
+  messages: {
+    width: 'The rotary embedding is made for {width} dims, and is applied to {applied}.',
+    odd: 'The rotary embedding is made for {width} dims, which is odd: dims are turned in pairs.',
+  },
+  checkCode({ code, report }) {
+    const seen = new Set<string>();
+    for (const turning of turningsOf(code)) {
+      const found = wrongWidth(code, turning);
+      if (found === undefined || turning.places === undefined) continue;
+      const applied = rangeIn(code, turning.node.site);
+      const at = rangeIn(code, siteOfWidth(code, turning.places)) ?? applied;
+      if (at === undefined || seen.has(`${at.start} ${found.message}`)) continue;
+      seen.add(`${at.start} ${found.message}`);
+      report({
+        at,
+        message: found.message,
+        data: { width: formatDim(found.width), applied: formatDim(found.applied) },
+        related: [{ range: applied, message: 'It is applied here.' }],
+      });
+    }
+  },
+});
+
+function wrongWidth(
+  code: CodeReading,
+  { turned, table, places, isComplex }: Turning,
+): { readonly message: 'width' | 'odd'; readonly width: Dim; readonly applied: Dim } | undefined {
+  if (places === undefined) return undefined;
+  const given = widthOfPlaces(places);
+  const asked = given.width === undefined ? undefined : dimOf(given.width);
+  const count = given.count === undefined ? undefined : readDim(code, given.count);
+  const last = dimFromEnd(turned, -1);
+  if (asked === undefined || count === undefined || count.unknown) return undefined;
+  const width = readDim(code, asked);
+  if (isOdd(code, width)) return { message: 'odd', width, applied: last ?? width };
+  if (last === undefined || readDim(code, last).unknown) return undefined;
+  const applied = readDim(code, last);
+  const differs = (a: Dim, b: Dim): boolean => ['different', 'differentInSamples'].includes(compareSizes(code, a, b));
+  // A pair is one complex number, or an element of each half; otherwise the table is as wide as the tensor.
+  const twice = add(count, count);
+  const tableWidth = dimFromEnd(table, -1);
+  const isAlike = [count, twice].some((size) => !differs(size, applied));
+  if (!isAlike) return { message: 'width', width, applied: isComplex ? add(applied, applied) : applied };
+  if (tableWidth === undefined || readDim(code, tableWidth).unknown || tableWidth.constant === 1) return undefined;
+  return differs(tableWidth, applied) && differs(width, applied) && differs(width, add(applied, applied))
+    ? { message: 'width', width, applied }
+    : undefined;
+}
+
+/** Odd for sure: as a number, under the defaults, or for every usual width and count of heads. */
+function isOdd(code: CodeReading, width: Dim): boolean {
+  if (width.constant !== undefined) return width.constant % 2 === 1;
+  const concepts = symbolsOf(width).map(({ name }) => conceptOf(name) ?? '');
+  const isUsual = concepts.every((concept) => ['hiddenSize', 'queryHeads', 'keyValueHeads', 'headDim'].includes(concept));
+  const groups = samplesOf(code, width).slice(0, isUsual ? 2 : 1);
+  return groups.some((group) => group.length > 0 && group.every((size) => size !== undefined && size % 2 === 1));
+}
