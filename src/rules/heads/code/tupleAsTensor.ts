@@ -1,7 +1,6 @@
-import { rankOf, unknownShape } from '../../../dims/shape.ts';
 import { isDropout, isLayout } from '../../../interpreter/graph.ts';
 import type { TensorValue, TupleValue, Value } from '../../../interpreter/value.ts';
-import { asTensor, contractionOf, sameElementOps, withCopies } from '../../code/attention.ts';
+import { asTensor, sameElementOps, withCopies } from '../../code/attention.ts';
 import { rangeIn } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { layerExample } from './examples.ts';
@@ -76,7 +75,7 @@ function misused(node: TensorValue): { readonly message: 'tuple' | 'none' | 'wei
     if (value === undefined) continue;
     if (value.kind === 'tuple' && isAnswer(value)) return { message: 'tuple', value };
     const tensor = asTensor(value);
-    if (node.op === 'add' && tensor !== undefined && isWeights(tensor, operands)) return { message: 'weights', value };
+    if (node.op === 'add' && tensor !== undefined && isWeights(tensor)) return { message: 'weights', value };
   }
   if (node.op !== 'add' && node.op !== 'sub') return undefined;
   const [a, b] = operands;
@@ -88,29 +87,13 @@ function misused(node: TensorValue): { readonly message: 'tuple' | 'none' | 'wei
 const isAnswer = (value: TupleValue): boolean =>
   value.isSize !== true && value.ellipsis === undefined && value.items.length >= 1 && value.items[0]?.kind === 'tensor';
 
-/** The weights of a layer of the library, or weights and scores with a head axis that are added to a tensor without one. */
-function isWeights(tensor: TensorValue, operands: readonly (Value | undefined)[]): boolean {
-  const ranks = operands.map((operand) => rankOf(asTensor(operand)?.shape ?? unknownShape));
+/** The weights of a layer of the library. */
+function isWeights(tensor: TensorValue): boolean {
   let at: TensorValue | undefined = tensor;
   for (let i = 0; i < 12 && at !== undefined; i++) {
-    if (at.op === 'softmax' && at.layer?.class.qualifiedName.endsWith('MultiheadAttention') === true) return true;
-    if ((at.op === 'softmax' || contractionOf(at) !== undefined) && rankOf(tensor.shape) === 4) return ranks.includes(3) && isAttention(at);
-    if (
-      !(
-        isDropout(at) ||
-        isLayout(at) ||
-        sameElementOps.has(at.op) ||
-        at.op === 'mean' ||
-        at.op === 'masked_fill' ||
-        (at !== tensor && at.op === 'add')
-      )
-    )
-      return false;
+    if (at.op === 'softmax') return at.layer?.class.qualifiedName.endsWith('MultiheadAttention') === true;
+    if (!(isDropout(at) || isLayout(at) || sameElementOps.has(at.op) || at.op === 'mean')) return false;
     [at] = at.inputs;
   }
   return false;
 }
-
-/** Scores or weights over two lengths and not heads merged back: the last two axes are no widths. */
-const isAttention = ({ op, inputs }: TensorValue): boolean =>
-  op === 'softmax' || inputs.some((input) => input.op === 'transpose' || input.op === 'permute');
