@@ -465,7 +465,7 @@ const classLoss =
     const [scores, target] = [shapeIn(call), shapeIn(call, 'target')];
     const [rank, targetRank] = [rankOf(scores), rankOf(target)];
     const result = judged(machine, (judgement) => {
-      if (rank === undefined || targetRank === undefined) return target;
+      if (rank === undefined || targetRank === undefined) return unknownShape;
       const reason = (x: string, y: string): string => `there are ${x} predictions and ${y} targets`;
       if (targetRank === rank - 1) {
         const dims = rank === 1 ? [] : [scores.dims[0] ?? one, ...scores.dims.slice(2)];

@@ -2,7 +2,7 @@ import { deepEqual, ok } from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Dim, number, rigid } from '../../../../src/dims/dim.ts';
-import { formatShape, shapeOf } from '../../../../src/dims/shape.ts';
+import { formatShape, openShape, type Shape, shapeOf } from '../../../../src/dims/shape.ts';
 import { evaluate } from '../../../../src/dims/visit.ts';
 import { Interpreter } from '../../../../src/interpreter/interpreter.ts';
 import { bool, ellipsis, float, int, list, none, opaque, text, tuple } from '../../../../src/interpreter/make.ts';
@@ -34,14 +34,14 @@ const rows: readonly Row[] = readFileSync(join(process.cwd(), 'test/golden/torch
   .split('\n')
   .map((line) => JSON.parse(line) as Row);
 
-function read(written: Written, sizeOf: (size: number) => Dim = number): Value {
+function read(written: Written, shapeFor: ShapeFor = exactly): Value {
   if (written === null) return none;
   if (typeof written === 'boolean') return bool(written);
   if (typeof written === 'number') return int(written);
   if (typeof written === 'string') return text(written);
-  if (Array.isArray(written)) return list((written as readonly Written[]).map((each) => read(each, sizeOf)));
+  if (Array.isArray(written)) return list((written as readonly Written[]).map((each) => read(each, shapeFor)));
   const value = written as Exclude<Written, null | boolean | number | string | readonly Written[]>;
-  if ('t' in value) return tuple(value.t.map((each) => read(each, sizeOf)));
+  if ('t' in value) return tuple(value.t.map((each) => read(each, shapeFor)));
   if ('f' in value) return float(Number(String(value.f).replace('inf', 'Infinity')));
   if ('s' in value) {
     const [lower = null, upper = null, step = null] = value.s;
@@ -49,13 +49,17 @@ function read(written: Written, sizeOf: (size: number) => Dim = number): Value {
   }
   if ('e' in value) return ellipsis;
   if ('dtype' in value) return opaque(`torch.${value.dtype}`);
-  return input(value.T.map(sizeOf), value.d);
+  return input(shapeFor(value.T), value.d);
 }
 
-const input = (sizes: readonly Dim[], dtype: string): TensorValue => ({
+/** The shape under which a tensor of these sizes is given to an operation. */
+type ShapeFor = (sizes: readonly number[]) => Shape;
+const exactly: ShapeFor = (sizes) => shapeOf(...sizes.map(number));
+
+const input = (shape: Shape, dtype: string): TensorValue => ({
   kind: 'tensor',
   id: 0,
-  shape: shapeOf(...sizes),
+  shape,
   dtype,
   op: 'input',
   arguments: new Map(),
@@ -135,11 +139,8 @@ function show(value: Value): string {
   return value.kind;
 }
 
-/** Runs one call through the evaluator; `sizeOf` answers the size that stands for a number in a tensor's shape. */
-function run(
-  { op, a, k = {} }: Row,
-  sizeOf: (size: number) => Dim = number,
-): { readonly answer: Value; readonly problems: readonly string[] } {
+/** Runs one call through the evaluator; `shapeFor` answers what is known of a tensor's shape. */
+function run({ op, a, k = {} }: Row, shapeFor: ShapeFor = exactly): { readonly answer: Value; readonly problems: readonly string[] } {
   const problems: string[] = [];
   const interpreter = new Interpreter({
     loader: { load: () => undefined },
@@ -148,11 +149,11 @@ function run(
     },
     recorder: { failure: ({ problem }) => problems.push(problem.message) },
   });
-  const values = a.map((each) => read(each, sizeOf));
+  const values = a.map((each) => read(each, shapeFor));
   const [self = none] = values;
   const attribute = /^Tensor\.attribute:(.*)$/.exec(op)?.[1];
   const method = /^Tensor\.(.*)$/.exec(op)?.[1];
-  const keywords = new Map(Object.entries(k).map(([name, value]) => [name, read(value, sizeOf)]));
+  const keywords = new Map(Object.entries(k).map(([name, value]) => [name, read(value, shapeFor)]));
   if (attribute !== undefined) return { answer: interpreter.attribute(self, attribute) ?? none, problems };
   if (method !== undefined && !method.startsWith('__')) {
     const bound = interpreter.attribute(self, method) ?? none;
@@ -210,12 +211,16 @@ describe('operations of PyTorch against what PyTorch answered', () => {
   const isAssumed = ({ op, a }: Row): boolean => op === 'torch.chunk' || (op === 'torch.einsum' && /\[1,2,3,4\]/.test(JSON.stringify(a)));
 
   // Symbols stand for the sizes; a result must come to the real one when the numbers are put in.
-  const namings: Readonly<Record<string, () => (size: number) => Dim>> = {
+  const namings: Readonly<Record<string, () => ShapeFor>> = {
     'a symbol for every axis': () => {
       let axes = 0;
-      return (size) => (size === 0 ? number(0) : rigid(`axis${axes++}_${size}`));
+      const symbol = (size: number): Dim => (size === 0 ? number(0) : rigid(`axis${axes++}_${size}`));
+      return (sizes) => shapeOf(...sizes.map(symbol));
     },
-    'a symbol for every size': () => (size) => (size <= 1 ? number(size) : rigid(`size0_${size}`)),
+    'a symbol for every size': () => (sizes) => shapeOf(...sizes.map((size) => (size <= 1 ? number(size) : rigid(`size0_${size}`)))),
+    'axes hidden in front': () => (sizes) => openShape([], sizes.slice(Math.ceil(sizes.length / 2)).map(number)),
+    'axes hidden behind': () => (sizes) => openShape(sizes.slice(0, Math.floor(sizes.length / 2)).map(number), []),
+    'axes hidden between': () => (sizes) => openShape(sizes.slice(0, 1).map(number), sizes.slice(2).map(number)),
   };
   for (const [naming, make] of Object.entries(namings)) {
     it(`is never wrong with ${naming}`, () => {
@@ -232,7 +237,7 @@ describe('operations of PyTorch against what PyTorch answered', () => {
           else if (!sizes.includes(undefined) && at === undefined) known++;
         } else if (expected !== null && typeof expected === 'object' && ('t' in expected || Array.isArray(expected))) {
           const items = 't' in expected ? expected.t : (expected as readonly Written[]);
-          if (answer.kind !== 'tuple' && answer.kind !== 'list') return;
+          if ((answer.kind !== 'tuple' && answer.kind !== 'list') || (answer.kind === 'tuple' && answer.ellipsis !== undefined)) return;
           if (answer.items.length !== items.length) wrong.push(`${where}: ${answer.items.length} results instead of ${items.length}`);
           else for (const [i, item] of items.entries()) check(answer.items[i] ?? none, item, `${where}[${i}]`);
         }
@@ -244,7 +249,7 @@ describe('operations of PyTorch against what PyTorch answered', () => {
         check(answer, row.r, describeRow(row));
       }
       deepEqual(wrong, []);
-      ok(known > 700, `only ${known} results are known`);
+      if (!naming.startsWith('axes')) ok(known > 700, `only ${known} results are known`);
     });
   }
 });
