@@ -4,6 +4,7 @@ import { applyToShape, type Context, type Shape, type ShapeResult, type ShapesRe
 import { Substitution } from '../dims/unify.ts';
 import type { Statement, Unit, UnitBody } from '../syntax/python/ast.ts';
 import { arithmetic, comparison, rangeLength } from './arithmetic.ts';
+import { attributesAsDict } from './attributeView.ts';
 import { bindFunction } from './binding.ts';
 import { instantiate } from './classes.ts';
 import { bindArguments, makeCall } from './define.ts';
@@ -23,6 +24,7 @@ import { type Completion, runBody, runStatement, yields } from './statements.ts'
 import type {
   BuiltinValue,
   ClassValue,
+  DictValue,
   FunctionValue,
   InstanceValue,
   ListValue,
@@ -162,6 +164,8 @@ export class Interpreter implements Machine {
   /** An operation is being tried on numbers; its first problem is kept, and nothing is recorded. */
   #isTrying = false;
   #mismatch: string | undefined;
+  /** Failures of which it is not known yet whether they count. */
+  #heldFailures: Failure[] | undefined;
   #tensors = 0;
   #instances = 0;
   readonly #modules = new Map<string, NamespaceValue | undefined>();
@@ -452,7 +456,8 @@ export class Interpreter implements Machine {
           recorder.variable?.(happening.variable);
           break;
         case 'failure':
-          recorder.failure?.(happening.failure);
+          if (this.#heldFailures === undefined) recorder.failure?.(happening.failure);
+          else this.#heldFailures.push(happening.failure);
           break;
         case 'instance':
           recorder.instance?.(happening.instance);
@@ -713,11 +718,30 @@ export class Interpreter implements Machine {
     if (options.length === 1 && only !== undefined) return follow(only);
     if (options.length === 0) return unknown('nothing to choose from');
     const results: Value[] = [];
+    // Of layers of one kind in other sizes, the code takes the one that fits: what fails with all of them fails.
+    const [first] = options;
+    const isAlike = first?.kind === 'instance' && options.every((option) => option.kind === 'instance' && option.class === first.class);
+    const held = this.#heldFailures;
+    const failures: Failure[][] = [];
     this.branch(
       options.map((option) => () => {
-        results.push(follow(option));
+        if (isAlike) {
+          this.#heldFailures = [];
+          failures.push(this.#heldFailures);
+        }
+        try {
+          results.push(follow(option));
+        } finally {
+          this.#heldFailures = held;
+        }
       }),
     );
+    if (isAlike && failures.every(({ length }) => length > 0)) {
+      for (const failure of failures[0] ?? []) {
+        if (held !== undefined) held.push(failure);
+        else this.note({ happened: 'failure', failure });
+      }
+    }
     return results.length === 0 ? unknown('no option works') : results.reduce((a, b) => join(a, b, this.preference));
   }
 
@@ -745,7 +769,7 @@ export class Interpreter implements Machine {
     try {
       for (const { basis, members } of sampleGroups(samples)) {
         const messages: string[] = [];
-        if (basis === 'lengths' && mayFixLength(callee.name, bound)) continue;
+        if (basis === 'lengths' && mayFixLength(callee.name, bound, this.uncertain)) continue;
         for (const sample of members) {
           if (!isReached(facts, sample)) continue;
           const numbers = new Map<string, Value>();
@@ -1076,7 +1100,7 @@ export class Interpreter implements Machine {
     const own = object.attributes.get(name);
     if (own !== undefined) return own;
     if (name === '__class__') return object.class;
-    if (name === '__dict__') return unknown('__dict__');
+    if (name === '__dict__') return attributesAsDict(object);
     for (const each of object.class.mro) {
       const member = each.members.get(name);
       if (member !== undefined) return this.bind(member, object, each);
@@ -1095,12 +1119,32 @@ export class Interpreter implements Machine {
   setAttribute(object: Value, name: string, value: Value): void {
     if (object.kind === 'instance') {
       const setter = this.classMember(object.class, '__setattr__');
+      if (name === '__dict__') {
+        this.#setAll(object, value);
+        return;
+      }
       const property = this.classMember(object.class, `${name}.setter`);
       if (setter !== undefined && setter.kind === 'function') this.call(setter, [object, text(name), value]);
       else if (property !== undefined) this.call(property, [object, value]);
       else this.setPlain(object, name, value);
     } else if (object.kind === 'class') this.heap.writeEntry(object.members, name, value);
     else if (object.kind === 'union') for (const option of object.options) this.setAttribute(option, name, value);
+  }
+
+  /** `self.__dict__ = value`: what the dict holds becomes attributes. */
+  #setAll(object: InstanceValue, value: Value): void {
+    const own = value.kind === 'instance' ? value.attributes.get('_entries') : value;
+    const entries = own?.kind === 'dict' ? own : undefined;
+    for (const [key, entry] of entries?.entries ?? []) if (!key.startsWith('#')) this.setPlain(object, key, entry.value);
+    if (entries === undefined || entries.open || value.kind === 'instance') this.heap.write(object, 'open', true);
+  }
+
+  /** Sets an entry of a dict under a key that is not known: any of them may have been replaced. */
+  putAnywhere(object: DictValue, value: Value): void {
+    this.heap.write(object, 'open', true);
+    for (const [key, entry] of [...object.entries]) {
+      this.heap.writeEntry(object.entries, key, { key: entry.key, value: join(entry.value, value) });
+    }
   }
 
   /** Sets the attribute as `object.__setattr__` does. */
@@ -1164,7 +1208,8 @@ export class Interpreter implements Machine {
     if (recorder?.failure === undefined || this.facts.contradictory) return;
     const sites = this.site === undefined ? [...this.sites] : [...this.sites, this.site];
     const failure = { problem, call, sites: sites.reverse(), context: this.context, depth: this.uncertain };
-    this.note({ happened: 'failure', failure });
+    if (this.#heldFailures === undefined) this.note({ happened: 'failure', failure });
+    else this.#heldFailures.push(failure);
   }
 
   read(dim: Dim): Dim {
@@ -1562,11 +1607,16 @@ function valued(value: Value, replace: (dim: Dim) => Dim): Value {
   }
 }
 
+const views = /\.(?:view|reshape|unflatten)$/;
 const products = /\.(?:matmul|bmm|mm|baddbmm|einsum|scaled_dot_product_attention)$/;
 
-/** Whether a number in the code, or the size of a weight, may be the length of all that comes in. */
-function mayFixLength(name: string, bound: ReadonlyMap<string, Value>): boolean {
+/**
+ * Whether a number in the code, or the size of a weight, may be the length of all that comes in. Where it is not certain that the code is
+ * reached, it may be meant for one token at a time.
+ */
+function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain: number): boolean {
   const isProduct = products.test(name);
+  if (!isProduct && (uncertain > 0 || !views.test(name))) return true;
   const fixes = (value: Value): boolean => {
     if (value.kind === 'tensor') {
       if (isProduct) return value.isParameter === true || value.isBuffer === true;

@@ -533,7 +533,7 @@ function setItem(interpreter: Interpreter, frame: Frame, node: Expression, objec
   switch (object.kind) {
     case 'dict': {
       const key = keyOf(index);
-      if (key === undefined) interpreter.write(object, 'open', true);
+      if (key === undefined) interpreter.putAnywhere(object, value);
       else interpreter.writeEntry(object.entries, key, { key: index, value });
       return;
     }

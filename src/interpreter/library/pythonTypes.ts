@@ -131,9 +131,21 @@ class TypedDict:
         return dataclasses.asdict(self).items()
 `;
 
+const namespaces = `
+class SimpleNamespace:
+    def __init__(self, **kwargs):
+        self.__dict__.update(kwargs)
+
+
+class Namespace(SimpleNamespace):
+    pass
+`;
+
 export const pythonTypes: readonly (readonly [string, string])[] = [
   ['enum', enumerations],
   ['builtins', builtins],
   ['typing', typing],
+  ['types', namespaces],
+  ['argparse', namespaces],
   ['typing_extensions', 'from typing import Generic, NamedTuple, Protocol, TypedDict\n'],
 ];

@@ -5,7 +5,7 @@ import { unite } from '../../join.ts';
 import { bool, dict, dimOf, float, int, keyOf, none, numberOf, opaque, text, tuple, unknown } from '../../make.ts';
 import type { Call, Machine, OperationTable } from '../../operation.ts';
 import { wholeOf } from '../../powers.ts';
-import type { DictValue, ListValue, SetValue, Value } from '../../value.ts';
+import type { DictValue, InstanceValue, ListValue, SetValue, Value } from '../../value.ts';
 import {
   eachOf,
   lengthOf,
@@ -366,6 +366,15 @@ function getAttribute(call: Call, machine: Machine): Value {
   return found;
 }
 
+/** Sets an attribute whose name is not known: settings with a value of their own may have been replaced. */
+function setAnywhere(object: InstanceValue, machine: Machine): void {
+  machine.write(object, 'open', true);
+  for (const [name, value] of [...object.attributes]) {
+    const isSetting = value.kind === 'int' ? value.dim.constant !== undefined : ['float', 'string', 'bool', 'none'].includes(value.kind);
+    if (isSetting) machine.writeEntry(object.attributes, name, unknown(`the attribute ${name}, which may have been set again`));
+  }
+}
+
 const identity = (call: Call): Value => call.value('value');
 
 export const builtinOperations: OperationTable = operations({
@@ -491,7 +500,7 @@ export const builtinOperations: OperationTable = operations({
       const object = call.value('object');
       const name = call.text('name');
       if (name !== undefined) machine.setAttribute(object, name, call.value('value'));
-      else if (object.kind === 'instance') machine.write(object, 'open', true);
+      else if (object.kind === 'instance') setAnywhere(object, machine);
       return none;
     },
   ],

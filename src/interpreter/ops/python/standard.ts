@@ -340,7 +340,8 @@ export const standardOperations: OperationTable = operations({
     },
   ],
   'dataclasses.replace copy.replace': ['obj, **kwargs', replaced],
-  'dataclasses.asdict builtins.vars': ['obj=None, **kwargs', (call) => asDict(call.value('obj'))],
+  'builtins.vars': ['obj=None', (call, machine) => machine.attribute(call.value('obj'), '__dict__') ?? dict([], true)],
+  'dataclasses.asdict': ['obj=None, **kwargs', (call) => asDict(call.value('obj'))],
   'dataclasses.fields': [
     'obj',
     (call, machine) => {

@@ -280,4 +280,52 @@ def run():
 `;
     assert.deepEqual(evaluate(source).parameters, { weight: '(5, 3, 2, 2)' });
   });
+
+  it('sees attributes that are set through __dict__', () => {
+    const source = `
+from types import SimpleNamespace
+
+class Config:
+    def __init__(self):
+        self.width = 768
+        self.heads = 12
+
+    @classmethod
+    def of(cls, values):
+        config = cls()
+        for key, value in values.items():
+            config.__dict__[key] = value
+        return config
+
+class Copy:
+    def __init__(self, other):
+        self.__dict__ = other
+
+def run():
+    config = Config.of({'width': 32, 'depth': 2})
+    other = Copy(vars(config))
+    space = SimpleNamespace(a=3, **config.__dict__)
+    return torch.zeros(config.width, config.heads, config.depth, other.width, space.depth, len(vars(space)))
+`;
+    assert.equal(shape(source), '(32, 12, 2, 32, 2, 4)');
+  });
+
+  it('does not rely on settings that may have been replaced', () => {
+    const source = `
+class Config:
+    def __init__(self, width, **kwargs):
+        self.width = width
+        self.heads = 12
+        for key, value in kwargs.items():
+            setattr(self, key, value)
+
+def run(options):
+    entries = {'a': 1}
+    entries[options.name] = 2
+    config = Config(5, **options)
+    plain = Config(4, heads=3)
+    return torch.zeros(config.heads if config.heads else 1, entries['a'], plain.heads, plain.width)
+`;
+    assert.equal(shape(source), '(?, ?, 3, 4)');
+  });
 });
