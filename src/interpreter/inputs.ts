@@ -7,7 +7,7 @@
  * never become equal to a width. Widths are flexible.
  */
 import { type Dim, flexible, rigid } from '../dims/dim.ts';
-import { type Shape, shapeOf } from '../dims/shape.ts';
+import { type Shape, shapeOf, unknownShape } from '../dims/shape.ts';
 import { parseEinops } from '../syntax/einops.ts';
 import type { Call, Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
@@ -24,7 +24,12 @@ type AxisName = string | undefined;
 interface Evidence {
   kind?: Kind;
   axes?: readonly AxisName[];
+  /** It is indexed with so many. */
+  leastRank?: number;
 }
+
+/** The axes of a parameter as comments and types state them, by name; undefined for one without a name. Undefined where nobody did. */
+export type StatedAxes = (definition: FunctionDefinition, parameter: string) => readonly AxisName[] | undefined;
 
 const maximumDepth = 5;
 
@@ -34,12 +39,18 @@ export function inputShapes(
   instance: InstanceValue,
   definition: FunctionDefinition,
   names: readonly string[],
+  stated?: StatedAxes,
 ): ReadonlyMap<string, readonly Shape[]> {
   const found = new Map<string, readonly Shape[]>();
   for (const name of names) {
     const evidence: Evidence = {};
     gather(interpreter, instance, definition, name, evidence, 0);
-    const shapes = shapesOf(name, evidence);
+    // What the code does with an input comes first, then what is written of it; the rest are the other ways it may be.
+    const axes = evidence.axes === undefined ? stated?.(definition, name) : undefined;
+    const written = axes === undefined ? [] : shapesOf(name, { axes });
+    const others = shapesOf(name, evidence);
+    // Where the code fails under what is written, that may be what is wrong.
+    const shapes = written.length > 0 && others.length === 0 ? [...written, unknownShape] : [...written, ...others];
     if (shapes.length > 0) found.set(name, shapes);
   }
   return found;
@@ -47,7 +58,7 @@ export function inputShapes(
 
 const tokenNames = /^(?:input_ids|idx|tokens|token_ids|src_tokens|ids|decoder_input_ids)$/;
 const stateNames =
-  /^(?:hidden_states?|inputs_embeds|hidden|src|tgt|query|queries|q|encoder_hidden_states|encoder_outputs?|enc_output|memory|context|residual|x_norm)$/;
+  /^(?:hidden_states?|inputs_embeds|hidden|src|tgt|encoder_hidden_states|encoder_outputs?|enc_output|memory|context|residual|x_norm)$/;
 const imageNames = /^(?:pixel_values|images?|img|pixels)$/;
 /** What a decoder looks at beside its own states: of another length. */
 const memoryNames =
@@ -67,11 +78,11 @@ const batch = rigid('B', { scope: lengthScope });
 const length = rigid('T', { scope: lengthScope });
 const otherLength = rigid('S', { scope: lengthScope });
 
-function shapesOf(name: string, { kind, axes }: Evidence): readonly Shape[] {
+function shapesOf(name: string, { kind, axes, leastRank = 0 }: Evidence): readonly Shape[] {
   const isMemory = memoryNames.test(name);
   const long: Dim = isMemory ? otherLength : length;
   const free = (axis: string): Dim => flexible(axis, { scope: `${name}.shape` });
-  const by = kind ?? kindByName(name);
+  const by = leastRank > 2 && kind !== 'image' ? undefined : (kind ?? kindByName(name));
   if (axes?.some((axis) => axis !== undefined) === true) {
     // `N` is the batch where another axis is the length, and the length beside a batch.
     const hasBatch = axes.some((axis) => axis !== undefined && batchAxes.test(axis));
@@ -90,7 +101,7 @@ function shapesOf(name: string, { kind, axes }: Evidence): readonly Shape[] {
   switch (by) {
     case 'tokens':
       if (rank !== undefined && rank !== 2) return [];
-      return rank === undefined ? [shapeOf(batch, long), shapeOf(long)] : [shapeOf(batch, long)];
+      return rank === undefined ? [shapeOf(batch, long), shapeOf(batch, free('N'), long), shapeOf(long)] : [shapeOf(batch, long)];
     case 'states':
       if (rank !== undefined && rank !== 3) return unnamed;
       return [
@@ -99,7 +110,10 @@ function shapesOf(name: string, { kind, axes }: Evidence): readonly Shape[] {
       ];
     case 'image':
       if (rank !== undefined && rank !== 4) return unnamed;
-      return [shapeOf(batch, free('C'), free('H'), free('W'))];
+      return [
+        shapeOf(batch, free('C'), free('H'), free('W')),
+        ...(rank === undefined ? [shapeOf(batch, long, free('C')), shapeOf(long, free('C'))] : []),
+      ];
     case 'channels':
       if (rank !== undefined && rank !== 3) return [];
       return [shapeOf(batch, free('C'), free('T'))];
@@ -118,6 +132,7 @@ function gather(
   name: string,
   evidence: Evidence,
   depth: number,
+  globals: Map<string, Value> | undefined = classGlobals(interpreter, self),
 ): void {
   if (depth > maximumDepth) return;
   const selfName = definition.parameters[0]?.name?.name;
@@ -127,7 +142,10 @@ function gather(
   const resolve = (expression: Expression): Value | undefined => {
     if (expression.kind === 'name') {
       if (expression.name === selfName) return self;
-      return locals.get(expression.name);
+      const local = locals.get(expression.name);
+      if (local !== undefined || globals === undefined) return local;
+      const value = interpreter.guard(() => interpreter.global(globals, expression.name));
+      return value?.kind === 'function' && !value.file.isPrelude ? value : undefined;
     }
     if (expression.kind === 'attribute') {
       const object = resolve(expression.object);
@@ -177,6 +195,10 @@ function gather(
     // Innermost first: what is called first decides.
     for (const child of childExpressions(expression)) visitExpression(child);
     if (expression.kind === 'call') called(expression);
+    if (expression.kind === 'subscript' && isHeld(expression.object)) {
+      const isCounted = ({ kind, ...each }: Expression): boolean => kind !== 'constant' || !('value' in each) || each.value === true;
+      evidence.leastRank = Math.max(evidence.leastRank ?? 0, expression.indices.filter(isCounted).length);
+    }
   };
   const isShape = (expression: Expression): boolean =>
     (expression.kind === 'attribute' && expression.name.name === 'shape' && isHeld(expression.object)) ||
@@ -217,8 +239,18 @@ function gather(
   for (const statement of definition.body) if (!visit(statement)) break;
 }
 
+function classGlobals(interpreter: Interpreter, self: Value | undefined): Map<string, Value> | undefined {
+  const file = self?.kind === 'instance' ? self.class.file : undefined;
+  return file === undefined ? undefined : interpreter.globalsOf(file);
+}
+
 /** What it says about an input that it is given to this callee, as its first or named argument. */
 function fed(interpreter: Interpreter, target: Value, argument: number | string, evidence: Evidence, depth: number): void {
+  if (target.kind === 'function' && target.definition.kind === 'function') {
+    const name = typeof argument === 'string' ? argument : target.definition.parameters[argument]?.name?.name;
+    if (name !== undefined) gather(interpreter, undefined, target.definition, name, evidence, depth + 1, target.globals);
+    return;
+  }
   if (target.kind === 'bound') {
     if (target.callee.kind !== 'function' || target.callee.definition.kind !== 'function') return;
     const { definition } = target.callee;

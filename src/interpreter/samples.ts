@@ -58,7 +58,16 @@ const lengths: readonly Readonly<Record<string, number>>[] = [
 ];
 
 /** The concept that a parameter's or config field's name stands for in every format. */
-export const conceptOf = (path: string): LexiconConcept | undefined => concepts.get(normaliseName(path.slice(path.lastIndexOf('.') + 1)));
+export function conceptOf(path: string): LexiconConcept | undefined {
+  const known = conceptsByPath.get(path);
+  if (known !== undefined) return known === 'none' ? undefined : known;
+  const concept = concepts.get(normaliseName(path.slice(path.lastIndexOf('.') + 1)));
+  if (conceptsByPath.size > 5000) conceptsByPath.clear();
+  conceptsByPath.set(path, concept ?? 'none');
+  return concept;
+}
+
+const conceptsByPath = new Map<string, LexiconConcept | 'none'>();
 
 export interface Samples {
   /** The defaults in the code, by symbol key. */
@@ -72,23 +81,45 @@ export interface SampleGroup {
 }
 
 /** The samples in the groups in which they count. */
-export const sampleGroups = ({ defaults }: Samples): readonly SampleGroup[] => [
-  { basis: 'defaults', members: [(symbol) => (symbol.flexible ? undefined : defaults.get(symbol.key))] },
-  { basis: 'samples', members: typical.map((numbers) => (symbol) => (symbol.flexible ? undefined : typicalSize(numbers, symbol))) },
-  {
-    basis: 'lengths',
-    members: typical.map((numbers, i) => (symbol) => {
-      if (symbol.flexible) return undefined;
-      if (symbol.scope === lengthScope) return lengths[i]?.[symbol.name];
-      // A length that is fixed when the model is made may be the length of all that comes in.
-      return conceptOf(symbol.name) === 'maxPositions' ? undefined : typicalSize(numbers, symbol);
-    }),
-  },
-];
+export const sampleGroups = ({ defaults }: Samples): readonly SampleGroup[] => {
+  const isGrouped = hasGroupedHeads(defaults);
+  const typicalSize = (numbers: Numbers, symbol: SymbolAtom): number | undefined => {
+    const concept = conceptOf(symbol.name);
+    if (concept === undefined) return undefined;
+    return numbers[concept === 'keyValueHeads' && !isGrouped ? 'queryHeads' : concept];
+  };
+  return [
+    { basis: 'defaults', members: [(symbol) => (symbol.flexible ? undefined : defaults.get(symbol.key))] },
+    { basis: 'samples', members: typical.map((numbers) => (symbol) => (symbol.flexible ? undefined : typicalSize(numbers, symbol))) },
+    {
+      basis: 'lengths',
+      members: typical.map((numbers, i) => (symbol) => {
+        if (symbol.flexible) return undefined;
+        if (symbol.scope === lengthScope) return lengths[i]?.[symbol.name];
+        // A length that is fixed when the model is made may be the length of all that comes in.
+        return conceptOf(symbol.name) === 'maxPositions' ? undefined : typicalSize(numbers, symbol);
+      }),
+    },
+  ];
+};
 
-function typicalSize(numbers: Readonly<Partial<Record<LexiconConcept, number>>>, symbol: SymbolAtom): number | undefined {
-  const concept = conceptOf(symbol.name);
-  return concept === undefined ? undefined : numbers[concept];
+type Numbers = Readonly<Partial<Record<LexiconConcept, number>>>;
+
+/** The name that a symbol's key begins with; a control character ends it. */
+function nameOfKey(key: string): string {
+  for (let i = 0; i < key.length; i++) if (key.charCodeAt(i) < 32) return key.slice(0, i);
+  return key;
+}
+
+/** False where all that the code says is that there are as many key-value heads as query heads: latent attention is given it so. */
+function hasGroupedHeads(defaults: ReadonlyMap<string, number>): boolean {
+  const of = (wanted: LexiconConcept): Set<number> => {
+    const found = new Set<number>();
+    for (const [key, value] of defaults) if (conceptOf(nameOfKey(key)) === wanted) found.add(value);
+    return found;
+  };
+  const [query, keyValue] = [of('queryHeads'), of('keyValueHeads')];
+  return keyValue.size === 0 || [...keyValue].some((count) => !query.has(count));
 }
 
 /** The size with the sample's numbers put in. */
