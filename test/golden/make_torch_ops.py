@@ -343,6 +343,12 @@ call("Tensor.__getitem__", T(), Ellipsis)
 call("Tensor.__getitem__", T(), 0)
 call("Tensor.__getitem__", T(1000, 16), T(3, 5, d="int64"))
 
+for item, value in (
+    ((slice(None), 0), T(5)), (0, T(4, 5)), (0, T(5)), (0, T(3)), ((slice(None), slice(1, 3)), T(2, 5)), ((slice(None), slice(1, 3)), T(3, 5)), (Ellipsis, 0.0),
+    ((slice(None), None), T(1, 4, 5)), ((slice(None), [0, 1]), T(2, 5)), (T(3, 4, 5, d="bool"), 1.0), ((slice(None), 4), T(5)),
+):
+    call("Tensor.__setitem__", T(3, 4, 5), item, value)
+
 # Reductions
 for name in ("sum", "mean", "amax", "logsumexp", "all", "any", "argmax", "prod", "std", "var", "median", "max", "min", "norm", "cumsum", "softmax"):
     for _ in range(3):

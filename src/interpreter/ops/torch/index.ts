@@ -3,8 +3,8 @@ import { type Dim, number, one, unknownDim } from '../../../dims/dim.ts';
 import { slice } from '../../../dims/reshape.ts';
 import { Judgement, rankOf, type Shape, type ShapeResult, select, shapeOf, unknownShape } from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
-import { dimOf, none, numberOf } from '../../make.ts';
-import type { Call, Machine } from '../../operation.ts';
+import { dimOf, numberOf } from '../../make.ts';
+import type { Machine } from '../../operation.ts';
 import type { TensorValue, Value } from '../../value.ts';
 import { broadcastAll, isNumber, itemsOf, type Run, tensorIn, tensorOf } from './support.ts';
 
@@ -266,14 +266,16 @@ const getItem: Run = (call, machine) => {
   return machine.settle('getitem', call, result, { dtype: input?.dtype, ...(content === undefined ? {} : { content }) });
 };
 
-/** What is assigned must broadcast to what is picked. */
-const setItem: Run = (call: Call, machine: Machine) => {
+/** What is assigned must broadcast to what is picked. Answers the tensor as it is afterwards. */
+const setItem: Run = (call, machine) => {
   const input = tensorIn(call);
-  const { result } = indexed(input?.shape ?? unknownShape, call.value('index'), machine);
   const shape = input?.shape ?? unknownShape;
-  if (result.status === 'mismatch') machine.settle('setitem', call, { ...result, shape }, { dtype: input?.dtype });
-  else machine.tensor('setitem', call, shape, { dtype: input?.dtype });
-  return none;
+  const { result } = indexed(shape, call.value('index'), machine);
+  const value = tensorIn(call, 'value');
+  const context = { facts: machine.context.facts, substitution: result.substitution };
+  const fit = result.status === 'mismatch' || value === undefined ? result : broadcastAll([result.shape, value.shape], context);
+  if (fit.status === 'mismatch') return machine.settle('setitem', call, { ...fit, shape }, { dtype: input?.dtype });
+  return machine.tensor('setitem', call, shape, { dtype: input?.dtype });
 };
 
 export const indexOperations = operations({
