@@ -7,11 +7,19 @@ import { type Dim, loneAtom, rigid } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { type Shape, unknownShape } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
-import type { ClassDefinition, Expression, FunctionDefinition, Parameter, Statement, UnitBody } from '../syntax/python/ast.ts';
+import type {
+  ClassDefinition,
+  Expression,
+  FunctionDefinition,
+  Parameter,
+  PythonModule,
+  Statement,
+  UnitBody,
+} from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Frame } from './frame.ts';
-import { inputShapes } from './inputs.ts';
+import { inputShapes, type StatedAxes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
 import { bool, float, int, named, none, numberOf, text, unknown } from './make.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
@@ -69,12 +77,14 @@ export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse
   readonly budget?: number;
   /** What to take flags to be that say where norms stand. */
   readonly normsFirst?: boolean;
+  /** What comments and types say of parameters, in a version of the file. */
+  readonly stated?: (module: PythonModule) => StatedAxes;
 }
 
 /** Settings that choose between norms before the sublayers and norms behind them. */
 const placementFlag =
   /^(?:\w+_)?(?:norm_first|normali[sz]e_before|pre_?norm|prenorm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)$/i;
-const mentionsPlacement = /\b\w*(?:norm_first|normali[sz]e_before|pre_?norm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)\b/i;
+const mentionsPlacement = /\b\w*(?:norm_first|normali[sz]e_before|pre_?norm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)\b/;
 
 /** The reading with one study alone: what rules look at. */
 export const readingOf = (reading: CodeReading, study: Study): CodeReading => ({
@@ -99,6 +109,7 @@ export class Student {
   #module: SourceFile['module'] | undefined;
   #studies: readonly Study[] = [];
   #symbols: Symbols;
+  #stated: StatedAxes | undefined;
   #now = fresh();
 
   constructor(options: StudyOptions) {
@@ -136,6 +147,7 @@ export class Student {
     if (this.#file === file && this.#module !== undefined) interpreter.update(file, this.#module);
     interpreter.study(file);
     this.#file = file;
+    this.#stated = this.#options.stated?.(file.module);
     this.#module = file.module;
     const bodies = new Set(file.module.units.map(({ body }) => body));
     const kept = new Map<string, Study>();
@@ -202,7 +214,7 @@ export class Student {
     interpreter.beginStudy();
     interpreter.facts = Facts.none;
     interpreter.substitution = Substitution.empty;
-    const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, this.#symbols, choice));
+    const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, this.#symbols, choice, this.#stated));
     if (result === undefined) return undefined;
     const made = result.instance.class;
     for (const each of made.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
@@ -499,6 +511,7 @@ function studyClass(
   root: ClassValue | FunctionValue,
   symbols: Symbols,
   choice: number | undefined,
+  stated: StatedAxes | undefined,
 ):
   | {
       readonly instance: InstanceValue;
@@ -536,12 +549,13 @@ function studyClass(
   const shapes =
     choice === undefined || forward.definition.kind !== 'function'
       ? new Map<string, readonly Shape[]>()
-      : inputShapes(interpreter, instance, forward.definition, names);
+      : inputShapes(interpreter, instance, forward.definition, names, stated);
   for (const parameter of parameters) {
     if (parameter.name === undefined || parameter.kind !== 'plain') continue;
     const fallback = forward.defaults.get(parameter.name.name);
     const likely = shapes.get(parameter.name.name) ?? [];
-    const argument = forwardArgument(parameter, fallback, of, likely[choice ?? 0] ?? likely.at(-1));
+    const isStated = forward.definition.kind === 'function' && stated?.(forward.definition, parameter.name.name) !== undefined;
+    const argument = forwardArgument(parameter, fallback, of, likely[choice ?? 0] ?? likely.at(-1), isStated);
     // Of inputs that need not be given, one stands for all: some exclude each other.
     const value = argument.kind === 'tensor' && fallback?.kind === 'none' && inputs.length > 0 ? unknown(parameter.name.name) : argument;
     if (value.kind === 'tensor') inputs.push(value);
@@ -562,13 +576,20 @@ const countNames =
   /^(?:n|t|h|w|b|idx|i|step|pos|start|end)$|(?:_pos|_?len(?:gth)?|_?size|^num_\w+|^n_\w+|offset|start_\w+|_idx|_index|height|width|_step|timestep)$/;
 const wholeNumberNames = /(?:_ids|^idx|^tokens|^targets|^labels|^src_tokens|token_ids)$/;
 
-function forwardArgument(parameter: Parameter, fallback: Value | undefined, of: ClassValue, shape: Shape = unknownShape): Value {
+function forwardArgument(
+  parameter: Parameter,
+  fallback: Value | undefined,
+  of: ClassValue,
+  shape: Shape = unknownShape,
+  isStated = false,
+): Value {
   const name = parameter.name?.name ?? '';
   const type = annotationText(parameter.annotation);
   const isTensor =
-    type === undefined
+    isStated ||
+    (type === undefined
       ? tensorNames.test(name)
-      : /Tensor|Array\b|Float\[|Int\[/.test(type) && !/(?:tuple|list|dict|Tuple|List|Dict)\b/.test(type);
+      : /Tensor|Array\b|Float\[|Int\[/.test(type) && !/(?:tuple|list|dict|Tuple|List|Dict)\b/.test(type));
   const isOptional = fallback !== undefined;
   if (!isTensor || (isOptional && !tensorNames.test(name))) {
     // A name under which it may stand as a number, where it may be one.

@@ -1,3 +1,4 @@
+import { statedAxes } from '../annotations/stated.ts';
 import { readPythonConfigs } from '../design/python/configs.ts';
 import type { SourceLoader } from '../interpreter/program.ts';
 import { type CodeReading, Student } from '../interpreter/study.ts';
@@ -77,7 +78,7 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
         students.delete(path);
         if (known === undefined || known.loader !== loader) {
           const file = { path, name, isPackage: path.endsWith('__init__.py'), module, isPrelude: false };
-          known = { loader, file, student: new Student({ loader, parse: (source) => parser.parse(source) }) };
+          known = { loader, file, student: new Student({ loader, parse: (source) => parser.parse(source), stated: statedAxes }) };
         }
         known.file.module = module;
         if (keep > 0) students.set(path, known);
