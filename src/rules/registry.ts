@@ -37,6 +37,14 @@ import { flashHeadDim } from './kernels/flashHeadDim.ts';
 import { pagedHeadDim } from './kernels/pagedHeadDim.ts';
 import { vocabularyOffTensorCores } from './kernels/vocabularyOffTensorCores.ts';
 import { widthOffTensorCores } from './kernels/widthOffTensorCores.ts';
+import { finalNormMissing } from './norm/code/finalNormMissing.ts';
+import { missingResidual } from './norm/code/missingResidual.ts';
+import { normFlagContradicted } from './norm/code/normFlagContradicted.ts';
+import { normNeverUsed } from './norm/code/normNeverUsed.ts';
+import { normOfNorm } from './norm/code/normOfNorm.ts';
+import { residualCarriesNormed } from './norm/code/residualCarriesNormed.ts';
+import { sharedNorm } from './norm/code/sharedNorm.ts';
+import { sublayersDisagree } from './norm/code/sublayersDisagree.ts';
 import { deepPostNorm } from './norm/deepPostNorm.ts';
 import { finalNormRemoved } from './norm/finalNormRemoved.ts';
 import { normEpsilon } from './norm/normEpsilon.ts';
@@ -163,6 +171,14 @@ export const rules: readonly Rule[] = [
   finalNormRemoved,
   deepPostNorm,
   normEpsilon,
+  sublayersDisagree,
+  residualCarriesNormed,
+  missingResidual,
+  finalNormMissing,
+  normNeverUsed,
+  sharedNorm,
+  normOfNorm,
+  normFlagContradicted,
   oddRotaryWidth,
   rotaryWidthExceedsHead,
   unknownRopeType,

@@ -1,0 +1,145 @@
+import { compare, Facts } from '../../../dims/facts.ts';
+import type { ModuleCall, Site, TensorValue } from '../../../interpreter/value.ts';
+import { type Range, range } from '../../../text/range.ts';
+import type { Block, Flow, Sublayer } from '../../code/blocks.ts';
+import { blocksOf, siteIn } from '../../code/blocks.ts';
+import { argumentTensors, isInside } from '../../code/norms.ts';
+import { lastDim } from '../../code/widths.ts';
+import { defineRule } from '../../rule.ts';
+import { blockExample } from './examples.ts';
+import { allAlike, isMain, leaves, nameOf, ownBlocks, staleResiduals } from './findings.ts';
+
+const products: ReadonlySet<string> = new Set(['linear', 'addmm', 'matmul', 'einsum', 'bmm', 'mul']);
+
+export const missingResidual = defineRule({
+  code: 'HW322',
+  name: 'missing-residual',
+  category: 'norm',
+  severity: 'warning',
+  since: '0.2.0',
+  docs: {
+    what: 'A sublayer of a block takes the place of the residual stream, or its output is left out of it.',
+    why: 'Every sublayer of a transformer block adds to the stream. Where one replaces it (`x = self.mlp(self.norm2(x))`), what the layers before have written is lost at each block; where a sum takes the stream from before the sublayer in front (`x + mlp(norm(h))` instead of `h + ...`), that sublayer only reaches the output through the next one. The model still trains, badly.',
+    bad: [
+      blockExample('x = x + self.attn(self.norm1(x))\nx = self.mlp(self.norm2(x))\nreturn x'),
+      blockExample('x = self.attn(self.norm1(x))\nx = x + self.mlp(self.norm2(x))\nreturn x'),
+      blockExample('h = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm2(h))'),
+    ],
+    good: [
+      blockExample('h = x + self.attn(self.norm1(x))\nreturn h + self.mlp(self.norm2(h))'),
+      blockExample('return x + self.attn(self.norm1(x)) + self.mlp(self.norm2(x))'),
+      blockExample('residual = x + self.attn(self.norm1(x))\nreturn self.mlp(self.norm2(residual)), residual'),
+    ],
+    references: ['https://arxiv.org/abs/1512.03385', 'https://arxiv.org/abs/2103.03404'],
+  },
+  messages: {
+    replaced: 'The output of the {sublayer} takes the place of the residual stream: nothing adds the stream back.',
+    stale: 'This sum takes the stream from before the {sublayer}: the output of the {sublayer} is left out of the residual stream.',
+  },
+  checkCode({ code, rangeOf, report }) {
+    for (const { block, flow, all } of ownBlocks(code)) {
+      const main = block.sublayers.filter(isMain);
+      if (!main.some(({ entries, after, before, exits }) => entries.length + after.length + before.length + exits.length > 0)) continue;
+      if (!block.isComplete) continue;
+      for (const sublayer of main) {
+        if (sublayer.isResidual || !isReplaced(flow, block, sublayer)) continue;
+        // A first layer may do without by intent: `skip_first_layer_pe`.
+        if (!allAlike(all, block, (other) => other.sublayers.some((each) => !each.isResidual && isMain(each)))) continue;
+        const place = replacedSite(flow, block, sublayer);
+        const whole = rangeOf(place);
+        if (whole === undefined) continue;
+        const at = lastLine(code.file.module.text, whole);
+        report({ at, message: 'replaced', data: { sublayer: nameOf(sublayer) } });
+      }
+    }
+    for (const study of code.studies) {
+      const { flow } = blocksOf(study);
+      for (const { dropped, site } of staleResiduals(flow)) {
+        const at = rangeOf(site);
+        if (at === undefined) continue;
+        const kind = flow.kindOf(dropped.base, flow.between(dropped.base, dropped.branch));
+        report({
+          at,
+          message: 'stale',
+          data: { sublayer: kind === 'crossAttention' ? 'cross-attention' : 'attention' },
+          related: [{ range: rangeOf(dropped.sum.site), message: 'The sum that is left out is here.' }],
+        });
+      }
+    }
+  },
+});
+
+/** Whether the stream ends at the sublayer: its own norm says that it is one, its output is as wide as the stream, and nothing keeps the stream. */
+function isReplaced(flow: Flow, block: Block, sublayer: Sublayer): boolean {
+  const { output, base, entries, raw, after, branch } = sublayer;
+  if (!products.has(output.op)) return false;
+  // Products of what is computed mix streams: hyper-connections, gates.
+  if (output.op !== 'linear' && !output.inputs.some((input) => input.isParameter === true)) return false;
+  const replaced = block.sublayers.filter(({ isResidual }) => !isResidual);
+  if (replaced.length > 1 && replaced.length < block.sublayers.length) return false;
+  const isPre = entries.length > 0 && raw.length === 0 && after.length === 0;
+  const isPost = entries.length === 0 && after.length > 0;
+  const [width, other] = [lastDim(output), lastDim(base)];
+  const isBare = entries.length === 0 && width !== undefined && width.key === other?.key;
+  // Behind a norm of the sum, or with norms on both sides, as the attention before it.
+  const isNormed =
+    entries.length > 0 &&
+    after.length > 0 &&
+    sublayer.kind === 'feedForward' &&
+    block.sublayers.some((each) => each !== sublayer && each.isResidual && (each.place === 'none' || each.place === 'sandwich'));
+  if (!(isPre || isPost || isBare || isNormed)) return false;
+  if (width !== undefined && other !== undefined && compare(width, other, Facts.none) === 'different') return false;
+  const main = block.sublayers.filter(isMain);
+  const others = main.filter((each) => each !== sublayer);
+  const isLone = others.some(({ isResidual }) => isResidual);
+  // The last one may hand its branch to a caller that adds it.
+  if (leaves(flow, block.call, base) && flow.residuals.has(base)) return false;
+  if (addedOutside(flow, block)) return false;
+  if (!isLone) return block.call.parent !== undefined && main.every(({ isResidual }) => !isResidual);
+  // The stream is not read by anything else that would carry it on.
+  const path = flow.between(base, branch);
+  return flow.usersOf(base).every((user) => path.has(user) || flow.isPart(user) || !flow.carries(user));
+}
+
+/** A caller adds the block's output to its input. */
+function addedOutside(flow: Flow, block: Block): boolean {
+  const given = new Set(argumentTensors(block.call).flatMap((tensor) => [tensor, flow.base(tensor), flow.withoutNorms(tensor).base]));
+  for (const residual of flow.residuals.values()) {
+    if (flow.withoutNorms(residual.branch).base === block.end && (given.has(residual.base) || given.has(flow.base(residual.carried))))
+      return true;
+  }
+  return false;
+}
+
+/**
+ * Where the stream should have been added: in the helper that adds it for the other sublayers or that was given the stream to do so,
+ * otherwise where the block calls the sublayer.
+ */
+function replacedSite(flow: Flow, block: Block, sublayer: Sublayer): Site | undefined {
+  const last = sublayer.after[0]?.output ?? sublayer.output;
+  const outer = siteIn(block.call, last);
+  const helper = childOf(block, last);
+  if (helper === undefined) return outer;
+  const given = argumentTensors(helper);
+  if (!given.some((tensor) => flow.base(tensor) === sublayer.base)) return outer;
+  const siblings = block.sublayers.filter(({ isResidual }) => isResidual);
+  const getsBranch = given.some((tensor) => flow.base(tensor) !== sublayer.base && flow.between(sublayer.base, tensor).size > 0);
+  const norms = sublayer.entries.some(({ call }) => call !== undefined && isInside(call, helper));
+  const inHelpers = siblings.every(({ output }) => childOf(block, output) !== undefined);
+  if (!(inHelpers && (getsBranch || norms))) return outer;
+  return siteIn(helper, sublayer.after[0]?.call ?? last) ?? outer;
+}
+
+/** The call in the block's own code in which a tensor was made. */
+function childOf(block: Block, tensor: TensorValue): ModuleCall | undefined {
+  let at = tensor.call;
+  while (at !== undefined && at !== block.call && at.parent !== block.call) at = at.parent;
+  return at === block.call ? undefined : at;
+}
+
+/** The last line of a call that runs over several: the sum belongs behind it. */
+function lastLine(text: string, { start, end }: Range): Range {
+  const lines = text.slice(start, end).split('\n');
+  const last = lines[lines.length - 1] ?? '';
+  return lines.length < 4 ? range(start, end) : range(end - last.trimStart().length, end);
+}

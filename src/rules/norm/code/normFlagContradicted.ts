@@ -1,0 +1,145 @@
+import type { Site } from '../../../interpreter/value.ts';
+import type { ClassDefinition, Expression, Statement } from '../../../syntax/python/ast.ts';
+import { childExpressions, eachChildStatement, statementExpressions } from '../../../syntax/python/walk.ts';
+import type { Block } from '../../code/blocks.ts';
+import { defineRule } from '../../rule.ts';
+import { blockExample } from './examples.ts';
+import { isMain, normSite, ownBlocks } from './findings.ts';
+
+export const normFlagContradicted = defineRule({
+  code: 'HW327',
+  name: 'norm-flag-contradicted',
+  category: 'norm',
+  severity: 'warning',
+  since: '0.2.0',
+  docs: {
+    what: 'A module takes a flag such as `norm_first` or `normalize_before`, and its norms stand elsewhere than the flag says.',
+    why: 'Whoever sets the flag gets the other architecture without notice: `norm_first=True` builds a post-norm block, or `False` a pre-norm one. Training recipes (warm-up, learning rate, final norm) and checkpoints do not carry over between the two.',
+    bad: [
+      blockExample(
+        'x = self.norm1(x + self.attn(x))\nx = self.norm2(x + self.mlp(x))\nreturn x',
+        'self.norm1 = nn.LayerNorm(dim)\nself.norm2 = nn.LayerNorm(dim)\nself.norm_first = norm_first',
+        'dim, heads, norm_first=False',
+      ),
+      blockExample(
+        'if not self.norm_first:\n    x = x + self.attn(self.norm1(x))\n    x = x + self.mlp(self.norm2(x))\nelse:\n    x = self.norm1(x + self.attn(x))\n    x = self.norm2(x + self.mlp(x))\nreturn x',
+        'self.norm1 = nn.LayerNorm(dim)\nself.norm2 = nn.LayerNorm(dim)\nself.norm_first = norm_first',
+        'dim, heads, norm_first=False',
+      ),
+    ],
+    good: [
+      blockExample(
+        'if self.norm_first:\n    x = x + self.attn(self.norm1(x))\n    x = x + self.mlp(self.norm2(x))\nelse:\n    x = self.norm1(x + self.attn(x))\n    x = self.norm2(x + self.mlp(x))\nreturn x',
+        'self.norm1 = nn.LayerNorm(dim)\nself.norm2 = nn.LayerNorm(dim)\nself.norm_first = norm_first',
+        'dim, heads, norm_first=False',
+      ),
+    ],
+    references: ['https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoderLayer.html'],
+  },
+  messages: {
+    ignored: '`{flag}` says where the norms stand, but this block is {placement} whatever it is.',
+    contradicted: 'With `{flag}` {value} this block is {placement}.',
+    fixed: '`{flag}` is set to {text} here: the block is {placement} where it should be {wanted}.',
+  },
+  checkCode({ code, rangeOf, report }) {
+    for (const { study, block } of ownBlocks(code)) {
+      if (study.normsFirst === undefined) continue;
+      const wanted = study.normsFirst ? 'pre-norm' : 'post-norm';
+      const { placement } = block;
+      if (!(placement === 'pre-norm' || placement === 'post-norm') || placement === wanted || !isCertain(block)) continue;
+      const definition = block.class.definition;
+      if (definition === undefined) continue;
+      const flag = flagOf(definition);
+      if (flag === undefined) continue;
+      const { file, unit } = block.class;
+      const fixed = flag.assignment;
+      const at =
+        (fixed !== undefined && file !== undefined && unit !== undefined ? rangeOf({ file, unit, node: fixed }) : undefined) ??
+        rangeOf(firstNorm(block));
+      if (at === undefined) continue;
+      const data = {
+        flag: flag.name,
+        placement,
+        wanted,
+        value: study.normsFirst ? 'set' : 'not set',
+        text: fixed === undefined ? '' : 'another value',
+      };
+      report({
+        at,
+        message: fixed !== undefined ? 'fixed' : flag.isRead ? 'contradicted' : 'ignored',
+        data,
+        related:
+          flag.parameter === undefined || file === undefined || unit === undefined
+            ? []
+            : [{ range: rangeOf({ file, unit, node: flag.parameter }), message: 'The flag is taken here.' }],
+      });
+    }
+  },
+});
+
+const isCertain = (block: Block): boolean =>
+  block.isComplete && block.sublayers.filter(isMain).every(({ isSure, isResidual }) => isSure && isResidual);
+
+function firstNorm(block: Block): Site | undefined {
+  for (const { entries, after } of block.sublayers) {
+    const norm = entries[0] ?? after[0];
+    if (norm !== undefined) return normSite(norm);
+  }
+  return undefined;
+}
+
+const pattern =
+  /^(?:\w+_)?(?:norm_first|normali[sz]e_before|pre_?norm|prenorm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)$/i;
+
+interface Flag {
+  readonly name: string;
+  readonly parameter: Expression | { readonly start: number; readonly end: number } | undefined;
+  /** The methods look at it. */
+  readonly isRead: boolean;
+  /** Where the constructor sets it to a constant, or to its opposite. */
+  readonly assignment: Statement | undefined;
+}
+
+/** The flag by which a class is told where its norms stand. */
+function flagOf(definition: ClassDefinition): Flag | undefined {
+  let name: string | undefined;
+  let parameter: Flag['parameter'];
+  let isRead = false;
+  let assignment: Statement | undefined;
+  for (const member of definition.body) {
+    if (member.kind !== 'function') continue;
+    const isMaker = member.name.name === '__init__';
+    if (isMaker)
+      for (const each of member.parameters) {
+        if (each.name === undefined || !pattern.test(each.name.name)) continue;
+        name ??= each.name.name;
+        parameter ??= each.name;
+      }
+    const visit = (statement: Statement): void => {
+      if (isMaker && statement.kind === 'assign') {
+        const [target] = statement.targets;
+        if (target?.kind === 'attribute' && pattern.test(target.name.name)) {
+          name ??= target.name.name;
+          const { value } = statement;
+          const isConstant = value.kind === 'constant' && typeof value.value === 'boolean';
+          if (isConstant || (value.kind === 'unary' && value.operator === 'not')) assignment ??= statement;
+        }
+      }
+      if (!isMaker)
+        for (const expression of statementExpressions(statement))
+          see(expression, (found) => {
+            name ??= found;
+            isRead = true;
+          });
+      eachChildStatement(statement, visit);
+    };
+    member.body.forEach(visit);
+  }
+  return name === undefined ? undefined : { name, parameter, isRead, assignment };
+}
+
+function see(expression: Expression, found: (name: string) => void): void {
+  if (expression.kind === 'attribute' && pattern.test(expression.name.name)) found(expression.name.name);
+  if (expression.kind === 'name' && pattern.test(expression.name)) found(expression.name);
+  for (const child of childExpressions(expression)) see(child, found);
+}

@@ -1,0 +1,139 @@
+import type { CodeReading, Study } from '../../../interpreter/study.ts';
+import type { Site } from '../../../interpreter/value.ts';
+import type { Expression, Statement } from '../../../syntax/python/ast.ts';
+import { eachChildStatement } from '../../../syntax/python/walk.ts';
+import { blocksOf, siteIn } from '../../code/blocks.ts';
+import { isInside } from '../../code/norms.ts';
+import { defineRule } from '../../rule.ts';
+import { blockExample } from './examples.ts';
+import { isMain, leaves, nameOf, normSite, sumSite } from './findings.ts';
+import { openStacksOf } from './stacks.ts';
+import { type UnusedNorm, unusedNormsOf } from './unused.ts';
+
+export const normNeverUsed = defineRule({
+  code: 'HW324',
+  name: 'norm-never-used',
+  category: 'norm',
+  severity: 'warning',
+  since: '0.2.0',
+  docs: {
+    what: 'A norm is created and never applied, or applied and its result thrown away.',
+    why: 'The norm is in the checkpoint and in the parameter count, but the sublayer that it was made for reads the stream as it is. Nothing fails; activations grow with depth and training becomes unstable.',
+    bad: [
+      blockExample('x = x + self.attn(self.norm1(x))\nx = x + self.mlp(x)\nreturn x'),
+      blockExample('self.norm1(x)\nx = x + self.attn(x)\nx = x + self.mlp(self.norm2(x))\nreturn x'),
+    ],
+    good: [
+      blockExample('x = x + self.attn(self.norm1(x))\nx = x + self.mlp(self.norm2(x))\nreturn x'),
+      blockExample('for norm, f in ((self.norm1, self.attn), (self.norm2, self.mlp)):\n    x = x + f(norm(x))\nreturn x'),
+    ],
+    references: ['https://arxiv.org/abs/2002.04745'],
+  },
+  messages: {
+    sublayer: '`{name}` is created but never applied: the {sublayer} reads the stream as it is.',
+    sum: '`{name}` is created but never applied: the sum of the {sublayer} is not normalised.',
+    output: '`{name}` is created but never applied: the output of the {sublayer} is added as it is.',
+    sibling: '`{name}` is created but never applied, while the norm beside it is.',
+    created: '`{name}` is created but never applied.',
+    dropped: 'The result of this norm is thrown away: a norm does not change its input.',
+  },
+  checkCode({ code, rangeOf, report }) {
+    for (const study of code.studies) {
+      const stacks = openStacksOf(code, study);
+      for (const unused of unusedNormsOf(code, study)) {
+        // The rule for the final norm says it where the norm is missing.
+        if (stacks.some(({ unused: other }) => other?.norm === unused.norm)) continue;
+        const created = rangeOf(unused.norm.site);
+        const place = placeOf(study, unused);
+        const at = rangeOf(place?.site) ?? created;
+        if (at === undefined) continue;
+        report({
+          at,
+          message: place?.message ?? 'created',
+          data: { name: unused.name, sublayer: place?.sublayer ?? '' },
+          severity: place === undefined ? 'information' : 'warning',
+          related: at === created ? [] : [{ range: created, message: 'The norm is created here.' }],
+        });
+      }
+      for (const site of droppedNorms(code, study)) {
+        const at = rangeOf(site);
+        if (at !== undefined) report({ at, message: 'dropped' });
+      }
+    }
+  },
+});
+
+/** The sublayer that lacks the norm. */
+function placeOf(
+  study: Study,
+  { owner, call, norm }: UnusedNorm,
+): { readonly site: Site | undefined; readonly message: 'sublayer' | 'sum' | 'output' | 'sibling'; readonly sublayer: string } | undefined {
+  const { blocks, flow } = blocksOf(study);
+  const block = blocks.find((each) => isInside(call, each.call) || each.call.instance === owner);
+  if (block === undefined) return undefined;
+  const main = block.sublayers.filter(isMain);
+  const hasPost = main.some(({ place }) => place === 'post');
+  const isOwn = block.call.instance === owner;
+  if (isOwn && main.some(({ exits }) => exits.length > 0)) {
+    const bare = main.filter(({ exits, entries }) => exits.length === 0 && entries.length > 0);
+    const [only] = bare;
+    if (bare.length === 1 && only !== undefined) return { site: sumSite(block, only), message: 'output', sublayer: nameOf(only) };
+  }
+  for (const sublayer of main) {
+    if (sublayer.place === 'post' || (sublayer.entries.length > 0 && sublayer.raw.length === 0)) continue;
+    const [raw] = sublayer.raw;
+    if (hasPost) {
+      if (sublayer.place !== 'none' || !(isOwn || isInside(sublayer.output.call, call))) continue;
+      return {
+        site: isOwn ? sumSite(block, sublayer) : siteIn(call, sublayer.output),
+        message: 'sum',
+        sublayer: nameOf(sublayer),
+      };
+    }
+    if (raw === undefined || !(isOwn || isInside(raw.call, call))) continue;
+    return { site: siteIn(isOwn ? block.call : call, raw), message: 'sublayer', sublayer: nameOf(sublayer) };
+  }
+  if (isOwn) return undefined;
+  // Norms of queries and keys come in pairs.
+  const beside = [...flow.norms.values()].filter((other) => other.call?.parent === call && other.instance?.class === norm.class);
+  const [sibling] = beside;
+  return beside.length === 1 && sibling !== undefined ? { site: normSite(sibling), message: 'sibling', sublayer: '' } : undefined;
+}
+
+/** Norms that are called as a statement. */
+function droppedNorms(code: CodeReading, study: Study): readonly Site[] {
+  const { flow } = blocksOf(study);
+  const found: Site[] = [];
+  for (const norm of flow.norms.values()) {
+    const site = norm.call?.site ?? norm.site;
+    if (site === undefined || site.file !== code.file || found.includes(site)) continue;
+    if (norm.call?.instance.class.definition?.name.name !== undefined && flow.usersOf(norm.output).length > 0) continue;
+    if (isStatement(site)) found.push(site);
+  }
+  // A norm of the stream whose result nothing reads, in a block where a sublayer has no norm.
+  for (const block of blocksOf(study).blocks) {
+    if (!block.sublayers.some(({ place, raw, entries }) => place === 'none' || (raw.length > 0 && entries.length > 0))) continue;
+    for (const norm of flow.norms.values()) {
+      if (norm.call === undefined || !isInside(norm.call, block.call) || flow.usersOf(norm.output).length > 0) continue;
+      if (leaves(flow, block.call, norm.output) || (norm.call.parent !== undefined && leaves(flow, norm.call.parent, norm.output)))
+        continue;
+      const site = normSite(norm);
+      if (site !== undefined && site.file === code.file && !found.includes(site)) found.push(site);
+    }
+  }
+  return found;
+}
+
+function isStatement(site: Site): boolean {
+  let found = false;
+  const visit = (statement: Statement): void => {
+    if (site.node.start < statement.start || site.node.end > statement.end) return;
+    if (statement.kind === 'expression' && isCallAt(statement.value, site)) found = true;
+    eachChildStatement(statement, visit);
+  };
+  visit(site.unit.body.statement);
+  return found;
+}
+
+const isCallAt = (expression: Expression, { node }: Site): boolean =>
+  expression.kind === 'call' && expression.start === node.start && expression.end === node.end;

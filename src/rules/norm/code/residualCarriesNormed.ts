@@ -1,0 +1,52 @@
+import { defineRule } from '../../rule.ts';
+import { blockExample } from './examples.ts';
+import { attributeOf, isMain, nameOf, normSite, ownBlocks, sumSite } from './findings.ts';
+
+export const residualCarriesNormed = defineRule({
+  code: 'HW321',
+  name: 'residual-carries-normed',
+  category: 'norm',
+  severity: 'warning',
+  since: '0.2.0',
+  docs: {
+    what: 'A residual sum adds a sublayer to the normed stream instead of the stream itself.',
+    why: 'In `x = norm(x); x = x + f(x)` the stream is normalised anew in every block: what earlier blocks wrote is rescaled, the identity path from the loss to the first layer is gone, and a checkpoint trained with the real pre-norm form gives other outputs. Shapes and losses look normal.',
+    bad: [
+      blockExample('x = self.norm1(x)\nx = x + self.attn(x)\nx = x + self.mlp(self.norm2(x))\nreturn x'),
+      blockExample('x = x + self.attn(self.norm1(x))\nx = self.norm2(x) + self.mlp(self.norm2(x))\nreturn x'),
+      blockExample(
+        'residual = x\nx = self.attn(self.norm1(x))\nx = residual + x\nx = self.norm2(x)\nresidual = x\nx = self.mlp(x)\nreturn residual + x',
+      ),
+    ],
+    good: [
+      blockExample('x = x + self.attn(self.norm1(x))\nx = x + self.mlp(self.norm2(x))\nreturn x'),
+      blockExample('x = self.norm1(x + self.attn(x))\nx = self.norm2(x + self.mlp(x))\nreturn x'),
+      blockExample('x = self.norm1(x)\nx = x + self.attn(x) + self.mlp(x)\nreturn self.norm2(x)'),
+    ],
+    references: ['https://arxiv.org/abs/2002.04745'],
+  },
+  messages: {
+    carried: 'The {sublayer} is added to the normed stream: the residual carries the output of {norm} instead of its input.',
+  },
+  checkCode({ code, rangeOf, report }) {
+    for (const { block } of ownBlocks(code)) {
+      const main = block.sublayers.filter(isMain);
+      if (main.some(({ place }) => place === 'both' || place === 'unknown')) continue;
+      for (const sublayer of block.sublayers) {
+        const norm = sublayer.before[sublayer.before.length - 1];
+        if (sublayer.place !== 'carried' || !sublayer.isResidual || norm === undefined) continue;
+        const at = rangeOf(normSite(norm));
+        const sum = rangeOf(sublayer.output.site) ?? rangeOf(sumSite(block, sublayer));
+        const place = at ?? sum;
+        if (place === undefined) continue;
+        const name = norm.instance === undefined ? undefined : attributeOf(block.call.instance, norm.instance);
+        report({
+          at: place,
+          message: 'carried',
+          data: { sublayer: nameOf(sublayer), norm: name === undefined ? 'the norm' : `\`${name}\`` },
+          related: [{ range: sum, message: 'The sum is here.' }],
+        });
+      }
+    }
+  },
+});
