@@ -576,6 +576,8 @@ export function projectedness(tensor: TensorValue, depth = 0): number {
   if (known !== undefined) return known;
   if (tensor.op === 'linear' || /^conv\d/.test(tensor.op)) return 2;
   if (tensor.op === 'embedding') return 2;
+  // A table of vectors that is looked up by tokens.
+  if (tensor.op === 'getitem' && tensor.inputs.length > 1 && tensor.inputs[0]?.isParameter === true) return 2;
   if (tensor.op === 'input') return /int|bool/.test(tensor.dtype ?? '') ? 0 : 1;
   if (/_like$|^new_/.test(tensor.op)) return 0;
   if (tensor.isParameter === true || tensor.isBuffer === true) return 0;

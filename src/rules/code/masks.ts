@@ -596,12 +596,14 @@ const mentionsAny = (dim: Dim, other: Dim): boolean => {
   return dim.terms.some(({ monomial }) => monomial.factors.some(({ atom }) => keys.has(atom.key)));
 };
 
-/** The type of a mask: what and, or and not make of a boolean is boolean, whatever the other operand. */
+/** The type of a mask, where the code says it: that of an input is only known when it is annotated as whole or boolean. */
 export function maskType(tensor: TensorValue, depth = 0): string | undefined {
-  if (tensor.dtype !== undefined || depth > 20) return tensor.dtype;
+  if (depth > 20) return undefined;
+  if (tensor.op === 'input') return /int|bool/.test(tensor.dtype ?? '') ? tensor.dtype : undefined;
   if (/^logical_|^(?:eq|ne|lt|le|gt|ge)$/.test(tensor.op)) return 'bool';
+  // And, or and not are for whole numbers and booleans: one boolean makes the other one.
   if (/^bitwise_/.test(tensor.op)) return tensor.inputs.some((input) => maskType(input, depth + 1) === 'bool') ? 'bool' : undefined;
   const [first] = tensor.inputs;
   const keeps = ['getitem', 'unsqueeze', 'expand', 'view', 'reshape', 'transpose', 'repeat', 'contiguous', 'squeeze'].includes(tensor.op);
-  return keeps && first !== undefined ? maskType(first, depth + 1) : undefined;
+  return keeps && first !== undefined ? maskType(first, depth + 1) : tensor.dtype;
 }

@@ -24,6 +24,7 @@ import { constantFactor, type Factor, factorOf, multiplyFactors, readPowers } fr
 import { compareSizes, readDim, samplesOf } from './sizes.ts';
 
 export type ScaleVerdict =
+  | { readonly kind: 'fine' }
   | { readonly kind: 'none'; readonly width: Dim; readonly step?: Step }
   | { readonly kind: 'half'; readonly width: Dim; readonly step: Step }
   | { readonly kind: 'width'; readonly width: Dim; readonly base: Dim; readonly exponent: number; readonly step: Step | undefined }
@@ -226,6 +227,7 @@ function judge(
   if (near(sum, 0.5) || (near(sum, 1) && up.length > 1)) return { kind: 'inverted', width, step: up[0] };
   if (near(sum, -1) && down.length + (called ? 1 : 0) > 1) return { kind: 'twice', width, steps: down, called };
   const [only] = down;
+  if (near(sum, -0.5) || near(sum, 0) || near(sum, -1)) return { kind: 'fine' };
   if (near(sum, -0.25) && down.length === 1 && only !== undefined) return { kind: 'half', width, step: only };
   return undefined;
 }
@@ -270,10 +272,22 @@ function wrongBase(code: CodeReading, { factors }: Powers, width: Dim): { readon
   // What the code calls the head dim is what it means, whatever was made of the shapes.
   if (symbol?.kind === 'symbol' && conceptOf(symbol.name) === 'headDim') return undefined;
   const sameness = compareSizes(code, only.base, width);
-  if (sameness !== 'different' && sameness !== 'differentInSamples') return undefined;
+  if (sameness !== 'different' && sameness !== 'differentInSamples' && !isWholeOrCount(only.base, width)) return undefined;
   // Twice or three times the width is a choice: parts of the scores are added.
   if (isNumericMultiple(code, only.base, width)) return undefined;
   return only;
+}
+
+/** The width that is split into heads, or the number of heads: `n` or `h` where the head dim is `n // h`. Equal with one head only. */
+function isWholeOrCount(base: Dim, width: Dim): boolean {
+  const atom = loneAtom(width);
+  if (atom?.kind === 'quotient') return atom.dividend.key === base.key || atom.divisor.key === base.key;
+  return (
+    atom?.kind === 'symbol' &&
+    base.terms.length === 1 &&
+    base.terms[0]?.monomial.factors.length === 2 &&
+    base.terms[0].monomial.factors.some((factor) => factor.atom.key === atom.key)
+  );
 }
 
 function isNumericMultiple(code: CodeReading, base: Dim, width: Dim): boolean {

@@ -22,8 +22,10 @@ function allVerdicts(code: CodeReading): readonly { readonly attention: Attentio
   const all = byPlace(attentionsOf(code), (attention) => (attention.kind === 'softmax' ? attention.product : attention.node)).flatMap(
     (group) => {
       const judged = group.map((attention) => ({ attention, verdict: scaleVerdict(code, attention) }));
-      const [first] = judged;
-      if (first?.verdict === undefined || judged.some(({ verdict }) => verdict?.kind !== first.verdict?.kind)) return [];
+      // Where the sizes of one caller are not known, the others tell; where one is right, the place is.
+      const known = judged.flatMap(({ verdict }) => verdict ?? []);
+      const [first] = known;
+      if (first === undefined || first.kind === 'fine' || known.some(({ kind }) => kind !== first.kind)) return [];
       // One helper, called by attentions of different scales: each caller is a place of its own.
       return judged.flatMap(({ attention, verdict }) => (verdict === undefined ? [] : [{ attention, verdict }]));
     },
