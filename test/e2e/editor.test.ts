@@ -83,6 +83,19 @@ describe('Headwise in VS Code', function () {
         await code.page.mouse.move(0, 0);
       });
 
+      it('reads model code: shapes after each tensor, and what is wrong with them', async () => {
+        await code.openFile('model/attention.py');
+        await code.editor.locator('.squiggly-error').first().waitFor({ timeout: 30_000 });
+        await code.goTo(await code.lineOf('scores = q @ k'), 9);
+        // Twelve heads of 64, by the config's defaults.
+        await code.editor.locator('.view-line').filter({ hasText: '(B, 12, T, 64)' }).first().waitFor();
+        const squiggle = code.editor.locator('.squiggly-error').first();
+        const hover = code.hover.filter({ hasText: 'HW151' }).first();
+        await code.hoverOver(squiggle, hover);
+        await code.screenshot('code');
+        await code.page.mouse.move(0, 0);
+      });
+
       it('previews the attention of the open design, and follows its edits', async () => {
         await code.closeEditors();
         await code.openFile('qwen-good/config.json');
