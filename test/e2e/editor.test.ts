@@ -85,8 +85,9 @@ describe('Headwise in VS Code', function () {
 
       it('reads model code: shapes after each tensor, and what is wrong with them', async () => {
         await code.openFile('model/attention.py');
+        const text = await readFile(join(code.workspace, 'model/attention.py'), 'utf8');
+        await code.goTo(text.slice(0, text.indexOf('scores = q @ k')).split('\n').length, 9);
         await code.editor.locator('.squiggly-error').first().waitFor({ timeout: 30_000 });
-        await code.goTo(await code.lineOf('scores = q @ k'), 9);
         // Twelve heads of 64, by the config's defaults.
         await code.editor.locator('.view-line').filter({ hasText: '(B, 12, T, 64)' }).first().waitFor();
         const squiggle = code.editor.locator('.squiggly-error').first();
