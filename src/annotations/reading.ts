@@ -307,7 +307,8 @@ function mixesUnknown({ shape, arguments: given }: TensorValue): boolean {
 function shapeOfValue(value: Value, certain: ReadonlySet<TensorValue>): Seen {
   switch (value.kind) {
     case 'tensor':
-      return isGuessed(value, certain) ? undefined : value.shape;
+      // A scalar is mostly where a sum or a count begins that goes on to have axes.
+      return rankOf(value.shape) === 0 || isGuessed(value, certain) ? undefined : value.shape;
     case 'unknown':
       return undefined;
     case 'union': {

@@ -30,7 +30,8 @@ export function readDim(raw: string, start: number): ReadDim | undefined {
     dim: label === undefined ? { kind, text: written, range: place } : { kind, text: written, range: place, label },
     strength,
   });
-  if (text === '...' || text === '…' || text === '*') return make('rest', text, 'open');
+  // `XX` is Transformers' sign for axes that may be there.
+  if (text === '...' || text === '…' || text === '*' || /^X{2,3}$/.test(text)) return make('rest', text, 'open');
   if (text === '-1' || text === '_' || text === '?' || text === 'None') return make('unknown', text, 'open');
   // `[L, L-1, ..., -R]` counts down; no size is negative.
   if (text.startsWith('-')) return undefined;

@@ -44,6 +44,7 @@ const read: readonly (readonly [comment: string, contract: string])[] = [
   ['# (..., T, C)', '(..., T, C)'],
   ['# [*, N_res, C_z]', '(..., N_res, C_z)'],
   ['# (*batch, T, C)', '(*batch, T, C)'],
+  ['# shape (bsz, XX, hidden_size)', '(bsz, ..., hidden_size)'],
   ['# (B, -1, C)', '(B, ?, C)'],
   ['# (B, _, C)', '(B, ?, C)'],
   ['# (B, ?, C)', '(B, ?, C)'],
