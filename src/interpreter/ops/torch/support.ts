@@ -34,7 +34,11 @@ export function operandShape(value: Value): Shape {
   return isNumber(value) ? scalar : unknownShape;
 }
 
-export const shapeIn = (call: Call, name = 'input'): Shape => operandShape(call.value(name));
+/** The shape of an argument that must be a tensor: one that is only named is a tensor of which nothing is known. */
+export function shapeIn(call: Call, name = 'input'): Shape {
+  const value = call.value(name);
+  return value.kind === 'unknown' || value.kind === 'union' ? (tensorOf(value)?.shape ?? unknownShape) : operandShape(value);
+}
 
 /** The operands broadcast together; the worst outcome of any step stands. */
 export function broadcastAll(shapes: readonly Shape[], context: Context): ShapeResult {

@@ -328,4 +328,22 @@ def run(options):
 `;
     assert.equal(shape(source), '(?, ?, 3, 4)');
   });
+
+  it('takes a named argument of a layer for a tensor', () => {
+    const source = `
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.tokens = nn.Embedding(10, 4)
+        self.places = nn.Embedding(8, 4)
+
+    def forward(self, ids):
+        batch, length = ids.shape
+        return self.tokens(ids) + self.places(torch.arange(length))
+
+def run(ids):
+    return Model()(ids)
+`;
+    assert.equal(shape(source), '(..., ?, 4)');
+  });
 });
