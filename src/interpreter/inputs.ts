@@ -26,6 +26,8 @@ interface Evidence {
   axes?: readonly AxisName[];
   /** It is indexed with so many. */
   leastRank?: number;
+  /** It is run through like a list. */
+  isSequence?: boolean;
 }
 
 /** The axes of a parameter as comments and types state them, by name; undefined for one without a name. Undefined where nobody did. */
@@ -40,6 +42,8 @@ export function inputShapes(
   definition: FunctionDefinition,
   names: readonly string[],
   stated?: StatedAxes,
+  /** Leave out what rests on the name of an input alone. */
+  onlySure = false,
 ): ReadonlyMap<string, readonly Shape[]> {
   const found = new Map<string, readonly Shape[]>();
   for (const name of names) {
@@ -51,7 +55,8 @@ export function inputShapes(
     const others = shapesOf(name, evidence);
     // Where the code fails under what is written, that may be what is wrong.
     const shapes = written.length > 0 && others.length === 0 ? [...written, unknownShape] : [...written, ...others];
-    if (shapes.length > 0) found.set(name, shapes);
+    const isSure = evidence.kind !== undefined || evidence.axes !== undefined || written.length > 0;
+    if (shapes.length > 0 && evidence.isSequence !== true && (isSure || !onlySure)) found.set(name, shapes);
   }
   return found;
 }
@@ -191,10 +196,17 @@ function gather(
     if (target === undefined) return;
     fed(interpreter, target, argument.kind === 'keyword' ? (argument.name?.name ?? '') : at, evidence, depth);
   };
+  const isRun = (iterable: Expression): boolean =>
+    isHeld(iterable) ||
+    (iterable.kind === 'call' &&
+      iterable.callee.kind === 'name' &&
+      /^(?:enumerate|zip)$/.test(iterable.callee.name) &&
+      iterable.arguments.some(({ value }) => isHeld(value)));
   const visitExpression = (expression: Expression): void => {
     // Innermost first: what is called first decides.
     for (const child of childExpressions(expression)) visitExpression(child);
     if (expression.kind === 'call') called(expression);
+    if (expression.kind === 'comprehension' && expression.clauses.some(({ iterable }) => isRun(iterable))) evidence.isSequence = true;
     if (expression.kind === 'subscript' && isHeld(expression.object)) {
       const isCounted = ({ kind, ...each }: Expression): boolean => kind !== 'constant' || !('value' in each) || each.value === true;
       evidence.leastRank = Math.max(evidence.leastRank ?? 0, expression.indices.filter(isCounted).length);
@@ -223,6 +235,7 @@ function gather(
         if (value !== undefined) locals.set(each, value);
       }
     }
+    if (statement.kind === 'for' && isRun(statement.iterable)) evidence.isSequence = true;
     if (statement.kind === 'for' && statement.target.kind === 'name') {
       const over = resolve(statement.iterable);
       const item = over?.kind === 'instance' ? firstOf(interpreter, over) : undefined;

@@ -197,18 +197,20 @@ export class Student {
     const first = this.#attempt(of, 0);
     if (first === undefined || first.choices === 0 || holds(first)) return first;
     // What goes wrong under an assumed shape counts only where it does under every other.
-    const others = [...Array.from({ length: first.choices - 1 }, (_, i) => i + 1), undefined];
-    let plain: Study | undefined;
+    const others = Array.from({ length: first.choices - 1 }, (_, i) => i + 1);
     for (const choice of others) {
       const other = this.#attempt(of, choice);
-      if (choice === undefined) plain = other;
-      else if (other !== undefined && holds(other)) return other;
+      if (other !== undefined && holds(other)) return other;
     }
+    // What rests on the name of an input alone does not count where it fails.
+    const sure = this.#attempt(of, 'sure');
+    if (sure !== undefined && (holds(sure) || (first.failures.length > 0 && sure.output !== undefined))) return sure;
+    const plain = this.#attempt(of, undefined);
     return first.output === undefined && first.failures.length === 0 && plain?.output !== undefined ? plain : first;
   }
 
   /** Studies the class with the shapes that its inputs have by one choice, or none. */
-  #attempt(of: ClassValue | FunctionValue, choice: number | undefined): (Study & { readonly choices: number }) | undefined {
+  #attempt(of: ClassValue | FunctionValue, choice: Choice): (Study & { readonly choices: number }) | undefined {
     this.#now = fresh();
     const interpreter = this.#interpreter;
     interpreter.beginStudy();
@@ -231,6 +233,9 @@ export class Student {
     };
   }
 }
+
+/** Which of the shapes that inputs may have: the most plausible, or another; those that code tells alone; or none. */
+type Choice = number | 'sure' | undefined;
 
 const keyOf = ({ class: of, maker }: Study): string => (maker === undefined ? of.qualifiedName : `def ${maker.name}`);
 
@@ -510,7 +515,7 @@ function studyClass(
   interpreter: Interpreter,
   root: ClassValue | FunctionValue,
   symbols: Symbols,
-  choice: number | undefined,
+  choice: Choice,
   stated: StatedAxes | undefined,
 ):
   | {
@@ -549,13 +554,19 @@ function studyClass(
   const shapes =
     choice === undefined || forward.definition.kind !== 'function'
       ? new Map<string, readonly Shape[]>()
-      : inputShapes(interpreter, instance, forward.definition, names, stated);
+      : inputShapes(interpreter, instance, forward.definition, names, stated, choice === 'sure');
   for (const parameter of parameters) {
     if (parameter.name === undefined || parameter.kind !== 'plain') continue;
     const fallback = forward.defaults.get(parameter.name.name);
     const likely = shapes.get(parameter.name.name) ?? [];
     const isStated = forward.definition.kind === 'function' && stated?.(forward.definition, parameter.name.name) !== undefined;
-    const argument = forwardArgument(parameter, fallback, of, likely[choice ?? 0] ?? likely.at(-1), isStated);
+    const argument = forwardArgument(
+      parameter,
+      fallback,
+      of,
+      (typeof choice === 'number' ? likely[choice] : likely[0]) ?? likely.at(-1),
+      isStated,
+    );
     // Of inputs that need not be given, one stands for all: some exclude each other.
     const value = argument.kind === 'tensor' && fallback?.kind === 'none' && inputs.length > 0 ? unknown(parameter.name.name) : argument;
     if (value.kind === 'tensor') inputs.push(value);
@@ -571,10 +582,10 @@ function studyClass(
 
 /** Inputs that are tensors by their name, and what they hold. */
 const tensorNames =
-  /^(?:x\d?|y|q|k|v|h|z|src|tgt|inp|inputs?|input_ids|idx|tokens|targets|labels|query|queries|keys?|values?|context|memory|hidden|hidden_states?|inputs_embeds|embeds?|embeddings|pixel_values|images?|img|pixels|patches|features?|residual|encoder_hidden_states|encoder_outputs?|enc_output|dec_input|enc_input|feats|xs|cond|latents?|x_\w+|token_ids|position_ids|residual_\w+|attn_output|hidden_state)$/;
+  /^(?:x\d?|y|q|k|v|h|z|src|tgt|inp|inputs?|input_ids|ids|idx|tokens|targets|labels|query|queries|keys?|values?|context|memory|hidden|hidden_states?|inputs_embeds|embeds?|embeddings|pixel_values|images?|img|pixels|patches|features?|residual|encoder_hidden_states|encoder_outputs?|enc_output|dec_input|enc_input|feats|xs|cond|latents?|x_\w+|token_ids|position_ids|residual_\w+|attn_output|hidden_state)$/;
 const countNames =
   /^(?:n|t|h|w|b|idx|i|step|pos|start|end)$|(?:_pos|_?len(?:gth)?|_?size|^num_\w+|^n_\w+|offset|start_\w+|_idx|_index|height|width|_step|timestep)$/;
-const wholeNumberNames = /(?:_ids|^idx|^tokens|^targets|^labels|^src_tokens|token_ids)$/;
+const wholeNumberNames = /(?:_ids|^ids|^idx|^tokens|^targets|^labels|^src_tokens|token_ids)$/;
 
 function forwardArgument(
   parameter: Parameter,

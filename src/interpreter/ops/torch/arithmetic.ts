@@ -1,6 +1,6 @@
 /** Element-wise operations: one, two or three operands that broadcast. Names of operators are those under which the evaluator calls them. */
 import { type Dim, number, unknownDim } from '../../../dims/dim.ts';
-import { type Context, formatShape, Judgement, rankOf, type Shape, type ShapeResult, shapeOf } from '../../../dims/shape.ts';
+import { type Context, formatShape, Judgement, rankOf, type Shape, type ShapeResult, shapeOf, unknownShape } from '../../../dims/shape.ts';
 import { type OperationEntry, operations } from '../../define.ts';
 import { bool } from '../../make.ts';
 import type { Dtype, Value } from '../../value.ts';
@@ -194,7 +194,11 @@ const division: Run = (call, machine) => {
 const where: Run = (call, machine) => {
   if (call.isNone('input') && call.isNone('other')) return nonzeroTuple(call, machine, 'condition');
   const values = [call.value('input'), call.value('other')];
-  const result = broadcastAll(operandShapes([call.value('condition'), ...values], machine), machine.context);
+  const condition = call.value('condition');
+  // A comparison of something unknown may be one of tensors.
+  const isHidden = condition.kind === 'bool' && condition.value === undefined;
+  const shapes = isHidden ? [unknownShape, ...operandShapes(values, machine)] : operandShapes([condition, ...values], machine);
+  const result = broadcastAll(shapes, machine.context);
   return machine.settle('where', call, result, { dtype: promote(values) });
 };
 
