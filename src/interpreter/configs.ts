@@ -1,7 +1,7 @@
 /** Configurations as the objects that model code reads: from the values of a JSON file and the class that takes them. */
 import { fieldsOf, isDataclass } from './classes.ts';
 import type { Interpreter } from './interpreter.ts';
-import { bool, dict, float, int, list, none, text } from './make.ts';
+import { bool, dict, float, int, list, named, none, text } from './make.ts';
 import type { ClassValue, InstanceValue, Value } from './value.ts';
 
 /** A number that was written with a point or an exponent: Python takes `4.0` for another type than `4`. */
@@ -118,12 +118,32 @@ function parametersTaken(interpreter: Interpreter, of: ClassValue): ReadonlySet<
   return new Set(fieldsOf(of).map(({ name }) => name));
 }
 
-/** An object with the values as attributes, nested objects too: what `argparse` or `OmegaConf` would give. */
-export function makeNamespace(interpreter: Interpreter, of: ClassValue, values: ConfigObject): InstanceValue {
-  const made = interpreter.instance(of);
+/** A class that says nothing about its instances. */
+const namespaceClass: ClassValue = {
+  kind: 'class',
+  name: 'Namespace',
+  qualifiedName: 'argparse.Namespace',
+  definition: undefined,
+  file: undefined,
+  unit: undefined,
+  bases: [],
+  mro: [],
+  isOpen: false,
+  members: new Map(),
+  fields: [],
+  decorators: [],
+  keywords: [],
+};
+
+/**
+ * An object with the values as attributes, nested objects too: what `argparse` or `OmegaConf` would give. Other attributes stand under
+ * their names, which start with `path`.
+ */
+export function makeNamespace(interpreter: Interpreter, path: string, values: ConfigObject): InstanceValue {
+  const made = interpreter.instance(namespaceClass);
+  interpreter.setPlain(made, '__path__', named(path, path));
   for (const [key, value] of Object.entries(values)) {
-    const isNested = typeof value === 'object' && value !== null && !isList(value) && !('$float' in value);
-    interpreter.setPlain(made, key, isNested ? makeNamespace(interpreter, of, value as ConfigObject) : pythonValue(value));
+    interpreter.setPlain(made, key, isObject(value) ? makeNamespace(interpreter, `${path}.${key}`, value) : pythonValue(value));
   }
   return made;
 }

@@ -4,6 +4,7 @@ import { fairscale } from './fairscale.ts';
 import { flax } from './flax.ts';
 import { keras } from './keras.ts';
 import { mlx } from './mlx.ts';
+import { numpyLists } from './numpyLists.ts';
 import { pythonTypes } from './pythonTypes.ts';
 import { torchAutograd } from './torchAutograd.ts';
 import { torchNn } from './torchNn.ts';
@@ -15,6 +16,7 @@ import { transformersPrelude } from './transformers.ts';
  */
 export const prelude: ReadonlyMap<string, string> = new Map<string, string>([
   ...pythonTypes,
+  ...numpyLists,
   ...torchNn,
   ...einopsLayers,
   ...fairscale,

@@ -6,7 +6,9 @@ import {
   type ConfigObject,
   type ConfigValue,
   configurationClassOf,
+  isLibraryConfiguration,
   makeConfiguration,
+  makeNamespace,
   pythonValue,
   readConfiguration,
 } from '../../interpreter/configs.ts';
@@ -14,7 +16,7 @@ import { makeCall } from '../../interpreter/define.ts';
 import { classNamed, evaluateCall } from '../../interpreter/entry.ts';
 import type { Frame } from '../../interpreter/frame.ts';
 import { type Failure, Interpreter, type Variable } from '../../interpreter/interpreter.ts';
-import { bool, unknown } from '../../interpreter/make.ts';
+import { bool, named, unknown } from '../../interpreter/make.ts';
 import { parametersOf } from '../../interpreter/modules.ts';
 import type { SourceLoader } from '../../interpreter/program.ts';
 import type { ClassValue, Dtype, FunctionValue, InstanceValue, SourceFile, TensorValue, Value } from '../../interpreter/value.ts';
@@ -101,9 +103,10 @@ export function evaluateModel(question: ModelQuestion): ModelAnswer {
   const of = classNamed(interpreter, question.file, question.className);
   if (of === undefined) return nothing(`there is no class ${question.className}`);
   interpreter.renew();
-  const configuration = configure(interpreter, of, question.config);
-  if (configuration === undefined) return nothing(`the configuration of ${question.className} could not be built`);
-  const model = evaluateCall(interpreter, of, [configuration]);
+  const given = argumentsFor(interpreter, of, question.config);
+  if (given === undefined) return nothing(`the configuration of ${question.className} could not be built`);
+  const { configuration } = given;
+  const model = evaluateCall(interpreter, of, given.positional, given.keywords);
   if (model?.kind !== 'instance') return nothing(`${question.className} could not be built`);
   const found = parametersOf(interpreter, model);
   const parameters: readonly ModelParameter[] = found.parameters.map(({ name, tensor }) => ({
@@ -168,10 +171,45 @@ function stopTraining(interpreter: Interpreter, model: InstanceValue): void {
   visit(model);
 }
 
-function configure(interpreter: Interpreter, model: ClassValue, config: ConfigObject): Value | undefined {
-  const of = configurationClassOf(interpreter, model);
-  if (of === undefined) return pythonValue(config);
-  return makeConfiguration(interpreter, of, config);
+/** Names under which a constructor takes all of its settings. */
+const settings = /^(?:config|cfg|conf|args|hparams|params|opt|options)$/;
+
+/** What the constructor is given, and the configuration that `forward` may ask for sizes. */
+function argumentsFor(
+  interpreter: Interpreter,
+  model: ClassValue,
+  config: ConfigObject,
+): { readonly configuration: Value; readonly positional: readonly Value[]; readonly keywords: ReadonlyMap<string, Value> } | undefined {
+  const of = configurationClassOf(interpreter, model) ?? namesakeOf(interpreter, model);
+  const parameters = functionOf(interpreter.classMember(model, '__init__'))?.definition.parameters.slice(1) ?? [];
+  const [first] = parameters;
+  const takesSettings = of !== undefined && isLibraryConfiguration(of);
+  if (takesSettings || (first?.name !== undefined && settings.test(first.name.name))) {
+    const configuration =
+      of === undefined ? makeNamespace(interpreter, first?.name?.name ?? 'config', config) : makeConfiguration(interpreter, of, config);
+    return configuration === undefined ? undefined : { configuration, positional: [configuration], keywords: new Map() };
+  }
+  // Settings one by one: those that the file does not hold, and that have no default, stand under their names.
+  const keywords = new Map<string, Value>();
+  for (const { kind, name, default: written } of parameters) {
+    if (kind !== 'plain' || name === undefined) continue;
+    const value = config[name.name];
+    if (value !== undefined) keywords.set(name.name, pythonValue(value));
+    else if (written === undefined) keywords.set(name.name, named(name.name, model.name));
+  }
+  return { configuration: pythonValue(config), positional: [], keywords };
+}
+
+/** The class of the same file that is called like the model's settings: `GPTConfig` of `GPT`, or the only one of its kind. */
+function namesakeOf(interpreter: Interpreter, model: ClassValue): ClassValue | undefined {
+  const { file } = model;
+  if (file === undefined) return undefined;
+  const candidates = file.module.units.flatMap(({ body: { statement } }) =>
+    statement.kind === 'class' && /(?:Config|Args|Params|Hparams)$/.test(statement.name.name) ? [statement.name.name] : [],
+  );
+  const own = candidates.find((name) => name.replace(/(?:Config|Args|Params|Hparams)$/, '') === model.name);
+  const chosen = own ?? (candidates.length === 1 ? candidates[0] : undefined);
+  return chosen === undefined ? undefined : classNamed(interpreter, file, chosen);
 }
 
 const sizeOf = (dim: Dim): Size =>
@@ -204,38 +242,46 @@ function runForward(
   const sequence = sizes.sequence === undefined ? rigid('sequence') : number(sizes.sequence);
   const keywords = new Map<string, Value>();
   const read = (name: string): number | undefined => firstNumber(interpreter, config, name);
+  const size = read('image_size') ?? read('img_size');
   // Token models take tokens alone; pictures and sound come in where there are none.
   const tokens = names.find((name) => /^(?:input_ids|idx|tokens|input_tokens|ids)$/.test(name));
+  const pictures = names.find((name) => name === 'pixel_values' || (/^(?:x|img|imgs|image|images)$/.test(name) && size !== undefined));
   if (tokens !== undefined) {
     keywords.set(tokens, input(tokens, [batch, sequence], 'int64'));
     // A decoder of another length tells its axis apart from the encoder's.
     const decoder = sizes.sequence === undefined ? rigid('target') : number(sizes.decoderSequence ?? Math.max(1, sizes.sequence - 2));
     if (names.includes('decoder_input_ids')) keywords.set('decoder_input_ids', input('decoder_input_ids', [batch, decoder], 'int64'));
-  } else if (names.includes('pixel_values')) {
-    const side = read('image_size') ?? 224;
+  } else if (pictures !== undefined) {
+    const side = size ?? 224;
     const channels = read('num_channels') ?? read('in_channels') ?? read('in_chans') ?? 3;
     const frames = read('num_frames');
     const picture = [number(channels), number(side), number(side)];
-    keywords.set(
-      'pixel_values',
-      input('pixel_values', frames === undefined ? [batch, ...picture] : [batch, number(frames), ...picture], 'float32'),
-    );
+    keywords.set(pictures, input(pictures, frames === undefined ? [batch, ...picture] : [batch, number(frames), ...picture], 'float32'));
   } else {
     const [, first] = names;
-    if (first !== undefined) keywords.set(first, unknown('the first input'));
+    // A model that embeds is given tokens, whatever it calls them.
+    const embeds = [...model.attributes.values()].some(
+      (value) => isEmbedding(value) || (interpreter.isModule(value) && [...value.attributes.values()].some(isEmbedding)),
+    );
+    if (first !== undefined) keywords.set(first, embeds ? input(first, [batch, sequence], 'int64') : unknown('the first input'));
   }
   // One step without a cache, as a model is tried out.
   if (names.includes('use_cache')) keywords.set('use_cache', bool(false));
-  for (const { kind, name, default: written } of forward.definition.parameters.slice(1)) {
-    if (kind === 'plain' && name !== undefined && written === undefined && !keywords.has(name.name))
-      keywords.set(name.name, unknown(name.name));
+  for (const { kind, name, annotation, default: written } of forward.definition.parameters.slice(1)) {
+    if (kind !== 'plain' || name === undefined || written !== undefined || keywords.has(name.name)) continue;
+    const isSize = annotation?.kind === 'name' && annotation.name === 'int';
+    keywords.set(name.name, isSize ? named(name.name, forward.name) : unknown(name.name));
   }
   evaluateCall(interpreter, model, [], keywords);
 }
 
+const isEmbedding = (value: Value): boolean =>
+  value.kind === 'instance' &&
+  value.class.mro.some(({ qualifiedName }) => /^torch\.nn\.(?:modules\.sparse\.)?Embedding$/.test(qualifiedName));
+
 /** A number of the configuration; the first where there are several. */
 function firstNumber(interpreter: Interpreter, config: Value, name: string): number | undefined {
-  let value = interpreter.guard(() => interpreter.attribute(config, name));
+  let value = config.kind === 'dict' ? config.entries.get(name)?.value : interpreter.guard(() => interpreter.attribute(config, name));
   if (value?.kind === 'list' || value?.kind === 'tuple') value = value.items[0];
   return value?.kind === 'int' ? value.dim.constant : undefined;
 }

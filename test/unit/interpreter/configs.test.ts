@@ -111,7 +111,9 @@ class OldConfig(PreTrainedConfig):
 
 describe('Configurations for model code', () => {
   it('reads JSON with floats kept apart from whole numbers', () => {
-    const values: ConfigObject | undefined = readConfiguration('{"a": 4, "b": 4.0, "c": 1e-05, "d": "1.5", "e": [2, 2.5], "f": NaN, "g": {"h": null}}');
+    const values: ConfigObject | undefined = readConfiguration(
+      '{"a": 4, "b": 4.0, "c": 1e-05, "d": "1.5", "e": [2, 2.5], "f": NaN, "g": {"h": null}}',
+    );
     deepEqual<unknown>(values, {
       a: 4,
       b: { $float: 4 },
@@ -182,13 +184,16 @@ class GPTConfig:
     equal(config.attributes.has('unrelated'), false);
   });
 
-  it('makes a namespace of plain values', async () => {
-    const setting = await reading('class Namespace:\n    pass\n');
-    const space = makeNamespace(setting.interpreter, setting.classNamed('Namespace'), { dim: 32, model: { heads: 4 } });
-    equal(setting.read(space, 'dim'), 32);
+  it('makes a namespace of plain values, where what is absent stands under its name', async () => {
+    const { interpreter, read } = await reading('');
+    const space = makeNamespace(interpreter, 'config', { dim: 32, model: { heads: 4 } });
+    equal(read(space, 'dim'), 32);
     const inner = space.attributes.get('model');
     ok(inner?.kind === 'instance');
-    equal(setting.read(inner, 'heads'), 4);
+    equal(read(inner, 'heads'), 4);
+    const absent = interpreter.attribute(inner, 'depth');
+    ok(absent?.kind === 'unknown');
+    equal(absent.path, 'config.model.depth');
   });
 
   it("finds a model's class of configuration in what it declares", async () => {
