@@ -15,7 +15,7 @@ import { Heap } from './heap.ts';
 import { join, type Preference, unite } from './join.ts';
 import { lengthConflict } from './lengths.ts';
 import { prelude } from './library/prelude.ts';
-import { bool, dict, dimOf, int, keyOf, list, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
+import { bool, dict, dimOf, int, keyOf, list, named as namedValue, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
 import { absoluteName, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
@@ -687,6 +687,9 @@ export class Interpreter implements Machine {
           (option) => this.call(option, positional, keywords, openArguments),
         );
       case 'unknown':
+        // The number of cached tokens stands under its own name.
+        if (callee.path !== undefined && /\.get_(?:seq|usable)_length$/.test(callee.path))
+          return namedValue(`${callee.path}()`, callee.scope ?? '');
         return unknown(`a call of ${callee.reason}`);
       default:
         return unknown(`a call of ${callee.kind === 'opaque' ? callee.name : callee.kind}`);

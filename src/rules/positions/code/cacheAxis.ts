@@ -1,6 +1,6 @@
 import type { TensorValue } from '../../../interpreter/value.ts';
 import { attentionsOf, axisBefore, fromEnd, numberArgument, type Operand } from '../../code/attention.ts';
-import { rangeIn } from '../../code/places.ts';
+import { rangeIn, textAt } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 
 const decoder = (dim: string) => ({
@@ -56,7 +56,7 @@ export const cacheAxis = defineRule({
       const joins = [...joinsOf(attention.key, true), ...(value === undefined ? [] : joinsOf(value, false))];
       for (const { node, axis, tokens } of joins) {
         const at = rangeIn(code, node.site);
-        if (at === undefined || seen.has(at.start) || !isCache(node)) continue;
+        if (at === undefined || seen.has(at.start) || !isCache(node) || !/past|cache|prev|state/i.test(textAt(code, at))) continue;
         seen.add(at.start);
         report({ at, message: 'axis', data: { axis, tokens } });
       }

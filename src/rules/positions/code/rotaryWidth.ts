@@ -4,9 +4,10 @@ import { symbolsOf } from '../../../dims/visit.ts';
 import { dimOf } from '../../../interpreter/make.ts';
 import { conceptOf } from '../../../interpreter/samples.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
-import { dimFromEnd } from '../../code/attention.ts';
+import type { TensorValue } from '../../../interpreter/value.ts';
+import { asTensor, dimFromEnd } from '../../code/attention.ts';
 import { rangeIn } from '../../code/places.ts';
-import { siteOfWidth, type Turning, turningsOf, widthOfPlaces } from '../../code/rotary.ts';
+import { siteOfWidth, type Turning, trigonometryOf, turningsOf, widthOfPlaces } from '../../code/rotary.ts';
 import { compareSizes, readDim, samplesOf } from '../../code/sizes.ts';
 import { defineRule } from '../../rule.ts';
 import { rotaryExample } from './examples.ts';
@@ -66,15 +67,32 @@ function wrongWidth(
   if (last === undefined || readDim(code, last).unknown) return undefined;
   const applied = readDim(code, last);
   const differs = (a: Dim, b: Dim): boolean => ['different', 'differentInSamples'].includes(compareSizes(code, a, b));
-  // A pair is one complex number, or an element of each half; otherwise the table is as wide as the tensor.
-  const twice = add(count, count);
-  const tableWidth = dimFromEnd(table, -1);
-  const isAlike = [count, twice].some((size) => !differs(size, applied));
-  if (!isAlike) return { message: 'width', width, applied: isComplex ? add(applied, applied) : applied };
-  if (tableWidth === undefined || readDim(code, tableWidth).unknown || tableWidth.constant === 1) return undefined;
-  return differs(tableWidth, applied) && differs(width, applied) && differs(width, add(applied, applied))
-    ? { message: 'width', width, applied }
-    : undefined;
+  // Tables that are put together of several, one per axis of an image, are as wide as they are; others as their cosines.
+  const made = trigonometryOf(table);
+  const isJoined = madeByJoining(table, made);
+  const own = dimFromEnd(isJoined || made === undefined ? table : made, -1);
+  const tableWidth = own === undefined ? undefined : readDim(code, own);
+  if (tableWidth === undefined || tableWidth.unknown || tableWidth.constant === 1) return undefined;
+  const isAlike = !differs(tableWidth, applied);
+  const isMeant = !differs(width, applied) || !differs(width, add(applied, applied));
+  return isAlike || isMeant ? undefined : { message: 'width', width, applied: isComplex ? add(applied, applied) : applied };
+}
+
+function madeByJoining(table: TensorValue, made: TensorValue | undefined): boolean {
+  let at: TensorValue | undefined = table;
+  for (let i = 0; i < 24 && at !== undefined && at !== made; i++) {
+    if (['cat', 'stack', 'repeat', 'repeat_interleave', 'flatten', 'getitem', 'setitem', 'tile'].includes(at.op) && !isSlice(at))
+      return true;
+    at = at.op === 'buffer' ? (asTensor(at.arguments.get('data')) ?? at.inputs[0]) : at.inputs[0];
+  }
+  return false;
+}
+
+/** Rows are taken, and all of each. */
+function isSlice({ op, arguments: given }: TensorValue): boolean {
+  const index = given.get('index');
+  const items = index?.kind === 'tuple' ? index.items : index === undefined ? [] : [index];
+  return op === 'getitem' && items.every(({ kind }) => kind === 'slice' || kind === 'none' || kind === 'tensor' || kind === 'unknown');
 }
 
 /** Odd for sure: as a number, under the defaults, or for every usual width and count of heads. */
