@@ -13,7 +13,7 @@ import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { attentionsOf } from './attention.ts';
-import { type Layer, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
+import { type Layer, layersOf, madeAt, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
 import { rangeIn, shown } from './places.ts';
 import { compareSizes } from './sizes.ts';
 
@@ -97,6 +97,8 @@ const opOf = ({ problem: { kind } }: Failure): string => kind.slice(kind.lastInd
 function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | undefined {
   const op = opOf(failure);
   const site = failure.sites.find(({ file }) => file === code.file);
+  // Channels of convolutions change from stage to stage in ways that defaults alone do not tell.
+  if (failure.problem.basis === 'defaults' && /^(?:group_norm|batch_norm|conv[123]d)$/.test(op)) return undefined;
   const use = rangeIn(code, site);
   if (use === undefined) return undefined;
   const fault: Find = { code, study, failure, op, use };
@@ -150,7 +152,7 @@ function collect(value: Value, visit: (tensor: TensorValue) => void): void {
 /** The fault at the constructor of the layer, or at the expression. */
 function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: string): Fault {
   const { code, failure, use } = find;
-  const made = layer === undefined ? undefined : rangeIn(code, layer.site);
+  const made = layer === undefined ? undefined : rangeIn(code, madeAt(find.study, layer));
   const related: { range: Range | undefined; message: string }[] = [];
   if (made !== undefined) related.push({ range: use, message: 'It fails here.' });
   return { kind, failure, at: made ?? use, use, fact: `${fact}.`, related };
@@ -177,8 +179,13 @@ function layerFault(find: Find): Fault | undefined {
   const { layer: source, crossed } = widthSource(study, input);
   const isAttended = crossed.some(({ op: each }) => productOps.test(each));
   const isActivated = crossed.some((each) => !isLayout(each) && !isDropout(each) && each.op !== 'contiguous');
+  const isBare = crossed.every((each) => each.op !== 'add' && !normOps.test(each.op));
   const isChain =
-    !isAttended && isActivated && source?.owner === layer.owner && source.instance !== undefined && source.inputs !== undefined;
+    !isAttended &&
+    isActivated &&
+    (source?.owner === layer.owner || isBare) &&
+    source?.instance !== undefined &&
+    source.inputs !== undefined;
   const kind: FaultKind = isAttended ? 'output' : isChain ? 'ffn' : 'layerInput';
   const fact = `${named(layer)} takes ${formatDim(takes)} features, and ${kind === 'output' ? 'what attention gives' : 'its input'} is ${formatDim(width)} wide`;
   const own = ownedBy(study, layer.owner).filter((each) => each.instance !== undefined);
@@ -207,14 +214,14 @@ function layerFault(find: Find): Fault | undefined {
   const norm = source === undefined ? crossedNorm(study, crossed) : undefined;
   if (norm?.outputs !== undefined && read(find, norm.outputs).key === width.key) {
     if (popularity(all, takes, undefined) > popularity(all, width, { layer: norm, side: 'outputs' })) {
-      const site = norm.instance === undefined && norm.owner !== study.instance ? (norm.owner.site ?? norm.site) : norm.site;
       const fact = `The norm is made for ${formatDim(width)} features, and what follows takes ${formatDim(takes)}`;
-      return at(find, 'norm', { ...norm, site }, fact);
+      return at(find, 'norm', norm, fact);
     }
   }
   // What else the class does with this width says who is odd.
   const inside = (size: Dim): number => popularity(own, size, { layer, side: 'inputs' });
-  if (inside(takes) > inside(width) && layer.owner !== study.instance && rangeIn(find.code, layer.owner.site) !== undefined) {
+  const isWithin = source !== undefined && crossed.some((each) => /^(?:chunk|split|getitem)$/.test(each.op)) && isActivated;
+  if (!isWithin && inside(takes) > inside(width) && layer.owner !== study.instance && rangeIn(find.code, layer.owner.site) !== undefined) {
     const around = (size: Dim): number =>
       popularity(
         all.filter(({ owner }) => owner !== layer.owner),
@@ -284,7 +291,9 @@ function viewFault(find: Find): Fault | undefined {
     (wanted === undefined
       ? 0
       : peers.filter(({ outputs, inputs, name }) => (roleOf(name) === 'output' ? inputs : outputs)?.key === wanted).length);
-  return at(find, kind, useVotes > layerVotes ? source : undefined, fact);
+  // `view(B, T, 3, h, d)`: queries, keys and values, or keys and values, lie in one projection.
+  const isFused = sizes.some(({ constant }) => constant === 2 || constant === 3) && roleOf(source.name) === undefined;
+  return at(find, kind, useVotes > layerVotes || (isFused && useVotes === layerVotes) ? source : undefined, fact);
 }
 
 function multiplied(find: Find, a: Dim, b: Dim): string | undefined {
@@ -318,6 +327,8 @@ function productFault(find: Find): Fault | undefined {
   const fact = plainFact(find);
   const isOver = [...attentionsOf(code)].some(({ node }) => node === plain(left));
   const [a, b] = [widthSource(study, left).layer, widthSource(study, right).layer];
+  const held = [left, right].map((tensor) => heldParameter(study, tensor)).find((each) => each !== undefined);
+  if (held !== undefined) return at(find, 'product', held, fact);
   if (op !== 'matmul' && op !== 'bmm') return at(find, 'product', undefined, fact);
   const [x, y] = [shapeIn(find, left), shapeIn(find, right)];
   const inner = [x.dims.at(-1), y.dims.at(-2)] as const;
@@ -343,15 +354,34 @@ function productFault(find: Find): Fault | undefined {
     return at(find, 'queryKey', votes(a) < votes(b) ? a : b, fact);
   }
   const heads = [x.dims.at(-3), y.dims.at(-3)] as const;
+  const odd = isInner ? undefined : oddProjection(study, b);
   if (!isInner && x.dims.length === 4 && y.dims.length === 4 && heads[0] !== undefined && heads[1] !== undefined)
     if (compareSizes(code, heads[0], heads[1]) !== 'same')
       return at(
         find,
         'heads',
-        undefined,
+        odd,
         `\`${expression(find)}\` multiplies ${formatShape(x)} with ${formatShape(y)}: ${formatDim(heads[0])} heads meet ${formatDim(heads[1])}`,
       );
   return at(find, 'product', undefined, fact);
+}
+
+/** The projection of queries, keys or values that is not as wide as its partners. */
+function oddProjection(study: Study, layer: Layer | undefined): Layer | undefined {
+  if (layer?.outputs === undefined) return undefined;
+  const own = ownedBy(study, layer.owner).filter((each) => each.instance !== undefined);
+  const [query, key, value, output] = (['query', 'key', 'value', 'output'] as const).map((role) =>
+    own.find(({ name }) => roleOf(name) === role),
+  );
+  if (query === undefined || key === undefined || value === undefined) return undefined;
+  const goal = output?.inputs?.key;
+  if (key.outputs?.key !== value.outputs?.key) {
+    // One of them is as wide as the queries: with fewer heads, that is the odd one.
+    if (key.outputs?.key === query.outputs?.key) return key;
+    if (value.outputs?.key === query.outputs?.key) return value;
+    return layer === key || layer === value ? layer : undefined;
+  }
+  return goal !== undefined && query.outputs?.key !== goal ? query : undefined;
 }
 
 function underSoftmax(tensor: TensorValue): boolean {
@@ -378,7 +408,9 @@ function splitFault(find: Find): Fault | undefined {
   const all = [...layersOf(study).values()];
   // Parts as wide as other layers are meant: then the layer does not give enough of them, or too many.
   const parts = dimsOf(find.failure.call.arguments.get('split_size_or_sections'));
-  const isMeant = parts.length === 0 || parts.every((part) => popularity(all, part, undefined) > 0);
+  const isWide = (part: Dim | undefined): boolean => popularity(all, part, { layer: source, side: 'outputs' }) > 0;
+  const isGrouped = parts.length === 3 && isWide(parts[0]) && parts[1]?.key === parts[2]?.key;
+  const isMeant = isGrouped || parts.length === 0 || parts.every(isWide);
   return at(find, 'split', isMeant ? source : undefined, fact);
 }
 
@@ -390,18 +422,12 @@ function normFault(find: Find): Fault | undefined {
   const input = tensorOf(find, 'input');
   if (input === undefined || input.shape.dims.length === 0) return undefined;
   const weight = tensorOf(find, 'weight');
-  const layer = weight === undefined ? instanceLayer(find) : (layersOf(study).get(weight) ?? instanceLayer(find));
+  const layer = weight === undefined ? undefined : (layersOf(study).get(weight) ?? heldParameter(study, weight));
   const width = shapeIn(find, input).dims.at(-1);
   const made = layer?.inputs ?? dimsOf(failure.call.arguments.get('normalized_shape')).at(-1);
   if (width === undefined || made === undefined) return at(find, 'norm', undefined, plainFact(find));
   const fact = `The norm is made for ${formatDim(read(find, made))} features, and its input is ${formatDim(width)} wide`;
   return at(find, 'norm', layer, fact);
-}
-
-/** A norm without weights is found by the place that calls it. */
-function instanceLayer({ study }: Find): Layer | undefined {
-  void study;
-  return undefined;
 }
 
 function elementwiseFault(find: Find): Fault | undefined {
@@ -420,13 +446,18 @@ function elementwiseFault(find: Find): Fault | undefined {
     const held = (first ?? second) as Layer;
     const width = (first !== undefined ? y : x) as Dim;
     // A norm that a class of the file describes: the place that made the object says its width.
-    const site = held.owner === study.instance ? held.site : (held.owner.site ?? held.site);
     const isNorm = op === 'mul' && held.weight.shape.dims.length === 1;
     const layer =
-      popularity(all, read(find, width), undefined) >= popularity(all, held.outputs, { layer: held, side: 'outputs' })
-        ? { ...held, site }
-        : undefined;
+      popularity(all, read(find, width), undefined) >= popularity(all, held.outputs, { layer: held, side: 'outputs' }) ? held : undefined;
     return at(find, isNorm ? 'norm' : 'broadcast', layer, fact);
+  }
+  const table = [left, right].map(madeTable);
+  if (isSum(op) && differs && (table[0] === undefined) !== (table[1] === undefined)) {
+    const [width, narrow] = table[0] === undefined ? [x, y] : [y, x];
+    const root = table[0] ?? table[1];
+    const site = root === undefined ? undefined : rangeIn(find.code, root.site);
+    if (site !== undefined && popularity(all, width, undefined) > popularity(all, narrow, undefined))
+      return { ...at(find, 'residual', undefined, fact), at: site, related: [{ range: find.use, message: 'It fails here.' }] };
   }
   const [a, b] = [widthSource(study, left).layer, widthSource(study, right).layer];
   if (!differs || x === undefined || y === undefined) return at(find, isSum(op) ? 'residual' : 'broadcast', undefined, fact);
@@ -448,6 +479,17 @@ function elementwiseFault(find: Find): Fault | undefined {
 }
 
 const isSum = (op: string): boolean => op === 'add' || op === 'sub';
+
+/** The tensor of zeros or the like that a buffer began as. */
+function madeTable(tensor: TensorValue): TensorValue | undefined {
+  let each: TensorValue | undefined = tensor;
+  for (let i = 0; each !== undefined && i < 24; i++) {
+    if (/^(?:zeros|ones|empty|full|randn|rand)$/.test(each.op)) return each;
+    if (each.op === 'linear' || each.op === 'input' || each.op === 'matmul' || each.op === 'embedding') return undefined;
+    each = each.inputs[0];
+  }
+  return undefined;
+}
 
 /** The parameter that the tensor is, or a part of. */
 function heldParameter(study: Study, tensor: TensorValue): Layer | undefined {

@@ -32,6 +32,10 @@ export function layersOf(study: Study): ReadonlyMap<TensorValue, Layer> {
       for (const item of value.items) visit(item, owner, name, depth + 1);
       return;
     }
+    if (value.kind === 'union') {
+      for (const option of value.options) visit(option, owner, name, depth + 1);
+      return;
+    }
     if (value.kind === 'dict') {
       for (const { value: item } of value.entries.values()) visit(item, owner, name, depth + 1);
       return;
@@ -160,6 +164,17 @@ export function roleOf(name: string): 'query' | 'key' | 'value' | 'output' | und
   if (/^(?:w_?)?o(?:ut|utput|_proj|ut_proj|_lin|ut_lin)?$|^(?:to_out|c_proj|proj|linear_out|dense|fc_o|wo|W_o|out_\w+|o_\w+)$/i.test(name))
     return 'output';
   return undefined;
+}
+
+/**
+ * Where the layer's sizes are written: for a parameter or two that a class of the file wraps, as norms do, the place that makes the
+ * object.
+ */
+export function madeAt(study: Study, layer: Layer): Site | undefined {
+  const { owner } = layer;
+  if (layer.instance !== undefined || owner === study.instance || owner.site === undefined) return layer.site;
+  const wraps = ownedBy(study, owner).length <= 2 && ![...owner.attributes.values()].some(({ kind }) => kind === 'instance');
+  return wraps ? owner.site : layer.site;
 }
 
 /** The study that a reading is about: rules see one at a time. */
