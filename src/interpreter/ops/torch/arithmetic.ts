@@ -102,7 +102,6 @@ const plainFunctions: readonly string[] = [
   'fix',
   'frac',
   'positive',
-  'relu',
   'conj',
   'resolve_conj',
   'resolve_neg',

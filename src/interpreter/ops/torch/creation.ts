@@ -311,7 +311,7 @@ export const creationOperations = operations({
     'tensor|input, *args, **kwargs',
     fills,
   ],
-  'Tensor.copy_ Tensor.share_memory_ Tensor.retain_grad Tensor.set_ Tensor.fill_diagonal_ Tensor.trunc_normal_ Tensor.erfinv_': [
+  'Tensor.copy_ Tensor.share_memory_ Tensor.retain_grad Tensor.set_ Tensor.fill_diagonal_ Tensor.trunc_normal_': [
     'tensor|input, *args, **kwargs',
     fills,
   ],

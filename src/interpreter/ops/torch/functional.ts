@@ -602,7 +602,7 @@ const activations: Readonly<Record<string, string>> = {
 
 const activationEntries = Object.fromEntries(
   Object.entries(activations).map(([name, rest]) => [
-    `torch.nn.functional.${name} torch.nn.functional.${name}_ torch.${name} torch.${name}_`,
+    `torch.nn.functional.${name} torch.nn.functional.${name}_ torch.${name} torch.${name}_ Tensor.${name}_`,
     [rest === '' ? 'input' : `input, ${rest}`, keep(name)] as const,
   ]),
 );

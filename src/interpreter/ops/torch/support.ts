@@ -325,11 +325,19 @@ export const elementwise =
     return machine.settle(op, call, broadcastAll(operandShapes(values, machine), machine.context), { dtype: dtype(values) });
   };
 
+/** Beside an operand of which nothing is known, an axis of 1 may be of any size. */
+export const stretchable = ({ dims, ellipsis }: Shape): Shape => ({
+  dims: dims.map((dim) => (dim.constant === 1 ? unknownDim('an axis that may be stretched') : dim)),
+  ellipsis,
+});
+
 /** The operands' shapes. When linting, what is not known is taken to stretch to activations: an optional mask, a scale. */
 export function operandShapes(values: readonly Value[], machine: Machine): readonly Shape[] {
   if (machine.assumesShapes) {
     const known = values.filter((value) => tensorOf(value) !== undefined || isNumber(value));
-    if (known.length < values.length && known.some((value) => (rankOf(operandShape(value)) ?? 0) >= 3)) return known.map(operandShape);
+    if (known.length < values.length && known.some((value) => (rankOf(operandShape(value)) ?? 0) >= 3)) {
+      return known.map((value) => stretchable(operandShape(value)));
+    }
   }
   return values.map(operandShape);
 }
