@@ -18,6 +18,7 @@ import { prelude } from './library/prelude.ts';
 import { bool, dict, dimOf, int, keyOf, list, named as namedValue, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
+import { stretchable } from './ops/torch/support.ts';
 import { absoluteName, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
 import { conceptOf, isReached, lengthScope, type Samples, sampled, sampleGroups } from './samples.ts';
 import { type Completion, runBody, runStatement, yields } from './statements.ts';
@@ -1369,7 +1370,7 @@ export class Interpreter implements Machine {
     if (this.options.assumesShapes !== true && !isNumber) return result;
     // An optional input that is added has, where it is given, a shape that stretches to this one; a table or scale stretches to the input.
     const isTable = known.shape.ellipsis === undefined && known.shape.dims.length < 3 && !isNumber;
-    this.heap.write(result, 'shape', isTable ? { dims: known.shape.dims, ellipsis: 0 } : known.shape);
+    this.heap.write(result, 'shape', isNumber ? known.shape : stretchable(isTable ? { dims: known.shape.dims, ellipsis: 0 } : known.shape));
     return result;
   }
 
