@@ -13,17 +13,16 @@ export const tupleAsTensor = defineRule({
   since: '0.2.0',
   docs: {
     what: 'What attention answers is used whole, as if it were a tensor, or its weights are used as its output.',
-    why: '`nn.MultiheadAttention` answers a tuple: the output, and the weights (None with `need_weights=False`). Modules that answer a cache or weights beside the output do the same. A tuple cannot be added to a tensor; the weights have the wrong shape and meaning.',
+    why: '`nn.MultiheadAttention` answers a tuple: the output, and the weights. Modules that answer a cache or weights beside the output do the same. A tuple cannot be added to a tensor; the weights have the wrong shape and meaning.',
     bad: [
       layerExample({ call: 'y = self.attn(y, y, y, attn_mask=mask)' }),
-      layerExample({ call: 'y = self.attn(y, y, y, attn_mask=mask, need_weights=False)[1]' }),
+      layerExample({ call: 'y = self.attn(y, y, y, attn_mask=mask)[1]' }),
     ],
     good: [layerExample(), layerExample({ call: 'y = self.attn(y, y, y, attn_mask=mask)[0]' })],
     references: ['https://docs.pytorch.org/docs/stable/generated/torch.nn.MultiheadAttention.html'],
   },
   messages: {
     tuple: 'This is a tuple of {count} and is used as a tensor: take its first item.',
-    none: 'The layer answers no weights here (`need_weights=False`), and None is used as a tensor.',
     weights: 'These are the attention weights, not the output of the layer: take the first item of what it answers.',
   },
   checkCode({ code, report }) {
@@ -68,7 +67,7 @@ const takesTensors: ReadonlySet<string> = new Set([
   'softmax',
 ]);
 
-function misused(node: TensorValue): { readonly message: 'tuple' | 'none' | 'weights'; readonly value: Value } | undefined {
+function misused(node: TensorValue): { readonly message: 'tuple' | 'weights'; readonly value: Value } | undefined {
   if (!takesTensors.has(node.op)) return undefined;
   const operands = ['input', 'other'].map((name) => node.arguments.get(name));
   for (const value of operands) {
@@ -77,10 +76,7 @@ function misused(node: TensorValue): { readonly message: 'tuple' | 'none' | 'wei
     const tensor = asTensor(value);
     if (node.op === 'add' && tensor !== undefined && isWeights(tensor)) return { message: 'weights', value };
   }
-  if (node.op !== 'add' && node.op !== 'sub') return undefined;
-  const [a, b] = operands;
-  const none = b?.kind === 'none' ? b : a?.kind === 'none' ? a : undefined;
-  return none === undefined ? undefined : { message: 'none', value: none };
+  return undefined;
 }
 
 /** A tuple of tensors, as modules answer it: not a size, not a list of numbers. */

@@ -1,7 +1,7 @@
 import { add, type Dim } from '../../../dims/dim.ts';
 import { formatDim } from '../../../dims/format.ts';
 import { symbolsOf } from '../../../dims/visit.ts';
-import { dimOf } from '../../../interpreter/make.ts';
+import { dimOf, numberOf } from '../../../interpreter/make.ts';
 import { conceptOf } from '../../../interpreter/samples.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
@@ -63,7 +63,8 @@ function wrongWidth(
   const last = dimFromEnd(turned, -1);
   if (asked === undefined || count === undefined || count.unknown) return undefined;
   const width = readDim(code, asked);
-  if (isOdd(code, width)) return { message: 'odd', width, applied: last ?? width };
+  const step = places.arguments.get('step');
+  if (step !== undefined && numberOf(step) === 2 && isOdd(code, width)) return { message: 'odd', width, applied: last ?? width };
   if (last === undefined || readDim(code, last).unknown) return undefined;
   const applied = readDim(code, last);
   const differs = (a: Dim, b: Dim): boolean => ['different', 'differentInSamples'].includes(compareSizes(code, a, b));
