@@ -424,12 +424,14 @@ export class Flow {
     let convolutional = 0;
     let attention = false;
     let isCross = false;
+    let isPooling = false;
     for (const each of branch) {
       if (each === from) continue;
       if (this.isAttention(each)) attention = true;
       if (each.op === 'scaled_dot_product_attention' || each.op === 'multi_head_attention') {
-        const [, key] = each.inputs;
+        const [query, key] = each.inputs;
         if (key !== undefined && !branch.has(key)) isCross = true;
+        else if (query !== undefined && !branch.has(query)) isPooling = true;
       } else if ((each.op === 'matmul' || each.op === 'einsum' || each.op === 'bmm') && !attention) {
         const [a, b] = each.inputs;
         if (a !== undefined && b !== undefined && branch.has(a) && !branch.has(b) && this.carries(b) && b.isParameter !== true)
@@ -438,6 +440,7 @@ export class Flow {
       if (convolutions.has(each.op)) convolutional += 1;
       else if (weighted.has(each.op)) linears += 1;
     }
+    if (attention && isPooling) return 'other';
     if (attention) return isCross ? 'crossAttention' : 'attention';
     if (convolutional > 0) return 'convolution';
     return linears >= 2 ? 'feedForward' : 'other';

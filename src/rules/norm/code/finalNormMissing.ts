@@ -29,7 +29,7 @@ export const finalNormMissing = defineRule({
   },
   checkCode({ code, rangeOf, report }) {
     for (const study of code.studies) {
-      for (const { stack, site, unused, head, identity, block, isMemory } of openStacksOf(code, study)) {
+      for (const { stack, site, unused, head, identity, block, isMemory, isLanguageModel } of openStacksOf(code, study)) {
         const isLibrary = stack.instance.class.file?.isPrelude === true;
         if (identity !== undefined && unused === undefined) {
           const at = rangeOf(identity.instance.site);
@@ -55,6 +55,7 @@ export const finalNormMissing = defineRule({
         report({
           at,
           message: isLibrary ? 'library' : 'missing',
+          severity: isLibrary || isMemory || isLanguageModel ? 'warning' : 'information',
           related: [{ range: rangeOf(head.site), message: 'The un-normed stream is projected here.' }],
         });
       }

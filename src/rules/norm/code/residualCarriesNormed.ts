@@ -1,3 +1,5 @@
+import type { TensorValue } from '../../../interpreter/value.ts';
+import type { Norm } from '../../code/norms.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { attributeOf, isMain, nameOf, normSite, ownBlocks, sumSite } from './findings.ts';
@@ -31,10 +33,12 @@ export const residualCarriesNormed = defineRule({
   checkCode({ code, rangeOf, report }) {
     for (const { block } of ownBlocks(code)) {
       const main = block.sublayers.filter(isMain);
-      if (main.some(({ place }) => place === 'both' || place === 'unknown')) continue;
+      // Beside sublayers whose sums are normalised, the first norm may be that of the sum before.
+      if (!main.every(({ place }) => place === 'pre' || place === 'carried' || place === 'sandwich')) continue;
       for (const sublayer of block.sublayers) {
         const norm = sublayer.before[sublayer.before.length - 1];
-        if (sublayer.place !== 'carried' || !sublayer.isResidual || norm === undefined) continue;
+        if (sublayer.place !== 'carried' || sublayer.carried === undefined || norm === undefined || isScaled(sublayer.carried, norm))
+          continue;
         const at = rangeOf(normSite(norm));
         const sum = rangeOf(sublayer.output.site) ?? rangeOf(sumSite(block, sublayer));
         const place = at ?? sum;
@@ -50,3 +54,15 @@ export const residualCarriesNormed = defineRule({
     }
   },
 });
+
+/** The residual has a scale of its own, as DeepNorm gives it: the norm before it is part of the design. */
+function isScaled(carried: TensorValue, { output }: Norm): boolean {
+  let at = carried;
+  for (let i = 0; i < 12 && at !== output; i++) {
+    if (at.op === 'mul' || at.op === 'div') return true;
+    const [first] = at.inputs;
+    if (first === undefined) return false;
+    at = first;
+  }
+  return false;
+}

@@ -1,3 +1,4 @@
+import { ancestors } from '../../../interpreter/graph.ts';
 /** Stacks of pre-norm blocks whose output is used without a norm. */
 import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { InstanceValue, ModuleCall, Site, TensorValue } from '../../../interpreter/value.ts';
@@ -22,6 +23,8 @@ export interface OpenStack {
   readonly identity: ModuleCall | undefined;
   /** Another block attends to the stream. */
   readonly isMemory: boolean;
+  /** Token embeddings go in, and nothing is projected behind the head: others may leave the norm to what comes after. */
+  readonly isLanguageModel: boolean;
 }
 
 const pools: ReadonlySet<string> = new Set([
@@ -83,10 +86,27 @@ function find(code: CodeReading, study: Study): readonly OpenStack[] {
       unused: own,
       head: uses.head,
       identity,
+      isLanguageModel: uses.head !== undefined && isLanguageModel(all, block, uses.head),
       isMemory: all.blocks.some((other) => other !== block && isInside(uses.head?.call, other.call)),
     });
   }
   return found;
+}
+
+function isLanguageModel({ flow }: Blocks, block: Block, head: TensorValue): boolean {
+  const [first] = block.sublayers;
+  const embeds = first !== undefined && ancestors(first.base, (each) => !flow.norms.has(each), 60).some(({ op }) => op === 'embedding');
+  const seen = new Set<TensorValue>([head]);
+  const waiting = [head];
+  for (let i = 0; i < waiting.length && i < 60; i++) {
+    for (const user of flow.usersOf(waiting[i] as TensorValue)) {
+      if (seen.has(user)) continue;
+      if (user.op === 'linear' || user.op.startsWith('conv')) return false;
+      seen.add(user);
+      waiting.push(user);
+    }
+  }
+  return embeds;
 }
 
 /** The sums of the block stand in a loop of its own: it is the stack itself. */

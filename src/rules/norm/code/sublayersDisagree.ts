@@ -68,7 +68,7 @@ export const sublayersDisagree = defineRule({
         if (sublayer.kind !== 'attention' || sublayer.entries.length === 0 || raw?.op !== 'linear' || !sublayer.isSure) continue;
         if (!main.every((each) => each === sublayer || each.place === 'pre')) continue;
         const at = rangeOf(siteIn(block.call, raw));
-        if (at !== undefined) report({ at, message: 'partly', data: { sublayer: nameOf(sublayer) } });
+        if (at !== undefined) report({ at, message: 'partly', severity: 'information', data: { sublayer: nameOf(sublayer) } });
       }
     }
   },
