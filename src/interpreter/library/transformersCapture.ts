@@ -1,4 +1,5 @@
 /** `capture_outputs` of transformers: hidden states and attentions gathered from the layers that a model's class names. */
+import { add, type Dim, number } from '../../dims/dim.ts';
 import type { Expression } from '../../syntax/python/ast.ts';
 import { int, text, tuple, unknown } from '../make.ts';
 import type { Machine } from '../operation.ts';
@@ -63,7 +64,13 @@ function taskOf(key: string, value: Value): Task | undefined {
 /** Gatherings under way: what was gathered so far, and the modules that are listened to. */
 const gatherings = new WeakMap<
   Value,
-  { readonly gathered: Map<string, Value[]>; readonly modules: readonly InstanceValue[]; readonly tie: boolean }
+  {
+    readonly gathered: Map<string, Value[]>;
+    readonly modules: readonly InstanceValue[];
+    readonly tie: boolean;
+    /** How often the lists of layers repeat whose length is not a known number. */
+    readonly repeats: readonly Dim[];
+  }
 >();
 
 /**
@@ -89,9 +96,12 @@ export function startCapture(
   const gathered = new Map<string, Value[]>([...wanted].map((key) => [key, []]));
   const modules: InstanceValue[] = [];
   const seen = new Set<InstanceValue>();
+  const repeats: Dim[] = [];
   const visit = (owner: InstanceValue, name: string, tasks: readonly Task[]): void => {
     if (seen.has(owner)) return;
     seen.add(owner);
+    const items = owner.attributes.get('_items');
+    if (items?.kind === 'list' && items.repeat !== undefined) repeats.push(items.repeat);
     for (const [key, value] of owner.attributes) {
       if (!machine.isModule(value)) continue;
       const inner = value.class.mro.some(({ qualifiedName }) => qualifiedName === 'transformers.modeling_utils.PreTrainedModel');
@@ -117,7 +127,7 @@ export function startCapture(
     )
   );
   const handle = text('gathering');
-  gatherings.set(handle, { gathered, modules, tie });
+  gatherings.set(handle, { gathered, modules, tie, repeats });
   return handle;
 }
 
@@ -162,6 +172,14 @@ export function finishCapture(handle: Value, outputs: Value, config: Value, mach
   for (const [key, items] of gathering.gathered) {
     const last = tie && key === 'hidden_states' ? machine.attribute(outputs, 'last_hidden_state') : undefined;
     const tied = last !== undefined && last.kind !== 'none' && items.length > 0 ? [...items.slice(0, -1), last] : items;
-    machine.setAttribute(outputs, key, tuple(tied));
+    machine.setAttribute(outputs, key, gathering.repeats.length === 0 ? tuple(tied) : repeated(tied, gathering.repeats));
   }
+}
+
+/** What layers gave whose number is not known: each of them stands for as many as its list has. */
+function repeated(items: readonly Value[], repeats: readonly Dim[]): Value {
+  const [repeat, ...others] = repeats;
+  const last = items.at(-1);
+  if (repeat === undefined || others.length > 0 || last === undefined) return unknown('outputs of layers whose number is not known');
+  return { kind: 'list', items: [last], repeat: add(repeat, number(items.length - 1)), open: false };
 }
