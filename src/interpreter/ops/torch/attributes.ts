@@ -5,6 +5,7 @@ import { operations } from '../../define.ts';
 import { bool, dimOf, float, int, list, none, opaque, sizeTuple, text, tuple, unknown } from '../../make.ts';
 import type { Call, Machine } from '../../operation.ts';
 import type { Dtype, TensorValue, Value } from '../../value.ts';
+import { elementKnown, elementsKnown } from './numbers.ts';
 import { bitsOf, dtypeOf, isFloating, itemsOf, keep, promote, type Run, shapeIn, size, sizeValue, tensorIn, tensorOf } from './support.ts';
 
 const readShape = (shape: Shape, machine: Machine): Shape => ({ ...shape, dims: shape.dims.map((dim) => machine.read(dim)) });
@@ -79,8 +80,14 @@ const elementOf = (tensor: TensorValue | undefined): Value => {
   return unknown('an element of a tensor');
 };
 
+/** A number as an element of the tensor. */
+const numberFrom = (tensor: TensorValue | undefined, value: number): Value =>
+  Number.isInteger(value) && isFloating(tensor?.dtype) !== true ? int(value) : float(value);
+
 const toList: Run = (call, machine) => {
   const input = tensorIn(call);
+  const known = elementsKnown(input);
+  if (known !== undefined) return list(known.map((value) => numberFrom(input, value)));
   const shape = input?.shape ?? unknownShape;
   if (rankOf(shape) === undefined) return unknown('the elements of a tensor');
   return nestedList(readShape(shape, machine).dims, elementOf(input));
@@ -224,7 +231,9 @@ export const attributeOperations = operations({
     'input',
     (call) => {
       const held = sizeValue(call.value('input'));
-      return held === undefined ? elementOf(tensorIn(call)) : int(held);
+      if (held !== undefined) return int(held);
+      const known = elementKnown(tensorIn(call));
+      return known === undefined ? elementOf(tensorIn(call)) : numberFrom(tensorIn(call), known);
     },
   ],
   'Tensor.tolist': ['input', toList],
