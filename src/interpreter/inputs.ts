@@ -28,6 +28,8 @@ interface Evidence {
   leastRank?: number;
   /** It is run through like a list. */
   isSequence?: boolean;
+  /** What another input is made from: of a length of its own. */
+  isSource?: boolean;
 }
 
 /** The axes of a parameter as comments and types state them, by name; undefined for one without a name. Undefined where nobody did. */
@@ -46,12 +48,13 @@ export function inputShapes(
   onlySure = false,
 ): ReadonlyMap<string, readonly Shape[]> {
   const found = new Map<string, readonly Shape[]>();
+  const hasTarget = names.some((name) => producedNames.test(name));
   for (const name of names) {
-    const evidence: Evidence = {};
+    const evidence: Evidence = { isSource: hasTarget && sourceNames.test(name) };
     gather(interpreter, instance, definition, name, evidence, 0);
     // What the code does with an input comes first, then what is written of it; the rest are the other ways it may be.
     const axes = evidence.axes === undefined ? stated?.(definition, name) : undefined;
-    const written = axes === undefined ? [] : shapesOf(name, { axes });
+    const written = axes === undefined ? [] : shapesOf(name, { axes, ...(evidence.isSource === true ? { isSource: true } : {}) });
     const others = shapesOf(name, evidence);
     // Where the code fails under what is written, that may be what is wrong.
     const shapes = written.length > 0 && others.length === 0 ? [...written, unknownShape] : [...written, ...others];
@@ -83,8 +86,11 @@ const batch = rigid('B', { scope: lengthScope });
 const length = rigid('T', { scope: lengthScope });
 const otherLength = rigid('S', { scope: lengthScope });
 
-function shapesOf(name: string, { kind, axes, leastRank = 0 }: Evidence): readonly Shape[] {
-  const isMemory = memoryNames.test(name);
+const producedNames = /^(?:tgt|trg|target|decoder_\w+|dec_\w+|y|captions?)$/;
+const sourceNames = /^(?:src|source|encoder_\w+|enc_\w+|src_\w+)$/;
+
+function shapesOf(name: string, { kind, axes, leastRank = 0, isSource = false }: Evidence): readonly Shape[] {
+  const isMemory = isSource || memoryNames.test(name);
   const long: Dim = isMemory ? otherLength : length;
   const free = (axis: string): Dim => flexible(axis, { scope: `${name}.shape` });
   const by = leastRank > 2 && kind !== 'image' ? undefined : (kind ?? kindByName(name));
@@ -93,8 +99,9 @@ function shapesOf(name: string, { kind, axes, leastRank = 0 }: Evidence): readon
     const hasBatch = axes.some((axis) => axis !== undefined && batchAxes.test(axis));
     const rows = hasBatch ? -1 : axes.findIndex((axis) => axis === 'N' || axis === 'n');
     let lengths = 0;
+    const isBatchUnnamed = !hasBatch && rows < 0 && axes[0] === undefined && axes.slice(1).some((axis) => axis !== undefined);
     const dims = axes.map((axis, i) => {
-      if (axis !== undefined && (batchAxes.test(axis) || i === rows)) return batch;
+      if (axis === undefined ? i === 0 && isBatchUnnamed : batchAxes.test(axis) || i === rows) return batch;
       // In an image, `t` and `n` count something else.
       if (axis !== undefined && axes.length <= 3 && lengthAxes.test(axis) && lengths++ === 0) return long;
       return free(axis ?? `axis${i}`);
@@ -224,7 +231,7 @@ function gather(
     if (statement.kind === 'assign') {
       const [target] = statement.targets;
       if (target !== undefined && (target.kind === 'tuple' || target.kind === 'list') && isShape(statement.value)) {
-        const axes = target.items.map((item) => (item.kind === 'name' && !/^_/.test(item.name) ? item.name : undefined));
+        const axes = target.items.map((item) => (item.kind === 'name' ? item.name.replace(/^_+/, '') || undefined : undefined));
         if (target.items.every((item) => item.kind !== 'starred')) evidence.axes ??= axes;
       }
       const bound = statement.targets.flatMap((each) => [...targetNames(each)]);

@@ -338,6 +338,12 @@ export function operandShapes(values: readonly Value[], machine: Machine): reado
     if (known.length < values.length && known.some((value) => (rankOf(operandShape(value)) ?? 0) >= 3)) {
       return known.map((value) => stretchable(operandShape(value)));
     }
+    const shapes = values.map(operandShape);
+    const most = Math.max(0, ...shapes.map((shape) => rankOf(shape) ?? 0));
+    const isOpen = ({ dims, ellipsis }: Shape): boolean => ellipsis !== undefined && dims.length > 0 && dims.length <= most;
+    if (most >= 3 && shapes.some(isOpen))
+      return shapes.map((shape) => (isOpen(shape) ? { dims: shape.dims.slice(shape.ellipsis), ellipsis: undefined } : stretchable(shape)));
+    return shapes;
   }
   return values.map(operandShape);
 }
