@@ -425,7 +425,11 @@ function catches(type: Expression, raised: string): boolean {
 export function makeFunction(interpreter: Interpreter, frame: Frame, definition: FunctionDefinition | Lambda, name: string): FunctionValue {
   const defaults = new Map<string, Value>();
   for (const { name: parameter, default: value } of definition.parameters) {
-    if (parameter !== undefined && value !== undefined) defaults.set(parameter.name, evaluate(interpreter, frame, value));
+    if (parameter === undefined || value === undefined) continue;
+    const made = evaluate(interpreter, frame, value);
+    // `cache=torch.zeros((0, 0, 0, 0))` says that there is none; the code is read for what is given in its place.
+    const isPlaceholder = made.kind === 'tensor' && interpreter.assumesShapes;
+    defaults.set(parameter.name, isPlaceholder ? unknown(`${parameter.name}, a tensor by default`) : made);
   }
   const inClassBody = frame.owner !== undefined && frame.function === undefined;
   return {

@@ -15,7 +15,10 @@ describe('model code over the described libraries', () => {
   });
 
   /** Evaluates `run(*parameters)`, its parameters being names of which only that is known. */
-  function evaluate(source: string): {
+  function evaluate(
+    source: string,
+    assumesShapes = false,
+  ): {
     readonly value: Value;
     readonly problems: readonly string[];
     readonly parameters: Readonly<Record<string, string>>;
@@ -27,6 +30,7 @@ describe('model code over the described libraries', () => {
       loader: { load: () => undefined },
       parse,
       recorder: { failure: (failure) => failures.push(failure) },
+      assumesShapes,
     });
     const run = interpreter.global(interpreter.globalsOf(file), 'run');
     assert.equal(run?.kind, 'function');
@@ -44,8 +48,8 @@ describe('model code over the described libraries', () => {
     };
   }
 
-  const shape = (source: string): string => {
-    const { value, problems } = evaluate(source);
+  const shape = (source: string, assumesShapes = false): string => {
+    const { value, problems } = evaluate(source, assumesShapes);
     assert.deepEqual(problems, []);
     return value.kind === 'tensor' ? formatShape(value.shape) : value.kind;
   };
@@ -345,5 +349,19 @@ def run(ids):
     return Model()(ids)
 `;
     assert.equal(shape(source), '(..., ?, 4)');
+  });
+
+  it('reads a tensor that is a default as one that may be given, when linting', () => {
+    const source = `
+def attend(x, cache=torch.zeros((0, 0, 0, 0))):
+    if cache.size(0) > 0:
+        x = torch.cat([x, cache], dim=1)
+    return x.sum() + cache[0, 0, 0, 0]
+
+def run():
+    return torch.zeros(3) * attend(torch.zeros(2, 3)).reshape(1)
+`;
+    assert.equal(shape(source, true), '(3,)');
+    assert.equal(evaluate(source).problems.length, 1);
   });
 });
