@@ -20,7 +20,7 @@ import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
 import { stretchable } from './ops/torch/support.ts';
 import { absoluteName, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
-import { conceptOf, isReached, lengthScope, type Samples, sampled, sampleGroups } from './samples.ts';
+import { conceptOf, isReached, lengthScope, type Samples, sampled, sampleGroups, separateWidths } from './samples.ts';
 import { type Completion, runBody, runStatement, yields } from './statements.ts';
 import type {
   BuiltinValue,
@@ -771,7 +771,7 @@ export class Interpreter implements Machine {
     const { facts, substitution } = this;
     this.#isTrying = true;
     try {
-      for (const { basis, members } of sampleGroups(samples)) {
+      for (const { basis, members } of [...sampleGroups(samples), separateWidths]) {
         const messages: string[] = [];
         if (basis === 'lengths' && mayFixLength(callee.name, bound, this.uncertain)) continue;
         for (const sample of members) {

@@ -76,7 +76,7 @@ export interface Samples {
 
 /** Samples of which all must fail. */
 export interface SampleGroup {
-  readonly basis: 'defaults' | 'samples' | 'lengths';
+  readonly basis: 'defaults' | 'samples' | 'lengths' | 'widths';
   readonly members: readonly Sample[];
 }
 
@@ -101,6 +101,18 @@ export const sampleGroups = ({ defaults }: Samples): readonly SampleGroup[] => {
       }),
     },
   ];
+};
+
+/** One sample more, in which heads times head dim is not the width: what fails only here is worth no more than a remark. */
+export const separateWidths: SampleGroup = {
+  basis: 'widths',
+  members: [
+    (symbol) => {
+      if (symbol.flexible || symbol.scope === lengthScope) return undefined;
+      const concept = conceptOf(symbol.name);
+      return concept === undefined ? undefined : typical[1]?.[concept];
+    },
+  ],
 };
 
 type Numbers = Readonly<Partial<Record<LexiconConcept, number>>>;

@@ -72,7 +72,7 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
       // What follows from a mistake is not another one.
       const isConsequence = failed.size > 0 && inputsOf(failure).some((input) => ancestors(input).some((each) => failed.has(each)));
       const result = made.get(failure.call.arguments);
-      if (result !== undefined) failed.add(result);
+      if (result !== undefined && failure.problem.basis !== 'widths') failed.add(result);
       if (isConsequence) continue;
       const fault = faultOf(code, study, failure);
       if (fault === undefined) continue;
