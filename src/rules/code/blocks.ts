@@ -4,7 +4,7 @@
  * pipelines disappear in the graph.
  */
 import type { Study } from '../../interpreter/study.ts';
-import type { ClassValue, ModuleCall, Site, TensorValue } from '../../interpreter/value.ts';
+import type { ClassValue, ModuleCall, Site, TensorValue, Trace } from '../../interpreter/value.ts';
 import type { Statement } from '../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../syntax/python/walk.ts';
 import { argumentTensors, isInside, isMove, isWithin, type Norm, normsOf, tensorsOf } from './norms.ts';
@@ -66,6 +66,8 @@ export interface Block {
   /** The call in which all of its sublayers run. */
   readonly call: ModuleCall;
   readonly class: ClassValue;
+  /** The innermost of the user's functions in which all of its sublayers run; undefined where it is \`forward\`. */
+  readonly frame: Trace | undefined;
   readonly sublayers: readonly Sublayer[];
   readonly placement: BlockPlacement;
   readonly hasQueryKeyNorm: boolean;
@@ -402,6 +404,7 @@ export class Flow {
   isAttention(tensor: TensorValue): boolean {
     if (!attentions.has(tensor.op)) return false;
     if (tensor.op !== 'softmax') return true;
+    if (isRouted(tensor)) return false;
     const waiting = [tensor];
     for (let i = 0; i < waiting.length && i < 40; i++) {
       for (const user of this.usersOf(waiting[i] as TensorValue)) {
@@ -436,6 +439,8 @@ export class Flow {
         const [a, b] = each.inputs;
         if (a !== undefined && b !== undefined && branch.has(a) && !branch.has(b) && this.carries(b) && b.isParameter !== true)
           isCross = true;
+        // Learned queries gather from the stream: what they find is another stream.
+        if (a !== undefined && b !== undefined && !branch.has(a) && branch.has(b) && a.isParameter !== true) isPooling = true;
       }
       if (convolutions.has(each.op)) convolutional += 1;
       else if (weighted.has(each.op)) linears += 1;
@@ -449,6 +454,21 @@ export class Flow {
 
 /** What a table is read with counts as much as the table. */
 const lookedUp = (tensor: TensorValue): readonly TensorValue[] => [...tensor.arguments.values()].flatMap((value) => tensorsOf(value));
+
+/** The softmax of a projection, not of a product: the weights of experts. */
+function isRouted(softmax: TensorValue): boolean {
+  const waiting = [...softmax.inputs];
+  let isProjected = false;
+  for (let i = 0; i < waiting.length && i < 24; i++) {
+    const at = waiting[i] as TensorValue;
+    if (at.op === 'matmul' || at.op === 'bmm' || at.op === 'baddbmm' || at.op === 'einsum')
+      return at.inputs.some((input) => input.isParameter === true);
+    if (at.op === 'linear') isProjected = true;
+    else if (isMove(at) || ['add', 'sub', 'mul', 'div', 'join', 'where', 'masked_fill', 'tanh', 'getitem'].includes(at.op))
+      waiting.push(...at.inputs);
+  }
+  return isProjected;
+}
 
 /** Whether all arguments but tensors are numbers. */
 const hasNumbers = (tensor: TensorValue): boolean =>
@@ -745,6 +765,7 @@ function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
       best = {
         call,
         class: call.instance.class,
+        frame: frameOf(call, sublayers),
         sublayers,
         placement: placementOf(sublayers),
         hasQueryKeyNorm: hasQueryKeyNorm(flow, sublayers),
@@ -769,20 +790,36 @@ function hasQueryKeyNorm(flow: Flow, sublayers: readonly Sublayer[]): boolean {
   });
 }
 
-/** The place in the code of `call` itself from which a tensor, or another call, came. */
-export function siteIn(call: ModuleCall, made: TensorValue | ModuleCall): Site | undefined {
+/** The function within a call in which all of its sublayers run. */
+function frameOf(call: ModuleCall, sublayers: readonly Sublayer[]): Trace | undefined {
+  const chains = sublayers.map(({ output }) => {
+    const chain: Trace[] = [];
+    for (let { trace } = directIn(call, output); trace !== undefined && trace !== call.trace; trace = trace.parent) chain.push(trace);
+    return chain;
+  });
+  const [first, ...others] = chains;
+  return first?.find((trace) => others.every((chain) => chain.includes(trace)));
+}
+
+/** What is made in the code of a call itself: the tensor, or the call in which it is made. */
+function directIn(call: ModuleCall, made: TensorValue | ModuleCall): TensorValue | ModuleCall {
   let item = made;
   let outer = 'kind' in made ? made.call : made.parent;
   while (outer !== undefined && outer !== call) {
     item = outer;
     outer = outer.parent;
   }
-  let { site } = item;
-  let { trace } = item;
+  return item;
+}
+
+/** The place in the code of `call` itself from which a tensor, or another call, came: in its `forward`, or in the function that is given. */
+export function siteIn(call: ModuleCall, made: TensorValue | ModuleCall, frame?: Trace): Site | undefined {
+  const item = directIn(call, made);
+  let { site, trace } = item;
   // The function in which nothing is called yet is `forward`; of the call that starts a study no place is known.
   const isStart = call.site === undefined;
   while (trace !== undefined && trace !== call.trace) {
-    if (!isStart && trace.parent === call.trace) return site;
+    if (trace === frame || (!isStart && trace.parent === call.trace)) return site;
     site = trace.site;
     trace = trace.parent;
   }

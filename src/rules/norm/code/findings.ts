@@ -21,17 +21,17 @@ export const nameOf = (sublayer: Sublayer): string =>
   sublayer.kind === 'crossAttention' ? 'cross-attention' : isAttention(sublayer) ? 'attention' : 'feed-forward';
 
 /** Where a norm is called, in the code of the module that calls it. */
-export function normSite(norm: Norm): Site | undefined {
+export function normSite(norm: Norm, block?: Block): Site | undefined {
   const made = norm.call ?? norm.output;
   const caller = norm.call === undefined ? norm.output.call : norm.call.parent;
-  return caller === undefined ? norm.site : siteIn(caller, made);
+  return caller === undefined ? norm.site : siteIn(caller, made, caller === block?.call ? block?.frame : undefined);
 }
 
 /** Where a norm comes from in the code of a call around it. */
 export const normSiteIn = (call: ModuleCall, norm: Norm): Site | undefined => siteIn(call, norm.call ?? norm.output);
 
 /** Where the sum of a sublayer, or what takes its place, comes from in the block's code. */
-export const sumSite = (block: Block, { output }: Sublayer): Site | undefined => siteIn(block.call, output);
+export const sumSite = (block: Block, { output }: Sublayer): Site | undefined => siteIn(block.call, output, block.frame);
 
 /** The innermost call in which both were made. */
 export function sharedCall(a: ModuleCall | undefined, b: ModuleCall | undefined): ModuleCall | undefined {

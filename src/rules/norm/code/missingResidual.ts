@@ -3,7 +3,7 @@ import type { ModuleCall, Site, TensorValue } from '../../../interpreter/value.t
 import { type Range, range } from '../../../text/range.ts';
 import type { Block, Flow, Sublayer } from '../../code/blocks.ts';
 import { blocksOf, siteIn } from '../../code/blocks.ts';
-import { argumentTensors, isInside } from '../../code/norms.ts';
+import { argumentTensors } from '../../code/norms.ts';
 import { lastDim } from '../../code/widths.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
@@ -117,17 +117,18 @@ function addedOutside(flow: Flow, block: Block): boolean {
  */
 function replacedSite(flow: Flow, block: Block, sublayer: Sublayer): Site | undefined {
   const last = sublayer.after[0]?.output ?? sublayer.output;
-  const outer = siteIn(block.call, last);
-  const helper = childOf(block, last);
-  if (helper === undefined) return outer;
-  const given = argumentTensors(helper);
-  if (!given.some((tensor) => flow.base(tensor) === sublayer.base)) return outer;
+  const outer = siteIn(block.call, last, block.frame);
   const siblings = block.sublayers.filter(({ isResidual }) => isResidual);
-  const getsBranch = given.some((tensor) => flow.base(tensor) !== sublayer.base && flow.between(sublayer.base, tensor).size > 0);
-  const norms = sublayer.entries.some(({ call }) => call !== undefined && isInside(call, helper));
-  const inHelpers = siblings.every(({ output }) => childOf(block, output) !== undefined);
-  if (!(inHelpers && (getsBranch || norms))) return outer;
-  return siteIn(helper, sublayer.after[0]?.call ?? last) ?? outer;
+  if (siblings.some(({ output }) => childOf(block, output) === undefined)) return outer;
+  const norm = sublayer.after[0]?.call;
+  for (let helper = last.call; helper !== undefined && helper !== block.call; helper = helper.parent) {
+    const given = argumentTensors(helper);
+    if (!given.some((tensor) => flow.base(tensor) === sublayer.base)) continue;
+    const getsBranch = given.some((tensor) => flow.base(tensor) !== sublayer.base && flow.between(sublayer.base, tensor).size > 0);
+    const norms = sublayer.entries.some(({ call }) => call !== undefined && call.parent === helper);
+    if (getsBranch || norms) return siteIn(helper, norm ?? last) ?? outer;
+  }
+  return outer;
 }
 
 /** The call in the block's own code in which a tensor was made. */

@@ -55,6 +55,7 @@ export const normFlagContradicted = defineRule({
       const fixed = flag.assignment;
       const at =
         (fixed !== undefined && file !== undefined && unit !== undefined ? rangeOf({ file, unit, node: fixed }) : undefined) ??
+        (flag.read !== undefined && file !== undefined && unit !== undefined ? rangeOf({ file, unit, node: flag.read }) : undefined) ??
         rangeOf(firstNorm(block));
       if (at === undefined) continue;
       const data = {
@@ -66,7 +67,7 @@ export const normFlagContradicted = defineRule({
       };
       report({
         at,
-        message: fixed !== undefined ? 'fixed' : flag.isRead ? 'contradicted' : 'ignored',
+        message: fixed !== undefined ? 'fixed' : flag.read !== undefined ? 'contradicted' : 'ignored',
         data,
         related:
           flag.parameter === undefined || file === undefined || unit === undefined
@@ -94,8 +95,8 @@ const pattern =
 interface Flag {
   readonly name: string;
   readonly parameter: Expression | { readonly start: number; readonly end: number } | undefined;
-  /** The methods look at it. */
-  readonly isRead: boolean;
+  /** Where the methods look at it first. */
+  readonly read: Expression | undefined;
   /** Where the constructor sets it to a constant, or to its opposite. */
   readonly assignment: Statement | undefined;
 }
@@ -104,7 +105,7 @@ interface Flag {
 function flagOf(definition: ClassDefinition): Flag | undefined {
   let name: string | undefined;
   let parameter: Flag['parameter'];
-  let isRead = false;
+  let read: Expression | undefined;
   let assignment: Statement | undefined;
   for (const member of definition.body) {
     if (member.kind !== 'function') continue;
@@ -129,13 +130,13 @@ function flagOf(definition: ClassDefinition): Flag | undefined {
         for (const expression of statementExpressions(statement))
           see(expression, (found) => {
             name ??= found;
-            isRead = true;
+            read ??= expression;
           });
       eachChildStatement(statement, visit);
     };
     member.body.forEach(visit);
   }
-  return name === undefined ? undefined : { name, parameter, isRead, assignment };
+  return name === undefined ? undefined : { name, parameter, read, assignment };
 }
 
 function see(expression: Expression, found: (name: string) => void): void {

@@ -97,7 +97,7 @@ function placeOf(
   // Norms of queries and keys come in pairs.
   const beside = [...flow.norms.values()].filter((other) => other.call?.parent === call && other.instance?.class === norm.class);
   const [sibling] = beside;
-  return beside.length === 1 && sibling !== undefined ? { site: normSite(sibling), message: 'sibling', sublayer: '' } : undefined;
+  return beside.length === 1 && sibling !== undefined ? { site: normSite(sibling, block), message: 'sibling', sublayer: '' } : undefined;
 }
 
 /** Norms that are called as a statement. */
@@ -117,7 +117,7 @@ function droppedNorms(code: CodeReading, study: Study): readonly Site[] {
       if (norm.call === undefined || !isInside(norm.call, block.call) || flow.usersOf(norm.output).length > 0) continue;
       if (leaves(flow, block.call, norm.output) || (norm.call.parent !== undefined && leaves(flow, norm.call.parent, norm.output)))
         continue;
-      const site = normSite(norm);
+      const site = normSite(norm, block);
       if (site !== undefined && site.file === code.file && !found.includes(site)) found.push(site);
     }
   }

@@ -36,12 +36,12 @@ export const normOfNorm = defineRule({
       }
       for (const [inner, outer] of pairs) {
         if (!isOnly(flow, inner, outer)) continue;
-        const at = rangeOf(normSite(outer));
+        const at = rangeOf(normSite(outer, block));
         if (at === undefined) continue;
         report({
           at,
           message: 'doubled',
-          related: [{ range: rangeOf(normSite(inner)), message: 'The first norm is here.' }],
+          related: [{ range: rangeOf(normSite(inner, block)), message: 'The first norm is here.' }],
         });
       }
     }

@@ -39,7 +39,7 @@ export const residualCarriesNormed = defineRule({
         const norm = sublayer.before[sublayer.before.length - 1];
         if (sublayer.place !== 'carried' || sublayer.carried === undefined || norm === undefined || isScaled(sublayer.carried, norm))
           continue;
-        const at = rangeOf(normSite(norm));
+        const at = rangeOf(normSite(norm, block));
         const sum = rangeOf(sublayer.output.site) ?? rangeOf(sumSite(block, sublayer));
         const place = at ?? sum;
         if (place === undefined) continue;

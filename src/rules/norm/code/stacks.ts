@@ -110,7 +110,7 @@ function isLanguageModel({ flow }: Blocks, block: Block, head: TensorValue): boo
 }
 
 /** The sums of the block stand in a loop of its own: it is the stack itself. */
-const isFlat = (block: Block): boolean => loopAround(siteIn(block.call, block.end)) !== undefined;
+const isFlat = (block: Block): boolean => loopAround(siteIn(block.call, block.end, block.frame)) !== undefined;
 
 /** The call that runs a block: a module of the user's, or a stack of the library. */
 function stackOf({ call, class: of }: Block): ModuleCall | undefined {

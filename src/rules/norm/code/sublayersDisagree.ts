@@ -67,7 +67,7 @@ export const sublayersDisagree = defineRule({
         const [raw] = sublayer.raw;
         if (sublayer.kind !== 'attention' || sublayer.entries.length === 0 || raw?.op !== 'linear' || !sublayer.isSure) continue;
         if (!main.every((each) => each === sublayer || each.place === 'pre')) continue;
-        const at = rangeOf(siteIn(block.call, raw));
+        const at = rangeOf(siteIn(block.call, raw, block.frame));
         if (at !== undefined) report({ at, message: 'partly', severity: 'information', data: { sublayer: nameOf(sublayer) } });
       }
     }
@@ -128,9 +128,9 @@ function siteOf(block: Block, sublayer: Sublayer, other: Sublayer): Site | undef
   const [exit] = sublayer.exits;
   const [entry] = sublayer.entries;
   const after = sublayer.after[0];
-  if ((sublayer.place === 'post' || sublayer.place === 'both') && after !== undefined) return normSite(after);
-  if (sublayer.place === 'output' && exit !== undefined) return normSite(exit);
-  if (sublayer.place === 'pre' && entry !== undefined) return normSite(entry);
+  if ((sublayer.place === 'post' || sublayer.place === 'both') && after !== undefined) return normSite(after, block);
+  if (sublayer.place === 'output' && exit !== undefined) return normSite(exit, block);
+  if (sublayer.place === 'pre' && entry !== undefined) return normSite(entry, block);
   const [raw] = sublayer.raw;
   if (raw === undefined) return sumSite(block, sublayer);
   // Where the others are wrapped in a module that normalises, the wrapper is missing where the sublayer is made.
@@ -138,8 +138,8 @@ function siteOf(block: Block, sublayer: Sublayer, other: Sublayer): Site | undef
   let own = raw.call;
   while (own !== undefined && own.parent !== block.call) own = own.parent;
   if (wrapper !== undefined && isWrapped(block, other) && own !== undefined && own.instance.class !== wrapper.instance.class)
-    return own.instance.site ?? siteIn(block.call, raw);
-  return siteIn(block.call, raw);
+    return own.instance.site ?? siteIn(block.call, raw, block.frame);
+  return siteIn(block.call, raw, block.frame);
 }
 
 /** The norm of the sublayer stands in a module around it. */
