@@ -603,6 +603,9 @@ export function maskType(tensor: TensorValue, depth = 0): string | undefined {
   if (/^logical_|^(?:eq|ne|lt|le|gt|ge)$/.test(tensor.op)) return 'bool';
   // And, or and not are for whole numbers and booleans: one boolean makes the other one.
   if (/^bitwise_/.test(tensor.op)) return tensor.inputs.some((input) => maskType(input, depth + 1) === 'bool') ? 'bool' : undefined;
+  // One operand of fractions makes the product one.
+  if (tensor.op === 'mul' && tensor.dtype === undefined)
+    return tensor.inputs.some((input) => /^(?:b?float|half)/.test(maskType(input, depth + 1) ?? '')) ? 'float' : undefined;
   const [first] = tensor.inputs;
   const keeps = ['getitem', 'unsqueeze', 'expand', 'view', 'reshape', 'transpose', 'repeat', 'contiguous', 'squeeze'].includes(tensor.op);
   return keeps && first !== undefined ? maskType(first, depth + 1) : tensor.dtype;

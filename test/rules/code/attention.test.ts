@@ -326,9 +326,9 @@ describe('masks', () => {
     const keep = 'keep = torch.ones(T, T, dtype=torch.bool, device=x.device).tril()';
     const fill = (value: string, mark: string): string =>
       separate(`${keep}\n${scores}\nscores = scores.masked_fill(~keep, ${value})${mark}\n${rest}`);
-    for (const value of ['float("-inf")', '-torch.inf', '-1e9', 'torch.finfo(scores.dtype).min', '-torch.finfo(scores.dtype).max'])
+    for (const value of ['float("-inf")', '-torch.inf', '-1e4', 'torch.finfo(scores.dtype).min', '-torch.finfo(scores.dtype).max'])
       expectAtLines(fill(value, ''));
-    for (const value of ['0', '1e9', '-10', 'float("inf")', 'torch.finfo(scores.dtype).max', 'torch.finfo(scores.dtype).tiny'])
+    for (const value of ['0', '1e9', '-10', '-1e9', 'float("inf")', 'torch.finfo(scores.dtype).max', 'torch.finfo(scores.dtype).tiny'])
       expectAtLines(fill(value, '  # HW161'));
   });
 });

@@ -14,7 +14,7 @@ export const maskFill = defineRule({
   since: '0.2.0',
   docs: {
     what: 'Masked scores are filled with a number that does not hide them: 0, a positive or a small negative number, or one that half precision cannot hold.',
-    why: 'A hidden score must come out of the softmax as 0. exp(0) is 1, exp(-10) still leaks where other scores are as low, and a large positive fill gives the hidden keys all the weight. In float16 the smallest number is -65504: -1e9 becomes minus infinity or an error. Fill with `float("-inf")`, or with `torch.finfo(scores.dtype).min` where whole rows may be hidden.',
+    why: 'A hidden score must come out of the softmax as 0. exp(0) is 1, exp(-10) still leaks where other scores are as low, and a large positive fill gives the hidden keys all the weight. In float16 the smallest number is -65504: -1e9 becomes minus infinity or an error; where it is not certain that the code runs in float16 this is information. Fill with `float("-inf")`, or with `torch.finfo(scores.dtype).min` where whole rows may be hidden.',
     bad: [
       attentionExample({ mask: 'scores = scores.masked_fill(self.causal[:T, :T] == 0, 0.0)' }),
       attentionExample({ mask: 'scores = scores.masked_fill(self.causal[:T, :T] == 0, 1e9)' }),
@@ -23,7 +23,7 @@ export const maskFill = defineRule({
     ],
     good: [
       attentionExample(),
-      attentionExample({ mask: 'scores = scores.masked_fill(self.causal[:T, :T] == 0, -1e9)' }),
+      attentionExample({ mask: 'scores = scores.masked_fill(self.causal[:T, :T] == 0, -1e4)' }),
       attentionExample({ mask: 'scores = scores.masked_fill(self.causal[:T, :T] == 0, torch.finfo(scores.dtype).min)' }),
     ],
     fixSafety: 'The fix fills with minus infinity. Rows in which all is hidden then give NaN.',
@@ -55,6 +55,8 @@ export const maskFill = defineRule({
           report({
             at,
             message: found.message,
+            // In float32, and in bfloat16, it does.
+            ...(found.isCertain === false ? { severity: 'information' as const } : {}),
             data: { fill },
             related: [{ range: rangeIn(code, attention.node.site), message: 'The softmax is here.' }],
           });
@@ -64,14 +66,19 @@ export const maskFill = defineRule({
   },
 });
 
-function wrongFill(step: Step): { readonly message: 'zero' | 'positive' | 'weak' | 'half' | 'added'; readonly fill: number } | undefined {
+/** Finite, lower than float16 goes, and no limit of a wider type that the code asked for. */
+const isTooLow = (fill: number): boolean => fill < -65504 && fill > -3e38;
+
+function wrongFill(
+  step: Step,
+): { readonly message: 'zero' | 'positive' | 'weak' | 'half' | 'added'; readonly fill: number; readonly isCertain?: boolean } | undefined {
   if (step.kind === 'fill') {
     const fill = fillOf(step.fill);
     if (fill === undefined || Number.isNaN(fill)) return undefined;
     if (Math.abs(fill) < 1e-6) return { message: 'zero', fill };
     if (fill > 0) return { message: 'positive', fill };
     if (fill >= -20) return { message: 'weak', fill };
-    return fill < -65504 && Number.isFinite(fill) && isHalf(step.node.inputs[0]) ? { message: 'half', fill } : undefined;
+    return isTooLow(fill) ? { message: 'half', fill, isCertain: isHalf(step.node.inputs[0]) } : undefined;
   }
   if (step.kind !== 'add') return undefined;
   const meaning = meaningOf(step.operand);
@@ -79,6 +86,7 @@ function wrongFill(step: Step): { readonly message: 'zero' | 'positive' | 'weak'
   for (const { seen, unseen, kind } of meaning?.regions ?? []) {
     if (kind !== 'causal' || seen === undefined || unseen === undefined) continue;
     const [a, b] = [seen * sign, unseen * sign];
+    if (a === 0 && isTooLow(b)) return { message: 'half', fill: b, isCertain: false };
     if (a === 0 && b < 0 && b >= -20) return { message: 'added', fill: b };
     if (a === 0 && b > 0 && b < 1000) return { message: 'added', fill: b };
   }

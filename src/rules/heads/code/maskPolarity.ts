@@ -1,5 +1,6 @@
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Range } from '../../../text/range.ts';
+import { withCopies } from '../../code/attention.ts';
 import { type MaskUse, maskUsesOf } from '../../code/maskUses.ts';
 import { rangeIn, shown, textAt } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
@@ -51,6 +52,16 @@ export const maskPolarity = defineRule({
     inverted: 'The mask adds {seen} at keys to see: they are hidden.',
   },
   checkCode({ code, report }) {
+    for (const { range, text } of invertedPaddings(code)) {
+      report({
+        at: range,
+        message: 'layerPadding',
+        severity: 'warning',
+        data: { mask: text },
+        related: [],
+        fixes: [{ title: `Pass ${text.slice(1)}`, safe: false, edits: [{ range, newText: text.slice(1) }] }],
+      });
+    }
     for (const { by, node, mask } of maskUsesOf(code)) {
       const at = by === 'multiply' ? rangeIn(code, node.site) : undefined;
       if (at !== undefined)
@@ -140,4 +151,23 @@ function fixesFor(message: string, written: { readonly range: Range; readonly te
   if (written === undefined || message === 'added' || message === 'inverted') return [];
   const newText = written.text.startsWith('~') ? written.text.slice(1) : `~${written.text}`;
   return [{ title: `Pass ${newText}`, safe: false, edits: [{ range: written.range, newText }] }];
+}
+
+/** `key_padding_mask=~padding`: by its name it is true at padding, and inverted it is true at real tokens. */
+function invertedPaddings(code: CodeReading): readonly { readonly range: Range; readonly text: string }[] {
+  const found = new Map<number, { readonly range: Range; readonly text: string }>();
+  for (const study of code.studies) {
+    for (const node of withCopies(study)) {
+      const at = node.op === 'attention_mask' || node.op === 'multi_head_attention' ? rangeIn(code, node.site) : undefined;
+      if (at === undefined) continue;
+      const match = /\bkey_padding_mask\s*=\s*(~\s*[\w.]*(?:^|_|\b)(?:padding|is_pad|is_padding))(?=\s*[,)])/.exec(
+        textAt(code, at).replace(/\w+_key_padding_mask/g, (name) => 'key_padding_mask'.padStart(name.length)),
+      );
+      const text = match?.[1];
+      if (match === null || text === undefined || /non|not_|valid/.test(text)) continue;
+      const start = at.start + match.index + match[0].length - text.length;
+      found.set(start, { range: { start, end: start + text.length }, text });
+    }
+  }
+  return [...found.values()];
 }
