@@ -277,7 +277,14 @@ export const creationOperations = operations({
   'torch.multinomial': ['input, num_samples, replacement=False, *, generator=None, out=None', multinomial],
   'torch.tensor': [`data, *, ${options}`, fromData('tensor')],
   'torch.as_tensor torch.asarray': [`data, dtype=None, device=None, *, copy=None, requires_grad=False`, fromData('as_tensor')],
-  'torch.from_numpy': ['data', fromData('from_numpy')],
+  // Takes arrays only: what looks like a truth value is a comparison of arrays.
+  'torch.from_numpy': [
+    'data',
+    (call, machine) => {
+      const data = tensorIn(call, 'data');
+      return machine.tensor('from_numpy', call, data?.shape ?? unknownShape, { dtype: data?.dtype });
+    },
+  ],
   'torch.scalar_tensor': [`data, *, ${options}`, fromData('tensor')],
   'torch.Tensor torch.FloatTensor torch.cuda.FloatTensor': ['*data, device=None', construct('float32')],
   'torch.LongTensor torch.cuda.LongTensor': ['*data, device=None', construct('int64')],
