@@ -200,6 +200,9 @@ function broadcastDims(judgement: Judgement, a: Dim, b: Dim, where: () => string
   // The wide one is the result if there is any; otherwise the greater, since the smaller can only be 1 or the same.
   if (xIsWide) return x;
   if (yIsWide) return y;
+  // What is known stands: it is the result unless it is 1.
+  if (x.unknown !== y.unknown && x.min >= 0 && y.unknown) return x;
+  if (x.unknown !== y.unknown && y.min >= 0 && x.unknown) return y;
   return x.min < 1 || y.min < 1 ? unknownDim('a size is not known') : maximum(x, y);
 }
 

@@ -85,7 +85,7 @@ export const sampleGroups = ({ defaults }: Samples): readonly SampleGroup[] => {
   const isGrouped = hasGroupedHeads(defaults);
   const typicalSize = (numbers: Numbers, symbol: SymbolAtom): number | undefined => {
     const concept = conceptOf(symbol.name);
-    if (concept === undefined) return undefined;
+    if (concept === undefined) return ownWidth(symbol.name, numbers === typical[0] ? 0 : 1);
     return numbers[concept === 'keyValueHeads' && !isGrouped ? 'queryHeads' : concept];
   };
   return [
@@ -102,6 +102,21 @@ export const sampleGroups = ({ defaults }: Samples): readonly SampleGroup[] => {
     },
   ];
 };
+
+const widthNames = /(?:dim|width|features|channels|hidden|embed|embd|state|model|ff|ffn|mlp|rank|vocab|classes|units)(?:_size|_dim|_width)?$|_(?:dim|size)$|^d_/;
+/** Names of counts and lengths, and of widths that callers may have to make the same. */
+const notWidths =
+  /patch|img|image|kernel|window|batch|block|max|min|len|num_|n_layer|stride|pad|pool|step|context|ctx|seq|position|layer|depth|group|grid|tile|chunk|bucket|expert|heads?$|head_|_head|^in_|^out_|_in$|_out$|input|output|query|key|value|cross|cond|time|frame|sample|crop|scale|factor|ratio|mult/;
+
+/** A number of its own for a width that no format has a name for: it is not another width. */
+function ownWidth(path: string, sample: 0 | 1): number | undefined {
+  const name = normaliseName(path.slice(path.lastIndexOf('.') + 1));
+  if (!widthNames.test(name) || notWidths.test(name)) return undefined;
+  let hash = 7;
+  for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) >>> 1;
+  // Divisible by the samples' numbers of heads, and different from every other size.
+  return 48 * (sample === 0 ? 9 + (hash % 37) : 47 + (hash % 41));
+}
 
 /** One sample more, in which heads times head dim is not the width: what fails only here is worth no more than a remark. */
 export const separateWidths: SampleGroup = {
