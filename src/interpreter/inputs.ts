@@ -28,6 +28,8 @@ interface Evidence {
   leastRank?: number;
   /** It is run through like a list. */
   isSequence?: boolean;
+  /** All axes but the last are joined: there may be any number of them. */
+  isFlattened?: boolean;
   /** What another input is made from: of a length of its own. */
   isSource?: boolean;
 }
@@ -89,7 +91,7 @@ const otherLength = rigid('S', { scope: lengthScope });
 const producedNames = /^(?:tgt|trg|target|decoder_\w+|dec_\w+|y|captions?)$/;
 const sourceNames = /^(?:src|source|encoder_\w+|enc_\w+|src_\w+)$/;
 
-function shapesOf(name: string, { kind, axes, leastRank = 0, isSource = false }: Evidence): readonly Shape[] {
+function shapesOf(name: string, { kind, axes, leastRank = 0, isSource = false, isFlattened = false }: Evidence): readonly Shape[] {
   const isMemory = isSource || memoryNames.test(name);
   const long: Dim = isMemory ? otherLength : length;
   const free = (axis: string): Dim => flexible(axis, { scope: `${name}.shape` });
@@ -113,7 +115,8 @@ function shapesOf(name: string, { kind, axes, leastRank = 0, isSource = false }:
   switch (by) {
     case 'tokens':
       if (rank !== undefined && rank !== 2) return [];
-      return rank === undefined ? [shapeOf(batch, long), shapeOf(batch, free('N'), long), shapeOf(long)] : [shapeOf(batch, long)];
+      if (rank !== undefined) return [shapeOf(batch, long)];
+      return [shapeOf(batch, long), ...(isFlattened ? [shapeOf(batch, free('N'), long)] : []), shapeOf(long)];
     case 'states':
       if (rank !== undefined && rank !== 3) return unnamed;
       return [
@@ -178,6 +181,9 @@ function gather(
   const called = (call: Call): void => {
     const { callee } = call;
     if (callee.kind === 'attribute' && isHeld(callee.object)) {
+      const first = call.arguments[0]?.value;
+      if (/^(?:view|reshape)$/.test(callee.name.name) && call.arguments.length === 2 && first?.kind === 'unary')
+        evidence.isFlattened = true;
       if (callee.name.name === 'permute') {
         const count = call.arguments.length === 1 ? itemCount(call.arguments[0]?.value) : call.arguments.length;
         if (count !== undefined && count > 1) evidence.axes ??= Array.from({ length: count }, () => undefined);
@@ -287,7 +293,8 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
     } else if (name === 'Embedding') evidence.kind ??= 'tokens';
     else if (name === 'Conv2d') evidence.kind ??= 'image';
     else if (name === 'Conv1d') evidence.kind ??= 'channels';
-    else if (/^(?:Linear|LayerNorm|RMSNorm|MultiheadAttention|Conv1D|Transformer\w*Layer)$/.test(name)) evidence.kind ??= 'states';
+    else if (/^(?:Linear|LayerNorm|RMSNorm|MultiheadAttention|Conv1D|Transformer(?:Encoder|Decoder)?(?:Layer)?)$/.test(name))
+      evidence.kind ??= 'states';
     return;
   }
   const forward = interpreter.classMember(target.class, 'forward');

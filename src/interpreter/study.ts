@@ -559,7 +559,9 @@ function studyClass(
     if (parameter.name === undefined || parameter.kind !== 'plain') continue;
     const fallback = forward.defaults.get(parameter.name.name);
     const likely = shapes.get(parameter.name.name) ?? [];
-    const isStated = forward.definition.kind === 'function' && stated?.(forward.definition, parameter.name.name) !== undefined;
+    const isStated =
+      (fallback === undefined && parameter.annotation === undefined && likely.length > 0) ||
+      (forward.definition.kind === 'function' && stated?.(forward.definition, parameter.name.name) !== undefined);
     const argument = forwardArgument(
       parameter,
       fallback,
