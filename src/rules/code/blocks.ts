@@ -532,13 +532,17 @@ function chainOf(flow: Flow, call: ModuleCall, output: TensorValue): Chain {
     const residual = flow.residuals.get(base);
     if (residual !== undefined) {
       at = residual.carried;
-      // A parallel sum carries the sum before it, which is part of the same step.
+      const sums: Residual[] = [residual];
+      // A parallel sum carries the sum before it, which reads the same stream.
       for (let j = 0; residual.isParallel && j < 4; j++) {
         const inner = flow.residuals.get(flow.base(at));
         if (inner === undefined || inner.base !== residual.base) break;
+        sums.push(inner);
         at = inner.carried;
       }
-      steps.push({ residual, output: base, base: flow.withoutNorms(at, starts).base, after });
+      const under = flow.withoutNorms(at, starts).base;
+      for (const [j, each] of sums.entries())
+        steps.push({ residual: { ...each, isParallel: sums.length > 1 }, output: each.sum, base: under, after: j === 0 ? after : [] });
       continue;
     }
     if (base.op === 'join') return end(after, false);
@@ -580,18 +584,34 @@ function sourceOf(
   const waiting = [output];
   const sums: TensorValue[] = [];
   const inputs: TensorValue[] = [];
+  const normed: TensorValue[] = [];
   for (let i = 0; i < waiting.length && waiting.length < 1500; i++) {
     for (const input of valuesOf(waiting[i] as TensorValue)) {
       if (seen.has(input) || !flow.carries(input)) continue;
       seen.add(input);
       if (starts.has(input)) inputs.push(input);
       else if (flow.residuals.has(input)) sums.push(input);
-      else if (isMade(input, call)) waiting.push(input);
+      else if (isMade(input, call)) {
+        const norm = flow.norms.get(input);
+        if (norm !== undefined && opensSublayer(flow, call, norm, starts)) normed.push(norm.input);
+        else waiting.push(input);
+      }
     }
   }
   const [sum, another] = sums;
   if (sum !== undefined) return another === undefined ? sum : undefined;
+  const [inner] = normed;
+  if (inner !== undefined) return inner;
   return given.find((tensor) => inputs.some((input) => input === tensor || flow.base(tensor) === input)) ?? inputs[0];
+}
+
+/** The norm with which a sublayer begins that reads what another has computed: called in the block, or first in a module that it calls. */
+function opensSublayer(flow: Flow, call: ModuleCall, norm: Norm, starts: ReadonlySet<TensorValue>): boolean {
+  const caller = norm.call?.parent;
+  const source = flow.base(norm.input);
+  if (caller === undefined || starts.has(source) || flow.residuals.has(source) || source.op !== 'linear') return false;
+  if (caller === call) return true;
+  return caller.parent === call && argumentTensors(caller).some((tensor) => flow.base(tensor) === source);
 }
 
 /** The sublayers of a chain, with where their norms stand. */
@@ -694,7 +714,7 @@ function placementOf(sublayers: readonly Sublayer[]): BlockPlacement {
   const main = sublayers.filter(isMain);
   if (main.length === 0) return 'unknown';
   if (main.every(({ isResidual }) => !isResidual)) return 'residual-free';
-  if (main.some(({ isParallel, branch, kind }) => isParallel || (kind !== 'feedForward' && branch.op === 'add'))) return 'parallel';
+  if (main.length === 1 || main.some(({ isParallel }) => isParallel)) return 'parallel';
   const places = new Set(main.filter(({ isResidual }) => isResidual).map(({ place }) => place));
   if (places.has('unknown')) return 'unknown';
   const [only] = places;
@@ -751,6 +771,15 @@ function findBlocks(study: Study): Blocks {
   return { flow, blocks: blocks.reverse() };
 }
 
+/** `x + (attention(norm(x)) + mlp(norm(x)))`: one sum of two sublayers. */
+function isParallelSum(flow: Flow, [only, ...others]: readonly Sublayer[]): boolean {
+  if (only === undefined || others.length > 0 || !only.isResidual) return false;
+  const sum = flow.base(only.branch);
+  if (sum.op !== 'add') return false;
+  const kinds = sum.inputs.map((input) => flow.kindOf(only.base, flow.between(only.base, input)));
+  return kinds.includes('attention') && kinds.includes('feedForward');
+}
+
 function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
   let best: Block | undefined;
   for (const [place, output] of tensorsOf(call.result).slice(0, 3).entries()) {
@@ -758,7 +787,7 @@ function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
     for (const variant of variants.slice(0, 4)) {
       const chain = chainOf(flow, call, variant);
       const sublayers = sublayersOf(flow, chain);
-      if (sublayers.filter(isMain).length < 2 || !sublayers.some(isAttention)) continue;
+      if (!(sublayers.filter(isMain).length > 1 || isParallelSum(flow, sublayers)) || !sublayers.some(isAttention)) continue;
       // What is answered beside the stream need not be one.
       if (place > 0 && !sublayers.every(({ isResidual }) => isResidual)) continue;
       if (best !== undefined && best.sublayers.length >= sublayers.length) continue;

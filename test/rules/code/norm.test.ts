@@ -1,0 +1,202 @@
+import assert from 'node:assert/strict';
+import { blocksOf } from '../../../src/rules/code/blocks.ts';
+import type { Finding } from '../../../src/text/finding.ts';
+import { LineIndex } from '../../../src/text/lineIndex.ts';
+import { analyse } from '../../../src/workspace/analyse.ts';
+import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
+import { defaultSettings } from '../../../src/workspace/settings.ts';
+import { pythonParser } from '../../unit/python/parser.ts';
+
+let python: PythonReader;
+before(async () => {
+  python = pythonReader(await pythonParser());
+});
+
+const read = (text: string) => analyse({ text, path: 'model.py', python }, defaultSettings);
+
+/** Findings about norms, each of which must be announced in its line: `# HW321: part of the message`. */
+function check(code: string): void {
+  const text = `${head}\n${code}`;
+  const lines = text.split('\n');
+  const index = new LineIndex(text);
+  const expected = lines.flatMap((line, i) => {
+    const match = /# (HW32\d): (.*)$/.exec(line);
+    return match === null ? [] : [{ line: i, code: match[1] as string, says: match[2] as string }];
+  });
+  const found = read(text).findings.filter((finding) => /^HW32/.test(finding.code) && finding.severity !== 'information');
+  const shown = found.map((each) => `${lineOf(index, each) + 1}: ${each.code} ${each.message}`).join('\n');
+  assert.equal(found.length, expected.length, shown || 'nothing was found');
+  for (const want of expected)
+    assert.ok(
+      found.some((each) => each.code === want.code && lineOf(index, each) === want.line && each.message.includes(want.says)),
+      `${want.line + 1}: ${want.code} ${want.says} is not among\n${shown}`,
+    );
+}
+
+const lineOf = (index: LineIndex, { range }: Finding): number => index.positionAt(range.start).line;
+
+/** The placement of each block of the code, by the name of its class. */
+function placements(code: string): Readonly<Record<string, string>> {
+  const studies = read(`${head}\n${code}`).code?.studies ?? [];
+  return Object.fromEntries(studies.flatMap((study) => blocksOf(study).blocks.map((block) => [block.class.name, block.placement])));
+}
+
+const head = `import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, dim, eps=1e-6):
+        super().__init__()
+        self.eps = eps
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x):
+        y = x.float()
+        return (y * torch.rsqrt(y.pow(2).mean(-1, keepdim=True) + self.eps)).type_as(x) * self.weight
+
+
+class Attention(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads = heads
+        self.q = nn.Linear(dim, dim)
+        self.kv = nn.Linear(dim, 2 * dim)
+        self.out = nn.Linear(dim, dim)
+
+    def forward(self, x, context=None):
+        b, t, c = x.shape
+        k, v = self.kv(x if context is None else context).chunk(2, dim=-1)
+        q, k, v = (u.view(b, -1, self.heads, c // self.heads).transpose(1, 2) for u in (self.q(x), k, v))
+        y = F.softmax(q @ k.transpose(-2, -1) * (c // self.heads) ** -0.5, dim=-1) @ v
+        return self.out(y.transpose(1, 2).reshape(b, t, c))
+
+
+class FeedForward(nn.Module):
+    def __init__(self, dim, hidden):
+        super().__init__()
+        self.net = nn.Sequential(nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+
+    def forward(self, x):
+        return self.net(x)
+`;
+
+/** A block whose `forward` has this body. */
+const block = (body: string): string => `
+class Block(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.attn = Attention(dim, heads)
+        self.mlp = FeedForward(dim, 4 * dim)
+        self.norm1 = RMSNorm(dim)
+        self.norm2 = RMSNorm(dim)
+        self.drop = nn.Dropout(0.1)
+        self.scale = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x):
+${body
+  .trim()
+  .split('\n')
+  .map((line) => `        ${line}`)
+  .join('\n')}
+`;
+
+/** A wrapper around each sublayer, as the Annotated Transformer has it. */
+const wrapped = (call: string, sublayers = 'x = self.wrap[0](x, lambda y: self.attn(y))\nreturn self.wrap[1](x, self.mlp)'): string => `
+class Residual(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.drop = nn.Dropout(0.1)
+
+    def forward(self, x, sublayer):
+        ${call}
+
+
+class Layer(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.attn = Attention(dim, heads)
+        self.mlp = FeedForward(dim, 4 * dim)
+        self.wrap = nn.ModuleList([Residual(dim) for _ in range(2)])
+
+    def forward(self, x):
+${sublayers
+  .split('\n')
+  .map((line) => `        ${line}`)
+  .join('\n')}
+`;
+
+describe('placement of norms in blocks of model code', () => {
+  it('is read off the dataflow, whatever the style', () => {
+    assert.deepEqual(placements(block('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm2(x))')), { Block: 'pre-norm' });
+    assert.deepEqual(placements(block('x = self.norm1(x + self.attn(x))\nreturn self.norm2(x + self.mlp(x))')), { Block: 'post-norm' });
+    assert.deepEqual(placements(block('x = x + self.norm1(self.attn(x))\nreturn x + self.norm2(self.mlp(x))')), { Block: 'output-norm' });
+    assert.deepEqual(placements(block('return x + self.attn(self.norm1(x)) + self.mlp(self.norm2(x))')), { Block: 'parallel' });
+    assert.deepEqual(placements(block('x = self.attn(self.norm1(x))\nreturn self.mlp(self.norm2(x))')), { Block: 'residual-free' });
+    assert.deepEqual(placements(block('x = x + self.scale * self.attn(x)\nreturn x + self.scale * self.mlp(x)')), { Block: 'norm-free' });
+    assert.deepEqual(placements(block('x = x + self.attn(self.norm1(x))\nreturn self.norm2(x + self.mlp(x))')), { Block: 'mixed' });
+    assert.deepEqual(placements(wrapped('return x + self.drop(sublayer(self.norm(x)))')), { Layer: 'pre-norm' });
+    assert.deepEqual(placements(wrapped('return self.norm(x + self.drop(sublayer(x)))')), { Layer: 'post-norm' });
+  });
+
+  it('is unknown where a flag of another name decides', () => {
+    const code = block('h = self.norm1(x) if self.training else x\nx = x + self.attn(h)\nreturn x + self.mlp(self.norm2(x))');
+    assert.deepEqual(placements(code), { Block: 'unknown' });
+    check(code);
+  });
+});
+
+describe('rules about norms and residuals of model code', () => {
+  it('leave known variants alone', () => {
+    check(block('x = x + self.drop(self.attn(self.norm1(x)))\nreturn x + self.drop(self.mlp(self.norm2(x)))'));
+    check(block('x = self.norm1(x * 1.5 + self.attn(x))\nreturn self.norm2(x * 1.5 + self.mlp(x))'));
+    check(block('h = self.norm1(x)\nreturn x + self.attn(h) + self.mlp(self.norm2(x))'));
+    check(block('x = x + self.norm1(self.attn(x))\nreturn x + self.norm2(self.mlp(x))'));
+    check(wrapped('return self.norm(x + self.drop(sublayer(x)))'));
+  });
+
+  it('find the residual that carries the normed stream', () => {
+    check(
+      block(
+        'x = self.norm1(x)  # HW321: the residual carries the output of `norm1`\nx = x + self.attn(x)\nreturn x + self.mlp(self.norm2(x))',
+      ),
+    );
+    check(block('x = x + self.attn(self.norm1(x))\ny = self.norm2(x)  # HW321: feed-forward\nreturn y + self.mlp(y)'));
+    check(
+      block(
+        'residual = x\nx = self.attn(self.norm1(x))\nx = x + residual\nx = self.norm2(x)  # HW321: carries the output of `norm2`\nresidual = x\nx = self.mlp(x)\nreturn residual + x',
+      ),
+    );
+  });
+
+  it('find sublayers that are not added to the stream', () => {
+    check(block('x = self.attn(self.norm1(x))  # HW322: attention takes the place\nreturn x + self.mlp(self.norm2(x))'));
+    check(block('x = x + self.attn(self.norm1(x))\nx = self.mlp(self.norm2(x))  # HW322: feed-forward takes the place\nreturn x'));
+    check(block('h = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm2(h))  # HW322: from before the attention'));
+    check(wrapped('return x + self.drop(sublayer(self.norm(x)))', 'x = self.wrap[0](x, self.attn)\nreturn x + self.wrap[1](x, self.mlp)'));
+  });
+
+  it('find sublayers that place their norms differently', () => {
+    check(block('x = x + self.attn(self.norm1(x))\nreturn self.norm2(x + self.mlp(x))  # HW320: The feed-forward normalises the sum'));
+    check(block('x = self.norm1(x + self.attn(x))\nreturn x + self.norm2(self.mlp(x))  # HW320: normalises its output'));
+  });
+
+  it('find norms that are shared, doubled or not applied', () => {
+    check(
+      block('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm1(x))  # HW325: two different tensors').replace(
+        '        self.norm2 = RMSNorm(dim)\n',
+        '',
+      ),
+    );
+    check(block('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm2(self.norm2(x)))  # HW326: just been normed'));
+    check(block('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(x)  # HW324: `norm2` is created but never applied'));
+    check(
+      wrapped(
+        'return x + self.drop(sublayer(self.norm(x)))',
+        'x = self.wrap[0](x, self.attn)\nreturn self.wrap[0](x, self.mlp)  # HW325: same norm',
+      ),
+    );
+  });
+});
