@@ -122,9 +122,13 @@ export function evaluateModel(question: ModelQuestion): ModelAnswer {
   return {
     parameters,
     unknown: found.unknown,
-    variables: variables.flatMap((variable) => {
+    variables: variables.flatMap((variable, i) => {
       const place = lines.placeOf(variable);
-      return place === undefined ? [] : [{ ...place, name: variable.name, shape: sizesOf(shapes.get(variable) as Shape) }];
+      const next = variables[i + 1];
+      // `a, _, _ = ...`: the name holds the last of them.
+      const isReplaced = next?.frame === variable.frame && next.name === variable.name && next.site.node !== variable.site.node;
+      if (place === undefined || (isReplaced && lines.placeOf(next)?.line === place.line)) return [];
+      return [{ ...place, name: variable.name, shape: sizesOf(shapes.get(variable) as Shape) }];
     }),
     failures,
   };
