@@ -801,7 +801,7 @@ export class Interpreter implements Machine {
         return;
       }
       const conflict = lengthConflict(callee.name, bound, (dim) => substitution.apply(dim));
-      if (conflict === undefined) return;
+      if (conflict === undefined || (this.uncertain > 0 && !products.test(callee.name))) return;
       this.#isTrying = false;
       this.report(call, { kind: callee.name, message: conflict, basis: 'lengths' });
     } finally {

@@ -349,7 +349,13 @@ function runOnce(
     [
       () => {
         bindTarget(interpreter, frame, statement.target, item);
-        completion = runBody(interpreter, frame, statement.body);
+        // A loop over layers runs: only branches make code uncertain.
+        interpreter.uncertain -= 1;
+        try {
+          completion = runBody(interpreter, frame, statement.body);
+        } finally {
+          interpreter.uncertain += 1;
+        }
         appended = lists.filter((value) => value.items.length > (lengths.get(value) ?? 0)).map((value) => [value, value.items] as const);
       },
       () => undefined,

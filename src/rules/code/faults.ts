@@ -2,7 +2,7 @@
  * Operations that cannot work, each as one fault of a kind that a user would name, with the place where the mistake most likely is:
  * the constructor of the layer whose declared width disagrees with everything around it, or the expression.
  */
-import type { Dim } from '../../dims/dim.ts';
+import { type Dim, divideExactly, loneAtom } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, formatShape, type Shape } from '../../dims/shape.ts';
 import { symbolsOf } from '../../dims/visit.ts';
@@ -44,6 +44,8 @@ export interface Fault {
   /** The fact, as a sentence. */
   readonly fact: string;
   readonly related: readonly { readonly range: Range | undefined; readonly message: string }[];
+  /** It rests on numbers that code need not be run with, or on sizes that are not fully known. */
+  readonly isDoubtful: boolean;
 }
 
 const productOps = /^(?:matmul|bmm|mm|mv|baddbmm|addmm|einsum|scaled_dot_product_attention)$/;
@@ -109,6 +111,7 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   if (normOps.test(op)) return normFault(fault);
   if (elementwiseOps.test(op)) return elementwiseFault(fault);
   if (pieceOps.test(op)) return at(fault, 'pieces', undefined, plainFact(fault));
+  if ((axisOps.test(op) || op === 'unpack_size') && failure.depth > 0) return undefined;
   if (axisOps.test(op) || op === 'unpack_size') return at(fault, 'axis', undefined, plainFact(fault));
   return undefined;
 }
@@ -155,7 +158,32 @@ function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: string)
   const made = layer === undefined ? undefined : rangeIn(code, madeAt(find.study, layer));
   const related: { range: Range | undefined; message: string }[] = [];
   if (made !== undefined) related.push({ range: use, message: 'It fails here.' });
-  return { kind, failure, at: made ?? use, use, fact: `${fact}.`, related };
+  return { kind, failure, at: made ?? use, use, fact: `${fact}.`, related, isDoubtful: isDoubtful(find) };
+}
+
+function isDoubtful(find: Find): boolean {
+  const { failure } = find;
+  if (failure.problem.basis === 'widths' || failure.problem.basis === 'defaults') return true;
+  const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
+  if (shapes.some(({ dims }) => dims.some((dim) => dim.unknown || isRatio(dim)))) return true;
+  const [x, y] = shapes.map(({ dims }) => dims.at(-3));
+  if (x === undefined || y === undefined) return false;
+  // Heads that are all there already, repeated by groups: with latent attention there is one group.
+  const over = divideExactly(y, x) ?? divideExactly(x, y);
+  const atom = over === undefined ? undefined : loneAtom(over);
+  return failure.problem.basis === 'samples' && atom?.kind === 'quotient';
+}
+
+/** A length divided by widths: something before did not come out as meant. */
+function isRatio(dim: Dim): boolean {
+  return dim.terms.some(({ monomial }) =>
+    monomial.factors.some(
+      ({ atom }) =>
+        atom.kind === 'quotient' &&
+        symbolsOf(atom.dividend).some(({ scope, flexible }) => scope === lengthScope || flexible) &&
+        symbolsOf(atom.divisor).length > 0,
+    ),
+  );
 }
 
 const named = (layer: Layer): string => `\`${layer.name}\``;
@@ -401,7 +429,7 @@ function splitFault(find: Find): Fault | undefined {
   const { study } = find;
   const input = tensorOf(find, 'input', 'tensor');
   if (input === undefined) return at(find, 'split', undefined, sentence(find.failure.problem.message));
-  if (input.shape.dims.length === 0) return undefined;
+  if (input.shape.dims.length === 0 || find.failure.problem.message.endsWith('add up to 0')) return undefined;
   const { layer: source, crossed } = widthSource(study, input);
   const fact = plainFact(find);
   if (source?.instance === undefined || crossed.some((each) => !isLayout(each))) return at(find, 'split', undefined, fact);

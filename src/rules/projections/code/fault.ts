@@ -14,8 +14,7 @@ export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, doc
     checkCode({ code: reading, report }) {
       for (const fault of faultsOf(reading)) {
         if (fault.kind !== kind) continue;
-        // It works as long as heads times head dim is the width.
-        const severity = fault.failure.problem.basis === 'widths' ? ({ severity: 'information' } as const) : {};
+        const severity = fault.isDoubtful ? ({ severity: 'information' } as const) : {};
         report({ at: fault.at, message: 'fact', data: { fact: fault.fact }, related: fault.related, ...severity });
       }
     },

@@ -38,7 +38,12 @@ export const headAxesSwapped = defineRule({
     for (const { node, heads, headDim } of mergesOutOfOrder(code)) {
       const at = rangeIn(code, node.site);
       if (at !== undefined)
-        report({ at, message: 'merged', data: { text: shown(code, at, 50), heads: formatDim(heads), headDim: formatDim(headDim) } });
+        report({
+          at,
+          message: 'merged',
+          severity: 'information',
+          data: { text: shown(code, at, 50), heads: formatDim(heads), headDim: formatDim(headDim) },
+        });
     }
   },
 });
