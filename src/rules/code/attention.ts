@@ -427,8 +427,7 @@ class Backwards {
       default: {
         const before = node.inputs.find((input) => this.leads(input));
         if (before === undefined) return undefined;
-        const isKept = isLayout(node);
-        return { before, step: { kind: this.#isMix(node) ? 'mix' : 'other', node, ...(isKept ? {} : {}) } };
+        return { before, step: { kind: this.#isMix(node) ? 'mix' : 'other', node } };
       }
     }
   }
@@ -623,23 +622,27 @@ const indexText = (value: Value | undefined): string => {
   }
 };
 
-/** What was stored in a tensor that was made empty: a cache's keys. */
-const writes = new WeakMap<TensorValue, TensorValue[]>();
+/** What is stored in tensors that were made empty: a cache's keys. */
+type Writes = ReadonlyMap<TensorValue, readonly TensorValue[]>;
 
-function noteWrites(tensors: readonly TensorValue[]): void {
+function writesOf(tensors: readonly TensorValue[]): Writes {
+  const writes = new Map<TensorValue, TensorValue[]>();
   for (const node of tensors) {
-    const value = node.op === 'setitem' ? asTensor(node.arguments.get('value')) : undefined;
+    if (node.op !== 'setitem' || asTensor(node.arguments.get('value')) === undefined) continue;
     let at = asTensor(node.arguments.get('input'));
     for (let i = 0; i < 12 && at !== undefined && (sameElementOps.has(at.op) || at.op === 'getitem'); i++) at = at.inputs[0];
-    if (value === undefined || at === undefined) continue;
+    if (at === undefined) continue;
     const known = writes.get(at);
     if (known === undefined) writes.set(at, [node]);
-    else if (!known.includes(node)) known.push(node);
+    else known.push(node);
   }
+  return writes;
 }
 
+const noWrites: Writes = new Map();
+
 /** Follows an operand back to its projection. */
-export function sourceOf(tensor: TensorValue): Source | undefined {
+export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source | undefined {
   const scales: Step[] = [];
   const passed: TensorValue[] = [];
   const parts: string[] = [];
@@ -659,7 +662,7 @@ export function sourceOf(tensor: TensorValue): Source | undefined {
     const [first] = at.inputs;
     if (at.op === 'join') {
       const options = alternatives(at);
-      const sources = options.map(sourceOf);
+      const sources = options.map((option) => sourceOf(option, writes));
       const [one] = sources;
       if (one === undefined || options.length > 8) return undefined;
       const isSame = sources.every((each) => each !== undefined && each.node === one.node && each.part === one.part);
@@ -713,9 +716,9 @@ export function sourceOf(tensor: TensorValue): Source | undefined {
       const moving = at.inputs.filter((input) => projectedness(input) === 2);
       const [one, ...others] = moving.length > 0 ? moving : at.inputs;
       if (one === undefined) return finish();
-      const own = sourceOf(one);
-      if (others.some((other) => sourceOf(other)?.node !== own?.node)) isUncertain = true;
-      else if (others.some((other) => sourceOf(other)?.isRotated === true)) isRotated = true;
+      const own = sourceOf(one, writes);
+      if (others.some((other) => sourceOf(other, writes)?.node !== own?.node)) isUncertain = true;
+      else if (others.some((other) => sourceOf(other, writes)?.isRotated === true)) isRotated = true;
       at = others.length > 0 && isUncertain ? (moving[moving.length - 1] ?? one) : one;
       continue;
     }
@@ -835,12 +838,12 @@ export const isLibrary = ({ layer }: TensorValue): boolean => layer !== undefine
 
 function attentionsOfStudy(study: Study): readonly Attention[] {
   const all = withCopies(study);
-  noteWrites(all);
+  const writes = writesOf(all);
   const back = new Backwards((node) => contractionOf(node) !== undefined);
   const toSoftmax = new Backwards(isSoftmax);
   const sums = new Map<TensorValue, WeightedSum[]>();
   const results: Attention[] = [];
-  const operand = (tensor: TensorValue, axis: number | undefined): Operand => ({ tensor, axis, source: sourceOf(tensor) });
+  const operand = (tensor: TensorValue, axis: number | undefined): Operand => ({ tensor, axis, source: sourceOf(tensor, writes) });
   for (const node of all) {
     if (isLibrary(node)) continue;
     const contraction = contractionOf(node);

@@ -3,7 +3,7 @@
 import { isLayout } from '../../interpreter/graph.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { InstanceValue, TensorValue } from '../../interpreter/value.ts';
-import { attentionsOf, isWeight, type Source, sameElementOps, withCopies } from './attention.ts';
+import { isWeight, type Source, sameElementOps, withCopies } from './attention.ts';
 
 export type Role = 'query' | 'key' | 'value';
 
@@ -199,5 +199,3 @@ export function ownPart(code: CodeReading, mine: Source, theirs: Source): Tensor
   }
   return undefined;
 }
-
-export const hasAttention = (code: CodeReading): boolean => attentionsOf(code).length > 0;

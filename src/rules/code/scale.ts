@@ -1,7 +1,7 @@
 /** By what a tensor is multiplied: numbers, powers of sizes, scalars made as tensors, settings and what is learned. */
-import { type Dim, number } from '../../dims/dim.ts';
+import type { Dim } from '../../dims/dim.ts';
 import { underneath } from '../../interpreter/graph.ts';
-import { dimOf, numberOf } from '../../interpreter/make.ts';
+import { numberOf } from '../../interpreter/make.ts';
 import type { Powers, TensorValue, Value } from '../../interpreter/value.ts';
 
 /** A factor: a product of powers of sizes, a value that training finds, one that depends on the data, or one that is not known. */
@@ -71,11 +71,6 @@ export function factorOf(value: Value | undefined, depth = 0): Factor {
   }
 }
 
-/** Whether the tensor has one element, or one per head. */
-export function isScalarLike({ shape }: TensorValue): boolean {
-  return shape.ellipsis === undefined && shape.dims.every(({ constant }) => constant === 1);
-}
-
 function factorOfTensor(tensor: TensorValue, depth: number): Factor {
   if (depth > 12) return unknown;
   const at = underneath(tensor);
@@ -134,13 +129,7 @@ function dependsOnParameter(tensor: TensorValue, depth = 0): boolean {
   return depth < 8 && tensor.inputs.some((input) => dependsOnParameter(input, depth + 1));
 }
 
-/** The power of one size in which a factor is, after sizes that are the same are put together; coefficient apart. */
-export interface PowerOf {
-  readonly coefficient: number;
-  readonly factors: readonly { readonly base: Dim; readonly exponent: number }[];
-}
-
-/** The same product with each base read anew, numbers among the bases as part of the coefficient where the base is a lone number. */
+/** The same product with each base read anew. */
 export function readPowers(powers: Powers, read: (dim: Dim) => Dim): Powers {
   let result: Factor = { kind: 'powers', powers: { coefficient: powers.coefficient, factors: [] } };
   for (const { base, exponent } of powers.factors) {
@@ -148,20 +137,3 @@ export function readPowers(powers: Powers, read: (dim: Dim) => Dim): Powers {
   }
   return result.kind === 'powers' ? result.powers : one;
 }
-
-/** The number where all bases are numbers. */
-export function valueOfPowers(
-  { coefficient, factors }: Powers,
-  sizeOf: (dim: Dim) => number | undefined = ({ constant }) => constant,
-): number | undefined {
-  let value = coefficient;
-  for (const { base, exponent } of factors) {
-    const size = sizeOf(base);
-    if (size === undefined || size <= 0) return undefined;
-    value *= size ** exponent;
-  }
-  return Number.isFinite(value) ? value : undefined;
-}
-
-export const dimNumber = number;
-export const sizeOfValue = (value: Value | undefined): Dim | undefined => (value === undefined ? undefined : dimOf(value));

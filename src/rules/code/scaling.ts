@@ -309,5 +309,3 @@ const multiplied = (dim: Dim, factor: number): Dim => {
   for (let i = 1; i < factor; i++) sum = addDims(sum, dim);
   return sum;
 };
-
-export const operandsOfAttention = (attention: Attention): readonly Operand[] => [attention.query, attention.key];

@@ -1,5 +1,5 @@
 /** Queries, keys and values that take each other's places: the two rules about it share one reading. */
-import type { CodeReading, Study } from '../../../interpreter/study.ts';
+import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
 import { type Attention, attentionsOf, type Source } from '../../code/attention.ts';
 import { byPlace, variablesOf } from '../../code/places.ts';
@@ -40,7 +40,7 @@ function mixUp(code: CodeReading, attention: Attention): MixUp | undefined {
   const left = (source: Source, role: Role): TensorValue | string | undefined =>
     unusedWithRole(code, study, source, role) ?? unusedLayerWithRole(code, source, role);
   const at = (mine: Source, theirs: Source, fallback: TensorValue | undefined): Site | undefined =>
-    siteOf(code, study, ownPart(code, mine, theirs)) ?? fallback?.site;
+    siteOf(code, ownPart(code, mine, theirs)) ?? fallback?.site;
   if (v !== undefined && last !== undefined) {
     if (isSameSource(v, k)) {
       const values = left(k, 'value');
@@ -80,7 +80,7 @@ function mixUp(code: CodeReading, attention: Attention): MixUp | undefined {
 }
 
 /** The place of a tensor, or of the variable that was given it where it was made in a helper. */
-function siteOf(code: CodeReading, _study: Study, tensor: TensorValue | undefined): Site | undefined {
+function siteOf(code: CodeReading, tensor: TensorValue | undefined): Site | undefined {
   if (tensor === undefined) return undefined;
   if (tensor.op === 'setitem' || tensor.op === 'linear') return tensor.site;
   return variablesOf(code, tensor).find(({ isArgument, name }) => !isArgument && roleOfName(name) !== undefined)?.site ?? tensor.site;
