@@ -782,6 +782,7 @@ function isParallelSum(flow: Flow, [only, ...others]: readonly Sublayer[]): bool
 
 function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
   let best: Block | undefined;
+  const found = new Set<BlockPlacement>();
   for (const [place, output] of tensorsOf(call.result).slice(0, 3).entries()) {
     const variants = output.op === 'join' ? output.inputs : [output];
     for (const variant of variants.slice(0, 4)) {
@@ -790,6 +791,7 @@ function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
       if (!(sublayers.filter(isMain).length > 1 || isParallelSum(flow, sublayers)) || !sublayers.some(isAttention)) continue;
       // What is answered beside the stream need not be one.
       if (place > 0 && !sublayers.every(({ isResidual }) => isResidual)) continue;
+      found.add(placementOf(sublayers));
       if (best !== undefined && best.sublayers.length >= sublayers.length) continue;
       best = {
         call,
@@ -803,7 +805,8 @@ function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
         isComplete: chain.isComplete,
       };
     }
-    if (best !== undefined) return best;
+    // Branches of the code that end in different placements: a flag decides.
+    if (best !== undefined) return found.size > 1 ? { ...best, placement: 'unknown' } : best;
   }
   return best;
 }

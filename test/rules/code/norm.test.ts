@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { blockSummaries } from '../../../src/rules/code/blockSummary.ts';
 import { blocksOf } from '../../../src/rules/code/blocks.ts';
 import type { Finding } from '../../../src/text/finding.ts';
 import { LineIndex } from '../../../src/text/lineIndex.ts';
@@ -139,6 +140,17 @@ describe('placement of norms in blocks of model code', () => {
     assert.deepEqual(placements(block('x = x + self.attn(self.norm1(x))\nreturn self.norm2(x + self.mlp(x))')), { Block: 'mixed' });
     assert.deepEqual(placements(wrapped('return x + self.drop(sublayer(self.norm(x)))')), { Layer: 'pre-norm' });
     assert.deepEqual(placements(wrapped('return self.norm(x + self.drop(sublayer(x)))')), { Layer: 'post-norm' });
+  });
+
+  it('is summed up in a line, with heads and parameters', () => {
+    const text = `${head}\n${block('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm2(x))').replace('dim, heads', 'dim=256, heads=8')}`;
+    const { code } = read(text);
+    assert.ok(code !== undefined);
+    // 2 * (256 * 256 + 256) + (512 * 256 + 512) + 2 * 1024 * 256 + 1024 + 256 + 3 * 256 = 789504
+    assert.deepEqual(
+      blockSummaries(code).map((summary) => summary.text),
+      ['pre-norm, 8 heads x 32, 789.5K parameters'],
+    );
   });
 
   it('is unknown where a flag of another name decides', () => {
