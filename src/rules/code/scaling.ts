@@ -98,7 +98,8 @@ function lastSize(code: CodeReading, node: TensorValue): Dim | undefined {
 /** A size of the input and not of the model. */
 const isLength = (dim: Dim): boolean => dim.flexible || someAtom(dim, (atom) => atom.kind === 'symbol' && atom.scope === lengthScope);
 
-const unsure = (dim: Dim): boolean =>
+/** Not known, or one of several sizes. */
+export const unsure = (dim: Dim): boolean =>
   dim.unknown || someAtom(dim, (atom) => atom.kind === 'unknown' || atom.kind === 'minimum' || atom.kind === 'maximum');
 
 /** The verdict; undefined where the scale is right, or where not everything about it is known. */

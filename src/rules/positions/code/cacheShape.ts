@@ -6,6 +6,7 @@ import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
 import { asTensor, projectedness, sameElementOps, withCopies } from '../../code/attention.ts';
 import { rangeIn } from '../../code/places.ts';
+import { unsure } from '../../code/scaling.ts';
 import { compareSizes, readDim } from '../../code/sizes.ts';
 import { defineRule } from '../../rule.ts';
 
@@ -116,7 +117,7 @@ function misfit(
     const [a, b] = [target.shape.dims[axis], value.shape.dims[axis]];
     if (!isWhole(axis) || a === undefined || b === undefined || a.unknown || b.unknown) continue;
     const [has, wants] = [readDim(code, a), readDim(code, b)];
-    if (wants.constant === 1) continue;
+    if (wants.constant === 1 || unsure(has) || unsure(wants)) continue;
     const sameness = compareSizes(code, has, wants);
     if (sameness === 'different' || sameness === 'differentInSamples') return { cache, has, given: wants, axis };
   }

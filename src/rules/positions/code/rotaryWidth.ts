@@ -8,6 +8,7 @@ import type { TensorValue } from '../../../interpreter/value.ts';
 import { asTensor, dimFromEnd } from '../../code/attention.ts';
 import { rangeIn } from '../../code/places.ts';
 import { siteOfWidth, type Turning, trigonometryOf, turningsOf, widthOfPlaces } from '../../code/rotary.ts';
+import { unsure } from '../../code/scaling.ts';
 import { compareSizes, readDim, samplesOf } from '../../code/sizes.ts';
 import { defineRule } from '../../rule.ts';
 import { rotaryExample } from './examples.ts';
@@ -67,13 +68,15 @@ function wrongWidth(
   if (step !== undefined && numberOf(step) === 2 && isOdd(code, width)) return { message: 'odd', width, applied: last ?? width };
   if (last === undefined || readDim(code, last).unknown) return undefined;
   const applied = readDim(code, last);
+  // `x[..., :width]` of a head that may be narrower.
+  if ([width, applied].some(unsure)) return undefined;
   const differs = (a: Dim, b: Dim): boolean => ['different', 'differentInSamples'].includes(compareSizes(code, a, b));
   // Tables that are put together of several, one per axis of an image, are as wide as they are; others as their cosines.
   const made = trigonometryOf(table);
   const isJoined = madeByJoining(table, made);
   const own = dimFromEnd(isJoined || made === undefined ? table : made, -1);
   const tableWidth = own === undefined ? undefined : readDim(code, own);
-  if (tableWidth === undefined || tableWidth.unknown || tableWidth.constant === 1) return undefined;
+  if (tableWidth === undefined || unsure(tableWidth) || tableWidth.constant === 1) return undefined;
   const isAlike = !differs(tableWidth, applied);
   const isMeant = !differs(width, applied) || !differs(width, add(applied, applied));
   return isAlike || isMeant ? undefined : { message: 'width', width, applied: isComplex ? add(applied, applied) : applied };
