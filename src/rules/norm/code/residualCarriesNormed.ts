@@ -37,7 +37,13 @@ export const residualCarriesNormed = defineRule({
       if (!main.every(({ place }) => place === 'pre' || place === 'carried' || place === 'sandwich')) continue;
       for (const sublayer of block.sublayers) {
         const norm = sublayer.before[sublayer.before.length - 1];
-        if (sublayer.place !== 'carried' || sublayer.carried === undefined || norm === undefined || isScaled(sublayer.carried, norm))
+        if (
+          sublayer.place !== 'carried' ||
+          sublayer.isParallel ||
+          sublayer.carried === undefined ||
+          norm === undefined ||
+          isScaled(sublayer.carried, norm)
+        )
           continue;
         const at = rangeOf(normSite(norm, block));
         const sum = rangeOf(sublayer.output.site) ?? rangeOf(sumSite(block, sublayer));
