@@ -8,13 +8,13 @@ import { applyToShape, formatShape, type Shape } from '../../dims/shape.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { ancestors, isDropout, isLayout, plain } from '../../interpreter/graph.ts';
 import type { Failure } from '../../interpreter/interpreter.ts';
-import { lengthScope } from '../../interpreter/samples.ts';
+import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { attentionsOf } from './attention.ts';
 import { type Layer, layersOf, madeAt, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
-import { rangeIn, shown } from './places.ts';
+import { placeOf, rangeIn, shown } from './places.ts';
 import { compareSizes } from './sizes.ts';
 
 export type FaultKind =
@@ -68,13 +68,13 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
   const faults: Fault[] = [];
   const seen = new Set<string>();
   if (study !== undefined) {
-    const made = new Map(study.tensors.map((tensor) => [tensor.arguments, tensor] as const));
-    const failed = new Set<TensorValue>();
+    const failed = new Set<string>();
     for (const failure of study.failures) {
       // What follows from a mistake is not another one.
-      const isConsequence = failed.size > 0 && inputsOf(failure).some((input) => ancestors(input).some((each) => failed.has(each)));
-      const result = made.get(failure.call.arguments);
-      if (result !== undefined && failure.problem.basis !== 'widths') failed.add(result);
+      const isConsequence =
+        failed.size > 0 && inputsOf(failure).some((input) => ancestors(input).some((each) => failed.has(`${each.op} ${placeOf(each)}`)));
+      const { site } = failure.call;
+      if (site !== undefined && failure.problem.basis !== 'widths') failed.add(`${opOf(failure)} ${placeAt(site)}`);
       if (isConsequence) continue;
       const fault = faultOf(code, study, failure);
       if (fault === undefined) continue;
@@ -87,6 +87,8 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
   found.set(code, faults);
   return faults;
 }
+
+const placeAt = ({ file, unit, node }: Site): string => `${file.path}:${unit.start + node.start}:${unit.start + node.end}`;
 
 function inputsOf({ call }: Failure): readonly TensorValue[] {
   const inputs: TensorValue[] = [];
@@ -166,6 +168,17 @@ function isDoubtful(find: Find): boolean {
   if (failure.problem.basis === 'widths' || failure.problem.basis === 'defaults') return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
   if (shapes.some(({ dims }) => dims.some((dim) => dim.unknown || isRatio(dim)))) return true;
+  const sizes = [...shapes.flatMap(({ dims }) => dims), ...[...failure.call.arguments.values()].flatMap(dimsOf)];
+  // It works with the numbers that the code gives itself, and the others are guesses for names that say little.
+  const isGuessed = sizes.some((dim) =>
+    symbolsOf(dim).some(({ key, name, scope }) => scope !== lengthScope && conceptOf(name) === undefined && find.code.defaults.has(key)),
+  );
+  if (failure.problem.basis === 'samples' && isGuessed) return true;
+  // A layer that takes what it gets in the other branch: which of them runs hangs on what it was made for.
+  const weight = failure.call.arguments.get('weight');
+  const works = (tensor: TensorValue): boolean =>
+    tensor.op === 'linear' && tensor.arguments.get('weight') === weight && tensor.arguments !== failure.call.arguments;
+  if (failure.depth > 0 && weight !== undefined && find.study.tensors.some(works)) return true;
   const [x, y] = shapes.map(({ dims }) => dims.at(-3));
   if (x === undefined || y === undefined) return false;
   // Heads that are all there already, repeated by groups: with latent attention there is one group.
@@ -180,8 +193,9 @@ function isRatio(dim: Dim): boolean {
     monomial.factors.some(
       ({ atom }) =>
         atom.kind === 'quotient' &&
-        symbolsOf(atom.dividend).some(({ scope, flexible }) => scope === lengthScope || flexible) &&
-        symbolsOf(atom.divisor).length > 0,
+        symbolsOf(atom.divisor).length > 0 &&
+        (symbolsOf(atom.dividend).some(({ scope, flexible }) => scope === lengthScope || flexible) ||
+          atom.dividend.terms.some(({ monomial: { factors } }) => factors.some(({ exponent }) => exponent > 1))),
     ),
   );
 }
