@@ -3,10 +3,12 @@ import type { Range } from '../text/range.ts';
 import { overlaps } from '../text/range.ts';
 import type { Analysis } from '../workspace/analyse.ts';
 import { factsOf, placed, type StudyFacts, type VariableFact } from '../workspace/code/facts.ts';
+import type { Action } from './codeActions.ts';
 import type { Lens } from './codeLens.ts';
 import type { HoverText } from './hover.ts';
 import type { Hint } from './inlayHints.ts';
 import { english, type Translate } from './messages.ts';
+import { normPlacementRefactorings } from './refactor/normPlacement.ts';
 
 interface Placed extends VariableFact {
   readonly range: Range;
@@ -73,7 +75,7 @@ export function codeHover(analysis: Analysis, offset: number, t: Translate = eng
 }
 
 /** A line above each class of modules that was followed. */
-export function blockLenses(analysis: Analysis, t: Translate = english): Lens[] {
+export function blockLenses(analysis: Analysis): Lens[] {
   const { code } = analysis;
   if (code === undefined) return [];
   const starts = startsOf(analysis);
@@ -81,25 +83,24 @@ export function blockLenses(analysis: Analysis, t: Translate = english): Lens[] 
   const lenses: Lens[] = [];
   for (const study of code.studies) {
     const { blocks }: StudyFacts = factsOf(code, study);
-    for (const { body, parameters } of blocks) {
+    for (const { body, text } of blocks) {
       const offset = starts.get(body);
-      if (offset === undefined || seen.has(body) || parameters === undefined || parameters === 0) continue;
+      if (offset === undefined || seen.has(body)) continue;
       seen.add(body);
-      lenses.push({ offset, title: t('{count} parameters', { count: shortCount(parameters) }), design: '' });
+      lenses.push({ offset, title: text, design: '' });
     }
   }
   return lenses.sort((a, b) => a.offset - b.offset);
 }
 
-/** `7.1M`. */
-function shortCount(count: number): string {
-  for (const [unit, size] of [
-    ['T', 1e12],
-    ['B', 1e9],
-    ['M', 1e6],
-    ['k', 1e3],
-  ] as const) {
-    if (count >= size) return `${(count / size).toFixed(count >= 100 * size ? 0 : 1)}${unit}`;
-  }
-  return String(count);
-}
+/** The larger changes that are offered for the class around the offset. */
+export const refactorings = ({ code }: Analysis, offset: number, t: Translate = english): Action[] =>
+  code === undefined
+    ? []
+    : normPlacementRefactorings(code.file.module, offset).map(({ title, kind, edits }) => ({
+        title: t(title),
+        kind,
+        findings: [],
+        edits,
+        preferred: false,
+      }));

@@ -9,7 +9,7 @@ import { english, type Translate } from './messages.ts';
 
 export interface Action {
   readonly title: string;
-  readonly kind: 'quickfix' | 'source.fixAll.headwise';
+  readonly kind: 'quickfix' | 'refactor.rewrite' | 'source.fixAll.headwise';
   /** The findings it answers. */
   readonly findings: readonly Finding[];
   readonly edits: readonly TextEdit[];

@@ -20,7 +20,7 @@ import {
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
 import { calculation } from '../features/calculation.ts';
-import { blockLenses, codeHints, codeHover } from '../features/code.ts';
+import { blockLenses, codeHints, codeHover, refactorings } from '../features/code.ts';
 import { fixAll, quickFixes } from '../features/codeActions.ts';
 import { codeLenses } from '../features/codeLens.ts';
 import { completionDoc, completions } from '../features/completion.ts';
@@ -342,7 +342,9 @@ export function serve(connection: Connection, host: Host): void {
         positionEncoding: 'utf-16',
         textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental },
         diagnosticProvider: { identifier: 'headwise', interFileDependencies: false, workspaceDiagnostics: false },
-        codeActionProvider: { codeActionKinds: [CodeActionKind.QuickFix, `${CodeActionKind.SourceFixAll}.headwise`] },
+        codeActionProvider: {
+          codeActionKinds: [CodeActionKind.QuickFix, CodeActionKind.RefactorRewrite, `${CodeActionKind.SourceFixAll}.headwise`],
+        },
         hoverProvider: true,
         inlayHintProvider: true,
         codeLensProvider: {},
@@ -439,7 +441,7 @@ export function serve(connection: Connection, host: Host): void {
       const model = await modelOf(uri);
       if (model === undefined || !model.editor.codeLens) return null;
       const { document, analysis } = model;
-      return [...codeLenses(analysis, t), ...blockLenses(analysis, t)].flatMap((lens) => toCodeLens(document, lens, abilities) ?? []);
+      return [...codeLenses(analysis, t), ...blockLenses(analysis)].flatMap((lens) => toCodeLens(document, lens, abilities) ?? []);
     }),
   );
 
@@ -465,17 +467,18 @@ export function serve(connection: Connection, host: Host): void {
 
   connection.onCodeAction(({ textDocument: { uri }, range, context }, token) =>
     guarded('textDocument/codeAction', token, null, async () => {
-      const config = await configOf(uri);
-      if (config === undefined) return null;
-      const { document, analysis } = config;
+      const model = await modelOf(uri);
+      if (model === undefined) return null;
+      const { document, analysis } = model;
       const wants = (kind: string): boolean =>
-        context.only?.some((only) => only === '' || kind === only || kind.startsWith(`${only}.`)) ?? kind === 'quickfix';
+        context.only?.some((only) => only === '' || kind === only || kind.startsWith(`${only}.`)) ?? kind !== 'source.fixAll.headwise';
       const canIgnoreInSettings = abilities.commands.has('headwise.ignoreInFile') && folderOf(uri) !== undefined;
       const actions = wants('quickfix')
         ? quickFixes(analysis, fromLspRange(document, range), { languageId: document.languageId, canIgnoreInSettings }, t)
         : [];
       const all = wants('source.fixAll.headwise') ? fixAll(analysis, t) : undefined;
       if (all !== undefined) actions.push(all);
+      if (wants('refactor.rewrite')) actions.push(...refactorings(analysis, document.offsetAt(range.start), t));
       return actions.map((action) => toCodeAction(document, action, pathOf(uri), context.diagnostics, abilities));
     }),
   );

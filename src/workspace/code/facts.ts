@@ -2,9 +2,10 @@ import type { Dim } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import type { Shape } from '../../dims/shape.ts';
 import { parametersOf } from '../../interpreter/modules.ts';
-import { sampled, sampleGroups } from '../../interpreter/samples.ts';
-import type { CodeReading, Study } from '../../interpreter/study.ts';
-import type { TensorValue } from '../../interpreter/value.ts';
+import { type Sample, sampled, sampleGroups } from '../../interpreter/samples.ts';
+import { type CodeReading, readingOf, type Study } from '../../interpreter/study.ts';
+import type { InstanceValue, TensorValue } from '../../interpreter/value.ts';
+import { blockSummaries } from '../../rules/code/blockSummary.ts';
 import type { UnitBody } from '../../syntax/python/ast.ts';
 import type { Range } from '../../text/range.ts';
 
@@ -29,8 +30,8 @@ export interface VariableFact {
 export interface BlockFact {
   readonly body: UnitBody;
   readonly name: string;
-  /** Its parameters, where their number is known with the code's defaults. */
-  readonly parameters: number | undefined;
+  /** `pre-norm, 12 heads x 64, 7.1M parameters`. */
+  readonly text: string;
 }
 
 export interface StudyFacts {
@@ -149,34 +150,51 @@ function stepsOf(tensor: TensorValue, name: Names): readonly string[] {
   return steps;
 }
 
+/** What can be said of each block class, and the number of parameters of the others. */
 function blocksOf(reading: CodeReading, study: Study): readonly BlockFact[] {
   const sample = sampleGroups({ defaults: reading.defaults })[0]?.members[0];
   const blocks = new Map<UnitBody, BlockFact>();
+  for (const { site, className, text } of blockSummaries(readingOf(reading, study))) {
+    if (text !== '') blocks.set(site.unit.body, { body: site.unit.body, name: className, text });
+  }
   for (const instance of study.instances) {
     const { unit, file, definition, name } = instance.class;
-    if (
-      file !== reading.file ||
-      unit === undefined ||
-      definition === undefined ||
-      blocks.has(unit.body) ||
-      !reading.interpreter.isModule(instance)
-    )
-      continue;
-    const { parameters, unknown } = parametersOf(reading.interpreter, instance);
-    let total: number | undefined = unknown.length > 0 ? undefined : 0;
-    const counted = new Set<TensorValue>();
-    for (const { tensor } of parameters) {
-      if (counted.has(tensor)) continue;
-      counted.add(tensor);
-      for (const size of [tensor.shape.dims.map((dim) => (sample === undefined ? dim : sampled(dim, sample)).constant)]) {
-        const count =
-          tensor.shape.ellipsis !== undefined || size.includes(undefined) ? undefined : (size as number[]).reduce((a, b) => a * b, 1);
-        total = total === undefined || count === undefined ? undefined : total + count;
-      }
-    }
-    blocks.set(unit.body, { body: unit.body, name, parameters: total });
+    if (file !== reading.file || unit === undefined || definition === undefined) continue;
+    if (blocks.has(unit.body) || !reading.interpreter.isModule(instance)) continue;
+    const total = parameterCount(reading, instance, sample);
+    if (total !== undefined && total > 0) blocks.set(unit.body, { body: unit.body, name, text: `${shortCount(total)} parameters` });
   }
   return [...blocks.values()];
+}
+
+/** The elements of all parameters, shared ones once; undefined where a shape is not known. */
+function parameterCount(reading: CodeReading, instance: InstanceValue, sample: Sample | undefined): number | undefined {
+  const { parameters, unknown } = parametersOf(reading.interpreter, instance);
+  if (unknown.length > 0) return undefined;
+  let total = 0;
+  for (const tensor of new Set(parameters.map((each) => each.tensor))) {
+    if (tensor.shape.ellipsis !== undefined) return undefined;
+    let count = 1;
+    for (const dim of tensor.shape.dims) {
+      const size = (sample === undefined ? dim : sampled(dim, sample)).constant;
+      if (size === undefined) return undefined;
+      count *= size;
+    }
+    total += count;
+  }
+  return total;
+}
+
+/** `7.1M`. */
+function shortCount(count: number): string {
+  const units = [
+    ['T', 1e12],
+    ['B', 1e9],
+    ['M', 1e6],
+    ['k', 1e3],
+  ] as const;
+  for (const [unit, size] of units) if (count >= size) return `${(count / size).toFixed(count >= 100 * size ? 0 : 1)}${unit}`;
+  return String(count);
 }
 
 /** A range of the text for a place relative to a statement; undefined when the statement is gone. */
