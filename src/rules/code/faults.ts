@@ -5,7 +5,7 @@
 import { type Dim, divideExactly, loneAtom } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, formatShape, type Shape } from '../../dims/shape.ts';
-import { symbolsOf } from '../../dims/visit.ts';
+import { someAtom, symbolsOf } from '../../dims/visit.ts';
 import { ancestors, isDropout, isLayout, plain } from '../../interpreter/graph.ts';
 import type { Failure } from '../../interpreter/interpreter.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
@@ -72,9 +72,10 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
     for (const failure of study.failures) {
       // What follows from a mistake is not another one.
       const isConsequence =
-        failed.size > 0 && inputsOf(failure).some((input) => ancestors(input).some((each) => failed.has(`${each.op} ${placeOf(each)}`)));
+        failed.size > 0 &&
+        inputsOf(failure).some((input) => ancestors(input).some((each) => failed.has(`${placeOf(each)} ${inputShapes(each.inputs)}`)));
       const { site } = failure.call;
-      if (site !== undefined && failure.problem.basis !== 'widths') failed.add(`${opOf(failure)} ${placeAt(site)}`);
+      if (site !== undefined && failure.problem.basis !== 'widths') failed.add(`${placeAt(site)} ${inputShapes(inputsOf(failure))}`);
       if (isConsequence) continue;
       const fault = faultOf(code, study, failure);
       if (fault === undefined) continue;
@@ -87,6 +88,8 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
   found.set(code, faults);
   return faults;
 }
+
+const inputShapes = (inputs: readonly TensorValue[]): string => inputs.map(({ shape }) => formatShape(shape)).join(' ');
 
 const placeAt = ({ file, unit, node }: Site): string => `${file.path}:${unit.start + node.start}:${unit.start + node.end}`;
 
@@ -167,7 +170,12 @@ function isDoubtful(find: Find): boolean {
   const { failure } = find;
   if (failure.problem.basis === 'widths' || failure.problem.basis === 'defaults') return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
-  if (shapes.some(({ dims }) => dims.some((dim) => dim.unknown || isRatio(dim)))) return true;
+  if (
+    shapes.some(({ dims }) =>
+      dims.some((dim) => dim.unknown || isRatio(dim) || someAtom(dim, ({ kind }) => kind === 'minimum' || kind === 'maximum')),
+    )
+  )
+    return true;
   const sizes = [...shapes.flatMap(({ dims }) => dims), ...[...failure.call.arguments.values()].flatMap(dimsOf)];
   // It works with the numbers that the code gives itself, and the others are guesses for names that say little.
   const isGuessed = sizes.some((dim) =>

@@ -137,6 +137,8 @@ export function attentionAxes(
   attention: Attention,
 ): { readonly summed: Dim; readonly over: Dim; readonly before: Dim | undefined } | undefined {
   const { query, key } = attention;
+  // The letters of an einsum may name the axes in any order.
+  if (attention.kind === 'softmax' && attention.product.op === 'einsum') return undefined;
   if (attention.kind === 'called' && attention.node.op !== 'scaled_dot_product_attention') return undefined;
   const [q, k] = [dimsIn(code, query.tensor), dimsIn(code, key.tensor)];
   if (q === undefined || k === undefined || q.length < 3 || q.length !== k.length) return undefined;
