@@ -101,6 +101,8 @@ interface SharedResult {
   readonly given: readonly TensorValue[];
   /** What happened in it, in order. */
   readonly made: readonly Happening[];
+  /** Facts that hold behind it and did not before. */
+  readonly learned: Facts['statements'];
 }
 
 /** What is recorded while code is followed. */
@@ -486,11 +488,12 @@ export class Interpreter implements Machine {
     if (known !== undefined && known.study !== this.#study) {
       for (const body of known.rests) this.#rests?.add(body);
       for (const happening of known.made) this.note(happening);
+      this.facts = this.facts.assume(known.learned);
       return known.value;
     }
-    const { result, rests, made } = this.#logged(make);
+    const { result, rests, made, learned } = this.#logged(make);
     if (this.isModule(result)) {
-      pool[place] = { value: result, rests, study: this.#study, given: [], made };
+      pool[place] = { value: result, rests, study: this.#study, given: [], made, learned };
       this.#pool.set(key, pool);
     }
     return result;
@@ -506,21 +509,25 @@ export class Interpreter implements Machine {
     const given = [...positional, ...keywords.values()].flatMap(tensorsWithin);
     if (known !== undefined && known.study !== this.#study) {
       for (const body of known.rests) this.#rests?.add(body);
+      this.facts = this.facts.assume(known.learned);
       return this.#graft(known, given);
     }
-    const { result, rests, made } = this.#logged(follow);
-    this.#results.set(key, { value: result, rests, study: this.#study, given, made });
+    const { result, rests, made, learned } = this.#logged(follow);
+    this.#results.set(key, { value: result, rests, study: this.#study, given, made, learned });
     return result;
   }
 
   /** Does some work, and gathers what it rested on and what happened in it. */
-  #logged(work: () => Value): { readonly result: Value; readonly rests: ReadonlySet<UnitBody>; readonly made: readonly Happening[] } {
+  #logged(work: () => Value): Pick<SharedResult, 'rests' | 'made' | 'learned'> & { readonly result: Value } {
+    const before = this.facts;
     const log = this.#log;
     const start = log?.length ?? 0;
     this.#log ??= [];
     try {
       const { result, rests } = this.tracked(work);
-      return { result, rests, made: this.#log.slice(start) };
+      const known = new Set(this.facts === before ? [] : before.statements);
+      const learned = this.facts === before ? [] : this.facts.statements.filter((fact) => !known.has(fact));
+      return { result, rests, made: this.#log.slice(start), learned };
     } finally {
       if (log === undefined) this.#log = undefined;
     }
@@ -538,7 +545,7 @@ export class Interpreter implements Machine {
       const found = grown.get(tensor);
       if (found !== undefined || tensor.op !== 'join') return found ?? tensor;
       const inputs = tensor.inputs.map(tensorOf);
-      const now = inputs.every((input, i) => input === tensor.inputs[i]) ? tensor : { ...tensor, id: this.#tensors + 0.5, inputs };
+      const now = inputs.every((input, i) => input === tensor.inputs[i]) ? tensor : { ...tensor, id: after(inputs), inputs };
       grown.set(tensor, now);
       return now;
     };
@@ -1706,6 +1713,12 @@ function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string,
     if (!see(value, 0)) return undefined;
   }
   return parts.join(' ');
+}
+
+/** An id after those of the tensors, and before that of the next operation. */
+function after(inputs: readonly TensorValue[]): number {
+  const last = Math.max(...inputs.map(({ id }) => id));
+  return last + (Math.floor(last) + 1 - last) / 2;
 }
 
 const isUnion = (value: Value): boolean => value.kind === 'union';
