@@ -6,6 +6,7 @@ import type { SourceFile } from '../interpreter/value.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import type { PythonModule } from '../syntax/python/ast.ts';
 import type { PythonDocument, PythonParser } from '../syntax/python/parse.ts';
+import { release } from './code/facts.ts';
 
 /** Reads Python code; never throws. Texts of one `path` are taken for versions of one file. */
 export interface PythonReader {
@@ -24,6 +25,16 @@ export interface Imports {
   readonly loader: SourceLoader;
 }
 
+/** Files whose dataflow is kept, some 10 MB each: an edit in one of them follows only what it touched. */
+const keptStudies = 4;
+
+interface Studied {
+  readonly loader: SourceLoader;
+  readonly file: { -readonly [K in keyof SourceFile]: SourceFile[K] };
+  readonly student: Student;
+  reading: CodeReading | undefined;
+}
+
 const noImports: SourceLoader = { load: () => undefined };
 
 /** `keep` files' trees are kept, so that the next version of one of them costs less; 0 where each file is read once. */
@@ -31,10 +42,7 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
   /** Least recently read first. */
   const open = new Map<string, PythonDocument>();
   /** A file stays the same object from version to version. */
-  const students = new Map<
-    string,
-    { readonly loader: SourceLoader; readonly file: { -readonly [K in keyof SourceFile]: SourceFile[K] }; readonly student: Student }
-  >();
+  const students = new Map<string, Studied>();
   let last: { readonly text: string; readonly path: string; readonly module: PythonModule } | undefined;
   const parse = (text: string, path: string): PythonModule => {
     if (last?.text === text && last.path === path) return last.module;
@@ -78,15 +86,22 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
         students.delete(path);
         if (known === undefined || known.loader !== loader) {
           const file = { path, name, isPackage: path.endsWith('__init__.py'), module, isPrelude: false };
-          known = { loader, file, student: new Student({ loader, parse: (source) => parser.parse(source), stated: statedAxes }) };
+          known = {
+            loader,
+            file,
+            student: new Student({ loader, parse: (source) => parser.parse(source), stated: statedAxes }),
+            reading: undefined,
+          };
         }
         known.file.module = module;
         if (keep > 0) students.set(path, known);
-        for (const oldest of students.keys()) {
-          if (students.size <= keep) break;
+        for (const [oldest, { reading }] of students) {
+          if (students.size <= Math.min(keep, keptStudies)) break;
           students.delete(oldest);
+          if (reading !== undefined) release(reading);
         }
-        return known.student.read(known.file);
+        known.reading = known.student.read(known.file);
+        return known.reading;
       } catch {
         return undefined;
       }

@@ -197,6 +197,28 @@ function shortCount(count: number): string {
   return String(count);
 }
 
+/** Lets go of the dataflow of a reading, which is large; its facts are worked out first, and its findings are kept. */
+export function release(reading: CodeReading): void {
+  type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+  for (const study of reading.studies) {
+    factsOf(reading, study);
+    const emptied: Mutable<Study> = study;
+    emptied.tensors = [];
+    emptied.failures = [];
+    emptied.variables = [];
+    emptied.runs = [];
+    emptied.instances = [];
+    emptied.calls = [];
+    emptied.inputs = [];
+    emptied.output = undefined;
+  }
+  const emptied: Mutable<CodeReading> = reading;
+  emptied.failures = [];
+  emptied.variables = [];
+  emptied.runs = [];
+  reading.interpreter.forget();
+}
+
 /** A range of the text for a place relative to a statement; undefined when the statement is gone. */
 export function placed(
   starts: ReadonlyMap<UnitBody, number>,

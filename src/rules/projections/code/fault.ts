@@ -14,7 +14,12 @@ export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, doc
     checkCode({ code: reading, report }) {
       for (const fault of faultsOf(reading)) {
         if (fault.kind !== kind) continue;
-        const severity = fault.isDoubtful ? ({ severity: 'information' } as const) : {};
+        // What only numbers show, and not algebra, is very likely, and no more.
+        const severity = fault.isDoubtful
+          ? ({ severity: 'information' } as const)
+          : fault.failure.problem.basis === 'samples'
+            ? ({ severity: 'warning' } as const)
+            : {};
         report({ at: fault.at, message: 'fact', data: { fact: fault.fact }, related: fault.related, ...severity });
       }
     },
