@@ -129,7 +129,7 @@ export const shapesCommand: CommandSpec = {
   ],
   footer: `Examples:
   headwise shapes config.json
-  headwise shapes modeling_gpt2.py --class GPT2LMHeadModel --config config.json --batch 2 --sequence 7 --format json
+  headwise shapes modeling_gpt2.py --class GPT2LMHeadModel --config config.json --format json
   headwise shapes config.json --format json
   headwise shapes "d=4096 h=32 kv=8 T=8k bf16"`,
 };
