@@ -1,3 +1,4 @@
+import { sameDim } from '../../../dims/dim.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { causalVerdicts } from './causalMask.ts';
@@ -34,6 +35,9 @@ export const causalDiagonal = defineRule({
       if (kind !== 'diagonal' && kind !== 'ahead' && kind !== 'behind') continue;
       const at = made ?? used;
       if (at === undefined) continue;
+      // With more keys than queries, which key stands for the query itself is the code's affair.
+      const [rows, columns] = region.made.shape.dims.slice(-2);
+      if (rows !== undefined && columns !== undefined && !sameDim(rows, columns)) continue;
       const count = Math.abs(off) - (kind === 'behind' ? 1 : 0);
       report({
         at,
