@@ -240,7 +240,9 @@ class Scope {
       // Set somewhere, but not to one known value.
       if (fallback === undefined || this.#before(name, place).length > 0) return undefined;
       const value = this.#text(fallback, { ...place, hops: place.hops + 1 });
-      return value === undefined ? undefined : { text: value.text, origin: value.origin ?? hullOf(fallback.map((piece) => piece.at)) };
+      // `${NAME:-}` falls back to nothing, which stands nowhere.
+      const written = fallback.length === 0 ? undefined : hullOf(fallback.map((piece) => piece.at));
+      return value === undefined ? undefined : { text: value.text, origin: value.origin ?? written };
     }
     const [only] = held;
     if (held.length !== 1 || only === undefined || only.isArray || only.unsure) return undefined;

@@ -441,7 +441,7 @@ class YamlReader {
         end = Math.max(end, node.range.end);
       }
     }
-    if (closing !== undefined) end = closing.offset + 1;
+    if (closing !== undefined) end = Math.max(end, closing.offset + 1);
     for (const merge of merges) end = Math.max(end, merge.range.end);
     const at = range(token.offset, Math.min(end, this.#text.length));
     return isMap ? this.#mapping(at, entries, merges, depth) : { kind: 'sequence', range: at, items };

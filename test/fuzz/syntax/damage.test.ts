@@ -144,6 +144,11 @@ function check(path: string, text: string): void {
 describe('damaged configs', function () {
   this.timeout(60_000);
 
+  it('give a sound tree where fuzzing once found none', () => {
+    check('a.yaml', '[}>c = ');
+    check('train.sh', 'N=${M:-}\npython train.py --num-layers $N --hidden-size ${M:-}\n');
+  });
+
   for (const [path, text] of fixtures) {
     it(`read without a problem whole: ${path}`, () => {
       assert.deepEqual(parseConfig(text, { path }).problems, []);
