@@ -5,7 +5,7 @@
  * reason), or 'unknown'. Each answer carries a shape: what the result is if the operation succeeds, so that one mistake
  * is not reported again at every later line.
  */
-import { add, anonymous, type Dim, maximum, multiplyAll, number, one, subtract, unknownDim } from './dim.ts';
+import { add, type Dim, maximum, multiplyAll, number, one, subtract, unknownDim } from './dim.ts';
 import { atLeast, compare, Facts } from './facts.ts';
 import { formatDim } from './format.ts';
 import { Substitution, unify } from './unify.ts';
@@ -453,7 +453,3 @@ export function squeeze(shape: Shape, axes: readonly number[] | undefined, conte
   }
   return judgement.result(judgement.status === 'ok' ? result : unknownShape);
 }
-
-/** A fresh shape for a parameter of known rank: anonymous flexible sizes that unification may fix. */
-export const flexibleShape = (name: string, rank: number, scope: string): Shape =>
-  shapeOf(...Array.from({ length: rank }, (_, i) => anonymous(`${name}.shape[${i}]`, { scope })));

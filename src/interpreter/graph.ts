@@ -1,8 +1,8 @@
 /** Questions about the dataflow of a computation: what a tensor is underneath, what it was computed from, and what uses it. */
-import type { TensorValue, Value } from './value.ts';
+import type { TensorValue } from './value.ts';
 
 /** Operations that keep every element where it is. */
-const sameElements: ReadonlySet<string> = new Set([
+export const sameElements: ReadonlySet<string> = new Set([
   'contiguous',
   'to',
   'type',
@@ -21,6 +21,7 @@ const sameElements: ReadonlySet<string> = new Set([
   'checkpoint',
   'copy',
   'data',
+  'nan_to_num',
   'astype',
   'asarray',
   'wait',
@@ -108,8 +109,6 @@ export function ancestors(tensor: TensorValue, enter: (tensor: TensorValue) => b
   return order;
 }
 
-export const dependsOn = (tensor: TensorValue, source: TensorValue): boolean => ancestors(tensor).includes(source);
-
 /** What each tensor is used by. */
 export function usersOf(tensors: readonly TensorValue[]): ReadonlyMap<TensorValue, readonly TensorValue[]> {
   const users = new Map<TensorValue, TensorValue[]>();
@@ -127,16 +126,4 @@ export function usersOf(tensors: readonly TensorValue[]): ReadonlyMap<TensorValu
   };
   for (const tensor of tensors) note(tensor);
   return users;
-}
-
-/** The argument of the operation that made the tensor. */
-export const argumentOf = (tensor: TensorValue, name: string): Value | undefined => tensor.arguments.get(name);
-
-/** The argument as a tensor. */
-export function tensorArgument(tensor: TensorValue, ...names: readonly string[]): TensorValue | undefined {
-  for (const name of names) {
-    const value = tensor.arguments.get(name);
-    if (value?.kind === 'tensor') return value;
-  }
-  return undefined;
 }

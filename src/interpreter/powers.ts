@@ -38,9 +38,6 @@ export function raisePowers(base: Value, exponent: Value): FloatValue {
 /** `math.sqrt(value)`. */
 export const sqrtOf = (value: Value): FloatValue => raisePowers(value, float(0.5));
 
-/** `-value`. */
-export const negatePowers = (value: Value): FloatValue => multiplyPowers(value, float(-1));
-
 /**
  * The whole number to which a float is rounded: down, up or towards zero, as `math.floor`, `math.ceil` and `int` do. `exact` asks for
  * a value that is whole already. Undefined where the exact value is not known: `int(h * 0.1)` depends on how 0.1 is stored.

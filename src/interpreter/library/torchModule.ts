@@ -303,11 +303,14 @@ class ModuleList(Module):
         return found
 
 
-class ModuleDict(Module):
-    def __init__(self, modules=None):
+class _Dictionary(Module):
+    def __init__(self, entries=None):
         self._entries = {}
-        if modules is not None:
-            self.update(modules)
+        if entries is not None:
+            self.update(entries)
+
+    def _entry(self, value):
+        return value
 
     def __len__(self):
         return len(self._entries)
@@ -321,19 +324,17 @@ class ModuleDict(Module):
     def __getitem__(self, key):
         return self._entries[key]
 
-    def __setitem__(self, key, module):
-        self._entries[key] = module
+    def __setitem__(self, key, value):
+        value = self._entry(value)
+        self._entries[key] = value
         if headwise.is_unknown(key):
             headwise.open(self)
         else:
-            setattr(self, key, module)
+            setattr(self, key, value)
 
     def __delitem__(self, key):
         del self._entries[key]
         delattr(self, key)
-
-    def add_module(self, name, module):
-        self[name] = module
 
     def keys(self):
         return self._entries.keys()
@@ -356,13 +357,21 @@ class ModuleDict(Module):
             delattr(self, key)
         self._entries.clear()
 
-    def update(self, modules):
-        entries = dict(modules)
-        for key, module in entries.items():
-            self[key] = module
+    def update(self, entries):
+        entries = dict(entries)
+        for key, value in entries.items():
+            self[key] = value
         if headwise.is_open(entries):
             headwise.open(self)
             self._entries = headwise.open_dict()
+
+
+class ModuleDict(_Dictionary):
+    def __init__(self, modules=None):
+        super().__init__(modules)
+
+    def add_module(self, name, module):
+        self[name] = module
 
 
 class ParameterList(Module):
@@ -400,55 +409,12 @@ class ParameterList(Module):
         return self
 
 
-class ParameterDict(Module):
+class ParameterDict(_Dictionary):
     def __init__(self, parameters=None):
-        self._entries = {}
-        if parameters is not None:
-            self.update(parameters)
+        super().__init__(parameters)
 
-    def __len__(self):
-        return len(self._entries)
-
-    def __iter__(self):
-        return self._entries.keys()
-
-    def __contains__(self, key):
-        return key in self._entries
-
-    def __getitem__(self, key):
-        return self._entries[key]
-
-    def __setitem__(self, key, value):
-        value = headwise.as_parameter(value)
-        self._entries[key] = value
-        if headwise.is_unknown(key):
-            headwise.open(self)
-        else:
-            setattr(self, key, value)
-
-    def keys(self):
-        return self._entries.keys()
-
-    def values(self):
-        return self._entries.values()
-
-    def items(self):
-        return self._entries.items()
-
-    def get(self, key, default=None):
-        return self._entries.get(key, default)
-
-    def pop(self, key):
-        delattr(self, key)
-        return self._entries.pop(key)
-
-    def update(self, parameters):
-        entries = dict(parameters)
-        for key, value in entries.items():
-            self[key] = value
-        if headwise.is_open(entries):
-            headwise.open(self)
-            self._entries = headwise.open_dict()
+    def _entry(self, value):
+        return headwise.as_parameter(value)
 
 
 class DataParallel(Module):

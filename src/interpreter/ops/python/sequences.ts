@@ -1,5 +1,5 @@
 /** What iterating a value gives, and lists made from that. Iterators are lists here: `next` takes the first item off. */
-import { add, ceilDiv, type Dim, minimum, multiply, number, subtract, unknownDim } from '../../../dims/dim.ts';
+import { add, ceilDiv, type Dim, minimum, number, subtract, unknownDim } from '../../../dims/dim.ts';
 import { unite } from '../../join.ts';
 import { int, list, openList, text, tuple, unknown } from '../../make.ts';
 import type { Machine } from '../../operation.ts';
@@ -123,13 +123,4 @@ export function chainSequences(sequences: readonly Sequence[]): Sequence {
   const counts = filled.map(lengthOf);
   const each = eaches.includes(undefined) ? undefined : unite(eaches as Value[]);
   return { items: undefined, each, count: counts.includes(undefined) ? undefined : (counts as Dim[]).reduce(add) };
-}
-
-/** `sequence * times`. */
-export function repeatSequence(sequence: Sequence, times: Dim): Sequence {
-  const length = lengthOf(sequence);
-  if (sequence.items !== undefined && times.constant !== undefined && sequence.items.length * times.constant <= longest) {
-    return { items: Array.from({ length: Math.max(0, times.constant) }, () => sequence.items).flat() };
-  }
-  return { items: undefined, each: eachOf(sequence), count: length === undefined ? undefined : multiply(length, times) };
 }

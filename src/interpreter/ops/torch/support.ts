@@ -2,7 +2,7 @@
 import { add, type Dim, floorDiv, multiply, subtract, unknownDim } from '../../../dims/dim.ts';
 import type { ViewDim } from '../../../dims/reshape.ts';
 import { broadcast, type Context, Judgement, rankOf, type Shape, type ShapeResult, shapeOf, unknownShape } from '../../../dims/shape.ts';
-import { dimOf, int, numberOf, tuple } from '../../make.ts';
+import { dimOf, int, tuple } from '../../make.ts';
 import type { Call, Machine, Operation, TensorOptions } from '../../operation.ts';
 import type { Dtype, TensorValue, TupleValue, Value } from '../../value.ts';
 
@@ -360,9 +360,6 @@ export const pair = (names: readonly [string, string], first: Value, second: Val
 
 /** The sizes as they are bound so far. */
 export const size = (machine: Machine, dim: Dim): Value => int(machine.read(dim));
-
-/** The number where it is known, else undefined; for arguments that may be fractional. */
-export const numberIn = (call: Call, name: string): number | undefined => numberOf(call.value(name));
 
 /** Looks through operations that only change how a tensor is held. */
 export function heldBy(tensor: TensorValue): TensorValue {
