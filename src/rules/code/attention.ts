@@ -3,7 +3,7 @@
  * what is done to the scores, the softmax, what is done to the weights, and their product with the values; and the calls of functions
  * that do all of this. Nothing rests on names: what a product sums over says which operand holds the keys.
  */
-import { alternatives, isDropout, isLayout } from '../../interpreter/graph.ts';
+import { alternatives, isDropout, isLayout, sameElements } from '../../interpreter/graph.ts';
 import { numberOf } from '../../interpreter/make.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
@@ -95,29 +95,6 @@ export interface CalledAttention {
 
 export type Attention = SoftmaxAttention | CalledAttention;
 
-export const sameElementOps: ReadonlySet<string> = new Set([
-  'contiguous',
-  'to',
-  'type',
-  'type_as',
-  'float',
-  'half',
-  'bfloat16',
-  'double',
-  'detach',
-  'clone',
-  'cpu',
-  'cuda',
-  'requires_grad_',
-  'alias',
-  'identity',
-  'checkpoint',
-  'copy',
-  'data',
-  'nan_to_num',
-  'with_sharding_constraint',
-]);
-
 const products: ReadonlySet<string> = new Set(['matmul', 'bmm', 'mm', 'baddbmm', 'einsum']);
 const norms: ReadonlySet<string> = new Set([
   'layer_norm',
@@ -184,7 +161,7 @@ export function isWeight(tensor: TensorValue, countsBuffers = true): boolean {
     if (at.isParameter === true || at.op === 'parameter') return true;
     if (at.isBuffer === true || at.op === 'buffer') return countsBuffers;
     const [first] = at.inputs;
-    if (first === undefined || !(sameElementOps.has(at.op) || isLayout(at) || picks.has(at.op) || splits.has(at.op))) return false;
+    if (first === undefined || !(sameElements.has(at.op) || isLayout(at) || picks.has(at.op) || splits.has(at.op))) return false;
     at = first;
   }
   return false;
@@ -328,7 +305,7 @@ class Backwards {
     if (node.op === 'cat' || node.op === 'stack') return node.inputs;
     if (this.#isMix(node)) return node.inputs.filter((input) => !isWeight(input));
     if (
-      sameElementOps.has(node.op) ||
+      sameElements.has(node.op) ||
       isDropout(node) ||
       isLayout(node) ||
       picks.has(node.op) ||
@@ -370,7 +347,7 @@ class Backwards {
 
   #step(node: TensorValue): { readonly before: TensorValue; readonly step?: Step } | undefined {
     const [first] = node.inputs;
-    if (sameElementOps.has(node.op) && first !== undefined) return { before: first };
+    if (sameElements.has(node.op) && first !== undefined) return { before: first };
     if (isDropout(node) && first !== undefined) return { before: first, step: { kind: 'dropout', node } };
     const [a, b] = operandsOf(node);
     const [left, right] = [asTensor(a), asTensor(b)];
@@ -446,7 +423,7 @@ const optional = <Key extends string>(key: Key, value: Value | undefined): { rea
   (value === undefined ? {} : { [key]: value }) as { readonly [K in Key]?: Value };
 
 /** Layout changes are steps too, since they move axes; rules about numbers pass over them. */
-export const isArithmetic = ({ kind, node }: Step): boolean => !(kind === 'other' && (isLayout(node) || sameElementOps.has(node.op)));
+export const isArithmetic = ({ kind, node }: Step): boolean => !(kind === 'other' && (isLayout(node) || sameElements.has(node.op)));
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Axes
@@ -467,7 +444,7 @@ export function leastRank(tensor: TensorValue, depth = 0): number {
     if (axis !== undefined) least = Math.max(least, axis < 0 ? -axis : axis + 1);
   }
   const keeps =
-    sameElementOps.has(tensor.op) ||
+    sameElements.has(tensor.op) ||
     isDropout(tensor) ||
     ['transpose', 'add', 'sub', 'mul', 'div', 'masked_fill', 'where', 'softmax', 'matmul', 'swapaxes', 'repeat_interleave'].includes(
       tensor.op,
@@ -584,7 +561,7 @@ export function projectedness(tensor: TensorValue, depth = 0): number {
   depths.set(tensor, 0);
   let best = 0;
   // `x.type_as(y)` holds the numbers of x.
-  const inputs = sameElementOps.has(tensor.op) || isLayout(tensor) ? tensor.inputs.slice(0, 1) : tensor.inputs;
+  const inputs = sameElements.has(tensor.op) || isLayout(tensor) ? tensor.inputs.slice(0, 1) : tensor.inputs;
   for (const input of inputs) {
     best = Math.max(best, projectedness(input, depth + 1));
     if (best === 2) break;
@@ -599,7 +576,7 @@ function isStatistic(tensor: TensorValue, depth = 0): boolean {
   if (reductions.has(tensor.op)) return true;
   if (depth > 8) return false;
   const [first] = tensor.inputs;
-  const goesOn = elementwise.has(tensor.op) || sameElementOps.has(tensor.op) || isLayout(tensor) || tensor.op === 'getitem';
+  const goesOn = elementwise.has(tensor.op) || sameElements.has(tensor.op) || isLayout(tensor) || tensor.op === 'getitem';
   return goesOn && first !== undefined && tensor.inputs.every((input) => isStatistic(input, depth + 1));
 }
 
@@ -630,7 +607,7 @@ function writesOf(tensors: readonly TensorValue[]): Writes {
   for (const node of tensors) {
     if (node.op !== 'setitem' || asTensor(node.arguments.get('value')) === undefined) continue;
     let at = asTensor(node.arguments.get('input'));
-    for (let i = 0; i < 12 && at !== undefined && (sameElementOps.has(at.op) || at.op === 'getitem'); i++) at = at.inputs[0];
+    for (let i = 0; i < 12 && at !== undefined && (sameElements.has(at.op) || at.op === 'getitem'); i++) at = at.inputs[0];
     if (at === undefined) continue;
     const known = writes.get(at);
     if (known === undefined) writes.set(at, [node]);
@@ -688,7 +665,7 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
       continue;
     }
     if (first === undefined || at.isParameter === true || at.isBuffer === true) return finish();
-    if (sameElementOps.has(at.op) || isLayout(at) || isDropout(at) || at.op === 'view_as_complex' || at.op === 'view_as_real') {
+    if (sameElements.has(at.op) || isLayout(at) || isDropout(at) || at.op === 'view_as_complex' || at.op === 'view_as_real') {
       at = first;
       continue;
     }
@@ -801,7 +778,7 @@ export function rotationOf(sum: TensorValue): TensorValue | undefined {
     for (let i = 0; i < 24; i++) {
       const [first] = at.inputs;
       const goesOn =
-        sameElementOps.has(at.op) ||
+        sameElements.has(at.op) ||
         isLayout(at) ||
         ['cat', 'stack', 'neg', 'getitem', 'chunk', 'split', 'unbind', 'roll', 'flip'].includes(at.op);
       if (first === undefined || !goesOn) return at;

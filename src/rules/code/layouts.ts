@@ -6,11 +6,11 @@ import { type Dim, divideExactly, loneAtom, mapAtoms, multiplyAll, zero } from '
 import { applyToShape, type Shape } from '../../dims/shape.ts';
 import { Substitution } from '../../dims/unify.ts';
 import { symbolsOf } from '../../dims/visit.ts';
-import { isDropout } from '../../interpreter/graph.ts';
+import { isDropout, sameElements } from '../../interpreter/graph.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
-import { type Attention, attentionsOf, type Operand, sameElementOps } from './attention.ts';
+import { type Attention, attentionsOf, type Operand } from './attention.ts';
 import { studyOf } from './layers.ts';
 
 export const isView = ({ op }: TensorValue): boolean => op === 'view' || op === 'reshape' || op === 'unflatten' || op === 'flatten';
@@ -125,7 +125,7 @@ export interface Misplaced {
 function splitOf({ source, tensor }: Operand): readonly TensorValue[] {
   const found: TensorValue[] = [];
   for (const node of source?.passed ?? [tensor]) {
-    if (sameElementOps.has(node.op) || isDropout(node)) continue;
+    if (sameElements.has(node.op) || isDropout(node)) continue;
     if (/^(?:view|reshape|unflatten|rearrange|permute|transpose|movedim|swapaxes)$/.test(node.op)) found.push(node);
   }
   return found;

@@ -3,10 +3,10 @@
  * it may not (the future, padding). Causal masks are triangles with a boundary; padding masks are comparisons with the padding token.
  */
 import { add, type Dim, negate, number, subtract } from '../../dims/dim.ts';
-import { alternatives } from '../../interpreter/graph.ts';
+import { alternatives, sameElements } from '../../interpreter/graph.ts';
 import { dimOf, numberOf } from '../../interpreter/make.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
-import { asTensor, dimFromEnd, sameElementOps } from './attention.ts';
+import { asTensor, dimFromEnd } from './attention.ts';
 
 /** A value of the mask; undefined where it is not known, or differs. Truth is 1, falsehood 0. */
 type Cell = number | undefined;
@@ -243,7 +243,7 @@ function read(tensor: TensorValue, depth: number): Meaning | undefined {
     case 'rearrange':
       return of(first);
     default:
-      return sameElementOps.has(tensor.op) || tensor.op === 'int' || tensor.op === 'long' || tensor.op === 'byte' ? of(first) : undefined;
+      return sameElements.has(tensor.op) || tensor.op === 'int' || tensor.op === 'long' || tensor.op === 'byte' ? of(first) : undefined;
   }
 }
 
@@ -365,7 +365,7 @@ function positionOf(value: Value | undefined, depth = 0): Position | undefined {
       return { ...inner, axis: inner.axis === 'row' ? 'column' : 'row' };
     }
     default:
-      return sameElementOps.has(tensor.op) || tensor.op === 'long' || tensor.op === 'int' ? positionOf(first, depth + 1) : undefined;
+      return sameElements.has(tensor.op) || tensor.op === 'long' || tensor.op === 'int' ? positionOf(first, depth + 1) : undefined;
   }
 }
 
@@ -404,7 +404,7 @@ function paddingComparison(tensor: TensorValue, a: Value | undefined, b: Value |
   let at = tokens;
   for (
     let i = 0;
-    i < 8 && (sameElementOps.has(at.op) || ['getitem', 'transpose', 't', 'T', 'unsqueeze'].includes(at.op)) && at.inputs[0] !== undefined;
+    i < 8 && (sameElements.has(at.op) || ['getitem', 'transpose', 't', 'T', 'unsqueeze'].includes(at.op)) && at.inputs[0] !== undefined;
     i++
   )
     at = at.inputs[0];

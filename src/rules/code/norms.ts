@@ -1,5 +1,5 @@
 /** Which tensors of a computation are normalised: by a layer of a library, by a module of the user's own, or written out. */
-import { isDropout, isLayout } from '../../interpreter/graph.ts';
+import { isDropout, isLayout, sameElements } from '../../interpreter/graph.ts';
 import type { InstanceValue, ModuleCall, Site, TensorValue, Value } from '../../interpreter/value.ts';
 
 /** One norm in the dataflow. */
@@ -70,30 +70,7 @@ const elementwise: ReadonlySet<string> = new Set([
 const reductions: ReadonlySet<string> = new Set(['mean', 'var', 'std', 'var_mean', 'std_mean', 'sum', 'norm', 'vector_norm']);
 const roots: ReadonlySet<string> = new Set(['rsqrt', 'sqrt', 'pow', 'std', 'std_mean', 'norm', 'vector_norm', 'reciprocal']);
 
-/** Operations that copy, cast or rearrange. */
-const copies: ReadonlySet<string> = new Set([
-  'contiguous',
-  'to',
-  'type',
-  'type_as',
-  'float',
-  'half',
-  'bfloat16',
-  'double',
-  'detach',
-  'clone',
-  'cpu',
-  'cuda',
-  'alias',
-  'identity',
-  'checkpoint',
-  'copy',
-  'data',
-  'wait',
-  'requires_grad_',
-]);
-
-export const isCopy = (tensor: TensorValue): boolean => copies.has(tensor.op) || isDropout(tensor);
+export const isCopy = (tensor: TensorValue): boolean => sameElements.has(tensor.op) || isDropout(tensor);
 /** Leaves the elements as they are, or only moves them. */
 export const isMove = (tensor: TensorValue): boolean => isCopy(tensor) || isLayout(tensor);
 

@@ -1,9 +1,9 @@
 /** Which of query, key and value a tensor is by the names that the code gives it, and whether it comes to anything. */
 
-import { isLayout } from '../../interpreter/graph.ts';
+import { isLayout, sameElements } from '../../interpreter/graph.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { InstanceValue, TensorValue } from '../../interpreter/value.ts';
-import { isWeight, type Source, sameElementOps, withCopies } from './attention.ts';
+import { isWeight, type Source, withCopies } from './attention.ts';
 
 export type Role = 'query' | 'key' | 'value';
 
@@ -92,7 +92,7 @@ function usersOf(code: CodeReading): ReadonlyMap<number, readonly TensorValue[]>
 export function isDead(code: CodeReading, tensor: TensorValue, depth = 0): boolean {
   if (depth > 24) return false;
   const users = usersOf(code).get(tensor.id) ?? [];
-  return users.every((user) => (isLayout(user) || sameElementOps.has(user.op) || user.op === 'join') && isDead(code, user, depth + 1));
+  return users.every((user) => (isLayout(user) || sameElements.has(user.op) || user.op === 'join') && isDead(code, user, depth + 1));
 }
 
 /** The tensors that a study answers with, caches and other results included. */
@@ -120,7 +120,7 @@ export function unusedWithRole(code: CodeReading, study: Study, source: Source, 
 /** Without what only adds axes. */
 function bare(tensor: TensorValue | undefined): TensorValue | undefined {
   let at = tensor;
-  for (let i = 0; i < 12 && at?.inputs[0] !== undefined && (isLayout(at) || sameElementOps.has(at.op) || at.op === 'getitem'); i++)
+  for (let i = 0; i < 12 && at?.inputs[0] !== undefined && (isLayout(at) || sameElements.has(at.op) || at.op === 'getitem'); i++)
     at = at.inputs[0];
   return at;
 }

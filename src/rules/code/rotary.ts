@@ -1,10 +1,10 @@
 /** Rotary embeddings in the dataflow: the tables of cosines and sines, from which widths they were made, and what they turn. */
 import type { Dim } from '../../dims/dim.ts';
-import { isLayout } from '../../interpreter/graph.ts';
+import { isLayout, sameElements } from '../../interpreter/graph.ts';
 import { numberOf } from '../../interpreter/make.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
-import { asTensor, dimFromEnd, projectedness, rotationOf, sameElementOps, withCopies } from './attention.ts';
+import { asTensor, dimFromEnd, projectedness, rotationOf, withCopies } from './attention.ts';
 
 export interface Turning {
   readonly study: Study;
@@ -47,7 +47,7 @@ export function trigonometryOf(tensor: TensorValue | undefined, depth = 0): Tens
   if (tensor === undefined || depth > 24) return undefined;
   if (tables.has(tensor.op)) return tensor;
   if (tensor.op === 'join') return trigonometryOf(tensor.inputs[0], depth + 1);
-  if (!(passing.has(tensor.op) || sameElementOps.has(tensor.op) || isLayout(tensor))) return undefined;
+  if (!(passing.has(tensor.op) || sameElements.has(tensor.op) || isLayout(tensor))) return undefined;
   const inputs = tensor.op === 'buffer' ? [asTensor(tensor.arguments.get('data')) ?? tensor.inputs[0]] : tensor.inputs;
   const found = inputs.map((input) => trigonometryOf(input, depth + 1)).filter((each) => each !== undefined);
   const [one] = found;
@@ -168,7 +168,7 @@ export function tablesOfRotation(sum: TensorValue): { readonly plain: string; re
     let at: TensorValue | undefined = tensor;
     for (let i = 0; i < 10 && at !== undefined; i++) {
       if (at.op === 'cat' || at.op === 'stack' || at.op === 'roll' || at.op === 'neg') return true;
-      if (!isLayout(at) && !sameElementOps.has(at.op)) return false;
+      if (!isLayout(at) && !sameElements.has(at.op)) return false;
       [at] = at.inputs;
     }
     return false;

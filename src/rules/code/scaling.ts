@@ -2,7 +2,7 @@
 import { add as addDims, type Dim, loneAtom } from '../../dims/dim.ts';
 import { rankOf } from '../../dims/shape.ts';
 import { someAtom } from '../../dims/visit.ts';
-import { isLayout } from '../../interpreter/graph.ts';
+import { isLayout, sameElements } from '../../interpreter/graph.ts';
 import { dimOf } from '../../interpreter/make.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
@@ -17,7 +17,6 @@ import {
   type Operand,
   projectedness,
   type Step,
-  sameElementOps,
 } from './attention.ts';
 import { rangeIn, textAt } from './places.ts';
 import { constantFactor, type Factor, factorOf, multiplyFactors, readPowers } from './scale.ts';
@@ -142,7 +141,7 @@ export function isMaskStep(code: CodeReading, { node, operand }: Step): boolean 
 function dependsOnWeight(tensor: TensorValue, depth = 0): boolean {
   if (tensor.isParameter === true || tensor.op === 'parameter' || tensor.op === 'embedding') return true;
   if (/_like$|^new_/.test(tensor.op)) return false;
-  const inputs = sameElementOps.has(tensor.op) || isLayout(tensor) ? tensor.inputs.slice(0, 1) : tensor.inputs;
+  const inputs = sameElements.has(tensor.op) || isLayout(tensor) ? tensor.inputs.slice(0, 1) : tensor.inputs;
   return depth < 12 && inputs.some((input) => dependsOnWeight(input, depth + 1));
 }
 

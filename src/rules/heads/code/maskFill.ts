@@ -1,6 +1,7 @@
+import { sameElements } from '../../../interpreter/graph.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../../interpreter/value.ts';
-import { asTensor, attentionsOf, type SoftmaxAttention, type Step, sameElementOps } from '../../code/attention.ts';
+import { asTensor, attentionsOf, type SoftmaxAttention, type Step } from '../../code/attention.ts';
 import { fillOf, meaningOf } from '../../code/masks.ts';
 import { byPlace, definitionOf, rangeIn } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
@@ -109,8 +110,8 @@ function isHalf(tensor: TensorValue | undefined): boolean {
   let at = tensor;
   for (let i = 0; i < 12 && at !== undefined; i++) {
     if (at.op === 'half' || at.dtype === 'float16') return true;
-    if (at.dtype !== undefined && at.dtype !== 'float' && sameElementOps.has(at.op)) return false;
-    at = ['mul', 'div', 'add', 'masked_fill'].includes(at.op) || sameElementOps.has(at.op) ? at.inputs[0] : undefined;
+    if (at.dtype !== undefined && at.dtype !== 'float' && sameElements.has(at.op)) return false;
+    at = ['mul', 'div', 'add', 'masked_fill'].includes(at.op) || sameElements.has(at.op) ? at.inputs[0] : undefined;
   }
   return false;
 }

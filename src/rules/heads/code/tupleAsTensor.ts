@@ -1,6 +1,6 @@
-import { isDropout, isLayout } from '../../../interpreter/graph.ts';
+import { isDropout, isLayout, sameElements } from '../../../interpreter/graph.ts';
 import type { TensorValue, TupleValue, Value } from '../../../interpreter/value.ts';
-import { asTensor, sameElementOps, withCopies } from '../../code/attention.ts';
+import { asTensor, withCopies } from '../../code/attention.ts';
 import { rangeIn } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { layerExample } from './examples.ts';
@@ -88,7 +88,7 @@ function isWeights(tensor: TensorValue): boolean {
   let at: TensorValue | undefined = tensor;
   for (let i = 0; i < 12 && at !== undefined; i++) {
     if (at.op === 'softmax') return at.layer?.class.qualifiedName.endsWith('MultiheadAttention') === true;
-    if (!(isDropout(at) || isLayout(at) || sameElementOps.has(at.op) || at.op === 'mean')) return false;
+    if (!(isDropout(at) || isLayout(at) || sameElements.has(at.op) || at.op === 'mean')) return false;
     [at] = at.inputs;
   }
   return false;

@@ -1,10 +1,11 @@
 import type { Dim } from '../../../dims/dim.ts';
 import { formatDim } from '../../../dims/format.ts';
 import { rankOf } from '../../../dims/shape.ts';
+import { sameElements } from '../../../interpreter/graph.ts';
 import { dimOf } from '../../../interpreter/make.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
-import { asTensor, projectedness, sameElementOps, withCopies } from '../../code/attention.ts';
+import { asTensor, projectedness, withCopies } from '../../code/attention.ts';
 import { rangeIn } from '../../code/places.ts';
 import { unsure } from '../../code/scaling.ts';
 import { compareSizes, readDim } from '../../code/sizes.ts';
@@ -94,7 +95,7 @@ function misfit(
   const index = node.arguments.get('index');
   const target = asTensor(node.arguments.get('input'));
   let cache = target;
-  for (let i = 0; i < 12 && cache !== undefined && (sameElementOps.has(cache.op) || cache.op === 'buffer'); i++)
+  for (let i = 0; i < 12 && cache !== undefined && (sameElements.has(cache.op) || cache.op === 'buffer'); i++)
     cache = cache.op === 'buffer' ? (asTensor(cache.arguments.get('data')) ?? cache.inputs[0]) : cache.inputs[0];
   if (value === undefined || cache === undefined || target === undefined || !['zeros', 'empty', 'full', 'new_zeros'].includes(cache.op))
     return undefined;
