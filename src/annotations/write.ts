@@ -128,7 +128,8 @@ export function shapeCommentAt(code: CodeReading, offset: number): ShapeCompleti
   if (comment === undefined) return undefined;
   const typed = text.slice(unit.start + comment.start, offset);
   const rest = text.slice(offset, unit.start + comment.end);
-  const begun = /^#+\s*((?:[Ss]hapes?\s*:?\s*)?[([]?[\w\s,.*]*)$/.exec(typed);
+  // Words without brackets or signs between them are the beginning of a sentence.
+  const begun = /^#+\s*((?:[Ss]hapes?\s*:?\s*)?(?:[([][\w\s,.*]*|\w*(?:\s+x\s+\w*)*))$/.exec(typed);
   // A closing bracket is what editors put behind an opening one.
   if (begun === null || !/^[)\]]?\s*$/.test(rest)) return undefined;
   const found = statementAt(unit, text, comment);

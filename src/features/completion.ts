@@ -1,3 +1,4 @@
+import { shapeCommentAt } from '../annotations/write.ts';
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
 import { normaliseName } from '../design/section.ts';
 import { type ConfigNode, isMapping, type MappingNode } from '../syntax/node.ts';
@@ -76,6 +77,18 @@ const detailOf = (key: KeyKnowledge, t: Translate): string =>
   [key.concept === undefined ? '' : t(fieldInfo[key.concept].title), key.default === undefined ? '' : `= ${String(key.default)}`]
     .filter((part) => part !== '')
     .join(' ');
+
+/** In model code the comment at the cursor, completed with the shape of what the statement beside it assigns. */
+export function shapeComments({ code, parsed }: Analysis, offset: number, t: Translate = english): Completion[] {
+  const found = code === undefined ? undefined : shapeCommentAt(code, offset);
+  if (found === undefined) return [];
+  const { text: newText, range } = found;
+  const typed = parsed.text.slice(range.start, offset);
+  // Whichever bracket was typed leads to the file's own style.
+  const filterText = newText.startsWith(typed) ? newText : `${typed}${newText}`;
+  const detail = t('shape of this tensor');
+  return [{ label: newText.trim(), detail, kind: 'value', range, newText, filterText, sortText: '0', key: '', design: '' }];
+}
 
 /** What a key means in this stack's family, as Markdown; empty when nothing is known of it. */
 export function completionDoc(reading: ConfigReading, designName: string, key: string, t: Translate = english): string {

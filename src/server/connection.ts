@@ -13,6 +13,7 @@ import {
   type InitializeResult,
   LSPErrorCodes,
   MarkupKind,
+  type Position,
   ResponseError,
   TextDocumentSyncKind,
   TextDocuments,
@@ -23,7 +24,7 @@ import { calculation } from '../features/calculation.ts';
 import { blockLenses, codeHints, codeHover, refactorings } from '../features/code.ts';
 import { fixAll, quickFixes } from '../features/codeActions.ts';
 import { codeLenses } from '../features/codeLens.ts';
-import { completionDoc, completions } from '../features/completion.ts';
+import { completionDoc, completions, shapeComments } from '../features/completion.ts';
 import { diagnostics } from '../features/diagnostics.ts';
 import { hover } from '../features/hover.ts';
 import { inlayHints } from '../features/inlayHints.ts';
@@ -348,7 +349,7 @@ export function serve(connection: Connection, host: Host): void {
         hoverProvider: true,
         inlayHintProvider: true,
         codeLensProvider: {},
-        completionProvider: { resolveProvider: true, triggerCharacters: ['"', '-'] },
+        completionProvider: { resolveProvider: true, triggerCharacters: ['"', '-', '#', ' '] },
         workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
       },
     };
@@ -445,12 +446,16 @@ export function serve(connection: Connection, host: Host): void {
     }),
   );
 
-  connection.onCompletion(({ textDocument: { uri }, position }, token) =>
+  connection.onCompletion(({ textDocument: { uri }, position, context }, token) =>
     guarded('textDocument/completion', token, null, async () => {
-      const config = await configOf(uri);
-      if (config === undefined) return null;
-      const { document, analysis } = config;
-      return completions(analysis, document.offsetAt(position), t).map((completion) => toCompletionItem(document, completion));
+      if (/^[# ]$/.test(context?.triggerCharacter ?? '') && !startsComment(documents.get(uri), position)) return null;
+      const model = await modelOf(uri);
+      if (model === undefined) return null;
+      const { document, analysis } = model;
+      const offset = document.offsetAt(position);
+      return [...completions(analysis, offset, t), ...shapeComments(analysis, offset, t)].map((completion) =>
+        toCompletionItem(document, completion),
+      );
     }),
   );
 
@@ -509,6 +514,11 @@ export function serve(connection: Connection, host: Host): void {
   documents.listen(connection);
   connection.listen();
 }
+
+/** Blanks and number signs are typed everywhere: they ask for a completion only where one has just begun a comment of Python. */
+const startsComment = (document: TextDocument | undefined, { line, character }: Position): boolean =>
+  document?.languageId === 'python' &&
+  /#\s?$/.test(document.getText({ start: { line, character: Math.max(0, character - 2) }, end: { line, character } }));
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
