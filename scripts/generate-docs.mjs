@@ -78,7 +78,7 @@ const schema = () => {
   return {
     $schema: 'http://json-schema.org/draft-07/schema#',
     title: 'Headwise settings of a project',
-    description: 'headwise.json at the root of a workspace; pyproject.toml holds the same under [tool.headwise].',
+    description: 'headwise.json holds for its folder and those below; pyproject.toml holds the same under [tool.headwise].',
     type: 'object',
     additionalProperties: false,
     properties: {

@@ -45,7 +45,7 @@ import {
 } from '../protocol/languageServer.ts';
 import { maximumLength } from '../syntax/read.ts';
 import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
-import { mergeSettings, projectSettingsFiles, readProjectSettings } from '../workspace/projectSettings.ts';
+import { mergeSettings, projectSettingsFiles, readProjectSettings, rebaseSettings } from '../workspace/projectSettings.ts';
 import type { Imports, PythonReader } from '../workspace/python.ts';
 import { defaultSettings, type Settings } from '../workspace/settings.ts';
 import {
@@ -60,13 +60,16 @@ import {
   toLspRange,
   toStackSummary,
 } from './convert.ts';
+import { isSettingsFile, ProjectFiles } from './projectFiles.ts';
 import { defaultEditorSettings, type EditorSettings, readClientSettings } from './settings.ts';
-import { baseName, childUri, relativePath } from './uris.ts';
+import { baseName, parentUri, relativePath } from './uris.ts';
 
 /** What the platform adds: reading a settings file, where the client does not do that itself. */
 export interface Host {
   /** Text of a file by URI; undefined where it is missing or cannot be read here. */
   readonly readFile: (uri: string) => Promise<string | undefined>;
+  /** Whether a folder is the root of a repository, where the host can see that. */
+  readonly isRepository?: (folder: string) => boolean;
   /** Shapes of the checkpoint beside a document, where the host can read files at once. */
   readonly readCheckpoint?: (uri: string) => CheckpointShapes | undefined;
   /** The Python reader, loaded when it is first asked for; undefined where it cannot be. */
@@ -101,6 +104,11 @@ interface Folder {
   readonly uri: string;
 }
 
+interface PlacedSettings extends EditorSettings {
+  /** The folder that globs are relative to, as a URI; '' where there is none. */
+  readonly root: string;
+}
+
 /** Serves one client until it leaves. Holds every open document's text and its latest analysis, nothing else. */
 export function serve(connection: Connection, host: Host): void {
   const documents = new TextDocuments(TextDocument);
@@ -109,7 +117,9 @@ export function serve(connection: Connection, host: Host): void {
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
   const tooLong = new Set<string>();
   /** By folder URI; '' for documents outside every folder. */
-  const folderSettings = new Map<string, Promise<EditorSettings>>();
+  const ofClient = new Map<string, Promise<EditorSettings>>();
+  /** By opened folder and the document's own. */
+  const placedSettings = new Map<string, Promise<PlacedSettings>>();
   let folders: Folder[] = [];
   let capabilities: ClientCapabilities = {};
   let options: InitializationOptions = {};
@@ -160,46 +170,59 @@ export function serve(connection: Connection, host: Host): void {
   const readFile = async (uri: string): Promise<string | undefined> => {
     const open = documents.get(uri);
     if (open !== undefined) return open.getText();
-    if (options.readFile !== true) return host.readFile(uri);
+    // The client hands over files of its opened folders alone.
+    if (options.readFile !== true || folderOf(uri) === undefined) return host.readFile(uri);
     const params: ReadFileParams = { uri };
     return (await connection.sendRequest<string | null>(readFileRequest, params)) ?? undefined;
   };
 
-  /** The settings file that wins in this folder, if it has one. */
-  async function projectSettings(folder: string): Promise<Partial<Settings>> {
-    for (const name of projectSettingsFiles) {
-      const text = await readFile(childUri(folder, name)).catch(() => undefined);
-      if (text === undefined || text.length > maximumLength) continue;
-      const { parsed } = analyse({ text, path: name }, defaultSettings);
-      const read = readProjectSettings(parsed);
-      if (read === undefined) continue;
-      for (const { message } of read.problems) connection.console.warn(`${name}: ${message}`);
-      return read.settings;
+  const projectFiles = new ProjectFiles({
+    readFile,
+    // Above the opened folder a repository's root ends the search, where the host can see it.
+    isTop: (folder) => host.isRepository?.(folder) ?? folders.every(({ uri }) => relativePath(uri, folder) === undefined),
+    note: (problem) => connection.console.warn(problem),
+  });
+
+  /** What the client says for a folder. */
+  function clientSettings(folder: string): Promise<EditorSettings> {
+    let settings = ofClient.get(folder);
+    if (settings === undefined) {
+      settings = (async () => {
+        const asked = capabilities.workspace?.configuration === true;
+        const scope = { section: 'headwise', ...(folder === '' ? {} : { scopeUri: folder }) };
+        return readClientSettings(asked ? await connection.workspace.getConfiguration(scope) : pushed);
+      })();
+      ofClient.set(folder, settings);
     }
-    return {};
+    return settings;
   }
 
-  async function loadSettings(folder: string): Promise<EditorSettings> {
+  async function loadSettings(folder: string, directory: string | undefined): Promise<PlacedSettings> {
     try {
-      const section: unknown =
-        capabilities.workspace?.configuration === true
-          ? await connection.workspace.getConfiguration({ section: 'headwise', ...(folder === '' ? {} : { scopeUri: folder }) })
-          : pushed;
-      const client = readClientSettings(section);
-      if (folder === '') return client;
-      return { ...client, settings: mergeSettings(client.settings, await projectSettings(folder)) };
+      const client = await clientSettings(folder);
+      const project = directory === undefined ? undefined : await projectFiles.of(directory);
+      if (project === undefined) return { ...client, root: folder };
+      if (folder === '') return { ...client, settings: mergeSettings(client.settings, project.settings), root: project.folder };
+      // Globs are relative to the file that holds them; here to the higher of the two folders.
+      const below = project.folder === folder ? '' : relativePath(folder, project.folder);
+      if (below !== undefined)
+        return { ...client, settings: mergeSettings(client.settings, rebaseSettings(project.settings, below)), root: folder };
+      const own = { ...defaultSettings, ...rebaseSettings(client.settings, relativePath(project.folder, folder) ?? '') };
+      return { ...client, settings: mergeSettings(own, project.settings), root: project.folder };
     } catch (error) {
       failed('Reading settings', error);
-      return defaultEditorSettings;
+      return { ...defaultEditorSettings, root: folder };
     }
   }
 
-  function settingsFor(uri: string): Promise<EditorSettings> {
+  function settingsFor(uri: string): Promise<PlacedSettings> {
     const folder = folderOf(uri)?.uri ?? '';
-    let settings = folderSettings.get(folder);
+    const directory = parentUri(uri);
+    const key = `${folder} ${directory ?? ''}`;
+    let settings = placedSettings.get(key);
     if (settings === undefined) {
-      settings = loadSettings(folder);
-      folderSettings.set(folder, settings);
+      settings = loadSettings(folder, directory);
+      placedSettings.set(key, settings);
     }
     return settings;
   }
@@ -217,7 +240,7 @@ export function serve(connection: Connection, host: Host): void {
   /** The document and what is known about it; undefined when it is closed or too long. */
   async function analysisOf(
     uri: string,
-  ): Promise<{ readonly document: TextDocument; readonly analysis: Analysis; readonly editor: EditorSettings } | undefined> {
+  ): Promise<{ readonly document: TextDocument; readonly analysis: Analysis; readonly editor: PlacedSettings } | undefined> {
     const editor = await settingsFor(uri);
     const document = documents.get(uri);
     if (document === undefined) return undefined;
@@ -233,7 +256,14 @@ export function serve(connection: Connection, host: Host): void {
       tooLong.delete(uri);
       const imports = python === undefined ? undefined : host.imports?.(uri, python.parse);
       analysis = analyse(
-        { text, path: pathOf(uri), languageId, python, imports, checkpoint: () => host.readCheckpoint?.(uri) },
+        {
+          text,
+          path: relativePath(editor.root, uri) ?? baseName(uri),
+          languageId,
+          python,
+          imports,
+          checkpoint: () => host.readCheckpoint?.(uri),
+        },
         editor.settings,
       );
     } else if (!tooLong.has(uri)) {
@@ -261,9 +291,7 @@ export function serve(connection: Connection, host: Host): void {
     const found = await analysisOf(uri);
     if (found === undefined) return [];
     const { document, analysis } = found;
-    const path = pathOf(uri);
-    if ((projectSettingsFiles as readonly string[]).includes(path) && folderOf(uri) !== undefined)
-      return settingsDiagnostics(document, analysis);
+    if (isSettingsFile(uri) && folderOf(uri) !== undefined) return settingsDiagnostics(document, analysis);
     if (analysis.reading === undefined && analysis.code === undefined) return [];
     return diagnostics(analysis).map((data) => toDiagnostic(document, data, abilities));
   }
@@ -313,7 +341,9 @@ export function serve(connection: Connection, host: Host): void {
 
   /** Settings may mean something else now: everything shown is asked for again. */
   function refresh(): void {
-    folderSettings.clear();
+    ofClient.clear();
+    placedSettings.clear();
+    projectFiles.forget();
     cache.clear();
     const ignore = (): void => {};
     const { workspace } = capabilities;
@@ -378,7 +408,7 @@ export function serve(connection: Connection, host: Host): void {
     refresh();
   });
   connection.onDidChangeWatchedFiles(({ changes }) => {
-    if (changes.some(({ uri }) => (projectSettingsFiles as readonly string[]).includes(baseName(uri)))) refresh();
+    if (changes.some(({ uri }) => isSettingsFile(uri))) refresh();
     if (changes.some(({ uri }) => uri.endsWith('.py'))) host.forgetImports?.();
   });
 

@@ -1,5 +1,6 @@
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
-import { basename, dirname } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
 import { version } from '../../package.json';
@@ -26,6 +27,7 @@ export function startServer(): void {
     forgetImports: () => {
       loader = undefined;
     },
+    isRepository: (folder) => folder.startsWith('file:') && existsSync(join(fileURLToPath(folder), '.git')),
     readCheckpoint: (uri) => (uri.startsWith('file:') ? readCheckpoint(fileURLToPath(uri)) : undefined),
     readFile: async (uri) => {
       if (!uri.startsWith('file:')) return undefined;

@@ -25,3 +25,9 @@ function decode(uri: string): string {
 
 /** A file directly inside a folder, as a URI. */
 export const childUri = (folder: string, name: string): string => `${folder.replace(/\/+$/, '')}/${encodeURIComponent(name)}`;
+
+/** The folder that a file or folder lies in; undefined for what has no path, and for the root. */
+export function parentUri(uri: string): string | undefined {
+  const [, folder] = /^([a-z][\w+.-]*:\/\/[^/]*\/.*)\/[^/]+\/*$/i.exec(uri) ?? /^([a-z][\w+.-]*:\/\/[^/]*)\/[^/]+\/*$/i.exec(uri) ?? [];
+  return folder;
+}

@@ -78,6 +78,26 @@ export function mergeSettings(base: Settings, over: Partial<Settings>): Settings
   };
 }
 
+/** The settings of a folder as they read from one above it: `prefix` is the path between them, with forward slashes. */
+export function rebaseSettings(settings: Partial<Settings>, prefix: string): Partial<Settings> {
+  if (prefix === '') return settings;
+  const folder = prefix.replace(/[[\]{}()*?!+@\\]/g, '\\$&');
+  const glob = (written: string): string => {
+    const plain = written.replace(/^\.?\//, '');
+    // One without a slash matches at any depth.
+    return plain !== written || plain.replace(/\/+$/, '').includes('/') ? `${folder}/${plain}` : `${folder}/**/${plain}`;
+  };
+  const keys = <Value>(record: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> =>
+    Object.fromEntries(Object.entries(record).map(([key, value]) => [glob(key), value]));
+  const { perFileIgnores, families, exclude } = settings;
+  return {
+    ...settings,
+    ...(perFileIgnores === undefined ? {} : { perFileIgnores: keys(perFileIgnores) }),
+    ...(families === undefined ? {} : { families: keys(families) }),
+    ...(exclude === undefined ? {} : { exclude: exclude.map(glob) }),
+  };
+}
+
 /** What is wrong with a rule selector, in a sentence, and what may have been meant; undefined for one that names a rule. */
 export function selectorProblem(selector: string): { readonly message: string; readonly suggestion?: string } | undefined {
   if (isKnownSelector(selector, rules)) return undefined;

@@ -1,5 +1,5 @@
 import { deepEqual, equal, match, notEqual, ok } from 'node:assert/strict';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -448,6 +448,71 @@ describe('language server over stdio', () => {
         await other.stop();
         rmSync(directory, { recursive: true });
       }
+    });
+
+    describe('of a project', () => {
+      let directory: string;
+      const root = (): string => pathToFileURL(directory).href;
+      const write = (path: string, text: string): void => {
+        mkdirSync(join(directory, path, '..'), { recursive: true });
+        writeFileSync(join(directory, path), text);
+      };
+      beforeEach(() => {
+        directory = mkdtempSync(join(tmpdir(), 'headwise lsp [x]-'));
+      });
+      afterEach(() => {
+        rmSync(directory, { recursive: true });
+      });
+
+      /** The severity of HW101 in each file, for a client that opened `folder`. */
+      async function severities(folder: string, paths: readonly string[], settings = {}): Promise<(DiagnosticSeverity | undefined)[]> {
+        const other = await TestClient.start({ rootUri: `${root()}${folder}`, settings });
+        try {
+          const found: (DiagnosticSeverity | undefined)[] = [];
+          for (const path of paths) {
+            await other.open(`${root()}/${path}`, 'json', json(wide));
+            found.push(find(await other.pull(`${root()}/${path}`))?.severity);
+          }
+          return found;
+        } finally {
+          await other.stop();
+        }
+      }
+
+      it('are those of the nearest file above a document, within the repository', async () => {
+        write('headwise.json', '{"rules": {"HW101": "information"}}');
+        write('repository/.git/HEAD', 'ref: refs/heads/main');
+        write('repository/pyproject.toml', '[tool.headwise.rules]\nHW101 = "hint"\n');
+        write('repository/models/pyproject.toml', '[tool.ruff]\n');
+        write('repository/models/old/headwise.json', '{"rules": {"HW101": "warning"}}');
+        const paths = ['config.json', 'models/config.json', 'models/old/config.json', 'models/old/gpt/config.json'];
+        const wanted = [DiagnosticSeverity.Hint, DiagnosticSeverity.Hint, DiagnosticSeverity.Warning, DiagnosticSeverity.Warning];
+        // Whatever part of the repository is opened.
+        for (const folder of ['/repository', '/repository/models', '/repository/models/old/gpt'])
+          deepEqual(
+            await severities(
+              folder,
+              paths.map((path) => `repository/${path}`),
+            ),
+            wanted,
+            folder,
+          );
+        // Another repository's settings are not its own.
+        write('repository/vendored/.git', 'gitdir: elsewhere');
+        deepEqual(await severities('/repository', ['repository/vendored/config.json']), [DiagnosticSeverity.Error]);
+      });
+
+      it('hold globs that are relative to their file, beside those of the client for its folder', async () => {
+        write('.git/HEAD', 'ref: refs/heads/main');
+        write('headwise.json', '{"perFileIgnores": {"work/old/*.json": ["HW101"]}}');
+        const client = { perFileIgnores: { 'draft/*.json': ['HW101'], 'any.json': ['HW101'] } };
+        const paths = ['work/old/config.json', 'work/draft/config.json', 'work/new/draft/config.json', 'work/new/any.json', 'old/config.json'];
+        const error = DiagnosticSeverity.Error;
+        deepEqual(await severities('/work', paths, client), [undefined, undefined, error, undefined, error]);
+        write('work/new/headwise.json', '{"exclude": ["/config.json", "models/old", "*.yaml"]}');
+        const below = ['work/new/config.json', 'work/new/deep/config.json', 'work/new/models/old/config.json', 'work/config.json'];
+        deepEqual(await severities('', below), [undefined, error, undefined, error]);
+      });
     });
   });
 
