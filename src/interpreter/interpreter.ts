@@ -753,7 +753,9 @@ export class Interpreter implements Machine {
         else this.note({ happened: 'failure', failure });
       }
     }
-    return results.length === 0 ? unknown('no option works') : results.reduce((a, b) => join(a, b, this.preference));
+    // What one kind of container holds says nothing of what another does.
+    const prefer = options.every(({ kind }) => kind === first?.kind || kind === 'none') ? this.preference : 'none';
+    return results.length === 0 ? unknown('no option works') : results.reduce((a, b) => join(a, b, prefer));
   }
 
   #callOperation(callee: BuiltinValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, openArguments: boolean): Value {

@@ -25,10 +25,11 @@ function knownShape(a: Shape, b: Shape): Shape {
   if (a.ellipsis !== undefined && a.dims.length === 0) return b;
   if (b.ellipsis !== undefined && b.dims.length === 0) return a;
   if (a.ellipsis !== undefined || b.ellipsis !== undefined || a.dims.length !== b.dims.length) return joinShapes(a, b);
+  // Branches that give other sizes on one axis need not agree on another.
+  if (a.dims.some((dim, i) => !(sameDim(dim, b.dims[i] as Dim) || dim.unknown || b.dims[i]?.unknown === true))) return joinShapes(a, b);
   const dims = a.dims.map((dim, i) => {
     const other = b.dims[i] as Dim;
-    if (sameDim(dim, other) || other.unknown) return dim;
-    return dim.unknown ? other : unknownDim('it differs between branches');
+    return dim.unknown ? other : dim;
   });
   return { dims, ellipsis: undefined };
 }

@@ -107,7 +107,7 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   // Channels of convolutions change from stage to stage in ways that defaults alone do not tell.
   if (failure.problem.basis === 'defaults' && /^(?:group_norm|batch_norm|conv[123]d)$/.test(op)) return undefined;
   const use = rangeIn(code, site);
-  if (use === undefined) return undefined;
+  if (use === undefined || restsOnFactor(code, failure)) return undefined;
   const fault: Find = { code, study, failure, op, use };
   if (layerOps.test(op)) return layerFault(fault);
   if (viewOps.test(op)) return viewFault(fault);
@@ -120,6 +120,17 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   if (axisOps.test(op) || op === 'unpack_size') return at(fault, 'axis', undefined, plainFact(fault));
   return undefined;
 }
+
+/** A size holds a factor that the code itself takes to be 1, groups of heads of one head each: without it the sizes may fit. */
+const restsOnFactor = (code: CodeReading, failure: Failure): boolean =>
+  inputsOf(failure).some(({ shape }) =>
+    applyToShape(shape, failure.context.substitution).dims.some((dim) =>
+      dim.terms.some(
+        ({ monomial: { factors } }) =>
+          factors.length > 1 && factors.some(({ atom }) => atom.kind === 'symbol' && code.defaults.get(atom.key) === 1),
+      ),
+    ),
+  );
 
 interface Find {
   readonly code: CodeReading;

@@ -2,7 +2,7 @@
 import { add as addDims, type Dim, loneAtom } from '../../dims/dim.ts';
 import { rankOf } from '../../dims/shape.ts';
 import { someAtom } from '../../dims/visit.ts';
-import { isLayout, sameElements } from '../../interpreter/graph.ts';
+import { alternatives, isLayout, sameElements } from '../../interpreter/graph.ts';
 import { dimOf } from '../../interpreter/make.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
@@ -60,6 +60,8 @@ function widthsBefore(code: CodeReading, { source, axis }: Operand): readonly Di
     if (at === undefined) break;
     const dim = dimFromEnd(node, at);
     const read = dim === undefined ? undefined : readDim(code, dim);
+    // Branches that differ: which of them runs is not known.
+    if (node.op === 'join' && dim?.unknown === true && !agreeOn(code, node, at)) return [];
     if (read !== undefined && !read.unknown && !isLength(read)) found.push(read);
     if (node.op === 'view' || node.op === 'reshape') {
       const last = rankOf(node.shape) === undefined ? lastSize(code, node) : undefined;
@@ -72,6 +74,13 @@ function widthsBefore(code: CodeReading, { source, axis }: Operand): readonly Di
     } else if (node.op === 'split' || node.op === 'chunk' || node.op === 'getitem' || node.op === 'unbind' || node.op === 'linear') break;
   }
   return found;
+}
+
+/** Whether the joined branches have one size there, as far as their sizes are known. */
+function agreeOn(code: CodeReading, node: TensorValue, axis: number): boolean {
+  const sizes = alternatives(node).map((each) => dimFromEnd(each, axis));
+  const keys = new Set(sizes.flatMap((dim) => (dim === undefined || dim.unknown ? [] : [readDim(code, dim).key])));
+  return keys.size <= 1;
 }
 
 /** `transpose(1, 2)` of a tensor with heads leaves the last axis; of one without it would not be split into heads. */
