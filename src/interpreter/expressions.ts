@@ -439,6 +439,7 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
     if (iteration.open) open = true;
     for (const item of iteration.items) {
       interpreter.step();
+      interpreter.options.witness?.enter(item);
       bindTarget(interpreter, scope, clause.target, item);
       let passes = true;
       for (const condition of clause.conditions) {
@@ -451,6 +452,7 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
       }
       if (passes) visit(depth + 1);
     }
+    interpreter.options.witness?.leave(iteration.items[0]);
   };
   visit(0);
   if (key !== undefined || type === 'dict') return dict(entries, open || repeat !== undefined);

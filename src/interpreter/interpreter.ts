@@ -1,4 +1,4 @@
-import { type Dim, loneAtom, mod, number, rigid, unknownDim, zero } from '../dims/dim.ts';
+import { add, type Dim, loneAtom, mod, multiply, number, rigid, unknownDim, zero } from '../dims/dim.ts';
 import { compare, Facts } from '../dims/facts.ts';
 import { applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
@@ -38,6 +38,7 @@ import type {
   TupleValue,
   Value,
 } from './value.ts';
+import type { Witness } from './witness.ts';
 
 /** A value that was given a name, in the order of evaluation. */
 export interface Variable {
@@ -90,6 +91,8 @@ export interface InterpreterOptions {
   readonly assumes?: (name: string) => Value | undefined;
   /** Take what broadcasts with something unknown to keep its shape: for linting, where optional inputs are not known. */
   readonly assumesShapes?: boolean;
+  /** Numbers that decide what symbols leave open. */
+  readonly witness?: Witness;
 }
 
 /** What a call of a module gave, for those that call it alike. */
@@ -769,7 +772,15 @@ export class Interpreter implements Machine {
     const { bound, given } = bindArguments(callee.operation.signature, plain, named, openArguments);
     const call = makeCall(callee.name, bound, given, this.site);
     this.#doubtful = false;
-    const value = callee.operation.run(call, this);
+    let value = callee.operation.run(call, this);
+    const { witness } = this.options;
+    if (witness !== undefined) {
+      value = witness.settle(value, [...bound.values()], (numbers) => {
+        const names = [...bound.keys()];
+        const again = new Map(numbers.map((each, i) => [names[i] as string, each]));
+        return callee.operation.run(makeCall(callee.name, again, given, this.site), this);
+      });
+    }
     if (this.#doubtful && this.options.samples !== undefined && !this.#isTrying)
       this.#try(callee, call, bound, given, this.options.samples);
     return value;
@@ -1245,6 +1256,7 @@ export class Interpreter implements Machine {
       const length = this.classMember(value.class, '__bool__') ?? this.classMember(value.class, '__len__');
       return length === undefined ? (value.class.isOpen ? undefined : true) : this.truth(this.call(length, [value]));
     }
+    if (value.kind === 'int' && this.options.witness !== undefined) return truthOf(value) ?? this.options.witness.truth(value.dim);
     return truthOf(value);
   }
 
@@ -1300,6 +1312,9 @@ export class Interpreter implements Machine {
           const [start, step] = [value.start.constant, value.step.constant];
           return { items: Array.from({ length: count.constant }, (_, i) => int(number(start + i * step))), repeat: undefined, open: false };
         }
+        const { start, step } = value;
+        const rounds = count === undefined ? undefined : this.options.witness?.roundsOf(count, start, (i) => add(start, multiply(i, step)));
+        if (rounds !== undefined) return { items: rounds, repeat: undefined, open: false };
         const index = value.start.constant === 0 ? rigid('index', { scope: `loop ${count?.key ?? ''}`, min: 0 }) : undefined;
         return { items: [index === undefined ? unknown('an index') : int(index)], repeat: count, open: count === undefined };
       }
@@ -1349,7 +1364,11 @@ export class Interpreter implements Machine {
     }
     if (left.kind === 'set' && right.kind === 'set') return { kind: 'set', items: [...left.items, ...right.items], open: true };
     if (operator === '//' && this.assumesShapes) this.#assumeExact(dimOf(left), dimOf(right));
-    return arithmetic(operator, left, right);
+    const result = arithmetic(operator, left, right);
+    return (
+      this.options.witness?.settle(result, [left, right], (numbers) => arithmetic(operator, numbers[0] as Value, numbers[1] as Value)) ??
+      result
+    );
   }
 
   /** In linting, a size that is divided by another is taken to be a multiple of it; one that is halved, to be even. */
@@ -1399,11 +1418,18 @@ export class Interpreter implements Machine {
       if (right.kind === 'unknown' || right.kind === 'union') return bool(undefined);
       return bool((left === right) === (operator === '=='));
     }
-    return comparison(operator, left, right, this.facts);
+    const result = comparison(operator, left, right, this.facts);
+    return result.value === undefined ? (this.options.witness?.compare(operator, left, right) ?? result) : result;
   }
 
-  subscript(object: Value, index: Value): Value {
+  subscript(object: Value, written: Value): Value {
     this.step();
+    let index = written;
+    if (this.options.witness !== undefined && object.kind !== 'tensor' && object.kind !== 'instance') {
+      const item = this.options.witness.item(object, index);
+      if (item !== undefined) return item;
+      index = this.options.witness.fixed(index);
+    }
     switch (object.kind) {
       case 'tensor': {
         const operation = this.builtin('Tensor.__getitem__');

@@ -310,11 +310,16 @@ function runFor(interpreter: Interpreter, frame: Frame, statement: Extract<State
     interpreter.step();
     rounds += 1;
     if (rounds > maximumRounds) break;
+    interpreter.options.witness?.enter(item);
     bindTarget(interpreter, frame, statement.target, item);
     const completion = runBody(interpreter, frame, statement.body);
     if (completion.kind === 'return') return completion;
-    if (completion.kind === 'break') return normal;
+    if (completion.kind === 'break') {
+      interpreter.options.witness?.leave(item);
+      return normal;
+    }
   }
+  interpreter.options.witness?.leave(iteration.items[0]);
   return runBody(interpreter, frame, statement.otherwise);
 }
 
