@@ -4,7 +4,7 @@
  */
 import { type Dim, divideExactly, loneAtom } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
-import { applyToShape, formatShape, type Shape } from '../../dims/shape.ts';
+import { applyToShape, formatShape } from '../../dims/shape.ts';
 import { someAtom, symbolsOf } from '../../dims/visit.ts';
 import { ancestors, isDropout, isLayout, plain } from '../../interpreter/graph.ts';
 import type { Failure } from '../../interpreter/interpreter.ts';
@@ -13,8 +13,29 @@ import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { attentionsOf } from './attention.ts';
+import {
+  axisOps,
+  collect,
+  dimsOf,
+  elementwiseOps,
+  expression,
+  type Find,
+  inputsOf,
+  layerOps,
+  normOps,
+  opOf,
+  pieceOps,
+  plainFact,
+  productOps,
+  read,
+  sentence,
+  shapeIn,
+  splitOps,
+  tensorOf,
+  viewOps,
+} from './failing.ts';
 import { type Layer, layersOf, madeAt, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
-import { placeOf, rangeIn, shown } from './places.ts';
+import { placeOf, rangeIn } from './places.ts';
 import { compareSizes } from './sizes.ts';
 
 export type FaultKind =
@@ -47,16 +68,6 @@ export interface Fault {
   /** It rests on numbers that code need not be run with, or on sizes that are not fully known. */
   readonly isDoubtful: boolean;
 }
-
-const productOps = /^(?:matmul|bmm|mm|mv|baddbmm|addmm|einsum|scaled_dot_product_attention)$/;
-const layerOps = /^(?:linear|bilinear|conv[123]d|conv_transpose[123]d|embedding)$/;
-const viewOps = /^(?:view|reshape|unflatten|flatten|expand|expand_as|view_as|reshape_as|rearrange|reduce|fold|unfold)$/;
-const pieceOps = /^(?:cat|concat|stack|hstack|vstack)$/;
-const splitOps = /^(?:split|split_with_sizes|chunk|unbind|tensor_split|unpack)$/;
-const normOps = /^(?:layer_norm|rms_norm|group_norm|batch_norm|instance_norm)$/;
-const elementwiseOps = /^(?:add|sub|mul|div|where|masked_fill|pow|lerp|addcmul|maximum|minimum|setitem|copy_?|__setitem__)$/;
-const axisOps =
-  /^(?:transpose|permute|swapaxes|movedim|unsqueeze|squeeze|select|getitem|__getitem__|softmax|t|mT|repeat|repeat_interleave)$/;
 
 const found = new WeakMap<CodeReading, readonly Fault[]>();
 
@@ -93,14 +104,6 @@ const inputShapes = (inputs: readonly TensorValue[]): string => inputs.map(({ sh
 
 const placeAt = ({ file, unit, node }: Site): string => `${file.path}:${unit.start + node.start}:${unit.start + node.end}`;
 
-function inputsOf({ call }: Failure): readonly TensorValue[] {
-  const inputs: TensorValue[] = [];
-  for (const value of call.arguments.values()) collect(value, (tensor) => inputs.push(tensor));
-  return inputs;
-}
-
-const opOf = ({ problem: { kind } }: Failure): string => kind.slice(kind.lastIndexOf('.') + 1).replace(/(?<=\w)_$/, '');
-
 function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | undefined {
   const op = opOf(failure);
   const site = failure.sites.find(({ file }) => file === code.file);
@@ -131,42 +134,6 @@ const restsOnFactor = (code: CodeReading, failure: Failure): boolean =>
       ),
     ),
   );
-
-interface Find {
-  readonly code: CodeReading;
-  readonly study: Study;
-  readonly failure: Failure;
-  readonly op: string;
-  readonly use: Range;
-}
-
-const tensorOf = ({ failure }: Find, ...names: readonly string[]): TensorValue | undefined => {
-  for (const name of names) {
-    const value = failure.call.arguments.get(name);
-    if (value?.kind === 'tensor') return value;
-  }
-  return undefined;
-};
-
-const shapeIn = ({ failure }: Find, { shape }: TensorValue): Shape => applyToShape(shape, failure.context.substitution);
-const text = (find: Find, tensor: TensorValue): string => formatShape(shapeIn(find, tensor));
-const read = ({ failure }: Find, dim: Dim): Dim => failure.context.substitution.apply(dim);
-const expression = ({ code, use }: Find): string => shown(code, use, 50);
-const sentence = (reason: string): string => `${reason[0]?.toUpperCase() ?? ''}${reason.slice(1)}`;
-
-/** The shapes of what is given, with the reason in symbols; a reason found by numbers names numbers, and is left out. */
-function plainFact(find: Find): string {
-  const { failure } = find;
-  const shapes: string[] = [];
-  for (const value of failure.call.arguments.values()) collect(value, (tensor) => shapes.push(text(find, tensor)));
-  const reason = failure.problem.basis === undefined ? `: ${failure.problem.message}` : '';
-  return `\`${expression(find)}\` cannot work on ${shapes.slice(0, 4).join(' and ') || 'what it is given'}${reason}`;
-}
-
-function collect(value: Value, visit: (tensor: TensorValue) => void): void {
-  if (value.kind === 'tensor') visit(value);
-  else if (value.kind === 'tuple' || value.kind === 'list') for (const item of value.items) collect(item, visit);
-}
 
 /** The fault at the constructor of the layer, or at the expression. */
 function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: string): Fault {
@@ -362,13 +329,6 @@ function multiplied(find: Find, a: Dim, b: Dim): string | undefined {
   return product.kind === 'int' ? product.dim.key : undefined;
 }
 
-const dimsOf = (value: Value | undefined): readonly Dim[] => {
-  if (value?.kind === 'int') return [value.dim];
-  if (value?.kind !== 'tuple' && value?.kind !== 'list') return [];
-  const [only] = value.items;
-  if (value.items.length === 1 && (only?.kind === 'tuple' || only?.kind === 'list')) return dimsOf(only);
-  return value.items.flatMap((item) => (item.kind === 'int' ? [item.dim] : []));
-};
 const sizeKeys = (value: Value | undefined): string =>
   dimsOf(value)
     .slice(-2)
@@ -564,6 +524,3 @@ function heldParameter(study: Study, tensor: TensorValue): Layer | undefined {
   }
   return undefined;
 }
-
-/** For related information. */
-export const siteOf = (tensor: TensorValue): Site | undefined => tensor.site;
