@@ -169,7 +169,7 @@ export function isWeight(tensor: TensorValue, countsBuffers = true): boolean {
 
 /** Axis labels of an einsum: one list per operand, and the result's. */
 export function equationOf(
-  node: TensorValue,
+  node: Pick<TensorValue, 'op' | 'arguments'>,
 ): { readonly inputs: readonly (readonly string[])[]; readonly output: readonly string[] } | undefined {
   if (node.op !== 'einsum') return undefined;
   const given = node.arguments.get('equation');
