@@ -1,4 +1,4 @@
-import { add, type Dim, loneAtom, mod, multiply, number, rigid, unknownDim, zero } from '../dims/dim.ts';
+import { add, type Dim, loneAtom, mod, multiply, number, rigid, type SymbolAtom, unknownDim, zero } from '../dims/dim.ts';
 import { compare, Facts } from '../dims/facts.ts';
 import { applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
@@ -789,9 +789,22 @@ export class Interpreter implements Machine {
   /** Runs an operation about which the symbols say nothing on numbers; reports it when it fails on them. */
   #try(callee: BuiltinValue, call: Call, bound: ReadonlyMap<string, Value>, given: ReadonlySet<string>, samples: Samples): void {
     const { facts, substitution } = this;
+    let isGiven = false;
+    const asked = samples.given;
+    const noting =
+      asked === undefined
+        ? samples
+        : {
+            ...samples,
+            given: (symbol: SymbolAtom): number | undefined => {
+              const value = asked(symbol);
+              isGiven ||= value !== undefined;
+              return value;
+            },
+          };
     this.#isTrying = true;
     try {
-      for (const { basis, members } of [...sampleGroups(samples), separateWidths]) {
+      for (const { basis, members } of [...sampleGroups(noting), separateWidths]) {
         const messages: string[] = [];
         if (basis === 'lengths' && mayFixLength(callee.name, bound, this.uncertain)) continue;
         for (const sample of members) {
@@ -817,7 +830,12 @@ export class Interpreter implements Machine {
         const [message] = messages;
         if (message === undefined || messages.length < members.length) continue;
         this.#isTrying = false;
-        this.report(call, { kind: callee.name, message, basis });
+        // Which branch runs under what is given is not known: there it shows no more than defaults do.
+        this.report(call, {
+          kind: callee.name,
+          message,
+          basis: basis === 'given' && (!isGiven || this.uncertain > 0) ? 'defaults' : basis,
+        });
         return;
       }
       const conflict = lengthConflict(callee.name, bound, (dim) => substitution.apply(dim));

@@ -64,8 +64,8 @@ export interface TensorOptions {
 export interface Problem {
   readonly kind: string;
   readonly message: string;
-  /** What shows it: algebra unless said; the defaults in the code; or numbers in which sizes of different meaning differ, lengths too; 'widths': numbers in which heads times head dim is not the width. */
-  readonly basis?: 'defaults' | 'samples' | 'lengths' | 'widths';
+  /** What shows it: algebra unless said; what a config or a comment gives; the defaults in the code; or numbers in which sizes of different meaning differ, lengths too; 'widths': numbers in which heads times head dim is not the width. */
+  readonly basis?: 'given' | 'defaults' | 'samples' | 'lengths' | 'widths';
   /** Named parts of the message, for rules that phrase it themselves. */
   readonly data?: Readonly<Record<string, string | number>>;
 }

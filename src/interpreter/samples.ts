@@ -72,16 +72,18 @@ const conceptsByPath = new Map<string, LexiconConcept | 'none'>();
 export interface Samples {
   /** The defaults in the code, by symbol key. */
   readonly defaults: ReadonlyMap<string, number>;
+  /** Numbers that a config or a comment gives: they stand before the defaults. */
+  readonly given?: Sample;
 }
 
 /** Samples of which all must fail. */
 export interface SampleGroup {
-  readonly basis: 'defaults' | 'samples' | 'lengths' | 'widths';
+  readonly basis: 'given' | 'defaults' | 'samples' | 'lengths' | 'widths';
   readonly members: readonly Sample[];
 }
 
 /** The samples in the groups in which they count. */
-export const sampleGroups = ({ defaults }: Samples): readonly SampleGroup[] => {
+export const sampleGroups = ({ defaults, given }: Samples): readonly SampleGroup[] => {
   const isGrouped = hasGroupedHeads(defaults);
   const typicalSize = (numbers: Numbers, symbol: SymbolAtom): number | undefined => {
     const concept = conceptOf(symbol.name);
@@ -89,7 +91,10 @@ export const sampleGroups = ({ defaults }: Samples): readonly SampleGroup[] => {
     return numbers[concept === 'keyValueHeads' && !isGrouped ? 'queryHeads' : concept];
   };
   return [
-    { basis: 'defaults', members: [(symbol) => (symbol.flexible ? undefined : defaults.get(symbol.key))] },
+    {
+      basis: given === undefined ? 'defaults' : 'given',
+      members: [(symbol) => (symbol.flexible ? undefined : (given?.(symbol) ?? defaults.get(symbol.key)))],
+    },
     { basis: 'samples', members: typical.map((numbers) => (symbol) => (symbol.flexible ? undefined : typicalSize(numbers, symbol))) },
     {
       basis: 'lengths',

@@ -22,6 +22,7 @@ import type { Frame } from './frame.ts';
 import { inputShapes, type StatedAxes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
 import { bool, float, int, named, none, numberOf, text, unknown } from './make.ts';
+import type { Sample } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
 /** One class followed from its constructor through `forward`, with all that happened on the way. */
@@ -70,6 +71,8 @@ export interface CodeReading {
   readonly runs: readonly FunctionRun[];
   /** Numbers that the code gives as defaults, by symbol key. */
   readonly defaults: ReadonlyMap<string, number>;
+  /** Numbers that a config or a comment gives: they stand before the defaults. */
+  readonly given?: Sample;
 }
 
 export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse'> {
@@ -77,6 +80,8 @@ export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse
   readonly budget?: number;
   /** What to take flags to be that say where norms stand. */
   readonly normsFirst?: boolean;
+  /** Numbers that a config or a comment gives. */
+  readonly given?: Sample;
   /** What comments and types say of parameters, in a version of the file. */
   readonly stated?: (module: PythonModule) => StatedAxes;
 }
@@ -132,7 +137,7 @@ export class Student {
     this.#interpreter = new Interpreter({
       ...options,
       recorder,
-      samples: { defaults: this.#defaults },
+      samples: { defaults: this.#defaults, ...(options.given === undefined ? {} : { given: options.given }) },
       budget: options.budget ?? 60_000,
       rounds: 8,
       assumesShapes: true,
@@ -183,6 +188,7 @@ export class Student {
       variables: studies.flatMap(({ variables }) => variables),
       runs: studies.flatMap(({ runs }) => runs),
       defaults: this.#defaults,
+      ...(this.#options.given === undefined ? {} : { given: this.#options.given }),
     };
   }
 

@@ -1,4 +1,5 @@
 import { checkpointShapeMismatch } from './checkpoint/checkpointShapeMismatch.ts';
+import { bindingWithoutEffect } from './file/bindingWithoutEffect.ts';
 import { duplicateKey } from './file/duplicateKey.ts';
 import { ignoredKey } from './file/ignoredKey.ts';
 import { impossibleSize } from './file/impossibleSize.ts';
@@ -220,4 +221,5 @@ export const rules: readonly Rule[] = [
   tokenOutsideVocabulary,
   syntaxError,
   unusedSuppression,
+  bindingWithoutEffect,
 ];

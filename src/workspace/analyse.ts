@@ -8,6 +8,7 @@ import { runCodeRules, runRules } from '../rules/run.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import { formatOf, parseConfig } from '../syntax/read.ts';
 import type { Finding } from '../text/finding.ts';
+import type { ValuesFile } from './code/given.ts';
 import { familyOf, filterFindings, isExcluded } from './filter.ts';
 import type { PythonReader } from './python.ts';
 import type { Settings } from './settings.ts';
@@ -21,6 +22,8 @@ export interface AnalysisInput {
   readonly python?: PythonReader;
   /** Finds the files that Python code imports; `name` is the file's own dotted name. */
   readonly imports?: { readonly name: string; readonly loader: SourceLoader };
+  /** The configuration that gives Python code its numbers; asked for only where there is code. */
+  readonly values?: () => ValuesFile | undefined;
   /** Reads the checkpoint beside the file; called only for a model config that holds dimensions. */
   readonly checkpoint?: () => CheckpointShapes | undefined;
 }
@@ -55,7 +58,7 @@ export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   const read = readDesign(parsed, { family: familyOf(input.path, settings) });
   const checkpoint = read !== undefined && read.designs.length > 0 ? input.checkpoint?.() : undefined;
   const reading = read === undefined || checkpoint === undefined ? read : { ...read, checkpoint };
-  const code = isModelCode(input) ? input.python?.code(input.text, input.path, input.imports) : undefined;
+  const code = isModelCode(input) ? input.python?.code(input.text, input.path, input.imports, input.values?.()) : undefined;
   const found = [
     ...(reading === undefined ? [] : runRules(reading, settings)),
     ...(code === undefined ? [] : runCodeRules(code, settings)),

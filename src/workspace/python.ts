@@ -7,6 +7,7 @@ import type { ParsedConfig } from '../syntax/node.ts';
 import type { PythonModule } from '../syntax/python/ast.ts';
 import type { PythonDocument, PythonParser } from '../syntax/python/parse.ts';
 import { release } from './code/facts.ts';
+import { type Given, givenTo, type ValuesFile } from './code/given.ts';
 
 /** Reads Python code; never throws. Texts of one `path` are taken for versions of one file. */
 export interface PythonReader {
@@ -15,7 +16,7 @@ export interface PythonReader {
   /** The tree of a file that another imports. */
   parse(text: string): PythonModule;
   /** The model code in it, followed with what it imports; undefined where it could not be. */
-  code(text: string, path: string, imports?: Imports): CodeReading | undefined;
+  code(text: string, path: string, imports?: Imports, values?: ValuesFile): CodeReading | undefined;
 }
 
 /** Where the names come from that a file imports. */
@@ -30,6 +31,7 @@ const keptStudies = 4;
 
 interface Studied {
   readonly loader: SourceLoader;
+  readonly given: Given | undefined;
   readonly file: { -readonly [K in keyof SourceFile]: SourceFile[K] };
   readonly student: Student;
   reading: CodeReading | undefined;
@@ -72,7 +74,7 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
         return { format: 'python', text, root: undefined, problems: [], comments: [] };
       }
     },
-    code: (text, path, imports) => {
+    code: (text, path, imports, values) => {
       try {
         const module = parse(text, path);
         const name =
@@ -82,14 +84,21 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
             .replace(/\/__init__$/, '')
             .replaceAll('/', '.');
         const loader = imports?.loader ?? noImports;
+        const given = givenTo(module, values);
         let known = students.get(path);
         students.delete(path);
-        if (known === undefined || known.loader !== loader) {
+        if (known === undefined || known.loader !== loader || known.given?.key !== given?.key) {
           const file = { path, name, isPackage: path.endsWith('__init__.py'), module, isPrelude: false };
           known = {
             loader,
+            given,
             file,
-            student: new Student({ loader, parse: (source) => parser.parse(source), stated: statedAxes }),
+            student: new Student({
+              loader,
+              parse: (source) => parser.parse(source),
+              stated: statedAxes,
+              ...(given === undefined ? {} : { given: (symbol) => given.numberOf(symbol)?.value }),
+            }),
             reading: undefined,
           };
         }

@@ -104,10 +104,10 @@ export function parametersOf(module: InstanceValue): Dim | undefined {
   return total;
 }
 
-/** The number that the code's defaults give, shortened; else the expression. */
-function valueText(dim: Dim, { defaults }: CodeReading): string {
+/** The number that is given, or that the code's defaults give, shortened; else the expression. */
+function valueText(dim: Dim, { defaults, given }: CodeReading): string {
   const known = substitute(dim, (atom) => {
-    const value = atom.kind === 'symbol' ? defaults.get(atom.key) : undefined;
+    const value = atom.kind === 'symbol' ? (given?.(atom) ?? defaults.get(atom.key)) : undefined;
     return value === undefined ? undefined : number(value);
   }).constant;
   if (known === undefined) return formatDim(dim);

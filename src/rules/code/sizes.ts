@@ -20,7 +20,7 @@ export function compareSizes(code: CodeReading, left: Dim, right: Dim): Sameness
   const answer = compare(a, b, facts);
   if (answer === 'equal') return 'same';
   if (answer === 'different') return 'different';
-  for (const { members: group } of sampleGroups({ defaults: code.defaults })) {
+  for (const { members: group } of sampleGroups(code)) {
     const compared = group.map((sample) => {
       const [x, y] = [sampled(a, sample), sampled(b, sample)];
       return x.constant === undefined || y.constant === undefined
@@ -37,5 +37,5 @@ export function compareSizes(code: CodeReading, left: Dim, right: Dim): Sameness
 /** The numbers of a size under each sample, by group; undefined where a sample does not decide it. */
 export const samplesOf = (code: CodeReading, dim: Dim): readonly (readonly (number | undefined)[])[] => {
   const read = readDim(code, dim);
-  return sampleGroups({ defaults: code.defaults }).map(({ members: group }) => group.map((sample) => sampled(read, sample).constant));
+  return sampleGroups(code).map(({ members: group }) => group.map((sample) => sampled(read, sample).constant));
 };

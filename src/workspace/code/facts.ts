@@ -56,8 +56,8 @@ type Names = (dim: Dim) => string;
 
 /** A size as the reader of the code knows it. */
 function names(reading: CodeReading, withNumbers: boolean): Names {
-  const { interpreter, defaults } = reading;
-  const sample = sampleGroups({ defaults })[0]?.members[0];
+  const { interpreter } = reading;
+  const sample = sampleGroups(reading)[0]?.members[0];
   return (dim) => {
     const bound = interpreter.read(dim);
     const value = withNumbers && sample !== undefined ? sampled(bound, sample) : bound;
@@ -152,7 +152,7 @@ function stepsOf(tensor: TensorValue, name: Names): readonly string[] {
 
 /** What can be said of each block class, and the number of parameters of the others. */
 function blocksOf(reading: CodeReading, study: Study): readonly BlockFact[] {
-  const sample = sampleGroups({ defaults: reading.defaults })[0]?.members[0];
+  const sample = sampleGroups(reading)[0]?.members[0];
   const blocks = new Map<UnitBody, BlockFact>();
   for (const { site, className, text } of blockSummaries(readingOf(reading, study))) {
     if (text !== '') blocks.set(site.unit.body, { body: site.unit.body, name: className, text });

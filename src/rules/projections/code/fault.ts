@@ -17,7 +17,7 @@ export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, doc
         // What only numbers show, and not algebra, is very likely, and no more.
         const severity = fault.isDoubtful
           ? ({ severity: 'information' } as const)
-          : fault.failure.problem.basis === 'samples'
+          : fault.failure.problem.basis === 'samples' || fault.failure.problem.basis === 'given'
             ? ({ severity: 'warning' } as const)
             : {};
         report({ at: fault.at, message: 'fact', data: { fact: fault.fact }, related: fault.related, ...severity });
