@@ -13,6 +13,7 @@ import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { attentionsOf } from './attention.ts';
+import { blameOf } from './blame.ts';
 import {
   axisOps,
   collect,
@@ -111,16 +112,26 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   if (failure.problem.basis === 'defaults' && /^(?:group_norm|batch_norm|conv[123]d)$/.test(op)) return undefined;
   const use = rangeIn(code, site);
   if (use === undefined || restsOnFactor(code, failure)) return undefined;
-  const fault: Find = { code, study, failure, op, use };
-  if (layerOps.test(op)) return layerFault(fault);
-  if (viewOps.test(op)) return viewFault(fault);
-  if (productOps.test(op)) return productFault(fault);
-  if (splitOps.test(op)) return splitFault(fault);
-  if (normOps.test(op)) return normFault(fault);
-  if (elementwiseOps.test(op)) return elementwiseFault(fault);
-  if (pieceOps.test(op)) return at(fault, 'pieces', undefined, plainFact(fault));
+  const find: Find = { code, study, failure, op, use };
+  const fault = kindOf(find);
+  const blame = fault === undefined ? undefined : blameOf(find);
+  if (fault === undefined || blame === undefined) return fault;
+  const isElsewhere = blame.at.end < use.start || blame.at.start > use.end;
+  const related = isElsewhere ? [{ range: use, message: 'It fails here.' }] : [];
+  return { ...fault, at: isElsewhere ? blame.at : use, fact: `${fault.fact} ${blame.hint}`, related };
+}
+
+function kindOf(find: Find): Fault | undefined {
+  const { op, failure } = find;
+  if (layerOps.test(op)) return layerFault(find);
+  if (viewOps.test(op)) return viewFault(find);
+  if (productOps.test(op)) return productFault(find);
+  if (splitOps.test(op)) return splitFault(find);
+  if (normOps.test(op)) return normFault(find);
+  if (elementwiseOps.test(op)) return elementwiseFault(find);
+  if (pieceOps.test(op)) return at(find, 'pieces', undefined, plainFact(find));
   if ((axisOps.test(op) || op === 'unpack_size') && failure.depth > 0) return undefined;
-  if (axisOps.test(op) || op === 'unpack_size') return at(fault, 'axis', undefined, plainFact(fault));
+  if (axisOps.test(op) || op === 'unpack_size') return at(find, 'axis', undefined, plainFact(find));
   return undefined;
 }
 

@@ -50,6 +50,17 @@ export function definitionOf(
   return { at: { start: at.start, end }, name: first.name, value: assigned };
 }
 
+/** The last statement that gives the tensor, as it is, another name: `values = value`. */
+export function aliasOf(code: CodeReading, tensor: TensorValue): { readonly at: Range; readonly name: string } | undefined {
+  const { text } = code.file.module;
+  const given = variablesOf(code, tensor).filter(({ site }) => site.file === code.file);
+  const last = given.filter(({ isArgument }) => !isArgument).at(-1);
+  const at = rangeIn(code, last?.site);
+  if (last === undefined || at === undefined) return undefined;
+  const line = text.slice(at.end, lineEnd(text, at.end));
+  return /^\s*=\s*[A-Za-z_]\w*$/.test(line) ? { at: { start: at.start, end: at.end + line.length }, name: last.name } : undefined;
+}
+
 /** The end of the line without a comment on it. */
 export function lineEnd(text: string, from: number): number {
   const newline = text.indexOf('\n', from);

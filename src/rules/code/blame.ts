@@ -1,0 +1,400 @@
+/**
+ * Where a mistake is that shows elsewhere. An operation fails because two chains of evidence contradict each other about one size: the
+ * one that deviates last, where a single change makes all fit, is blamed.
+ */
+import { type Dim, divideExactly, multiply, number } from '../../dims/dim.ts';
+import { formatDim } from '../../dims/format.ts';
+import { sameElements } from '../../interpreter/graph.ts';
+import type { Study } from '../../interpreter/study.ts';
+import type { Site, TensorValue, Trace, Value } from '../../interpreter/value.ts';
+import type { Range } from '../../text/range.ts';
+import { dimFromEnd, fromEnd, isWeight, projectedness } from './attention.ts';
+import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
+import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
+import { type Find, inputsOf, opOf, read } from './failing.ts';
+import { isLength, roleOfAxis } from './layouts.ts';
+import { aliasOf, placeOf, rangeIn, shown } from './places.ts';
+import { compareSizes, samplesOf } from './sizes.ts';
+
+export interface Blame {
+  readonly at: Range;
+  /** What is wrong there, or what would fit, as a sentence. */
+  readonly hint: string;
+}
+
+/** The place where one change makes the failing operation work, where that is another than the operation. */
+export function blameOf(find: Find): Blame | undefined {
+  const clashes = clashesOf(find);
+  return (
+    emptied(find) ??
+    rankChanged(find) ??
+    firstOf(clashes, (clash) => wrongAxis(find, clash)) ??
+    swapped(find, clashes) ??
+    oddOne(find) ??
+    firstOf(clashes, (clash) => dropped(find, clash)) ??
+    firstOf(clashes, (clash) => notRepeated(find, clash))
+  );
+}
+
+const firstOf = <Item, Found>(items: readonly Item[], find: (item: Item) => Found | undefined): Found | undefined => {
+  for (const item of items) {
+    const found = find(item);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+};
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Places
+
+const traceSites = (trace: Trace | undefined): readonly Site[] => {
+  const sites: Site[] = [];
+  for (let at = trace; at !== undefined && sites.length < 12; at = at.parent) sites.push(at.site);
+  return sites;
+};
+
+/** Nodes through which sizes come that clash somewhere in the study. */
+const suspects = new WeakMap<Study, ReadonlySet<TensorValue>>();
+
+function suspectsOf(find: Find): ReadonlySet<TensorValue> {
+  const known = suspects.get(find.study);
+  if (known !== undefined) return known;
+  const found = new Set<TensorValue>();
+  for (const failure of find.study.failures.slice(0, 24)) {
+    for (const { left, right } of clashesOf({ ...find, failure, op: opOf(failure) }))
+      for (const place of [left, right]) for (const { node } of axisPath(place)) found.add(node);
+  }
+  suspects.set(find.study, found);
+  return found;
+}
+
+/** Where the operation stands in the file: where a function is called that serves others well, the call of it. */
+export function rangeOfNode(find: Find, node: TensorValue): Range | undefined {
+  const { code, study } = find;
+  const suspect = suspectsOf(find);
+  const sites = [...(node.site === undefined ? [] : [node.site]), ...traceSites(node.trace)];
+  const key = placeOf(node);
+  const others = study.tensors.filter((other) => other !== node && other.op === node.op && placeOf(other) === key && !suspect.has(other));
+  const called = (tensor: TensorValue, depth: number): string => {
+    const site = traceSites(tensor.trace)[depth];
+    return site === undefined ? '' : `${site.unit.start + site.node.start}`;
+  };
+  for (const [i, site] of sites.entries()) {
+    const range = rangeIn(code, site);
+    if (range === undefined) continue;
+    // Another call of the same function works.
+    if (i < sites.length - 1 && others.some((other) => called(other, i) !== called(node, i))) continue;
+    return range;
+  }
+  return rangeIn(code, node.site);
+}
+
+const textOf = (find: Find, at: Range): string => shown(find.code, at, 50);
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Sizes
+
+/** The left size by the right one, where it is the same whole number or product of sizes always. */
+function ratioOf(find: Find, left: Dim, right: Dim): Dim | undefined {
+  const exact = divideExactly(left, right);
+  if (exact !== undefined) return exact.constant === 1 ? undefined : exact;
+  const [a, b] = [samplesOf(find.code, left), samplesOf(find.code, right)];
+  const ratios = new Set<number>();
+  for (const [i, group] of a.entries()) {
+    for (const [j, x] of group.entries()) {
+      const y = b[i]?.[j];
+      if (x !== undefined && y !== undefined && y > 0) ratios.add(x / y);
+    }
+  }
+  const [only] = ratios;
+  return ratios.size === 1 && only !== undefined && Number.isInteger(only) && only > 1 ? number(only) : undefined;
+}
+
+const sameSize = (find: Find, left: Dim, right: Dim): boolean => compareSizes(find.code, read(find, left), read(find, right)) === 'same';
+
+const keysOf = ({ shape }: TensorValue): readonly string[] => shape.dims.map(({ key }) => key);
+
+/** The tensor that the operation rearranges or computes on: the activation before the weight. */
+const mainInput = ({ inputs }: TensorValue): TensorValue | undefined =>
+  inputs.find((input) => projectedness(input) === 2) ??
+  inputs.find(({ isParameter, isBuffer }) => isParameter !== true && isBuffer !== true) ??
+  inputs[0];
+
+/** What the tensor was computed from step by step, back to the layer that made it. */
+function chainOf(tensor: TensorValue): readonly TensorValue[] {
+  const chain: TensorValue[] = [];
+  let at: TensorValue | undefined = tensor;
+  while (at !== undefined && chain.length < 48) {
+    chain.push(at);
+    if (at.op === 'linear' || at.op === 'embedding' || at.op === 'input' || /^conv\d/.test(at.op)) break;
+    if (isProductOp(at.op)) break;
+    at = mainInput(at);
+  }
+  return chain;
+}
+
+const isProductOp = (op: string): boolean => isMatrixProduct(op) || op === 'einsum' || op === 'scaled_dot_product_attention';
+
+// ---------------------------------------------------------------------------------------------------------------------
+// Kinds of mistakes
+
+/** A part that holds nothing: the operation that cut it out. */
+function emptied(find: Find): Blame | undefined {
+  for (const node of inputsOf(find.failure)) {
+    for (let axis = -1; axis >= -node.shape.dims.length; axis--) {
+      if (dimFromEnd(node, axis)?.constant !== 0) continue;
+      const empty = axisPath({ node, axis }).filter((place) => sizeAt(place)?.constant === 0);
+      const at = rangeOfNode(find, (empty.at(-1) as Place).node);
+      if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` takes nothing: the axis ends before it.` };
+    }
+  }
+  return undefined;
+}
+
+const reshapes = /^(?:view|reshape|flatten|unflatten|rearrange|squeeze|unsqueeze|getitem|select|unbind)$/;
+
+/** Operands of different numbers of axes: the last operation that changed the number. */
+function rankChanged(find: Find): Blame | undefined {
+  if (!/axes/.test(find.failure.problem.message) || !/^(?:cat|concat|bmm|baddbmm)$/.test(find.op)) return undefined;
+  const operands = inputsOf(find.failure).filter(({ shape }) => shape.ellipsis === undefined);
+  const wanted = find.op === 'cat' || find.op === 'concat' ? undefined : 3;
+  const changes = operands.flatMap((operand) => {
+    if (operand.shape.dims.length === wanted) return [];
+    const changed = chainOf(operand).find(
+      (node) =>
+        (reshapes.test(node.op) || reductions.test(node.op)) && node.shape.dims.length !== (mainInput(node)?.shape.dims.length ?? 0),
+    );
+    return changed === undefined ? [] : [changed];
+  });
+  const last = changes.sort((a, b) => b.id - a.id)[0];
+  const at = last === undefined ? undefined : rangeOfNode(find, last);
+  if (last === undefined || at === undefined) return undefined;
+  return { at, hint: `\`${textOf(find, at)}\` leaves ${last.shape.dims.length} axes.` };
+}
+
+const resizes = /^(?:cat|concat|stack|repeat|repeat_interleave|tile|chunk|split|flatten|view|reshape|rearrange)$/;
+
+/** A size that is a multiple of what it should be, where an operation on the way works on another axis, or should not have. */
+function wrongAxis(find: Find, clash: Clash): Blame | undefined {
+  const sides = [
+    [clash.left, clash.x, clash.y],
+    [clash.right, clash.y, clash.x],
+  ] as const;
+  for (const [place, own, wanted] of sides) {
+    const [more, less] = [ratioOf(find, own, wanted), ratioOf(find, wanted, own)];
+    const factor = more ?? less;
+    if (factor === undefined) continue;
+    for (const { node, axis } of axisPath(place)) {
+      const input = node.inputs[0];
+      if (!resizes.test(node.op) || input === undefined || input.shape.ellipsis !== undefined || node.shape.ellipsis !== undefined)
+        continue;
+      const change = resizedAxis(find, node, input, axis, factor, more !== undefined);
+      if (change === undefined) continue;
+      const at = rangeOfNode(find, node);
+      if (at !== undefined) return { at, hint: change(textOf(find, at)) };
+    }
+  }
+  return undefined;
+}
+
+function resizedAxis(
+  find: Find,
+  node: TensorValue,
+  input: TensorValue,
+  axis: number,
+  factor: Dim,
+  isTooLong: boolean,
+): ((text: string) => string) | undefined {
+  const [before, after] = [keysOf(input), keysOf(node)];
+  const size = sizeAt({ node, axis });
+  const isWhole = isLength(factor) || factor.constant !== undefined || roleOfAxis(factor) !== undefined;
+  if (size === undefined) return undefined;
+  // Along this axis: joined or repeated where it should not be.
+  if (isTooLong && /^(?:cat|concat|repeat|repeat_interleave)$/.test(node.op) && !before.includes(size.key)) {
+    const was = divideExactly(size, factor);
+    if (was !== undefined && before.includes(was.key)) return (text) => `\`${text}\` makes the axis ${formatDim(size)} long.`;
+  }
+  if (!isTooLong && node.op === 'repeat_interleave') {
+    const [dim, repeats] = [node.arguments.get('dim'), node.arguments.get('repeats')];
+    const at = dim?.kind === 'int' && dim.dim.constant !== undefined ? fromEnd(dim.dim.constant, node) : undefined;
+    if (at !== undefined && at !== axis && repeats?.kind === 'int' && sameSize(find, repeats.dim, factor))
+      return (text) => `\`${text}\` repeats along axis ${at}; along axis ${axis} it would fit.`;
+  }
+  for (let other = -node.shape.dims.length; other < 0; other++) {
+    const long = dimFromEnd(node, other);
+    if (other === axis || long === undefined || before.includes(long.key)) continue;
+    // Too short here, and as much too long there; or the other way round.
+    const was = isTooLong ? multiply(long, factor) : divideExactly(long, factor);
+    if (was === undefined || was.constant === 1 || !before.includes(was.key) || (after.includes(was.key) && node.op !== 'stack')) continue;
+    if (isTooLong && !/^(?:chunk|split)$/.test(node.op)) continue;
+    if (!isWhole && ratioOf(find, long, was) === undefined) continue;
+    return (text) => `\`${text}\` makes ${formatDim(long)} of ${formatDim(was)} along axis ${other}; along axis ${axis} it would fit.`;
+  }
+  return undefined;
+}
+
+const moves = /^(?:transpose|permute|swapaxes|movedim|T|mT|view|reshape|unflatten|flatten|rearrange|getitem|unsqueeze|select)$/;
+
+/** Two axes of one operand stand in each other's place. */
+function swapped(find: Find, clashes: readonly Clash[]): Blame | undefined {
+  const swaps = swapsThatFit(find, clashes);
+  const nodes = new Set(swaps.map(({ node }) => node));
+  const trusted = nodes.size > 1 ? [...nodes].filter((node) => isTrusted(find, node)) : [];
+  const left = swaps.filter(({ node }) => trusted.length === nodes.size || !trusted.includes(node));
+  // Queries times keys where neither is transposed: the product is what lacks it.
+  const isProduct = isMatrixProduct(find.op);
+  if (isProduct && left.filter(({ axes }) => axes[0] === -2).length > 1) return undefined;
+  // What a product gave has its axes from its operands.
+  const split = left.filter(({ node }) => !isProductOp(chainOf(node).at(-1)?.op ?? ''));
+  const [swap] = [...(split.length > 0 ? split : left)].sort((a, b) => b.node.id - a.node.id);
+  // The order of a weight's axes is for those who compare weights.
+  if (swap === undefined || swaps.some(({ node }) => isWeight(node, true))) return undefined;
+  if (isProduct && clashes.every(({ left, right }) => left.axis >= -2 && right.axis >= -2)) {
+    const earlier = firstOf(inputsOf(find.failure), (operand) => productBehind(find, operand));
+    if (earlier !== undefined) return earlier;
+  }
+  return movedAt(find, swap);
+}
+
+/** Another operation of the kind takes the tensor, or one of the same shape, as it is. */
+function isTrusted(find: Find, { shape, id }: TensorValue): boolean {
+  const keys = shape.dims.map(({ key }) => key).join(' ');
+  const failing = new Set(find.study.failures.map(({ call }) => call.arguments));
+  const dims = shape.dims;
+  const [heads, length] = [dims.at(-3), dims.at(-2)];
+  if (dims.length === 4 && heads !== undefined && length !== undefined && roleOfAxis(heads) === 'heads' && isLength(length)) return true;
+  return find.study.tensors.some(
+    (node) =>
+      node.op === find.op &&
+      node.inputs.length > 1 &&
+      !failing.has(node.arguments) &&
+      node.inputs.some((input) => input.id === id || (input.shape.ellipsis === undefined && keysOf(input).join(' ') === keys)),
+  );
+}
+
+function movedAt(find: Find, { node, axes }: Swap): Blame | undefined {
+  const chain = chainOf(node);
+  const moved = chain.find((each) => moves.test(each.op) && each.shape.dims.length >= 2);
+  const hint = (name: string): string => `With axes ${axes[0]} and ${axes[1]} of ${name} swapped, it fits.`;
+  const alias = firstOf(chain.slice(0, moved === undefined ? chain.length : chain.indexOf(moved) + 1), (each) => aliasOf(find.code, each));
+  if (alias !== undefined) return { at: alias.at, hint: hint(`\`${alias.name}\``) };
+  const copied = chain.find(({ op, site }) => sameElements.has(op) && op === 'contiguous' && site !== undefined);
+  if (copied !== undefined && moved === undefined) {
+    const at = rangeOfNode(find, copied);
+    if (at !== undefined) return { at, hint: hint('its result') };
+  }
+  const at = moved === undefined ? undefined : rangeOfNode(find, moved);
+  return at === undefined ? undefined : { at, hint: hint('its result') };
+}
+
+/** Weights that have no axis of tokens, because the product before summed over it. */
+function productBehind(find: Find, node: TensorValue): Blame | undefined {
+  const chain = chainOf(node);
+  const product = chain.at(-1);
+  if (product === undefined || !isMatrixProduct(product.op) || chain.some(({ op }) => op === 'linear')) return undefined;
+  const [rows, columns] = [dimFromEnd(product, -2), dimFromEnd(product, -1)];
+  if (rows === undefined || columns === undefined || isLength(rows) || isLength(columns)) return undefined;
+  const at = rangeOfNode(find, product);
+  return at === undefined ? undefined : { at, hint: `\`${textOf(find, at)}\` sums over the tokens.` };
+}
+
+const orders = /^(?:transpose|permute|swapaxes|movedim|rearrange)$/;
+
+/** Of three tensors whose axes are put in order side by side, as queries, keys and values are, the one that is ordered otherwise. */
+function oddOne(find: Find): Blame | undefined {
+  for (const operand of inputsOf(find.failure)) {
+    const node = chainOf(operand).find(({ op, shape }) => orders.test(op) && shape.dims.length >= 3);
+    if (node === undefined || node.trace === undefined) continue;
+    const beside = find.study.tensors.filter(
+      (each) =>
+        each !== node &&
+        orders.test(each.op) &&
+        each.trace?.site === node.trace?.site &&
+        each.call === node.call &&
+        each.inputs[0]?.shape.dims.length === node.inputs[0]?.shape.dims.length &&
+        chainOf(each).at(-1)?.op === chainOf(node).at(-1)?.op,
+    );
+    const own = orderOf(node);
+    const counts = new Map<string, number>();
+    for (const each of beside) counts.set(orderOf(each), (counts.get(orderOf(each)) ?? 0) + 1);
+    const [other, count] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['', 0];
+    if (count < 2 || counts.has(own) || other === own) continue;
+    const at = rangeOfNode(find, node);
+    if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` orders the axes otherwise than what stands beside it.` };
+  }
+  return undefined;
+}
+
+function orderOf(node: TensorValue): string {
+  const parts: string[] = [];
+  for (const [name, value] of node.arguments) if (value.kind !== 'tensor') parts.push(`${name}=${orderText(value)}`);
+  return `${node.op} ${parts.join(' ')}`;
+}
+
+function orderText(value: Value): string {
+  if (value.kind === 'int') return value.dim.key;
+  if (value.kind === 'string') return value.value ?? '';
+  return value.kind === 'tuple' || value.kind === 'list' ? value.items.map(orderText).join(',') : value.kind;
+}
+
+/** An axis that should be there and was summed, indexed or merged away. */
+function dropped(find: Find, clash: Clash): Blame | undefined {
+  const sides = [
+    [clash.left, clash.x, clash.y],
+    [clash.right, clash.y, clash.x],
+  ] as const;
+  for (const [{ node }, own, wanted] of sides) {
+    if (!isLength(wanted) || isLength(own)) continue;
+    for (const each of chainOf(node)) {
+      const input = mainInput(each);
+      if (input === undefined || (!reductions.test(each.op) && !reshapes.test(each.op))) continue;
+      const has = (tensor: TensorValue): boolean => tensor.shape.dims.some((dim) => read(find, dim).key === wanted.key);
+      if (!has(input) || has(each)) continue;
+      const at = rangeOfNode(find, each);
+      if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` takes the axis of ${formatDim(wanted)} away.` };
+    }
+  }
+  return undefined;
+}
+
+/** Key-value heads that are repeated in one of keys and values and not in the other. */
+function notRepeated(find: Find, clash: Clash): Blame | undefined {
+  if (roleOfAxis(clash.x) !== 'heads' && roleOfAxis(clash.y) !== 'heads') return undefined;
+  for (const [own, size, wanted] of [
+    [clash.left, clash.x, clash.y],
+    [clash.right, clash.y, clash.x],
+  ] as const) {
+    // Queries and weights are not repeated.
+    if (own.node === inputsOf(find.failure)[0]) continue;
+    const repeat = repeatOf(find, size, wanted);
+    if (repeat === undefined) continue;
+    const alias = firstOf(chainOf(own.node).slice(0, 3), (each) => aliasOf(find.code, each));
+    const near = [repeat.site, ...traceSites(repeat.trace)]
+      .flatMap((site) => rangeIn(find.code, site) ?? [])
+      .sort((a, b) => Math.abs(a.start - find.use.start) - Math.abs(b.start - find.use.start))[0];
+    const at = alias?.at ?? near;
+    if (at === undefined) continue;
+    const hint =
+      alias === undefined
+        ? `\`${textOf(find, at)}\` repeats the heads of one operand, and those of the other are not.`
+        : `The heads of \`${alias.name}\` are not repeated, as those beside it are.`;
+    return { at, hint };
+  }
+  return undefined;
+}
+
+/** An operation that makes the many heads out of the few. */
+function repeatOf(find: Find, few: Dim, many: Dim): TensorValue | undefined {
+  const factor = ratioOf(find, many, few);
+  return find.study.tensors.find((node) => {
+    const [input] = node.inputs;
+    if (input === undefined || !/^(?:repeat|repeat_interleave|reshape|view|flatten|rearrange)$/.test(node.op)) return false;
+    if (node.op === 'reshape' || node.op === 'view' || node.op === 'flatten' ? input.op !== 'expand' : false) return false;
+    const made = node.shape.dims.find((dim) => !keysOf(input).includes(dim.key));
+    if (made === undefined || !keysOf(input).includes(few.key)) return false;
+    return (
+      read(find, made).key === many.key ||
+      (factor === undefined ? ratioOf(find, made, few) !== undefined : ratioOf(find, made, few)?.key === factor.key)
+    );
+  });
+}
