@@ -145,8 +145,8 @@ export class Interpreter implements Machine {
   /** The place in the user's code that is being evaluated, and those that called it, innermost last. */
   readonly sites: Site[] = [];
   site: Site | undefined;
-  /** Library layers whose calls are being evaluated, innermost last. */
-  readonly layers: InstanceValue[] = [];
+  /** Library layers whose calls are being evaluated, innermost last; undefined for the user's modules that they call. */
+  readonly layers: (InstanceValue | undefined)[] = [];
   /** The innermost call of a module that is being evaluated. */
   #module: ModuleCall | undefined;
   /** The user's functions that are being evaluated. */
@@ -686,10 +686,10 @@ export class Interpreter implements Machine {
         }
         if (!this.isModule(callee)) return this.call(method, [callee, ...positional], keywords, openArguments);
         const isLayer = callee.class.file?.isPrelude === true;
-        if (isLayer) this.layers.push(callee);
+        this.layers.push(isLayer ? callee : undefined);
         const follow = (): Value => this.#callModule(callee, method, positional, keywords, openArguments);
         const result = openArguments || isLayer ? follow() : this.#sharedCall(callee, positional, keywords, follow);
-        if (isLayer) this.layers.pop();
+        this.layers.pop();
         return result;
       }
       case 'union':

@@ -88,6 +88,7 @@ import { headsMergedWithoutTranspose } from './projections/code/headsMergedWitho
 import { headsSplitWithoutTranspose } from './projections/code/headsSplitWithoutTranspose.ts';
 import { joinedTensorsDoNotFit } from './projections/code/joinedTensorsDoNotFit.ts';
 import { keyValueHeadsNotRepeated } from './projections/code/keyValueHeadsNotRepeated.ts';
+import { keyValueHeadsTiled } from './projections/code/keyValueHeadsTiled.ts';
 import { keyValueLengthsDiffer } from './projections/code/keyValueLengthsDiffer.ts';
 import { layerFedWrongWidth } from './projections/code/layerFedWrongWidth.ts';
 import { normWidthDiffers } from './projections/code/normWidthDiffers.ts';
@@ -167,6 +168,7 @@ export const rules: readonly Rule[] = [
   headsSplitWithoutTranspose,
   headAxesSwapped,
   attentionOverHeads,
+  keyValueHeadsTiled,
   commentContradictsCode,
   placementContradicts,
   finalNormRemoved,

@@ -8,7 +8,7 @@ import { Substitution } from '../../dims/unify.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { isDropout, sameElements } from '../../interpreter/graph.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
-import type { CodeReading, Study } from '../../interpreter/study.ts';
+import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import { type Attention, attentionsOf, type Operand } from './attention.ts';
 import { studyOf } from './layers.ts';
@@ -32,7 +32,7 @@ export const dimsIn = (code: CodeReading, { shape }: TensorValue): readonly Dim[
   return read.ellipsis === undefined ? read.dims.map(exact) : undefined;
 };
 
-const exact = (dim: Dim): Dim =>
+export const exact = (dim: Dim): Dim =>
   dim.constant !== undefined ? dim : mapAtoms(dim, (atom) => (atom.kind === 'remainder' ? zero : undefined));
 
 export interface Scramble {
@@ -177,39 +177,6 @@ export function attentionOverHeads(code: CodeReading): readonly Misplaced[] {
     const node = splits.find(isView) ?? splits[0] ?? attention.query.tensor;
     return [{ attention, node, contracted: axes.over, across: axes.before }];
   });
-}
-
-export interface Merge {
-  readonly node: TensorValue;
-  readonly heads: Dim;
-  readonly headDim: Dim;
-}
-
-/** Merges in which the features of a head are not next to each other, though the width was split head by head. */
-export function mergesOutOfOrder(code: CodeReading): readonly Merge[] {
-  const study = studyOf(code);
-  if (study === undefined) return [];
-  return study.tensors.flatMap((node) => {
-    const [input] = node.inputs;
-    if (!isView(node) || input === undefined || node.layer !== undefined) return [];
-    const [before, after] = [dimsIn(code, input), dimsIn(code, node)];
-    const [a, b] = [before?.at(-2), before?.at(-1)];
-    const last = after?.at(-1);
-    if (a === undefined || b === undefined || last === undefined || roleOfAxis(a) !== 'headDim' || roleOfAxis(b) !== 'heads') return [];
-    if (last.key !== exact(multiplyAll([a, b])).key) return [];
-    return splitsHeadFirst(code, study, a, b) ? [{ node, heads: b, headDim: a }] : [];
-  });
-}
-
-function splitsHeadFirst(code: CodeReading, study: Study, headDim: Dim, heads: Dim): boolean {
-  const views = study.tensors.filter((node) => isView(node) && (node.inputs[0]?.shape.dims.length ?? 0) < node.shape.dims.length);
-  const pairs = views.flatMap((node) => {
-    const dims = dimsIn(code, node);
-    const [a, b] = [dims?.at(-2), dims?.at(-1)];
-    return a === undefined || b === undefined ? [] : [[a, b] as const];
-  });
-  const isOther = pairs.some(([a, b]) => a.key === headDim.key && b.key === heads.key);
-  return !isOther && pairs.some(([a, b]) => a.key === heads.key && b.key === headDim.key);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,5 @@
 import { formatDim } from '../../../dims/format.ts';
+import { overFeatures } from '../../code/headOrder.ts';
 import { attentionOverHeads as findAttentionOverHeads } from '../../code/layouts.ts';
 import { rangeIn, shown } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
@@ -32,7 +33,10 @@ export const attentionOverHeads = defineRule({
     heads: 'Attention goes over the {heads} heads of each token, not over the {length} tokens: `{text}` is not transposed.',
   },
   checkCode({ code, report }) {
-    for (const { attention, node, contracted, across } of findAttentionOverHeads(code)) {
+    const bySize = findAttentionOverHeads(code);
+    const known = new Set(bySize.map(({ attention }) => attention.node));
+    const others = overFeatures(code).filter(({ attention }) => !known.has(attention.node));
+    for (const { attention, node, contracted, across } of [...bySize, ...others]) {
       const at = rangeIn(code, node.site) ?? rangeIn(code, attention.node.site);
       if (at === undefined) continue;
       report({

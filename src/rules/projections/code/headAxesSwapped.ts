@@ -1,5 +1,6 @@
 import { formatDim } from '../../../dims/format.ts';
-import { mergesOutOfOrder, swappedHeads } from '../../code/layouts.ts';
+import { reorderedHeads } from '../../code/headOrder.ts';
+import { swappedHeads } from '../../code/layouts.ts';
 import { rangeIn, shown } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { fusedAttention, groupedAttention } from './examples.ts';
@@ -22,7 +23,8 @@ export const headAxesSwapped = defineRule({
   },
   messages: {
     summed: '`{text}` puts the heads where the features of a head belong: attention sums over {heads} and has {headDim} heads.',
-    merged: '`{text}` merges feature by feature ({headDim} x {heads}), but the width was split head by head ({heads} x {headDim}).',
+    merged: '`{text}` merges the features of the heads as {order}, but the width was split as {other}.',
+    split: '`{text}` splits the width as {other}, and the heads are merged as {order}.',
   },
   checkCode({ code, report }) {
     for (const { attention, node, contracted, across } of swappedHeads(code)) {
@@ -35,15 +37,20 @@ export const headAxesSwapped = defineRule({
         related: [{ range: rangeIn(code, attention.node.site), message: 'The attention that uses it.' }],
       });
     }
-    for (const { node, heads, headDim } of mergesOutOfOrder(code)) {
+    for (const { node, isSplit, order } of reorderedHeads(code)) {
       const at = rangeIn(code, node.site);
-      if (at !== undefined)
-        report({
-          at,
-          message: 'merged',
-          severity: 'information',
-          data: { text: shown(code, at, 50), heads: formatDim(heads), headDim: formatDim(headDim) },
-        });
+      if (at === undefined) continue;
+      report({
+        at,
+        message: isSplit ? 'split' : 'merged',
+        // The output projection can learn any order.
+        severity: 'information',
+        data: {
+          text: shown(code, at, 50),
+          order: order.map(formatDim).join(' x '),
+          other: [...order].reverse().map(formatDim).join(' x '),
+        },
+      });
     }
   },
 });

@@ -1,8 +1,7 @@
-import { scramblesOf } from '../../code/layouts.ts';
 import { rangeIn, shown } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { fusedAttention, groupedAttention } from './examples.ts';
-import { mergeFix, shapesOf } from './scrambled.ts';
+import { allScrambles, mergeFix, shapesOf } from './scrambled.ts';
 
 export const headsMergedWithoutTranspose = defineRule({
   code: 'HW230',
@@ -25,7 +24,7 @@ export const headsMergedWithoutTranspose = defineRule({
     merged: '`{text}` merges {before} to {after} without a transpose: the rows of {after} mix different tokens.',
   },
   checkCode({ code, report }) {
-    for (const scramble of scramblesOf(code)) {
+    for (const scramble of allScrambles(code)) {
       const at = rangeIn(code, scramble.node.site);
       if (scramble.kind !== 'merge' || at === undefined) continue;
       report({

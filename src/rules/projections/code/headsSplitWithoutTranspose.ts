@@ -1,8 +1,7 @@
-import { scramblesOf } from '../../code/layouts.ts';
 import { rangeIn, shown } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { fusedAttention, groupedAttention } from './examples.ts';
-import { shapesOf, splitFix } from './scrambled.ts';
+import { allScrambles, shapesOf, splitFix } from './scrambled.ts';
 
 export const headsSplitWithoutTranspose = defineRule({
   code: 'HW231',
@@ -30,7 +29,7 @@ export const headsSplitWithoutTranspose = defineRule({
     moved: '`{text}` makes {after} of {before}: the tokens do not stay together.',
   },
   checkCode({ code, report }) {
-    for (const scramble of scramblesOf(code)) {
+    for (const scramble of allScrambles(code)) {
       const at = rangeIn(code, scramble.node.site);
       if (scramble.kind === 'merge' || at === undefined) continue;
       report({

@@ -1,19 +1,30 @@
 /** What the rules about scrambled views share: the transpose that was left out, as a fix. */
 import { formatShape, shapeOf } from '../../../dims/shape.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
-import { isView, type Scramble } from '../../code/layouts.ts';
+import { overFeatures } from '../../code/headOrder.ts';
+import { isView, scramblesOf } from '../../code/layouts.ts';
+import { type Misaligned, misalignedViews } from '../../code/pieces.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import type { Report } from '../../rule.ts';
 
 type Fix = NonNullable<Report<string>['fixes']>[number];
 
-export const shapesOf = ({ before, after }: Scramble): { readonly before: string; readonly after: string } => ({
+/** Views that mix tokens: told by the sizes of axes, or by what they are made of. */
+export function allScrambles(code: CodeReading): readonly Misaligned[] {
+  const bySize = scramblesOf(code);
+  const nodes = new Set(bySize.map(({ node }) => node));
+  // Where attention goes over heads, the merge only looks wrong.
+  const others = overFeatures(code).length > 0 ? [] : misalignedViews(code).filter(({ node }) => !nodes.has(node));
+  return [...bySize, ...others];
+}
+
+export const shapesOf = ({ before, after }: Misaligned): { readonly before: string; readonly after: string } => ({
   before: formatShape(shapeOf(...before)),
   after: formatShape(shapeOf(...after)),
 });
 
 /** `x.view(B, T, C)` becomes `x.transpose(1, 2).reshape(B, T, C)`. */
-export function mergeFix(code: CodeReading, { node, from, to }: Scramble): readonly Fix[] {
+export function mergeFix(code: CodeReading, { node, from, to }: Misaligned): readonly Fix[] {
   const at = rangeIn(code, node.site);
   const text = textAt(code, at);
   const call = /\.(?:contiguous\(\)\s*\.\s*)?(?:view|reshape)\(/g;
@@ -30,7 +41,7 @@ export function mergeFix(code: CodeReading, { node, from, to }: Scramble): reado
 }
 
 /** `x.view(B, h, T, d)` becomes `x.view(B, T, h, d).transpose(1, 2)`. */
-export function splitFix(code: CodeReading, { node, from, to }: Scramble): readonly Fix[] {
+export function splitFix(code: CodeReading, { node, from, to }: Misaligned): readonly Fix[] {
   const at = rangeIn(code, node.site);
   const text = textAt(code, at);
   const written = /^([\s\S]*\.(?:view|reshape)\()([^()]*)\)$/.exec(text);
