@@ -19,7 +19,7 @@ async function compile(features) {
   const collect = { write: (text) => (messages += text) };
   const { error } = await main(
     [
-      'attention.ts',
+      'index.ts',
       ...['--outFile', 'attention.wasm'],
       ...['--runtime', 'stub', '--use', 'abort=', '--noExportRuntime'],
       ...['-O3', '--noAssert', '--converge', '--enable', 'simd', ...features],

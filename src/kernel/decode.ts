@@ -1,6 +1,7 @@
 import type { AttentionMask, AttentionOptions, Kernel, MultiHeadInput, MultiHeadProblem, MultiHeadResult } from './interface.ts';
 import { multiHeadSizes, positionBias, projectKeysAndValues, projectOutput, projectQueries } from './multi-head.ts';
 import { checkShape, positiveInteger } from './problem.ts';
+import { finish } from './steps.ts';
 
 /** Masks that say what a token sees of the tokens before it, however many there are. */
 export type DecodeMask = Extract<AttentionMask, { kind: 'none' | 'causal' | 'slidingWindow' | 'prefix' }>;
@@ -93,8 +94,8 @@ export function createDecoder(kernel: Kernel, problem: DecodeProblem, weights: O
       checkShape('token', token, { inputDim });
       const position = length;
       const input = { ...weights, input: token };
-      const query = projectQueries(kernel, sizes, positions, input, 1, position);
-      const made = projectKeysAndValues(kernel, sizes, positions, input, 1, position);
+      const query = finish(projectQueries(kernel, sizes, positions, input, 1, position));
+      const made = finish(projectKeysAndValues(kernel, sizes, positions, input, 1, position));
       keys.push(made.key, length);
       values.push(made.value, length);
       length++;
@@ -119,7 +120,7 @@ export function createDecoder(kernel: Kernel, problem: DecodeProblem, weights: O
         { query, key, value },
         options,
       );
-      return { query, key, value, heads, ...projectOutput(kernel, sizes, input, heads, 1), ...rest };
+      return { query, key, value, heads, ...finish(projectOutput(kernel, sizes, input, heads, 1)), ...rest };
     },
   };
 }

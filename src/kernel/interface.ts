@@ -16,7 +16,8 @@
  * What happens at the edges, the same for every implementation:
  * - A row with no visible key, or whose visible scores are all -infinity, has weights 0 and output 0.
  * - A row with a visible score of NaN or +infinity has weights NaN at its visible keys and 0 at its hidden ones, and output NaN.
- * - An exponential below 2^-126 (relative to the row's maximum) counts as 0.
+ * - An exponential below 2^-126 (relative to the row's maximum) may count as 0.
+ * - Scores beyond 2e38 may count as infinite.
  * - A key of weight 0 adds nothing to the output, even when its value row holds NaN or infinities.
  *
  * Wrong sizes and options throw a RangeError that states the numbers.
@@ -80,6 +81,11 @@ export interface AttentionOptions {
   readonly statistics?: boolean;
   /** Return the weights reduced to at most this many rows and columns per head. */
   readonly pooled?: { readonly rows: number; readonly columns: number };
+  /**
+   * An earlier result that nobody reads any more: its arrays are written over and returned again where their lengths fit. A fresh
+   * array costs the system more than filling it (measured: half of the whole time at 512 tokens).
+   */
+  readonly reuse?: Partial<AttentionResult>;
   /** Called after each head with the heads done and the number of heads. */
   readonly progress?: (done: number, heads: number) => void;
 }
@@ -182,6 +188,11 @@ export interface MultiHeadInput {
   readonly queryKeyNorm?: { readonly query: Float32Array; readonly key: Float32Array; readonly epsilon?: number };
 }
 
+export interface MultiHeadOptions extends Omit<AttentionOptions, 'reuse'> {
+  /** An earlier result that nobody reads any more, as of AttentionOptions. */
+  readonly reuse?: Partial<MultiHeadResult>;
+}
+
 /** Every stage of MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O. */
 export interface MultiHeadResult extends Omit<AttentionResult, 'output'> {
   /** After norm and positions. [queryHeads, queryLength, headDim] */
@@ -202,15 +213,30 @@ export interface MatrixProblem {
   readonly rows: number;
   readonly depth: number;
   readonly columns: number;
+  /** Divides columns: the product is split into heads this wide, [columns / headWidth, rows, headWidth]. Default: not split. */
+  readonly headWidth?: number;
 }
 
 /** Which implementation computes. */
 export type KernelName = 'wasm-relaxed-simd' | 'wasm-simd' | 'typescript';
 
+/**
+ * A computation that stops every few milliseconds and says which part of it is done, from 0 to 1; going on continues it, and leaving
+ * it cancels it. `run` of steps.ts does so between other work.
+ */
+export type Steps<T> = Generator<number, T, void>;
+
 export interface Kernel {
   readonly name: KernelName;
   attention(problem: AttentionProblem, input: AttentionInput, options?: AttentionOptions): AttentionResult;
-  /** left [rows, depth] times right [depth, columns] plus bias [columns] on each row: [rows, columns]. */
-  matrixMultiply(problem: MatrixProblem, left: Float32Array, right: Float32Array, bias?: Float32Array): Float32Array;
-  multiHeadAttention(problem: MultiHeadProblem, input: MultiHeadInput, options?: AttentionOptions): MultiHeadResult;
+  /**
+   * left [rows, depth] times right [depth, columns] plus bias [columns] on each row: [rows, columns], or split into heads. `reuse` is
+   * an earlier product that nobody reads any more.
+   */
+  matrixMultiply(problem: MatrixProblem, left: Float32Array, right: Float32Array, bias?: Float32Array, reuse?: Float32Array): Float32Array;
+  multiHeadAttention(problem: MultiHeadProblem, input: MultiHeadInput, options?: MultiHeadOptions): MultiHeadResult;
+  /** The same three, a few milliseconds at a time. */
+  attentionSteps(...call: Parameters<Kernel['attention']>): Steps<AttentionResult>;
+  matrixMultiplySteps(...call: Parameters<Kernel['matrixMultiply']>): Steps<Float32Array>;
+  multiHeadAttentionSteps(...call: Parameters<Kernel['multiHeadAttention']>): Steps<MultiHeadResult>;
 }

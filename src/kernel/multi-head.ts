@@ -1,22 +1,11 @@
-import type { AttentionOptions, Kernel, MultiHeadInput, MultiHeadProblem, MultiHeadResult } from './interface.ts';
+import type { Kernel, MultiHeadInput, MultiHeadOptions, MultiHeadProblem, MultiHeadResult } from './interface.ts';
 import { alibiBias, alibiSlopes, rotate } from './positions.ts';
 import { checkHeads, checkShape, maskOffset, positiveInteger } from './problem.ts';
-
-/** [tokens, heads * width] -> [heads, tokens, width] */
-export function splitHeads(tensor: Float32Array, tokens: number, heads: number, width: number): Float32Array {
-  const split = new Float32Array(tensor.length);
-  for (let token = 0; token < tokens; token++) {
-    for (let head = 0; head < heads; head++) {
-      const from = (token * heads + head) * width;
-      split.set(tensor.subarray(from, from + width), (head * tokens + token) * width);
-    }
-  }
-  return split;
-}
+import { type Steps, takeArray } from './steps.ts';
 
 /** [heads, tokens, width] -> [tokens, heads * width] */
-export function joinHeads(tensor: Float32Array, tokens: number, heads: number, width: number): Float32Array {
-  const joined = new Float32Array(tensor.length);
+export function joinHeads(tensor: Float32Array, tokens: number, heads: number, width: number, reuse?: Float32Array): Float32Array {
+  const joined = takeArray(reuse, tensor.length);
   for (let head = 0; head < heads; head++) {
     for (let token = 0; token < tokens; token++) {
       const from = (head * tokens + token) * width;
@@ -72,44 +61,44 @@ export function multiHeadSizes(problem: Omit<MultiHeadProblem, 'queryLength'>, i
   return { queryHeads, keyValueHeads, headDim, valueDim, inputDim, keyValueInputDim, outputDim };
 }
 
-type Products = Pick<Kernel, 'matrixMultiply'>;
+type Products = Pick<Kernel, 'matrixMultiplySteps'>;
 
 /** Queries of `tokens` tokens, after norm and rotation, the first at position `offset`. [queryHeads, tokens, headDim] */
-export function projectQueries(
+export function* projectQueries(
   kernel: Products,
   sizes: MultiHeadSizes,
   positions: MultiHeadProblem['positions'],
   input: MultiHeadInput,
   tokens: number,
   offset: number,
-): Float32Array {
+  reuse?: Partial<MultiHeadResult>,
+): Steps<Float32Array> {
   const { queryHeads, headDim, inputDim } = sizes;
-  const product = { rows: tokens, depth: inputDim, columns: queryHeads * headDim };
-  const query = splitHeads(kernel.matrixMultiply(product, input.input, input.queryWeight, input.queryBias), tokens, queryHeads, headDim);
+  const product = { rows: tokens, depth: inputDim, columns: queryHeads * headDim, headWidth: headDim };
+  const query = yield* kernel.matrixMultiplySteps(product, input.input, input.queryWeight, input.queryBias, reuse?.query);
   if (input.queryKeyNorm !== undefined) rmsNorm(query, headDim, input.queryKeyNorm.query, input.queryKeyNorm.epsilon ?? 1e-6);
   if (positions?.kind === 'rotary') rotate(query, queryHeads, tokens, headDim, positions, offset);
   return query;
 }
 
 /** Keys, after norm and rotation, and values of `tokens` tokens, the first at position `offset`. */
-export function projectKeysAndValues(
+export function* projectKeysAndValues(
   kernel: Products,
   sizes: MultiHeadSizes,
   positions: MultiHeadProblem['positions'],
   input: MultiHeadInput,
   tokens: number,
   offset: number,
-): { readonly key: Float32Array; readonly value: Float32Array } {
+  reuse?: Partial<MultiHeadResult>,
+): Steps<{ readonly key: Float32Array; readonly value: Float32Array }> {
   const { keyValueHeads, headDim, valueDim, keyValueInputDim } = sizes;
   const from = input.keyValueInput ?? input.input;
-  const project = (weight: Float32Array, width: number, bias: Float32Array | undefined): Float32Array => {
-    const product = { rows: tokens, depth: keyValueInputDim, columns: keyValueHeads * width };
-    return splitHeads(kernel.matrixMultiply(product, from, weight, bias), tokens, keyValueHeads, width);
-  };
-  const key = project(input.keyWeight, headDim, input.keyBias);
+  const product = (width: number) => ({ rows: tokens, depth: keyValueInputDim, columns: keyValueHeads * width, headWidth: width });
+  const key = yield* kernel.matrixMultiplySteps(product(headDim), from, input.keyWeight, input.keyBias, reuse?.key);
   if (input.queryKeyNorm !== undefined) rmsNorm(key, headDim, input.queryKeyNorm.key, input.queryKeyNorm.epsilon ?? 1e-6);
   if (positions?.kind === 'rotary') rotate(key, keyValueHeads, tokens, headDim, positions, offset);
-  return { key, value: project(input.valueWeight, valueDim, input.valueBias) };
+  const value = yield* kernel.matrixMultiplySteps(product(valueDim), from, input.valueWeight, input.valueBias, reuse?.value);
+  return { key, value };
 }
 
 /** The bias of ALiBi where positions ask for it, else the one given. */
@@ -128,42 +117,71 @@ export function positionBias(
 }
 
 /** Concatenates heads and projects them. */
-export function projectOutput(
+export function* projectOutput(
   kernel: Products,
   sizes: MultiHeadSizes,
   input: Pick<MultiHeadInput, 'outputWeight' | 'outputBias'>,
   heads: Float32Array,
   tokens: number,
-): { readonly concatenated: Float32Array; readonly output: Float32Array } {
+  reuse?: Partial<MultiHeadResult>,
+): Steps<{ readonly concatenated: Float32Array; readonly output: Float32Array }> {
   const { queryHeads, valueDim, outputDim } = sizes;
-  const concatenated = joinHeads(heads, tokens, queryHeads, valueDim);
+  const concatenated = joinHeads(heads, tokens, queryHeads, valueDim, reuse?.concatenated);
   const product = { rows: tokens, depth: queryHeads * valueDim, columns: outputDim };
-  return { concatenated, output: kernel.matrixMultiply(product, concatenated, input.outputWeight, input.outputBias) };
+  const output = yield* kernel.matrixMultiplySteps(product, concatenated, input.outputWeight, input.outputBias, reuse?.output);
+  return { concatenated, output };
+}
+
+/** A part of a computation, from `from` to `to` of the whole. */
+function* part<T>(steps: Steps<T>, from: number, to: number): Steps<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    yield from + step.value * (to - from);
+  }
 }
 
 /** MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O with the products and the attention of the given kernel. */
-export function multiHeadAttention(
-  kernel: Pick<Kernel, 'attention' | 'matrixMultiply'>,
+export function* multiHeadAttentionSteps(
+  kernel: Pick<Kernel, 'attentionSteps' | 'matrixMultiplySteps'>,
   problem: MultiHeadProblem,
   input: MultiHeadInput,
-  options?: AttentionOptions,
-): MultiHeadResult {
+  options: MultiHeadOptions = {},
+): Steps<MultiHeadResult> {
   const queryLength = positiveInteger('queryLength', problem.queryLength);
   const keyLength = positiveInteger('keyLength', problem.keyLength ?? queryLength);
   const sizes = multiHeadSizes(problem, input);
-  const { queryHeads, keyValueHeads, headDim, valueDim, inputDim, keyValueInputDim } = sizes;
+  const { queryHeads, keyValueHeads, headDim, valueDim, inputDim, keyValueInputDim, outputDim } = sizes;
   checkShape('input', input.input, { queryLength, inputDim });
   checkShape('keyValueInput', input.keyValueInput ?? input.input, { keyLength, keyValueInputDim });
 
   const { positions, scale, mask, softcap, sinks } = problem;
+  const { reuse, ...rest } = options;
   const offset = problem.queryOffset ?? maskOffset(mask);
-  const query = projectQueries(kernel, sizes, positions, input, queryLength, offset);
-  const { key, value } = projectKeysAndValues(kernel, sizes, positions, input, keyLength, 0);
-  const relativeBias = positionBias(problem, queryLength, keyLength, offset);
-  const { output: heads, ...rest } = kernel.attention(
-    { queryHeads, keyValueHeads, queryLength, keyLength, headDim, valueDim, scale, mask, softcap, sinks, relativeBias },
-    { query, key, value },
-    options,
+  // Multiplications of each part, which is what its time goes with.
+  const queryWork = queryLength * inputDim * queryHeads * headDim;
+  const keyWork = keyLength * keyValueInputDim * keyValueHeads * (headDim + valueDim);
+  const attentionWork = queryHeads * queryLength * keyLength * (headDim + valueDim);
+  const work = queryWork + keyWork + attentionWork + queryLength * queryHeads * valueDim * outputDim;
+  const projected = (queryWork + keyWork) / work;
+  const attended = projected + attentionWork / work;
+  const query = yield* part(projectQueries(kernel, sizes, positions, input, queryLength, offset, reuse), 0, queryWork / work);
+  const { key, value } = yield* part(
+    projectKeysAndValues(kernel, sizes, positions, input, keyLength, 0, reuse),
+    queryWork / work,
+    projected,
   );
-  return { query, key, value, heads, ...projectOutput(kernel, sizes, input, heads, queryLength), ...rest };
+  const relativeBias = positionBias(problem, queryLength, keyLength, offset);
+  const attention = yield* part(
+    kernel.attentionSteps(
+      { queryHeads, keyValueHeads, queryLength, keyLength, headDim, valueDim, scale, mask, softcap, sinks, relativeBias },
+      { query, key, value },
+      { ...rest, ...(reuse === undefined ? {} : { reuse: { output: reuse.heads, weights: reuse.weights } }) },
+    ),
+    projected,
+    attended,
+  );
+  const { output: heads, ...measured } = attention;
+  const { concatenated, output } = yield* part(projectOutput(kernel, sizes, input, heads, queryLength, reuse), attended, 1);
+  return { query, key, value, heads, concatenated, output, ...measured };
 }

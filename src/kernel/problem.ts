@@ -197,6 +197,9 @@ export function checkMatrix(problem: MatrixProblem, left: Float32Array, right: F
   const rows = positiveInteger('rows', problem.rows);
   const depth = positiveInteger('depth', problem.depth);
   const columns = positiveInteger('columns', problem.columns);
+  if (problem.headWidth !== undefined && columns % positiveInteger('headWidth', problem.headWidth) !== 0) {
+    throw new RangeError(`${columns} columns cannot be split into heads of ${problem.headWidth}.`);
+  }
   checkShape('left', left, { rows, depth });
   checkShape('right', right, { depth, columns });
   if (bias !== undefined) checkShape('bias', bias, { columns });

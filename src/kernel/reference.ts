@@ -1,7 +1,8 @@
 import type { AttentionInput, AttentionOptions, AttentionProblem, AttentionResult, Kernel, MatrixProblem } from './interface.ts';
-import { multiHeadAttention } from './multi-head.ts';
+import { multiHeadAttentionSteps } from './multi-head.ts';
 import { checkInput, checkMatrix, planeOffset, type ResolvedProblem, resolveProblem } from './problem.ts';
 import { WeightReader } from './statistics.ts';
+import { atOnce, type Steps, takeArray } from './steps.ts';
 
 /** Exponents below this give less than 2^-126, which counts as 0 (see interface.ts). */
 const LOWEST = -126 * Math.LN2;
@@ -22,12 +23,12 @@ function relativeIndex(head: number, row: number, key: number, queryLength: numb
 }
 
 /** The formula of interface.ts, one number at a time in double precision: the oracle of the tests, and the fallback. */
-function attention(problem: AttentionProblem, input: AttentionInput, options: AttentionOptions = {}): AttentionResult {
+function* attentionSteps(problem: AttentionProblem, input: AttentionInput, options: AttentionOptions = {}): Steps<AttentionResult> {
   const resolved = resolveProblem(problem);
   checkInput(resolved, input);
   const { queryHeads, group, queryLength, keyLength, headDim, valueDim, scale, softcap } = resolved;
-  const output = new Float32Array(queryHeads * queryLength * valueDim);
-  const weights = options.weights === false ? undefined : new Float32Array(queryHeads * queryLength * keyLength);
+  const output = takeArray(options.reuse?.output, queryHeads * queryLength * valueDim);
+  const weights = options.weights === false ? undefined : takeArray(options.reuse?.weights, queryHeads * queryLength * keyLength);
   const reader = new WeightReader(resolved, options);
   const row = new Float64Array(keyLength);
   const row32 = new Float32Array(keyLength);
@@ -77,16 +78,23 @@ function attention(problem: AttentionProblem, input: AttentionInput, options: At
       output.set(sums, (head * queryLength + i) * valueDim);
       weights?.set(row32, (head * queryLength + i) * keyLength);
       reader.row(head, i, row32, 0);
+      yield (head * queryLength + i + 1) / (queryHeads * queryLength);
     }
     options.progress?.(head + 1, queryHeads);
   }
   return { output, ...(weights === undefined ? {} : { weights }), ...reader.result() };
 }
 
-function matrixMultiply(problem: MatrixProblem, left: Float32Array, right: Float32Array, bias?: Float32Array): Float32Array {
+function* matrixMultiplySteps(
+  problem: MatrixProblem,
+  left: Float32Array,
+  right: Float32Array,
+  bias?: Float32Array,
+  reuse?: Float32Array,
+): Steps<Float32Array> {
   checkMatrix(problem, left, right, bias);
-  const { rows, depth, columns } = problem;
-  const product = new Float32Array(rows * columns);
+  const { rows, depth, columns, headWidth = columns } = problem;
+  const product = takeArray(reuse, rows * columns);
   const sums = new Float64Array(columns);
   for (let i = 0; i < rows; i++) {
     if (bias === undefined) sums.fill(0);
@@ -96,17 +104,19 @@ function matrixMultiply(problem: MatrixProblem, left: Float32Array, right: Float
       const from = k * columns;
       for (let j = 0; j < columns; j++) sums[j] = (sums[j] as number) + factor * (right[from + j] as number);
     }
-    product.set(sums, i * columns);
+    for (let j = 0; j < columns; j += headWidth) product.set(sums.subarray(j, j + headWidth), j * rows + i * headWidth);
+    yield (i + 1) / rows;
   }
   return product;
 }
 
 /** The reference in TypeScript: sums in double precision, results rounded to f32. */
 export function createReferenceKernel(): Kernel {
-  return {
-    name: 'typescript',
-    attention,
-    matrixMultiply,
-    multiHeadAttention: (problem, input, options) => multiHeadAttention({ attention, matrixMultiply }, problem, input, options),
+  const steps = {
+    attentionSteps,
+    matrixMultiplySteps,
+    multiHeadAttentionSteps: (...[problem, input, options]: Parameters<Kernel['multiHeadAttention']>) =>
+      multiHeadAttentionSteps({ attentionSteps, matrixMultiplySteps }, problem, input, options),
   };
+  return { name: 'typescript', ...steps, ...atOnce(steps) };
 }

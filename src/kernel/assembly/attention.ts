@@ -1,194 +1,219 @@
-// Entry points of the kernel. Every address is in bytes, every size in numbers (f32); load.ts owns the memory and its layout.
+// Attention of one head. Every address is in bytes, every size in numbers (f32); load.ts owns the memory and its layout.
+//
+// Scores are computed transposed: a panel holds 8 queries, one key after the other, [key][8]. The softmax then runs down the
+// columns with no sum across lanes, and a panel of weights is, as it stands, the column panel of the product with the values:
+// each weight is written once as a score and once as an exponential, and only what is handed out is turned into rows.
 
-import { COLUMN_TILE, multiplyTile, ROW_TILE } from './tile';
-import { allFinite, packColumns, packRows, packTransposed } from './pack';
-import { addBias, softCap, softmaxRow } from './softmax';
-import { poolRows } from './pool';
-import { measureRows } from './statistics';
-
-export { allFinite, measureRows, packColumns, packTransposed, poolRows };
+import { multiplyTile, multiplyTile4, ROW_TILE } from './tile';
+import { packTransposed } from './pack';
+import { addBias, addRelativeBias, breakRows, hideOutside, softCap, softmaxPanel } from './softmax';
 
 /** Depth walked at once, so that a column panel of 8 stays in the first-level cache. */
 const DEPTH_BLOCK: i32 = 256;
 
-/** Rows of a register tile: packed rows are padded to a multiple of it. */
-export function rowTile(): i32 {
-  return ROW_TILE;
-}
-
 // @ts-ignore: decorator
 @inline
-function least(a: i32, b: i32): i32 {
+export function least(a: i32, b: i32): i32 {
   return a < b ? a : b;
 }
 
 // @ts-ignore: decorator
 @inline
-function most(a: i32, b: i32): i32 {
+export function most(a: i32, b: i32): i32 {
   return a > b ? a : b;
 }
 
 /**
- * Attention of one head for a block of query rows.
+ * Attention of one head for a block of query rows, in panels of 8.
  *
- * query    [rows, headDim]             keys    packTransposed(K)        values   packColumns(V)
- * lows, highs: per row, the keys [low, high) it may see (i32)
- * bias     0, or the bias of the block's first row at its first key; biasStride numbers further for each next row
- * packed   scratch: ceil(rows / ROW_TILE) * ROW_TILE * max(headDim, DEPTH_BLOCK)
- * weights  out: [rows padded to ROW_TILE, keyLength padded to 8]
- * output   out: [rows padded to ROW_TILE, valueDim padded to 8]
- * plainValues: 0, or V as given [keyLength, valueDim] when it holds NaN or infinities: the product then skips zero weights
+ * query    [rows, headDim]
+ * keys     packRows(K) with scale * log2(e) as its factor; cap and sink are multiplied by log2(e), too
+ * values   packValues(V)
+ * lows, highs: per row, the keys [low, high) it may see (i32), 0 and 0 for the rows that fill up the last panel
+ * bias     0; or with biasStride >= 0 the bias of the block's first row at its first key, biasStride numbers further for each
+ *          next row; or with biasStride < 0 where the bias of the block's first row at the last key stands, one number further
+ *          for each next row, and for each key before
+ * ranges   scratch: 2 i32 per panel
+ * packed   scratch: [panels][headDim][8]
+ * scores   scratch: [panels][keyLength padded to 8, and 8 more][8]
+ * columns  scratch: [panels][valueDim padded to 24][8]
+ * inverses scratch: [panels][8]
+ * weights  out: [panels * 8, keyLength padded to 8], or 0: none wanted
+ * output   out: [panels * 8, valueDim padded to 8]
+ * plainValues: 0, or V as given [keyLength, valueDim] when it holds numbers that cannot be summed up before they are scaled: the
+ *          product then goes weight by weight and leaves out keys of weight 0
  */
-export function attendRows(
+export function attendBlock(
   query: usize, rows: i32, keys: usize, values: usize, keyLength: i32, headDim: i32, valueDim: i32,
-  scale: f32, cap: f32, sink: f32, lows: usize, highs: usize, bias: usize, biasStride: i32,
-  packed: usize, weights: usize, output: usize, plainValues: usize,
+  cap: f32, sink: f32, lows: usize, highs: usize, bias: usize, biasStride: i32,
+  ranges: usize, packed: usize, scores: usize, columns: usize, inverses: usize, weights: usize, output: usize, plainValues: usize,
 ): void {
+  const panels = (rows + 7) >> 3;
   const padded = (keyLength + 7) & ~7;
-  const stride = <usize>padded * 4;
+  const scoreBytes = <usize>(padded + 8) * 32;
+  const queryBytes = <usize>headDim * 32;
+  const keyBytes = <usize>(headDim * ROW_TILE) * 4;
   const outputWidth = (valueDim + 7) & ~7;
-  const outputStride = <usize>outputWidth * 4;
-  const panels = (rows + ROW_TILE - 1) / ROW_TILE;
+  const columnBytes = <usize>((valueDim + 23) / 24 * 24) * 32;
 
-  // The keys that any row of the block may see.
+  // The keys that any row of a panel may see, and of the block.
   let blockLow = keyLength;
   let blockHigh = 0;
-  for (let row = 0; row < rows; row++) {
-    const low = load<i32>(lows + <usize>row * 4);
-    const high = load<i32>(highs + <usize>row * 4);
-    if (high > low) {
-      blockLow = least(blockLow, low);
-      blockHigh = most(blockHigh, high);
+  for (let panel = 0; panel < panels; panel++) {
+    let panelLow = keyLength;
+    let panelHigh = 0;
+    for (let row = panel * 8; row < panel * 8 + 8; row++) {
+      const low = load<i32>(lows + <usize>row * 4);
+      const high = load<i32>(highs + <usize>row * 4);
+      if (high > low) {
+        panelLow = least(panelLow, low);
+        panelHigh = most(panelHigh, high);
+      }
     }
+    store<i32>(ranges + <usize>panel * 8, panelLow);
+    store<i32>(ranges + <usize>panel * 8, panelHigh, 4);
+    blockLow = least(blockLow, panelLow);
+    blockHigh = most(blockHigh, panelHigh);
   }
 
-  packRows(query, rows, headDim, headDim, packed, scale);
-  const panelBytes = <usize>headDim * <usize>ROW_TILE * 4;
-  for (let column = blockLow & ~7; column < blockHigh; column += COLUMN_TILE) {
-    const columnPanel = keys + <usize>column * <usize>headDim * 4;
+  packTransposed(query, rows, headDim, packed);
+  for (let key = blockLow / ROW_TILE * ROW_TILE; key < blockHigh; key += ROW_TILE) {
+    const keyPanel = keys + <usize>(key / ROW_TILE) * keyBytes;
     for (let panel = 0; panel < panels; panel++) {
-      const row = panel * ROW_TILE;
-      if (visible(lows, highs, row, least(row + ROW_TILE, rows), column, column + COLUMN_TILE)) {
-        multiplyTile(packed + <usize>panel * panelBytes, columnPanel, headDim, weights + <usize>row * stride + <usize>column * 4, stride, false);
+      if (key + ROW_TILE > load<i32>(ranges + <usize>panel * 8) && key < load<i32>(ranges + <usize>panel * 8, 4)) {
+        multiplyTile(keyPanel, packed + <usize>panel * queryBytes, headDim, scores + <usize>panel * scoreBytes + <usize>key * 32, 32, false);
       }
     }
   }
 
-  for (let row = 0; row < rows; row++) {
-    const low = load<i32>(lows + <usize>row * 4);
-    const high = load<i32>(highs + <usize>row * 4);
-    const scores = weights + <usize>row * stride;
-    if (cap > 0 && high > low) softCap(scores + <usize>(low & ~3) * 4, <usize>(((high + 3) & ~3) - (low & ~3)) * 4, cap);
-    let rowBias: usize = 0;
-    if (bias != 0) {
-      rowBias = bias + <usize>(row * biasStride) * 4;
-      if (high > low) addBias(scores + <usize>low * 4, rowBias + <usize>low * 4, high - low);
+  for (let panel = 0; panel < panels; panel++) {
+    const low = load<i32>(ranges + <usize>panel * 8);
+    const high = load<i32>(ranges + <usize>panel * 8, 4);
+    const tile = scores + <usize>panel * scoreBytes;
+    if (low < high) {
+      if (cap > 0) softCap(tile + <usize>low * 32, <usize>(high - low) * 32, cap);
+      let rowBias: usize = 0;
+      let lastBias: usize = 0;
+      if (bias != 0 && biasStride < 0) {
+        lastBias = bias + <usize>(panel * 8 + keyLength - 1) * 4;
+        addRelativeBias(tile, low, high, lastBias);
+      } else if (bias != 0) {
+        rowBias = bias + <usize>(panel * 8 * biasStride) * 4;
+        addBias(tile, low, high, rowBias, biasStride);
+      }
+      const panelLows = lows + <usize>panel * 32;
+      const panelHighs = highs + <usize>panel * 32;
+      const panelInverses = inverses + <usize>panel * 32;
+      hideOutside(tile, low, high, panelLows, panelHighs);
+      softmaxPanel(tile, low, high, sink, panelInverses);
+      const sum = f32x4.add(v128.load(panelInverses), v128.load(panelInverses, 16));
+      if (v128.any_true(f32x4.ne(sum, sum))) {
+        breakRows(tile, low, high, panelInverses, panelLows, panelHighs, rowBias, biasStride, lastBias);
+      }
+    } else {
+      memory.fill(inverses + <usize>panel * 32, 0, 32);
     }
-    softmaxRow(scores, padded, low, high, sink, rowBias);
+    if (weights != 0) writeRows(tile, low, high, padded, inverses + <usize>panel * 32, weights + <usize>(panel * 8 * padded) * 4);
   }
 
   if (plainValues != 0) {
-    outputByRows(weights, rows, padded, lows, highs, plainValues, valueDim, output, outputWidth);
-    return;
-  }
-  if (blockLow >= blockHigh) {
-    memory.fill(output, 0, <usize>(panels * ROW_TILE) * outputStride);
-    return;
-  }
-  let accumulate = false;
-  for (let from = blockLow; from < blockHigh; from += DEPTH_BLOCK) {
-    const depth = least(DEPTH_BLOCK, blockHigh - from);
-    packRows(weights + <usize>from * 4, rows, depth, padded, packed, 1);
-    const bytes = <usize>depth * <usize>ROW_TILE * 4;
-    for (let column = 0; column < valueDim; column += COLUMN_TILE) {
-      const columnPanel = values + (<usize>column * <usize>keyLength + <usize>from * 8) * 4;
-      for (let panel = 0; panel < panels; panel++) {
-        const row = panel * ROW_TILE;
-        // Of this stretch of keys only those that the panel's rows may see carry weight.
-        const end = least(depth, panelHigh(lows, highs, row, least(row + ROW_TILE, rows)) - from);
-        if (end > 0 || !accumulate) {
-          multiplyTile(packed + <usize>panel * bytes, columnPanel, most(end, 0), output + <usize>row * outputStride + <usize>column * 4, outputStride, accumulate);
-        }
-      }
+    for (let row = 0; row < rows; row++) {
+      const panel = row >> 3;
+      outputRow(
+        scores + <usize>panel * scoreBytes + <usize>(row & 7) * 4, load<i32>(ranges + <usize>panel * 8), load<i32>(ranges + <usize>panel * 8, 4),
+        load<f32>(inverses + <usize>row * 4), plainValues, valueDim, output + <usize>(row * outputWidth) * 4,
+      );
     }
-    accumulate = true;
+    return;
   }
-}
 
-/** Whether a row of [row, end) may see a key of [from, to). */
-// @ts-ignore: decorator
-@inline
-function visible(lows: usize, highs: usize, row: i32, end: i32, from: i32, to: i32): bool {
-  for (; row < end; row++) {
-    if (load<i32>(lows + <usize>row * 4) < to && load<i32>(highs + <usize>row * 4) > from) return true;
-  }
-  return false;
-}
-
-// @ts-ignore: decorator
-@inline
-function panelHigh(lows: usize, highs: usize, row: i32, end: i32): i32 {
-  let high = 0;
-  for (; row < end; row++) {
-    if (load<i32>(highs + <usize>row * 4) > load<i32>(lows + <usize>row * 4)) high = most(high, load<i32>(highs + <usize>row * 4));
-  }
-  return high;
-}
-
-/** output = weights V one row at a time, leaving out keys of weight 0: a hidden NaN or infinity must not reach the output. */
-function outputByRows(weights: usize, rows: i32, padded: i32, lows: usize, highs: usize, values: usize, valueDim: i32, output: usize, outputWidth: i32): void {
-  for (let row = 0; row < rows; row++) {
-    const target = output + <usize>row * <usize>outputWidth * 4;
-    memory.fill(target, 0, <usize>outputWidth * 4);
-    const low = load<i32>(lows + <usize>row * 4);
-    const high = load<i32>(highs + <usize>row * 4);
-    for (let j = low; j < high; j++) {
-      const weight = load<f32>(weights + (<usize>row * <usize>padded + <usize>j) * 4);
-      if (weight == 0) continue;
-      const value = values + <usize>j * <usize>valueDim * 4;
-      for (let column: usize = 0; column < <usize>valueDim * 4; column += 4) {
-        store<f32>(target + column, load<f32>(target + column) + weight * load<f32>(value + column));
+  for (let from = blockLow; from < blockHigh; from += DEPTH_BLOCK) {
+    for (let panel = 0; panel < panels; panel++) {
+      const low = load<i32>(ranges + <usize>panel * 8);
+      const start = most(from, low);
+      const depth = least(from + DEPTH_BLOCK, load<i32>(ranges + <usize>panel * 8, 4)) - start;
+      if (depth <= 0) continue;
+      const tile = scores + <usize>panel * scoreBytes + <usize>start * 32;
+      let column = 0;
+      let target = columns + <usize>panel * columnBytes;
+      let source = values + <usize>(start * ROW_TILE) * 4;
+      const step = <usize>(keyLength * ROW_TILE) * 4;
+      for (; column + 4 < valueDim; column += ROW_TILE) {
+        multiplyTile(source, tile, depth, target, 32, start > low);
+        target += ROW_TILE * 32;
+        source += step;
       }
+      if (column < valueDim) multiplyTile4(source, tile, depth, target, 32, start > low);
+    }
+  }
+  for (let panel = 0; panel < panels; panel++) {
+    const target = output + <usize>(panel * 8 * outputWidth) * 4;
+    if (load<i32>(ranges + <usize>panel * 8) < load<i32>(ranges + <usize>panel * 8, 4)) {
+      writeRows(columns + <usize>panel * columnBytes, 0, valueDim, outputWidth, inverses + <usize>panel * 32, target);
+    } else {
+      memory.fill(target, 0, <usize>(8 * outputWidth) * 4);
     }
   }
 }
 
 /**
- * product = left right for a block of rows.
- *
- * left     [rows, depth]               right    packColumns(right), [ceil(columns / 8)][depth][8]
- * packed   scratch: ceil(rows / ROW_TILE) * ROW_TILE * DEPTH_BLOCK
- * product  out: [rows padded to ROW_TILE, columns padded to 8]
+ * rows[r][j] = panel[j][r] * factors[r] for low <= j < high, and 0 for the other j up to `width` (a multiple of 8, also the
+ * distance of rows). Whatever the panel holds beside low and high within a group of 4 is taken to be finite or cleared.
  */
-export function multiplyRows(left: usize, rows: i32, depth: i32, right: usize, columns: i32, packed: usize, product: usize): void {
-  const width = (columns + 7) & ~7;
+function writeRows(panel: usize, low: i32, high: i32, width: i32, factors: usize, rows: usize): void {
   const stride = <usize>width * 4;
-  const panels = (rows + ROW_TILE - 1) / ROW_TILE;
-  for (let from = 0; from < depth; from += DEPTH_BLOCK) {
-    const block = least(DEPTH_BLOCK, depth - from);
-    packRows(left + <usize>from * 4, rows, block, depth, packed, 1);
-    const bytes = <usize>block * <usize>ROW_TILE * 4;
-    for (let column = 0; column < columns; column += COLUMN_TILE) {
-      const columnPanel = right + (<usize>column * <usize>depth + <usize>from * 8) * 4;
-      for (let panel = 0; panel < panels; panel++) {
-        multiplyTile(packed + <usize>panel * bytes, columnPanel, block, product + <usize>(panel * ROW_TILE) * stride + <usize>column * 4, stride, from > 0);
-      }
+  if (low >= high) {
+    memory.fill(rows, 0, stride * 8);
+    return;
+  }
+  const first = low & ~3;
+  const last = (high + 3) & ~3;
+  for (let j = first; j < low; j++) memory.fill(panel + <usize>j * 32, 0, 32);
+  for (let j = high; j < last; j++) memory.fill(panel + <usize>j * 32, 0, 32);
+  if (first > 0 || last < width) {
+    for (let row: usize = 0; row < 8; row++) {
+      memory.fill(rows + row * stride, 0, <usize>first * 4);
+      memory.fill(rows + row * stride + <usize>last * 4, 0, <usize>(width - last) * 4);
     }
+  }
+  const end = panel + <usize>last * 32;
+  turn(panel + <usize>first * 32, end, v128.load(factors), rows + <usize>first * 4, stride);
+  turn(panel + <usize>first * 32 + 16, end, v128.load(factors, 16), rows + stride * 4 + <usize>first * 4, stride);
+}
+
+/** Four lanes of a panel into four rows, times their factors. */
+function turn(from: usize, end: usize, factors: v128, to: usize, stride: usize): void {
+  const to1 = to + stride;
+  const to2 = to1 + stride;
+  const to3 = to2 + stride;
+  let at: usize = 0;
+  for (; from < end; from += 128) {
+    const a = f32x4.mul(v128.load(from), factors);
+    const b = f32x4.mul(v128.load(from, 32), factors);
+    const c = f32x4.mul(v128.load(from, 64), factors);
+    const d = f32x4.mul(v128.load(from, 96), factors);
+    const ab0 = v128.shuffle<f32>(a, b, 0, 4, 1, 5);
+    const ab1 = v128.shuffle<f32>(a, b, 2, 6, 3, 7);
+    const cd0 = v128.shuffle<f32>(c, d, 0, 4, 1, 5);
+    const cd1 = v128.shuffle<f32>(c, d, 2, 6, 3, 7);
+    v128.store(to + at, v128.shuffle<f32>(ab0, cd0, 0, 1, 4, 5));
+    v128.store(to1 + at, v128.shuffle<f32>(ab0, cd0, 2, 3, 6, 7));
+    v128.store(to2 + at, v128.shuffle<f32>(ab1, cd1, 0, 1, 4, 5));
+    v128.store(to3 + at, v128.shuffle<f32>(ab1, cd1, 2, 3, 6, 7));
+    at += 16;
   }
 }
 
-/** Moves rows `padded` numbers apart together, so that they are `width` apart, adding the vector `bias` (0: none) to each. */
-export function finishRows(matrix: usize, rows: i32, width: i32, padded: i32, bias: usize): void {
-  for (let row = 0; row < rows; row++) {
-    const from = matrix + <usize>row * <usize>padded * 4;
-    const to = matrix + <usize>row * <usize>width * 4;
-    if (bias == 0) {
-      if (row > 0) memory.copy(to, from, <usize>width * 4);
-      continue;
+/** One row of weights V, leaving out keys of weight 0: a hidden NaN or infinity must not reach the output. */
+function outputRow(lane: usize, low: i32, high: i32, factor: f32, values: usize, valueDim: i32, target: usize): void {
+  const bytes = <usize>valueDim * 4;
+  memory.fill(target, 0, bytes);
+  for (let j = low; j < high; j++) {
+    const weight = load<f32>(lane + <usize>j * 32) * factor;
+    if (weight == 0) continue;
+    const value = values + <usize>(j * valueDim) * 4;
+    for (let column: usize = 0; column < bytes; column += 4) {
+      store<f32>(target + column, load<f32>(target + column) + weight * load<f32>(value + column));
     }
-    let k: usize = 0;
-    const whole = <usize>(width & ~3) * 4;
-    for (; k < whole; k += 16) v128.store(to + k, f32x4.add(v128.load(from + k), v128.load(bias + k)));
-    for (; k < <usize>width * 4; k += 4) store<f32>(to + k, load<f32>(from + k) + load<f32>(bias + k));
   }
 }

@@ -152,19 +152,49 @@ export function packColumns(source: usize, depth: i32, columns: i32, target: usi
   }
 }
 
-/** True when every one of `count` numbers is finite. */
-export function allFinite(source: usize, count: i32): bool {
-  // x - x is 0 for a finite number and NaN otherwise; NaN survives the sum.
+/**
+ * Packs a [depth][columns] matrix into panels [ceil(columns / ROW_TILE)][depth][ROW_TILE], rows of the product with its
+ * transpose: the values, each of whose columns becomes a row.
+ */
+export function packValues(source: usize, depth: i32, columns: i32, target: usize): void {
+  const stride = <usize>columns * 4;
+  for (let first = 0; first < columns; first += ROW_TILE) {
+    let row = source + <usize>first * 4;
+    const left = columns - first;
+    if (left >= ROW_TILE) {
+      for (let k = 0; k < depth; k++) {
+        v128.store(target, v128.load(row));
+        if (ASC_FEATURE_RELAXED_SIMD) store<u64>(target, load<u64>(row, 16), 16);
+        else store<u32>(target, load<u32>(row, 16), 16);
+        target += <usize>ROW_TILE * 4;
+        row += stride;
+      }
+    } else {
+      for (let k = 0; k < depth; k++) {
+        for (let column = 0; column < ROW_TILE; column++) {
+          store<f32>(target, column < left ? load<f32>(row + <usize>column * 4) : 0);
+          target += 4;
+        }
+        row += stride;
+      }
+    }
+  }
+}
+
+/** True when every one of `count` numbers is finite, and so far from the largest that a sum of them stays finite, too. */
+export function allModest(source: usize, count: i32): bool {
+  const factor = f32x4.splat(1e8);
+  // x * 1e8 is infinite for a number above 3e30; y - y is 0 for a finite number and NaN otherwise; NaN survives the sum.
   let sum = f32x4.splat(0);
   const end = source + <usize>count * 4;
   const whole = source + <usize>(count & ~3) * 4;
   for (; source < whole; source += 16) {
-    const x = v128.load(source);
+    const x = f32x4.mul(v128.load(source), factor);
     sum = f32x4.add(sum, f32x4.sub(x, x));
   }
   let rest: f32 = f32x4.extract_lane(sum, 0) + f32x4.extract_lane(sum, 1) + f32x4.extract_lane(sum, 2) + f32x4.extract_lane(sum, 3);
   for (; source < end; source += 4) {
-    const x = load<f32>(source);
+    const x = load<f32>(source) * 1e8;
     rest += x - x;
   }
   return rest == 0;

@@ -1,127 +1,161 @@
-// Softmax of one row of scores: maximum, exponentials with their sum, normalisation.
+// Softmax down the columns of a panel of scores [key][8]: eight queries at once, two registers a key.
 
 import { multiplyAdd } from './tile';
 
-/** ln(2^-126): below it an exponential is no longer a normal f32 and counts as 0. */
-const LOWEST: f32 = -87.33654;
+// Scores come in units of log2(e): exponentials are powers of 2, and their whole part needs no division.
+const LOG2E: f32 = 1.44269504;
 
-// e^x = 2^n e^t, n = round(x / ln 2), |t| <= ln 2 / 2, with ln 2 in two parts (Cody and Waite) and a degree-5 minimax
-// polynomial for e^t (the coefficients XNNPACK uses for the same range). MAGIC rounds to an integer by its magnitude, and its
-// low bits hold the exponent bias, so that shifting n's bits left by 23 gives 2^n.
-const LOG2E: f32 = 1.442695;
+// 2^y = 2^n 2^t, n = round(y), |t| <= 1/2, with 2^t = 1 + t P(t), P of degree 4 with the least largest relative error (1.1e-7, by
+// Lawson's iteration). MAGIC rounds to an integer by its magnitude, and its low bits hold the exponent bias, so that shifting n's
+// bits left by 23 gives 2^n.
 const MAGIC: f32 = 12583039.0;
-const MINUS_LN2_HIGH: f32 = -0.693359375;
-const MINUS_LN2_LOW: f32 = 2.12194440e-4;
-const C5: f32 = 0.008289290592074394;
-const C4: f32 = 0.04189782217144966;
-const C3: f32 = 0.16667652130126953;
-const C2: f32 = 0.4999915063381195;
-const C1: f32 = 0.9999997019767761;
+const C5: f32 = 0.001326472731307149;
+const C4: f32 = 0.009671512991189957;
+const C3: f32 = 0.05550733581185341;
+const C2: f32 = 0.24022242426872253;
+const C1: f32 = 0.6931470036506653;
+/** Here the exponent's bits are 0: the power is 0, too. */
+const LOWEST: f32 = -127;
 
-/** e^x for x <= 0, within 2 units in the last place; 0 below LOWEST; NaN stays NaN. */
+/** 2^y for y <= 0, within 2 units in the last place; 0 below -126.5; NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
-export function exponential(x: v128): v128 {
-  const lowest = f32x4.splat(LOWEST);
-  const gone = f32x4.lt(x, lowest);
-  x = f32x4.pmax(x, lowest);
+function power2(y: v128): v128 {
+  // pmax(a, b) is a < b ? b : a: a NaN passes.
+  y = f32x4.pmax(y, f32x4.splat(LOWEST));
   const magic = f32x4.splat(MAGIC);
-  let n = multiplyAdd(x, f32x4.splat(LOG2E), magic);
+  let n = f32x4.add(y, magic);
   const power = i32x4.shl(n, 23);
   n = f32x4.sub(n, magic);
-  let t = multiplyAdd(n, f32x4.splat(MINUS_LN2_HIGH), x);
-  t = multiplyAdd(n, f32x4.splat(MINUS_LN2_LOW), t);
+  const t = f32x4.sub(y, n);
   let p = multiplyAdd(t, f32x4.splat(C5), f32x4.splat(C4));
   p = multiplyAdd(p, t, f32x4.splat(C3));
   p = multiplyAdd(p, t, f32x4.splat(C2));
   p = multiplyAdd(p, t, f32x4.splat(C1));
-  return v128.andnot(multiplyAdd(f32x4.mul(power, t), p, power), gone);
+  return multiplyAdd(f32x4.mul(power, t), p, power);
 }
 
-/** cap * tanh(x / cap) for every number of a row: logit soft-capping (Gemma 2). */
-export function softCap(row: usize, bytes: usize, cap: f32): void {
+/** cap * tanh(x / cap) for every score of a stretch: logit soft-capping (Gemma 2). The cap is in the scores' units. */
+export function softCap(scores: usize, bytes: usize, cap: f32): void {
   const inverse = f32x4.splat(1 / cap);
   const size = f32x4.splat(cap);
   const one = f32x4.splat(1);
   const signs = f32x4.splat(-0.0);
-  for (const end = row + bytes; row < end; row += 16) {
-    const x = f32x4.mul(v128.load(row), inverse);
+  for (const end = scores + bytes; scores < end; scores += 16) {
+    const x = f32x4.mul(v128.load(scores), inverse);
     const magnitude = f32x4.abs(x);
     // tanh|x| = (1 - e) / (1 + e) with e = exp(-2|x|); near 0, where 1 - e cancels, x - x^3/3 + 2x^5/15.
-    const e = exponential(f32x4.mul(magnitude, f32x4.splat(-2)));
+    const e = power2(f32x4.mul(magnitude, f32x4.splat(-2 * LOG2E)));
     const large = f32x4.div(f32x4.sub(one, e), f32x4.add(one, e));
     const square = f32x4.mul(x, x);
     const series = f32x4.add(f32x4.mul(square, f32x4.splat(0.13333333)), f32x4.splat(-0.33333334));
     const small = multiplyAdd(f32x4.mul(magnitude, square), series, magnitude);
     const tanh = v128.bitselect(small, large, f32x4.lt(magnitude, f32x4.splat(0.1)));
-    v128.store(row, f32x4.mul(size, v128.or(tanh, v128.and(x, signs))));
+    v128.store(scores, f32x4.mul(size, v128.or(tanh, v128.and(x, signs))));
   }
 }
 
-/** Adds a bias to a row of scores. A bias of -infinity hides its key, whatever the score. */
-export function addBias(row: usize, bias: usize, count: i32): void {
+/** A score with its bias, which is not yet in the score's units. A bias of -infinity hides its key, whatever the score. */
+// @ts-ignore: decorator
+@inline
+function biased(score: v128, bias: v128): v128 {
   const hidden = f32x4.splat(-Infinity);
-  const whole = row + <usize>(count & ~3) * 4;
-  const end = row + <usize>count * 4;
-  for (; row < whole; row += 16) {
-    const b = v128.load(bias);
-    v128.store(row, v128.bitselect(hidden, f32x4.add(v128.load(row), b), f32x4.eq(b, hidden)));
-    bias += 16;
+  return v128.bitselect(hidden, multiplyAdd(bias, f32x4.splat(LOG2E), score), f32x4.eq(bias, hidden));
+}
+
+/** Adds a bias that depends on the distance of query and key: at key j the panel's first query finds its own at last - 4 j. */
+export function addRelativeBias(panel: usize, low: i32, high: i32, last: usize): void {
+  for (let j = low; j < high; j++) {
+    const at = panel + <usize>j * 32;
+    const bias = last - <usize>j * 4;
+    v128.store(at, biased(v128.load(at), v128.load(bias)));
+    v128.store(at, biased(v128.load(at, 16), v128.load(bias, 16)), 16);
   }
-  for (; row < end; row += 4) {
-    const b = load<f32>(bias);
-    store<f32>(row, b == -Infinity ? -Infinity : load<f32>(row) + b);
-    bias += 4;
+}
+
+/** Adds a bias of its own to each score; rows of bias are `stride` numbers apart. */
+export function addBias(panel: usize, low: i32, high: i32, bias: usize, stride: i32): void {
+  const step = <usize>stride * 4;
+  for (let j = low; j < high; j++) {
+    const at = panel + <usize>j * 32;
+    const b = bias + <usize>j * 4;
+    const left = f32x4(load<f32>(b), load<f32>(b + step), load<f32>(b + step * 2), load<f32>(b + step * 3));
+    const right = f32x4(load<f32>(b + step * 4), load<f32>(b + step * 5), load<f32>(b + step * 6), load<f32>(b + step * 7));
+    v128.store(at, biased(v128.load(at), left));
+    v128.store(at, biased(v128.load(at, 16), right), 16);
+  }
+}
+
+/** Scores of keys that a query does not see become -infinity. Most keys of a panel are seen by all its queries or by none. */
+export function hideOutside(panel: usize, low: i32, high: i32, lows: usize, highs: usize): void {
+  const lows0 = v128.load(lows);
+  const lows1 = v128.load(lows, 16);
+  const highs0 = v128.load(highs);
+  const highs1 = v128.load(highs, 16);
+  let l = i32x4.max_s(lows0, lows1);
+  l = i32x4.max_s(l, v128.shuffle<i32>(l, l, 2, 3, 0, 1));
+  const allFrom = min(high, max(i32x4.extract_lane(l, 0), i32x4.extract_lane(l, 1)));
+  let h = i32x4.min_s(highs0, highs1);
+  h = i32x4.min_s(h, v128.shuffle<i32>(h, h, 2, 3, 0, 1));
+  const allTo = max(allFrom, min(i32x4.extract_lane(h, 0), i32x4.extract_lane(h, 1)));
+  for (let j = low; j < high; j++) {
+    if (j == allFrom) j = allTo;
+    if (j >= high) break;
+    const at = panel + <usize>j * 32;
+    const key = i32x4.splat(j);
+    const hidden = f32x4.splat(-Infinity);
+    v128.store(at, v128.bitselect(v128.load(at), hidden, v128.and(i32x4.le_s(lows0, key), i32x4.gt_s(highs0, key))));
+    v128.store(at, v128.bitselect(v128.load(at, 16), hidden, v128.and(i32x4.le_s(lows1, key), i32x4.gt_s(highs1, key))), 16);
   }
 }
 
 /**
- * Softmax in place over the scores [low, high) of a row `padded` numbers wide (a multiple of 8); everything else becomes 0.
- * `sink` is a score that takes part in the sum and has no key (-infinity: none).
- * A row without a visible score above -infinity becomes all zeros; one with a NaN or +infinity score becomes NaN where visible.
+ * Exponentials, in place, of the scores [low, high) of a panel, relative to each query's maximum, and the inverses of their sums
+ * to `inverses` [8]. `sink` is a score that takes part in the sum and has no key (-infinity: none).
+ * Where no score is above -infinity all is 0, the inverse too. A NaN or +infinity score makes its query's inverse NaN.
  */
-export function softmaxRow(row: usize, padded: i32, low: i32, high: i32, sink: f32, bias: usize): void {
-  if (high <= low) {
-    memory.fill(row, 0, <usize>padded * 4);
-    return;
+export function softmaxPanel(panel: usize, low: i32, high: i32, sink: f32, inverses: usize): void {
+  const begin = panel + <usize>low * 32;
+  const end = panel + <usize>high * 32;
+  // A NaN score never becomes the maximum; it shows in the sum.
+  let most0 = f32x4.splat(sink);
+  let most1 = most0;
+  for (let p = begin; p < end; p += 32) {
+    most0 = f32x4.pmax(most0, v128.load(p));
+    most1 = f32x4.pmax(most1, v128.load(p, 16));
   }
-  const first = low & ~3;
-  const last = (high + 3) & ~3;
-  memory.fill(row, 0, <usize>first * 4);
-  memory.fill(row + <usize>last * 4, 0, <usize>(padded - last) * 4);
-  for (let j = first; j < low; j++) store<f32>(row + <usize>j * 4, -Infinity);
-  for (let j = high; j < last; j++) store<f32>(row + <usize>j * 4, -Infinity);
-  const begin = row + <usize>first * 4;
-  const end = row + <usize>last * 4;
+  exponentials(begin, end, most0, sink, inverses);
+  exponentials(begin + 16, end, most1, sink, inverses + 16);
+}
 
-  // pmax(a, b) is a < b ? b : a, so a NaN score never becomes the maximum; it shows in the sum.
-  let most = f32x4.splat(sink);
-  for (let p = begin; p < end; p += 16) most = f32x4.pmax(most, v128.load(p));
-  let m0 = f32x4.extract_lane(most, 0);
-  const m1 = f32x4.extract_lane(most, 1);
-  const m2 = f32x4.extract_lane(most, 2);
-  const m3 = f32x4.extract_lane(most, 3);
-  if (m1 > m0) m0 = m1;
-  if (m2 > m0) m0 = m2;
-  if (m3 > m0) m0 = m3;
-  if (m0 == -Infinity) m0 = 0; // every exponential below is then 0, or NaN for a NaN score
-
-  const maximum = f32x4.splat(m0);
-  let sums = f32x4.splat(0);
-  for (let p = begin; p < end; p += 16) {
-    const e = exponential(f32x4.sub(v128.load(p), maximum));
+function exponentials(begin: usize, end: usize, most: v128, sink: f32, inverses: usize): void {
+  // Where all is hidden every exponential is then 0, or NaN for a NaN score.
+  most = v128.andnot(most, f32x4.eq(most, f32x4.splat(-Infinity)));
+  let sum = f32x4.splat(0);
+  for (let p = begin; p < end; p += 32) {
+    const e = power2(f32x4.sub(v128.load(p), most));
+    sum = f32x4.add(sum, e);
     v128.store(p, e);
-    sums = f32x4.add(sums, e);
   }
-  let sum = f32x4.extract_lane(sums, 0) + f32x4.extract_lane(sums, 1) + (f32x4.extract_lane(sums, 2) + f32x4.extract_lane(sums, 3));
-  if (sink != -Infinity) sum += f32x4.extract_lane(exponential(f32x4.splat(sink - m0)), 0);
-  if (sum == 0) return; // all hidden: the exponentials are the zeros wanted
-  const inverse = f32x4.splat(1 / sum);
-  for (let p = begin; p < end; p += 16) v128.store(p, f32x4.mul(v128.load(p), inverse));
-  if (sum != sum) {
-    for (let j = first; j < last; j++) {
-      const hidden = j < low || j >= high || (bias != 0 && load<f32>(bias + <usize>j * 4) == -Infinity);
-      store<f32>(row + <usize>j * 4, hidden ? 0 : NaN);
+  if (sink != -Infinity) sum = f32x4.add(sum, power2(f32x4.sub(f32x4.splat(sink), most)));
+  const one = f32x4.splat(1);
+  const empty = f32x4.eq(sum, f32x4.splat(0));
+  v128.store(inverses, v128.andnot(f32x4.div(one, sum), empty));
+}
+
+/**
+ * Makes the weights of queries whose inverse is NaN what they are to be: NaN at every key they see, 0 at the others, the inverse
+ * 1. Arguments as of softmaxPanel and, for what the queries see, hideOutside and one of the biases or 0.
+ */
+export function breakRows(panel: usize, low: i32, high: i32, inverses: usize, lows: usize, highs: usize, bias: usize, stride: i32, last: usize): void {
+  for (let lane: usize = 0; lane < 8; lane++) {
+    if (load<f32>(inverses + lane * 4) == load<f32>(inverses + lane * 4)) continue;
+    store<f32>(inverses + lane * 4, 1);
+    for (let j = low; j < high; j++) {
+      let hidden = j < load<i32>(lows + lane * 4) || j >= load<i32>(highs + lane * 4);
+      if (bias != 0) hidden = hidden || load<f32>(bias + (lane * <usize>stride + <usize>j) * 4) == -Infinity;
+      if (last != 0) hidden = hidden || load<f32>(last + (lane - <usize>j) * 4) == -Infinity;
+      store<f32>(panel + <usize>j * 32 + lane * 4, hidden ? 0 : NaN);
     }
   }
 }

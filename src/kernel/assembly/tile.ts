@@ -92,6 +92,52 @@ export function multiplyTile(rowPanel: usize, columnPanel: usize, depth: i32, pr
   }
 }
 
+/** multiplyTile for the first four rows of a row panel only. */
+export function multiplyTile4(rowPanel: usize, columnPanel: usize, depth: i32, product: usize, stride: usize, accumulate: bool): void {
+  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00, c30 = c00, c31 = c00;
+  if (depth > 0) {
+    do {
+      const b0 = v128.load(columnPanel);
+      const b1 = v128.load(columnPanel, 16);
+      let a = v128.load_splat<f32>(rowPanel);
+      c00 = multiplyAdd(a, b0, c00);
+      c01 = multiplyAdd(a, b1, c01);
+      a = v128.load_splat<f32>(rowPanel, 4);
+      c10 = multiplyAdd(a, b0, c10);
+      c11 = multiplyAdd(a, b1, c11);
+      a = v128.load_splat<f32>(rowPanel, 8);
+      c20 = multiplyAdd(a, b0, c20);
+      c21 = multiplyAdd(a, b1, c21);
+      a = v128.load_splat<f32>(rowPanel, 12);
+      c30 = multiplyAdd(a, b0, c30);
+      c31 = multiplyAdd(a, b1, c31);
+      rowPanel += <usize>ROW_TILE * 4;
+      columnPanel += 32;
+      depth--;
+    } while (depth > 0);
+  }
+  if (accumulate) {
+    addTo(product, c00, c01);
+    product += stride;
+    addTo(product, c10, c11);
+    product += stride;
+    addTo(product, c20, c21);
+    addTo(product + stride, c30, c31);
+  } else {
+    v128.store(product, c00);
+    v128.store(product, c01, 16);
+    product += stride;
+    v128.store(product, c10);
+    v128.store(product, c11, 16);
+    product += stride;
+    v128.store(product, c20);
+    v128.store(product, c21, 16);
+    product += stride;
+    v128.store(product, c30);
+    v128.store(product, c31, 16);
+  }
+}
+
 // @ts-ignore: decorator
 @inline
 function addTo(at: usize, left: v128, right: v128): void {
