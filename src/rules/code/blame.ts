@@ -12,9 +12,11 @@ import { dimFromEnd, fromEnd, isWeight, projectedness } from './attention.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
 import { type Find, inputsOf, opOf, read } from './failing.ts';
+import { ownedBy, partners, roleOf } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { aliasOf, placeOf, rangeIn, shown } from './places.ts';
 import { compareSizes, samplesOf } from './sizes.ts';
+import { demandsOn, originOf } from './witnesses.ts';
 
 export interface Blame {
   readonly at: Range;
@@ -32,7 +34,8 @@ export function blameOf(find: Find): Blame | undefined {
     swapped(find, clashes) ??
     oddOne(find) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
-    firstOf(clashes, (clash) => notRepeated(find, clash))
+    firstOf(clashes, (clash) => notRepeated(find, clash)) ??
+    firstOf(clashes, (clash) => oddWidth(find, clash))
   );
 }
 
@@ -397,4 +400,36 @@ function repeatOf(find: Find, few: Dim, many: Dim): TensorValue | undefined {
       (factor === undefined ? ratioOf(find, made, few) !== undefined : ratioOf(find, made, few)?.key === factor.key)
     );
   });
+}
+
+/** Of two widths the one that what follows does not take. */
+function oddWidth(find: Find, clash: Clash): Blame | undefined {
+  const { left, right, x, y } = clash;
+  if (left.axis !== -1 || right.axis !== -1 || isMatrixProduct(find.op) || find.op === 'linear') return undefined;
+  const demands = demandsOn(find);
+  const [isLeft, isRight] = [x, y].map((size) => demands.some((demand) => sameSize(find, demand, size)));
+  const odd = isLeft === isRight ? oddPartner(find, clash) : isLeft ? right : left;
+  if (odd === undefined) return undefined;
+  const [own, wanted] = odd === left ? [x, y] : [y, x];
+  const origin = originOf(find.study, odd);
+  const at =
+    origin?.layer === undefined ? (origin === undefined ? undefined : rangeOfNode(find, origin.node)) : rangeIn(find.code, origin.site);
+  if (at === undefined) return undefined;
+  const name = origin?.layer === undefined || origin.layer.name === '' ? 'It' : `\`${origin.layer.name}\``;
+  return { at, hint: `${name} gives ${formatDim(own)}; with ${formatDim(wanted)} it fits.` };
+}
+
+/** The projection that is not as wide as its partner is, where the other operand agrees with the partner. */
+function oddPartner(find: Find, { left, right, x, y }: Clash): Place | undefined {
+  for (const [place, wanted] of [
+    [left, y],
+    [right, x],
+  ] as const) {
+    const layer = originOf(find.study, place)?.layer;
+    if (layer?.instance === undefined || layer.inputs?.key === layer.outputs?.key) continue;
+    const others = partners(ownedBy(find.study, layer.owner), layer) ?? [];
+    if (others.some(({ outputs, name }) => roleOf(name) !== 'output' && outputs !== undefined && sameSize(find, outputs, wanted)))
+      return place;
+  }
+  return undefined;
 }

@@ -2,7 +2,7 @@
  * Operations that cannot work, each as one fault of a kind that a user would name, with the place where the mistake most likely is:
  * the constructor of the layer whose declared width disagrees with everything around it, or the expression.
  */
-import { type Dim, divideExactly, loneAtom } from '../../dims/dim.ts';
+import { addAll, type Dim, divideExactly, loneAtom, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, formatShape } from '../../dims/shape.ts';
 import { someAtom, symbolsOf } from '../../dims/visit.ts';
@@ -10,7 +10,7 @@ import { ancestors, isDropout, isLayout, plain } from '../../interpreter/graph.t
 import type { Failure } from '../../interpreter/interpreter.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
-import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
+import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { attentionsOf } from './attention.ts';
 import { blameOf } from './blame.ts';
@@ -36,8 +36,9 @@ import {
   viewOps,
 } from './failing.ts';
 import { type Layer, layersOf, madeAt, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
-import { placeOf, rangeIn } from './places.ts';
+import { placeAt, placeOf, rangeIn } from './places.ts';
 import { compareSizes } from './sizes.ts';
+import { isAccepted } from './witnesses.ts';
 
 export type FaultKind =
   | 'product'
@@ -102,8 +103,6 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
 }
 
 const inputShapes = (inputs: readonly TensorValue[]): string => inputs.map(({ shape }) => formatShape(shape)).join(' ');
-
-const placeAt = ({ file, unit, node }: Site): string => `${file.path}:${unit.start + node.start}:${unit.start + node.end}`;
 
 function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | undefined {
   const op = opOf(failure);
@@ -305,6 +304,12 @@ function viewFault(find: Find): Fault | undefined {
   const fact = plainFact(find);
   if (!isProjected || source === undefined) return at(find, 'view', undefined, fact);
   const kind: FaultKind = roleOf(source.name) === undefined ? 'view' : 'projection';
+  const cut = crossed.find((each) => splitOps.test(each.op));
+  const cutAt = cut === undefined || !fitsWhole(find, cut, source) ? undefined : rangeIn(find.code, cut.site);
+  if (cutAt !== undefined)
+    return { ...at(find, 'split', undefined, fact), at: cutAt, related: [{ range: find.use, message: 'It fails here.' }] };
+  const isFine = isAccepted(find);
+  if (isFine !== undefined) return at(find, kind, isFine ? source : undefined, fact);
   const own = ownedBy(study, source.owner).filter((each) => each.instance !== undefined);
   const peers = partners(own, source) ?? own.filter((each) => each !== source);
   const target = sizesOf(find);
@@ -333,6 +338,27 @@ function viewFault(find: Find): Fault | undefined {
   // `view(B, T, 3, h, d)`: queries, keys and values, or keys and values, lie in one projection.
   const isFused = sizes.some(({ constant }) => constant === 2 || constant === 3) && roleOf(source.name) === undefined;
   return at(find, kind, useVotes > layerVotes || (isFused && useVotes === layerVotes) ? source : undefined, fact);
+}
+
+/** Whether the parts would be as wide as the views of them ask, were the layer's width cut otherwise. */
+function fitsWhole(find: Find, cut: TensorValue, source: Layer): boolean {
+  const place = placeOf(cut);
+  const isPart = (tensor: TensorValue): boolean => placeOf(tensor) === place && tensor.op === cut.op;
+  const wanted = new Map<number, Dim>();
+  for (const failure of find.study.failures) {
+    const input = failure.call.arguments.get('input');
+    if (!viewOps.test(opOf(failure)) || input?.kind !== 'tensor') continue;
+    const part = widthSource(find.study, input).crossed.find(isPart);
+    const [heads, width] = dimsOf(failure.call.arguments.get('shape')).slice(-2);
+    if (part?.index !== undefined && heads !== undefined && width !== undefined) wanted.set(part.index, multiply(heads, width));
+  }
+  if (wanted.size < 2 || source.outputs === undefined) return false;
+  const parts = new Map(
+    find.study.tensors.flatMap((tensor) => (isPart(tensor) && tensor.index !== undefined ? [[tensor.index, tensor] as const] : [])),
+  );
+  const widths = [...parts].map(([index, { shape }]) => wanted.get(index) ?? shape.dims.at(-1));
+  if (widths.some((width) => width === undefined)) return false;
+  return compareSizes(find.code, addAll(widths as readonly Dim[]), source.outputs) === 'same';
 }
 
 function multiplied(find: Find, a: Dim, b: Dim): string | undefined {
@@ -437,6 +463,8 @@ function splitFault(find: Find): Fault | undefined {
   const { layer: source, crossed } = widthSource(study, input);
   const fact = plainFact(find);
   if (source?.instance === undefined || crossed.some((each) => !isLayout(each))) return at(find, 'split', undefined, fact);
+  const isFine = isAccepted(find);
+  if (isFine !== undefined) return at(find, 'split', isFine ? source : undefined, fact);
   const all = [...layersOf(study).values()];
   // Parts as wide as other layers are meant: then the layer does not give enough of them, or too many.
   const parts = dimsOf(find.failure.call.arguments.get('split_size_or_sections'));

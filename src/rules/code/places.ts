@@ -69,8 +69,8 @@ export function lineEnd(text: string, from: number): number {
 }
 
 /** One key per place in the code. */
-export const placeOf = ({ site }: TensorValue): string =>
-  site === undefined ? '' : `${site.file.path}:${site.unit.start + site.node.start}:${site.unit.start + site.node.end}`;
+export const placeAt = ({ file, unit, node }: Site): string => `${file.path}:${unit.start + node.start}:${unit.start + node.end}`;
+export const placeOf = ({ site }: TensorValue): string => (site === undefined ? '' : placeAt(site));
 
 /** Groups by place: code that is met in several classes, or in both branches of something, is judged as a whole. */
 export function byPlace<Item>(items: readonly Item[], nodeOf: (item: Item) => TensorValue): readonly (readonly Item[])[] {
