@@ -14,8 +14,12 @@ export interface PreviewPage {
   readonly wasmUri: string;
   /** dist/kernel/attention-relaxed.wasm; the page takes it where the engine can run it. */
   readonly relaxedWasmUri?: string;
-  /** Language of the page's text, which is English for now. Default en. */
+  /** media/sample-model.safetensors */
+  readonly modelUri?: string;
+  /** Language of the page's text. Default en. */
   readonly language?: string;
+  /** Translations of the page's texts by English text. */
+  readonly translations?: Readonly<Record<string, string>>;
   /** Makes the page tell its state to tests as `window.headwisePreview`. */
   readonly debug?: boolean;
 }
@@ -46,6 +50,8 @@ export function previewHtml(page: PreviewPage): string {
     `data-worker="${attribute(page.workerUri)}"`,
     `data-wasm="${attribute(page.wasmUri)}"`,
     ...(page.relaxedWasmUri === undefined ? [] : [`data-relaxed-wasm="${attribute(page.relaxedWasmUri)}"`]),
+    ...(page.modelUri === undefined ? [] : [`data-model="${attribute(page.modelUri)}"`]),
+    ...(page.translations === undefined ? [] : [`data-translations="${attribute(JSON.stringify(page.translations))}"`]),
     ...(page.debug === true ? ['data-debug="true"'] : []),
   ].join(' ');
   return `<!DOCTYPE html>

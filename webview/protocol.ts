@@ -3,6 +3,8 @@
  * ends: whatever does not fit is dropped, and strings in it are only ever shown as text.
  */
 
+import { isBoolean, isBytes, isExactly, isLongString, isNumber, isOptional, isShape, isString, isStrings } from './guards.ts';
+
 /** What the preview needs of a design. Numbers may be wrong (8 heads over 3 KV heads): the page then says what is wrong. */
 export interface PreviewDesign {
   readonly queryHeads: number;
@@ -48,43 +50,54 @@ export interface UnavailableMessage {
   readonly reason: string;
 }
 
-export type ToPreview = DesignMessage | UnavailableMessage;
+/** The tokenizer.json beside the design, or why there is none. */
+export interface TokenizerMessage {
+  readonly kind: 'tokenizer';
+  /** Path of the file, shown; '' where there is none. */
+  readonly name: string;
+  /** The file's text. */
+  readonly json: string;
+}
+
+/** A file that was picked as input. */
+export interface FileMessage {
+  readonly kind: 'file';
+  readonly name: string;
+  readonly bytes: Uint8Array;
+}
+
+/** A state that a link holds, as JSON; the page reads what it knows of it. */
+export interface RestoreMessage {
+  readonly kind: 'restore';
+  readonly state: string;
+}
+
+/** What the linter says of the sizes that were set by hand. */
+export interface FindingsMessage {
+  readonly kind: 'findings';
+  readonly query: string;
+  readonly findings: readonly string[];
+}
+
+export type ToPreview = DesignMessage | UnavailableMessage | TokenizerMessage | FileMessage | RestoreMessage | FindingsMessage;
 
 export type FromPreview =
   /** The page listens; the extension answers with 'design' or 'unavailable'. */
   | { readonly kind: 'ready' }
   /** Show where the document sets a field. */
   | { readonly kind: 'reveal'; readonly source: string; readonly field: RevealField }
+  /** Offer to save a file. */
+  | { readonly kind: 'export'; readonly name: string; readonly bytes: Uint8Array }
+  /** Let a file with an array be picked; answered with 'file'. */
+  | { readonly kind: 'pickFile' }
+  /** Read the workspace's tokenizer.json; answered with 'tokenizer'. */
+  | { readonly kind: 'findTokenizer' }
+  /** Put a link, or a command, that opens this state into the clipboard. */
+  | { readonly kind: 'copyLink'; readonly form: 'link' | 'command'; readonly state: string }
+  /** Lint sizes in the words of the shape calculator (`h=8 kv=3`); answered with 'findings'. */
+  | { readonly kind: 'lint'; readonly query: string }
   /** Something failed that a log should hold. */
   | { readonly kind: 'error'; readonly message: string };
-
-type Guard<T> = (value: unknown) => value is T;
-type Shape<T> = { readonly [K in keyof T]-?: Guard<T[K]> };
-
-const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
-const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
-const isString = (value: unknown): value is string => typeof value === 'string' && value.length <= 10_000;
-const isStrings = (value: unknown): value is readonly string[] => Array.isArray(value) && value.length <= 100 && value.every(isString);
-
-function isOptional<T>(guard: Guard<T>): Guard<T | undefined> {
-  return (value): value is T | undefined => value === undefined || guard(value);
-}
-
-function isExactly<T extends string>(...values: readonly T[]): Guard<T> {
-  return (value): value is T => values.includes(value as T);
-}
-
-/** Every field fits its guard, and there are no others. */
-function isShape<T>(shape: Shape<T>): Guard<T> {
-  return (value): value is T => {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-    const record = value as Readonly<Record<string, unknown>>;
-    const guards = shape as Readonly<Record<string, Guard<unknown>>>;
-    return (
-      Object.keys(record).every((key) => Object.hasOwn(guards, key)) && Object.entries(guards).every(([key, guard]) => guard(record[key]))
-    );
-  };
-}
 
 const isDesign = isShape<PreviewDesign>({
   queryHeads: isNumber,
@@ -110,20 +123,50 @@ const isDesignMessage = isShape<DesignMessage>({
 
 const isUnavailable = isShape<UnavailableMessage>({ kind: isExactly('unavailable'), title: isString, source: isString, reason: isString });
 
+const toPreview: { readonly [K in ToPreview['kind']]: (value: unknown) => value is Extract<ToPreview, { kind: K }> } = {
+  design: isDesignMessage,
+  unavailable: isUnavailable,
+  tokenizer: isShape<TokenizerMessage>({ kind: isExactly('tokenizer'), name: isString, json: isLongString }),
+  file: isShape<FileMessage>({ kind: isExactly('file'), name: isString, bytes: isBytes }),
+  restore: isShape<RestoreMessage>({ kind: isExactly('restore'), state: isString }),
+  findings: isShape<FindingsMessage>({ kind: isExactly('findings'), query: isString, findings: isStrings }),
+};
+
+const fromPreview: { readonly [K in FromPreview['kind']]: (value: unknown) => value is Extract<FromPreview, { kind: K }> } = {
+  ready: isShape<Extract<FromPreview, { kind: 'ready' }>>({ kind: isExactly('ready') }),
+  reveal: isShape<Extract<FromPreview, { kind: 'reveal' }>>({
+    kind: isExactly('reveal'),
+    source: isString,
+    field: isExactly(...revealFields),
+  }),
+  export: isShape<Extract<FromPreview, { kind: 'export' }>>({ kind: isExactly('export'), name: isString, bytes: isBytes }),
+  pickFile: isShape<Extract<FromPreview, { kind: 'pickFile' }>>({ kind: isExactly('pickFile') }),
+  findTokenizer: isShape<Extract<FromPreview, { kind: 'findTokenizer' }>>({ kind: isExactly('findTokenizer') }),
+  copyLink: isShape<Extract<FromPreview, { kind: 'copyLink' }>>({
+    kind: isExactly('copyLink'),
+    form: isExactly('link', 'command'),
+    state: isString,
+  }),
+  lint: isShape<Extract<FromPreview, { kind: 'lint' }>>({ kind: isExactly('lint'), query: isString }),
+  error: isShape<Extract<FromPreview, { kind: 'error' }>>({ kind: isExactly('error'), message: isString }),
+};
+
+function isOneOf<T>(guards: Readonly<Record<string, (value: unknown) => boolean>>, value: unknown): value is T {
+  const kind: unknown = typeof value === 'object' && value !== null ? (value as { kind?: unknown }).kind : undefined;
+  return typeof kind === 'string' && Object.hasOwn(guards, kind) && guards[kind]?.(value) === true;
+}
+
 /** Whether the extension may have sent this to the page. */
 export function isToPreview(value: unknown): value is ToPreview {
+  return isOneOf<ToPreview>(toPreview, value);
+}
+
+/** Whether the message says what is to be drawn. */
+export function isDesignOrUnavailable(value: unknown): value is DesignMessage | UnavailableMessage {
   return isDesignMessage(value) || isUnavailable(value);
 }
 
-const isReady = isShape<Extract<FromPreview, { kind: 'ready' }>>({ kind: isExactly('ready') });
-const isReveal = isShape<Extract<FromPreview, { kind: 'reveal' }>>({
-  kind: isExactly('reveal'),
-  source: isString,
-  field: isExactly(...revealFields),
-});
-const isError = isShape<Extract<FromPreview, { kind: 'error' }>>({ kind: isExactly('error'), message: isString });
-
 /** Whether the page may have sent this to the extension. */
 export function isFromPreview(value: unknown): value is FromPreview {
-  return isReady(value) || isReveal(value) || isError(value);
+  return isOneOf<FromPreview>(fromPreview, value);
 }

@@ -38,35 +38,49 @@ export function checkbox(id: string, label: string, checked: boolean, changed: (
   };
 }
 
+export type Options = readonly (readonly [value: string, text: string])[];
+
+export interface Choice extends Control<string> {
+  setOptions(options: Options, selected: string): void;
+}
+
 /** A labelled choice of `options` (value and text). */
-export function dropdown(
-  id: string,
-  label: string,
-  options: readonly (readonly [value: string, text: string])[],
-  selected: string,
-  changed: (value: string) => void,
-): Control<string> {
+export function dropdown(id: string, label: string, options: Options, selected: string, changed: (value: string) => void): Choice {
   const element = document.createElement('vscode-dropdown') as ValueElement;
   element.id = id;
   element.setAttribute('aria-label', label);
-  for (const [value, text] of options) {
-    const option = document.createElement('vscode-option') as ValueElement;
-    option.value = value;
-    option.textContent = text;
-    if (value === selected) option.setAttribute('selected', '');
-    element.append(option);
-  }
   let current = selected;
+  let known = '';
+  const fill = (next: Options): void => {
+    known = JSON.stringify(next);
+    element.replaceChildren(
+      ...next.map(([value, text]) => {
+        const option = document.createElement('vscode-option') as ValueElement;
+        option.value = value;
+        option.textContent = text;
+        if (value === current) option.setAttribute('selected', '');
+        return option;
+      }),
+    );
+  };
+  fill(options);
   element.addEventListener('change', () => {
-    if (element.value === current) return;
+    // Taking options away fires too.
+    if (element.value === current || !element.value) return;
     current = element.value;
     changed(current);
   });
+  const set = (value: string): void => {
+    current = value;
+    if (element.value !== value) element.value = value;
+  };
   return {
     element,
-    set(value) {
+    set,
+    setOptions(next, value) {
       current = value;
-      element.value = value;
+      if (JSON.stringify(next) !== known) fill(next);
+      set(value);
     },
   };
 }
@@ -90,6 +104,44 @@ export function textField(
     element,
     set(next) {
       if (element.value !== next) element.value = next;
+    },
+  };
+}
+
+/** A labelled field for a number between `low` and `high`; empty: undefined. What is out of bounds marks the field and is not told. */
+export function numberField(
+  id: string,
+  label: string,
+  value: number | undefined,
+  bounds: { readonly low: number; readonly high: number; readonly whole: boolean },
+  changed: (value: number | undefined) => void,
+): Control<number | undefined> {
+  const text = (number: number | undefined): string => (number === undefined ? '' : String(number));
+  let told = text(value);
+  const field = textField(
+    id,
+    label,
+    told,
+    (written) => {
+      const trimmed = written.trim().replace(',', '.');
+      const number = trimmed === '' ? undefined : Number(trimmed);
+      const fits =
+        number === undefined || (number >= bounds.low && number <= bounds.high && (!bounds.whole || Number.isSafeInteger(number)));
+      field.element.classList.toggle('invalid', !fits);
+      if (!fits || trimmed === told) return;
+      told = trimmed;
+      changed(number);
+    },
+    { size: 6 },
+  );
+  return {
+    element: field.element,
+    set(next) {
+      // What is being typed stays.
+      if (text(next) === told || field.element.matches(':focus-within')) return;
+      told = text(next);
+      field.element.classList.remove('invalid');
+      field.set(told);
     },
   };
 }

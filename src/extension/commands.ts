@@ -30,7 +30,10 @@ export function registerCommands(
     };
     context.subscriptions.push(vscode.commands.registerCommand(name, guarded));
   };
-  register('headwise.previewAttention', (argument) => preview.open(readTarget(argument) ?? activeTarget()));
+  register('headwise.previewAttention', (argument) => {
+    const state = isRecord(argument) && typeof argument.state === 'string' ? argument.state : undefined;
+    return preview.open(readTarget(argument) ?? (state === undefined ? activeTarget() : undefined), state);
+  });
   register('headwise.calculateShapes', (argument) => calculateShapes(server, readTarget(argument) ?? activeTarget()));
   register('headwise.showOutput', () => log.show());
   register('headwise.restartServer', () => server.restart());

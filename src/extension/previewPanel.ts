@@ -1,6 +1,6 @@
 import * as vscode from 'vscode';
 import { previewHtml } from '../../webview/html.ts';
-import { isFromPreview, isToPreview, type PreviewDesign, type ToPreview } from '../../webview/protocol.ts';
+import { type FromPreview, isDesignOrUnavailable, isFromPreview, type PreviewDesign, type ToPreview } from '../../webview/protocol.ts';
 import type { CommandTarget, Place, StackSummary } from '../protocol/languageServer.ts';
 import type { Server } from './server.ts';
 
@@ -8,8 +8,11 @@ const viewType = 'headwise.attentionPreview';
 
 export interface PreviewPanels {
   /** Opens the preview of a document's stack beside the editor, or brings the one that is open to the front. */
-  readonly open: (target: CommandTarget | undefined) => Promise<void>;
+  readonly open: (target: CommandTarget | undefined, state?: string) => Promise<void>;
 }
+
+/** A link's query: which document, and the page's state. */
+const linkPath = '/preview';
 
 /** Registers the preview and its revival after a reload of the window. */
 export function registerPreview(context: vscode.ExtensionContext, server: Server, log: vscode.LogOutputChannel): PreviewPanels {
@@ -29,27 +32,44 @@ export function registerPreview(context: vscode.ExtensionContext, server: Server
         adopt(panel, readState(state));
       },
     }),
+    vscode.window.registerUriHandler({
+      handleUri: async (uri) => {
+        if (uri.path !== linkPath) return;
+        const query = new URLSearchParams(uri.query);
+        const document = query.get('uri');
+        await open(document === null ? undefined : { uri: document, design: query.get('design') ?? '' }, query.get('state') ?? undefined);
+      },
+    }),
     { dispose: () => panels.clear() },
   );
-  return {
-    open: async (target) => {
-      const design = target === undefined ? undefined : await server.design(vscode.Uri.parse(target.uri));
-      // Any other file is no base: the page shows its sample design.
-      const base = design === undefined ? undefined : target;
-      const open = panels.get(keyOf(base));
-      if (open !== undefined) {
-        open.reveal();
-        return;
+  return { open };
+
+  async function open(target: CommandTarget | undefined, state?: string): Promise<void> {
+    if (target !== undefined) {
+      try {
+        // The server reads open documents only.
+        await vscode.workspace.openTextDocument(vscode.Uri.parse(target.uri));
+      } catch {
+        // The page says that the file cannot be opened.
       }
-      const panel = vscode.window.createWebviewPanel(
-        viewType,
-        vscode.l10n.t('Attention preview'),
-        { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
-        { enableScripts: true, localResourceRoots: resourceRoots(context) },
-      );
-      adopt(panel, base);
-    },
-  };
+    }
+    const design = target === undefined ? undefined : await server.design(vscode.Uri.parse(target.uri));
+    // Any other file is no base: the page shows its sample design.
+    const base = design === undefined ? undefined : target;
+    const known = panels.get(keyOf(base));
+    if (known !== undefined) {
+      known.reveal();
+      known.restore(state);
+      return;
+    }
+    const panel = vscode.window.createWebviewPanel(
+      viewType,
+      vscode.l10n.t('Attention preview'),
+      { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true },
+      { enableScripts: true, localResourceRoots: resourceRoots(context) },
+    );
+    adopt(panel, base).restore(state);
+  }
 }
 
 const keyOf = (target: CommandTarget | undefined): string => (target === undefined ? '' : sourceOf(target));
@@ -75,7 +95,7 @@ const resourceRoots = (context: vscode.ExtensionContext): vscode.Uri[] => [
 /** The design that the page kept of itself, as its last message; it may be from another version. */
 function readState(state: unknown): CommandTarget | undefined {
   const message: unknown = typeof state === 'object' && state !== null ? (state as { message?: unknown }).message : undefined;
-  return isToPreview(message) && message.source !== '' ? targetOf(message.source) : undefined;
+  return isDesignOrUnavailable(message) && message.source !== '' ? targetOf(message.source) : undefined;
 }
 
 /** Shown where no config is open: a small grouped-query design. */
@@ -88,6 +108,8 @@ class PreviewPanel {
   /** Where the last design sent writes its fields. */
   #places: Readonly<Record<string, Place>> = {};
   #ready = false;
+  /** State of a link, to be given to the page once it listens. */
+  #state: string | undefined;
   #asked = 0;
 
   constructor(
@@ -108,11 +130,7 @@ class PreviewPanel {
       webview.onDidReceiveMessage((message: unknown) => {
         if (!isFromPreview(message)) log.warn(`The preview sent something unknown: ${JSON.stringify(message)?.slice(0, 200)}`);
         else if (message.kind === 'error') log.error(`Preview: ${message.message}`);
-        else if (message.kind === 'reveal') void this.#revealField(message.field);
-        else {
-          this.#ready = true;
-          void this.#update();
-        }
+        else void this.#answer(message).catch((error: unknown) => log.error(`Preview, ${message.kind}: ${String(error)}`));
       }),
       server.onDidChangeDesign((uri) => {
         if (target !== undefined && (uri === '' || uri === target.uri)) void this.#update();
@@ -131,6 +149,8 @@ class PreviewPanel {
       workerUri: resource('webview', 'worker.js'),
       wasmUri: resource('kernel', 'attention.wasm'),
       relaxedWasmUri: resource('kernel', 'attention-relaxed.wasm'),
+      modelUri: webview.asWebviewUri(vscode.Uri.joinPath(context.extensionUri, 'media', 'sample-model.safetensors')).toString(),
+      ...(vscode.l10n.bundle === undefined ? {} : { translations: vscode.l10n.bundle }),
       language: vscode.env.language,
       debug: context.extensionMode !== vscode.ExtensionMode.Production,
     });
@@ -140,12 +160,64 @@ class PreviewPanel {
     this.#panel.reveal(undefined, true);
   }
 
+  /** Has the page show the state of a link. */
+  restore(state: string | undefined): void {
+    if (state === undefined) return;
+    this.#state = state;
+    void this.#giveState();
+  }
+
+  async #giveState(): Promise<void> {
+    const state = this.#state;
+    if (!this.#ready || state === undefined || state.length > 10_000) return;
+    this.#state = undefined;
+    await this.#send({ kind: 'restore', state });
+  }
+
+  async #send(message: ToPreview): Promise<void> {
+    await this.#panel.webview.postMessage(message);
+  }
+
+  async #answer(message: Exclude<FromPreview, { kind: 'error' }>): Promise<void> {
+    switch (message.kind) {
+      case 'ready':
+        this.#ready = true;
+        await this.#update();
+        return this.#giveState();
+      case 'reveal':
+        return this.#revealField(message.field);
+      case 'export':
+        return saveFile(message.name, message.bytes);
+      case 'pickFile': {
+        const file = await pickArray();
+        if (file !== undefined) await this.#send({ kind: 'file', ...file });
+        return;
+      }
+      case 'findTokenizer':
+        return this.#send({ kind: 'tokenizer', ...(await findTokenizer(this.#target)) });
+      case 'copyLink': {
+        const { uri, design } = this.#target ?? { uri: '', design: '' };
+        const text =
+          message.form === 'command'
+            ? commandText({ ...(this.#target === undefined ? {} : { uri, design }), state: message.state })
+            : linkText({ ...(this.#target === undefined ? {} : { uri, design }), state: message.state });
+        await vscode.env.clipboard.writeText(text);
+        vscode.window.setStatusBarMessage(vscode.l10n.t('Copied to the clipboard.'), 4000);
+        return;
+      }
+      case 'lint': {
+        const result = await this.#server.calculate({ query: message.query });
+        return this.#send({ kind: 'findings', query: message.query, findings: (result?.problems ?? []).slice(0, 20) });
+      }
+    }
+  }
+
   async #update(): Promise<void> {
     if (!this.#ready) return;
     const turn = ++this.#asked;
     const message = await this.#message();
     // A later edit overtook this one, or the panel is gone.
-    if (turn === this.#asked && message !== undefined) await this.#panel.webview.postMessage(message);
+    if (turn === this.#asked && message !== undefined) await this.#send(message);
   }
 
   async #message(): Promise<ToPreview | undefined> {
@@ -218,4 +290,74 @@ const nameOf = (uri: string): string => {
 function makeNonce(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+type LinkArguments = Readonly<Record<string, string>>;
+
+/** What `keybindings.json`, a task or `Developer: Execute Command` takes. */
+const commandText = (given: LinkArguments): string => JSON.stringify({ command: 'headwise.previewAttention', args: given });
+
+function linkText(given: LinkArguments): string {
+  const query = new URLSearchParams(given).toString();
+  return vscode.Uri.from({ scheme: vscode.env.uriScheme, authority: 'headwise.headwise', path: linkPath, query }).toString();
+}
+
+const folderOf = (target: vscode.Uri | undefined): vscode.Uri | undefined =>
+  target !== undefined && target.scheme !== 'untitled' ? vscode.Uri.joinPath(target, '..') : vscode.workspace.workspaceFolders?.[0]?.uri;
+
+async function saveFile(name: string, bytes: Uint8Array): Promise<void> {
+  const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
+  const ending = /\.(png|svg|csv|json|npy)$/.exec(name)?.[1];
+  if (ending === undefined) return;
+  const target = await vscode.window.showSaveDialog({
+    ...(folder === undefined ? {} : { defaultUri: vscode.Uri.joinPath(folder, `attention.${ending}`) }),
+    filters: { [ending.toUpperCase()]: [ending] },
+  });
+  if (target === undefined) return;
+  await vscode.workspace.fs.writeFile(target, bytes);
+  vscode.window.setStatusBarMessage(vscode.l10n.t('Saved {0}.', vscode.workspace.asRelativePath(target)), 4000);
+}
+
+const mostBytes = 2 ** 28;
+
+/** Lets a file with an array be picked among those of the workspace, or anywhere. */
+async function pickArray(): Promise<{ readonly name: string; readonly bytes: Uint8Array } | undefined> {
+  const files = await vscode.workspace.findFiles('**/*.{npy,safetensors}', '**/{node_modules,.git,.venv}/**', 200);
+  const elsewhere = { label: vscode.l10n.t('Another file…'), uri: undefined };
+  const picked = await vscode.window.showQuickPick(
+    [...files.map((uri) => ({ label: vscode.workspace.asRelativePath(uri), uri })), elsewhere],
+    {
+      title: vscode.l10n.t('An array of one row per token'),
+    },
+  );
+  if (picked === undefined) return undefined;
+  const [uri] =
+    picked.uri !== undefined
+      ? [picked.uri]
+      : ((await vscode.window.showOpenDialog({ filters: { Arrays: ['npy', 'json', 'safetensors'] } })) ?? []);
+  if (uri === undefined) return undefined;
+  const { size } = await vscode.workspace.fs.stat(uri);
+  if (size > mostBytes) {
+    await vscode.window.showWarningMessage(
+      vscode.l10n.t('The file has {0} MiB; at most {1} are read.', Math.ceil(size / 2 ** 20), mostBytes / 2 ** 20),
+    );
+    return undefined;
+  }
+  return { name: vscode.workspace.asRelativePath(uri), bytes: await vscode.workspace.fs.readFile(uri) };
+}
+
+/** The tokenizer.json beside the document, or the first of the workspace. */
+async function findTokenizer(target: CommandTarget | undefined): Promise<{ readonly name: string; readonly json: string }> {
+  const folder = folderOf(target === undefined ? undefined : vscode.Uri.parse(target.uri));
+  const beside = folder === undefined ? [] : [vscode.Uri.joinPath(folder, 'tokenizer.json')];
+  const others = await vscode.workspace.findFiles('**/tokenizer.json', '**/{node_modules,.git,.venv}/**', 1);
+  for (const uri of [...beside, ...others]) {
+    try {
+      if ((await vscode.workspace.fs.stat(uri)).size > 2 ** 26) continue;
+      return { name: vscode.workspace.asRelativePath(uri), json: new TextDecoder().decode(await vscode.workspace.fs.readFile(uri)) };
+    } catch {
+      // Not there.
+    }
+  }
+  return { name: '', json: '' };
 }

@@ -3,11 +3,14 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { previewHtml } from '../../webview/html.ts';
-import type { Theme } from './workbench.ts';
+
+/** Kinds of themes that VS Code has, as the class that it puts on a page's body. */
+export const pageThemes = ['vscode-light', 'vscode-dark', 'vscode-high-contrast', 'vscode-high-contrast-light'] as const;
+export type PageTheme = (typeof pageThemes)[number];
 
 /** What VS Code sets on a webview's page: colours of its default themes, by the names in use. */
-const variables: Readonly<Record<Theme, Readonly<Record<string, string>>>> = {
-  light: {
+const variables: Readonly<Record<PageTheme, Readonly<Record<string, string>>>> = {
+  'vscode-light': {
     'editor-background': '#ffffff',
     foreground: '#3b3b3b',
     descriptionForeground: '#3b3b3b',
@@ -39,7 +42,7 @@ const variables: Readonly<Record<Theme, Readonly<Record<string, string>>>> = {
     'font-size': '13px',
     'font-family': 'system-ui, "Ubuntu", "Droid Sans", sans-serif',
   },
-  dark: {
+  'vscode-dark': {
     'editor-background': '#1f1f1f',
     foreground: '#cccccc',
     descriptionForeground: '#9d9d9d',
@@ -71,14 +74,83 @@ const variables: Readonly<Record<Theme, Readonly<Record<string, string>>>> = {
     'font-size': '13px',
     'font-family': 'system-ui, "Ubuntu", "Droid Sans", sans-serif',
   },
+  'vscode-high-contrast': {
+    'editor-background': '#000000',
+    foreground: '#ffffff',
+    descriptionForeground: '#ffffffb3',
+    contrastBorder: '#6fc3df',
+    contrastActiveBorder: '#f38518',
+    'panel-border': '#6fc3df',
+    'widget-border': '#6fc3df',
+    'sideBar-background': '#000000',
+    focusBorder: '#f38518',
+    'textLink-foreground': '#21a6ff',
+    'badge-background': '#000000',
+    'badge-foreground': '#ffffff',
+    'button-background': '#000000',
+    'button-foreground': '#ffffff',
+    'button-border': '#6fc3df',
+    'button-secondaryForeground': '#ffffff',
+    'input-background': '#000000',
+    'input-foreground': '#ffffff',
+    'input-border': '#6fc3df',
+    'input-placeholderForeground': '#ffffffb3',
+    'dropdown-background': '#000000',
+    'dropdown-foreground': '#ffffff',
+    'dropdown-border': '#6fc3df',
+    'checkbox-background': '#000000',
+    'checkbox-border': '#6fc3df',
+    'checkbox-foreground': '#ffffff',
+    'editorHoverWidget-background': '#000000',
+    'editorHoverWidget-border': '#6fc3df',
+    'editorWarning-foreground': '#ffd370',
+    'editorError-foreground': '#f48771',
+    'font-size': '13px',
+    'font-family': 'system-ui, "Ubuntu", "Droid Sans", sans-serif',
+  },
+  'vscode-high-contrast-light': {
+    'editor-background': '#ffffff',
+    foreground: '#292929',
+    descriptionForeground: '#292929b3',
+    contrastBorder: '#0f4a85',
+    contrastActiveBorder: '#006bbd',
+    'panel-border': '#0f4a85',
+    'widget-border': '#0f4a85',
+    'sideBar-background': '#ffffff',
+    focusBorder: '#006bbd',
+    'textLink-foreground': '#0f4a85',
+    'badge-background': '#0f4a85',
+    'badge-foreground': '#ffffff',
+    'button-background': '#0f4a85',
+    'button-foreground': '#ffffff',
+    'button-secondaryBackground': '#ffffff',
+    'button-secondaryForeground': '#0f4a85',
+    'input-background': '#ffffff',
+    'input-foreground': '#292929',
+    'input-border': '#0f4a85',
+    'input-placeholderForeground': '#292929b3',
+    'dropdown-background': '#ffffff',
+    'dropdown-foreground': '#292929',
+    'dropdown-border': '#0f4a85',
+    'checkbox-background': '#ffffff',
+    'checkbox-border': '#0f4a85',
+    'checkbox-foreground': '#292929',
+    'editorHoverWidget-background': '#ffffff',
+    'editorHoverWidget-border': '#0f4a85',
+    'editorWarning-foreground': '#895503',
+    'editorError-foreground': '#b5200d',
+    'font-size': '13px',
+    'font-family': 'system-ui, "Ubuntu", "Droid Sans", sans-serif',
+  },
 };
 
 /** Puts a theme on a page as VS Code does: variables on the root, a class on the body. Runs in the page. */
-export function themeScript(theme: Theme): string {
+export function themeScript(theme: PageTheme): string {
   return `(() => {
+    document.documentElement.style.cssText = '';
     for (const [name, value] of Object.entries(${JSON.stringify(variables[theme])})) document.documentElement.style.setProperty('--vscode-' + name, value);
-    document.body.classList.remove('vscode-light', 'vscode-dark');
-    document.body.classList.add('vscode-${theme}');
+    document.body.classList.remove(...${JSON.stringify(pageThemes)});
+    document.body.classList.add('${theme}');
   })()`;
 }
 
@@ -93,8 +165,14 @@ export interface PreviewServer {
   close(): Promise<void>;
 }
 
-/** @param without names of built files to withhold, as if they could not be loaded */
-export async function startPreviewServer(root: string, without: readonly string[] = []): Promise<PreviewServer> {
+export interface PreviewServerOptions {
+  /** Names of built files to withhold, as if they could not be loaded. */
+  readonly without?: readonly string[];
+  readonly translations?: Readonly<Record<string, string>>;
+}
+
+export async function startPreviewServer(root: string, options: PreviewServerOptions = {}): Promise<PreviewServer> {
+  const { without = [] } = options;
   const missing: string[] = [];
   const server: Server = createServer((request, response) => {
     const path = request.url ?? '/';
@@ -113,13 +191,15 @@ export async function startPreviewServer(root: string, without: readonly string[
         workerUri: `${origin}/dist/webview/worker.js`,
         wasmUri: `${origin}/dist/kernel/attention.wasm`,
         relaxedWasmUri: `${origin}/dist/kernel/attention-relaxed.wasm`,
+        modelUri: `${origin}/media/sample-model.safetensors`,
+        ...(options.translations === undefined ? {} : { translations: options.translations }),
         debug: true,
       });
       response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' }).end(html);
       return;
     }
     const file = join(root, path);
-    if (!/^\/dist\/(webview|kernel)\/[\w.-]+$/.test(path) || !existsSync(file) || without.some((name) => path.endsWith(name))) {
+    if (!/^\/(dist\/(webview|kernel)|media)\/[\w.-]+$/.test(path) || !existsSync(file) || without.some((name) => path.endsWith(name))) {
       missing.push(path);
       response.writeHead(404).end();
       return;

@@ -1,173 +1,311 @@
-import type { ColorMap, Scale } from './colors.ts';
-import type { ComputeResult } from './compute.ts';
-import { element } from './dom.ts';
-import { paint } from './heatmap.ts';
-import { labels, summary, weightText } from './words.ts';
+import { button, type Choice, dropdown } from '../toolkit.ts';
+import { bars, element, labelled, lazyTable } from './dom.ts';
+import { readout } from './grid.ts';
+import type { Window } from './heatmap.ts';
+import { placeInRow, similarity, type Weights } from './lens.ts';
+import { type Cell, LABEL_CELL, Pane } from './pane.ts';
+import type { PreviewStatistics } from './run.ts';
+import { differenceOf, type Shown, viewOf } from './shown.ts';
+import type { Comparison, Display } from './state.ts';
+import { t } from './text.ts';
+import { headName, labels, statisticNames, statisticText, statisticValue, summary, tokenText, weightText } from './words.ts';
 
-/** Cells at least this wide get their token's name beside them. */
-const LABEL_CELL = 9;
-const TOP_KEYS = 8;
+const TOP_KEYS = 6;
+const SIMILAR = 4;
+/** Fewest cells across that zooming goes to. */
+const FEWEST_CELLS = 4;
 
 export interface DetailEvents {
   close(): void;
-  step(by: number): void;
+  open(head: number): void;
+  display(change: Partial<Display>): void;
+  /** Follow this token through the function. */
+  follow(row: number, head: number): void;
 }
 
-/** One head, large: token axes, a cursor that follows the pointer or the arrow keys, and what its row attends to. */
+/** One head, large: token axes, zoom, a cursor that follows the pointer or the arrow keys, what its row holds, and comparisons. */
 export class Detail {
-  readonly root = element('section', { class: 'detail', hidden: '' });
+  readonly root = element('section', { class: 'detail', hidden: '', 'aria-labelledby': 'detail-title' });
+  readonly #events: DetailEvents;
   readonly #title = element('h2', { id: 'detail-title' });
   readonly #tags = element('p', { class: 'tags' });
-  readonly #map = element('div', { class: 'detail-map' });
-  readonly #canvas = element('canvas', {
-    role: 'img',
-    tabindex: '0',
-    id: 'detail-canvas',
-    'aria-describedby': 'detail-readout detail-keys',
-  });
-  readonly #rows = element('div', { class: 'axis rows', 'aria-hidden': 'true' });
-  readonly #columns = element('div', { class: 'axis columns', 'aria-hidden': 'true' });
-  readonly #cursor = element('div', { class: 'cursor', hidden: '' });
-  readonly #cross = element('div', { class: 'cross', hidden: '' });
+  readonly #panes: readonly [Pane, Pane];
+  readonly #notice = element('p', { class: 'hint', role: 'status' });
   readonly #readout = element('p', { class: 'readout', id: 'detail-readout', 'aria-live': 'polite' });
-  readonly #top = element('ol', { class: 'top', start: '1' });
+  readonly #rowTop = element('ol', { class: 'top' });
+  readonly #columnTop = element('ol', { class: 'top' });
   readonly #numbers = element('dl', { class: 'numbers' });
-  #result: ComputeResult | undefined;
-  #head = 0;
-  #side = 0;
-  #at: { readonly row: number; readonly column: number } | undefined;
-  #pinned = false;
+  readonly #similar = element('p', { class: 'similar' });
+  readonly #table: ReturnType<typeof lazyTable>;
+  readonly #compare: Choice;
+  readonly #head: Choice;
+  readonly #headControl: HTMLElement;
+  readonly #mode: Choice;
+  readonly #modeControl: HTMLElement;
+  #shown: Shown | undefined;
+  #opened = -1;
+  #window: Window = { row: 0, column: 0, cells: 1 };
+  #at: Cell | undefined;
+  #key = '';
 
   constructor(events: DetailEvents) {
-    const close = element('button', { class: 'icon', type: 'button', id: 'detail-close', 'aria-label': 'Close head' }, '✕');
-    const previous = element('button', { class: 'icon', type: 'button', 'aria-label': 'Previous head' }, '‹');
-    const next = element('button', { class: 'icon', type: 'button', 'aria-label': 'Next head' }, '›');
-    close.addEventListener('click', () => events.close());
-    previous.addEventListener('click', () => events.step(-1));
-    next.addEventListener('click', () => events.step(1));
-    this.#map.append(this.#columns, this.#rows, element('div', { class: 'frame' }, this.#canvas, this.#cross, this.#cursor));
-    const keys = element(
-      'p',
-      { class: 'hint', id: 'detail-keys' },
-      'Arrow keys move the cell, Home and End go along the row, Enter pins it, Escape closes.',
+    this.#events = events;
+    const icon = (id: string, name: string, sign: string, act: () => void): HTMLElement => {
+      const made = element('button', { class: 'icon', type: 'button', id, 'aria-label': name, title: name }, sign);
+      made.addEventListener('click', act);
+      return made;
+    };
+    const step = (by: number): void => {
+      const count = this.#shown?.weights.heads ?? 1;
+      events.open((this.#opened + by + count) % count);
+    };
+    this.#compare = dropdown('compare', t('Compare with'), [], 'none', (value) => events.display({ compare: value as Comparison }));
+    this.#head = dropdown('compare-head', t('Head to compare with'), [], '0', (value) => events.display({ compareHead: Number(value) }));
+    this.#headControl = labelled('', this.#head.element);
+    this.#mode = dropdown(
+      'compare-mode',
+      t('Show as'),
+      [
+        ['side', t('side by side')],
+        ['difference', t('difference')],
+      ],
+      'side',
+      (value) => events.display({ difference: value === 'difference' }),
     );
-    this.root.setAttribute('aria-labelledby', 'detail-title');
+    this.#modeControl = labelled('', this.#mode.element);
+    const pane = (id: string): Pane =>
+      new Pane(id === 'detail-canvas' ? { id, tabindex: '0', 'aria-describedby': 'detail-readout detail-keys' } : { id }, {
+        point: (cell) => {
+          if (this.#shown?.display.pinned === undefined) this.#go(cell);
+        },
+        click: (cell) => {
+          const { pinned } = this.#shown?.display ?? {};
+          this.#go(cell);
+          events.display({ pinned: pinned?.row === cell.row && pinned.column === cell.column ? undefined : cell });
+        },
+        zoom: (factor, about) => this.#zoom(factor, about),
+        pan: (rows, columns) => this.#move(this.#window.row + rows, this.#window.column + columns),
+      });
+    this.#panes = [pane('detail-canvas'), pane('compared-canvas')];
+    this.#table = lazyTable('row-table', t('This row as a table'), () => this.#rowTable());
     this.root.append(
-      element('header', {}, this.#title, element('span', { class: 'spacer' }), previous, next, close),
+      element(
+        'header',
+        {},
+        this.#title,
+        element('span', { class: 'spacer' }),
+        icon('zoom-out', t('Zoom out'), '−', () => this.#zoom(1 / 1.5)),
+        icon('zoom-in', t('Zoom in'), '+', () => this.#zoom(1.5)),
+        icon('zoom-fit', t('Show the whole map'), '⤢', () => this.#zoom(0)),
+        icon('detail-previous', t('Previous head'), '‹', () => step(-1)),
+        icon('detail-next', t('Next head'), '›', () => step(1)),
+        icon('detail-close', t('Close head'), '✕', () => events.close()),
+      ),
       this.#tags,
-      this.#map,
+      element('div', { class: 'compare' }, labelled(t('Compare with'), this.#compare.element), this.#headControl, this.#modeControl),
+      this.#notice,
+      element('div', { class: 'panes' }, ...this.#panes.map(({ root }) => root)),
       this.#readout,
-      this.#top,
+      element(
+        'div',
+        { class: 'lists' },
+        element('div', {}, element('h3', {}, t('This query attends to')), this.#rowTop),
+        element('div', {}, element('h3', {}, t('This key is attended by')), this.#columnTop),
+      ),
+      element(
+        'p',
+        {},
+        button('follow', t('Follow this token step by step'), () => {
+          if (this.#at !== undefined) events.follow(this.#at.row, this.#opened);
+        }),
+      ),
       this.#numbers,
-      keys,
+      this.#similar,
+      this.#table.root,
+      element(
+        'p',
+        { class: 'hint', id: 'detail-keys' },
+        t(
+          'Arrow keys move the cell, Home and End go along the row, Enter pins it, + and − zoom, 0 shows all, Escape closes. Ctrl and the wheel zoom, dragging moves.',
+        ),
+      ),
     );
-    this.#canvas.addEventListener('pointermove', (event) => {
-      if (!this.#pinned) this.#go(this.#cellAt(event));
-    });
-    this.#canvas.addEventListener('pointerdown', (event) => {
-      this.#pinned = false;
-      this.#go(this.#cellAt(event));
-      this.#pinned = true;
-    });
     this.root.addEventListener('keydown', (event) => {
       if (event.key === 'Escape') events.close();
-      else if (event.target === this.#canvas && this.#key(event.key)) event.preventDefault();
+      else if (event.target === this.#panes[0].canvas && this.#press(event.key)) event.preventDefault();
     });
   }
 
-  get head(): number {
-    return this.#head;
+  get canvases(): readonly HTMLCanvasElement[] {
+    return this.#panes.filter(({ root }) => !root.hidden).map(({ canvas }) => canvas);
   }
 
   focus(): void {
-    this.#canvas.focus({ preventScroll: true });
+    this.#panes[0].canvas.focus({ preventScroll: true });
     this.root.scrollIntoView({ block: 'nearest' });
   }
 
   hide(): void {
     this.root.hidden = true;
     this.#at = undefined;
-    this.#pinned = false;
+    this.#opened = -1;
   }
 
-  show(result: ComputeResult, head: number, scale: Scale, colors: ColorMap): void {
-    const moved = head !== this.#head || this.root.hidden;
-    this.#result = result;
-    this.#head = head;
-    this.root.hidden = false;
-    const { size, tokens, design } = result;
+  show(shown: Shown, head: number): void {
+    const { weights, display } = shown;
+    const { result } = weights;
+    const { size, design } = result;
     const statistics = result.statistics[head];
     if (statistics === undefined) return;
-    const keyValueHead = Math.floor(head / (design.queryHeads / design.keyValueHeads));
-    this.#title.textContent = `Head ${head}`;
+    const moved = head !== this.#opened || this.root.hidden;
+    if (this.#shown === undefined || this.#shown.weights.result.size !== size) this.#window = { row: 0, column: 0, cells: size };
+    this.#shown = shown;
+    this.#opened = head;
+    this.root.hidden = false;
+    this.#title.textContent = headName(result, head);
+    const shared = Math.floor((head % design.queryHeads) / (design.queryHeads / design.keyValueHeads));
     this.#tags.replaceChildren(
-      ...[`KV head ${keyValueHead}`, ...labels(statistics, tokens.length)].map((text) => element('span', { class: 'tag' }, text)),
+      ...[t('KV head {head}', { head: shared }), ...labels(statistics, result.tokens.length)].map((text) =>
+        element('span', { class: 'tag' }, text),
+      ),
     );
-
-    const room = Math.max(200, Math.min(560, this.root.clientWidth - 110, innerHeight - 300));
-    const cell = Math.max(1, Math.floor(room / size));
-    this.#side = size <= room ? cell * size : room;
-    const named = size === tokens.length && cell >= LABEL_CELL;
-    this.#map.classList.toggle('named', named);
-    this.#canvas.style.width = `${this.#side}px`;
-    this.#canvas.style.height = `${this.#side}px`;
-    this.#canvas.setAttribute('aria-label', summary(head, keyValueHead, statistics, tokens.length));
-    for (const axis of [this.#rows, this.#columns]) {
-      axis.replaceChildren(...(named ? tokens.map((token) => element('span', {}, token)) : []));
-      axis.style.setProperty('--cell', `${cell}px`);
-    }
-    paint(this.#canvas, this.#view(), Math.round(this.#side * devicePixelRatio), scale, colors);
+    this.#offer(shown, head);
+    this.#draw();
+    const shownNumbers = statisticNames.filter((name) => statistics[name] !== undefined);
     this.#numbers.replaceChildren(
-      ...(
-        [
-          ['Entropy', `${statistics.entropy.toFixed(2)} bits`],
-          ['Largest weight', weightText(statistics.maximum)],
-          ['Mean distance', `${statistics.distance.toFixed(1)} tokens`],
-          ['Keys for 90 %', statistics.span.toFixed(1)],
-          ['On first token', statistics.first.toFixed(3)],
-          ['On previous', statistics.previous.toFixed(3)],
-          ['On itself', statistics.self.toFixed(3)],
-        ] as const
-      ).map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, value))),
+      ...shownNumbers.map((name) => {
+        const { label, meaning } = statisticText(name);
+        return element('div', { title: meaning }, element('dt', {}, label), element('dd', {}, statisticValue(statistics, name)));
+      }),
     );
-    if (moved) this.#pinned = false;
+    if (moved) this.#findSimilar(weights, head);
     const last = size - 1;
-    this.#go(
-      this.#at === undefined
-        ? { row: last, column: this.#heaviest(last) }
-        : { row: Math.min(last, this.#at.row), column: Math.min(last, this.#at.column) },
+    const wanted = display.pinned ?? (moved && this.#at === undefined ? undefined : this.#at);
+    const row = Math.min(last, wanted?.row ?? last);
+    this.#go({ row, column: Math.min(last, wanted?.column ?? heaviest(weights.row(head, row))) });
+  }
+
+  /** Choices of what to compare with, as far as the design has them. */
+  #offer(shown: Shown, head: number): void {
+    const { result } = shown.weights;
+    const { display } = shown;
+    const { queryHeads, keyValueHeads } = result.design;
+    const trained = result.settings.model === 'trained';
+    this.#compare.setOptions(
+      [
+        ['none', t('nothing')],
+        ...(shown.weights.heads > 1 ? [['head', t('another head')] as const] : []),
+        ['before', t('before the last change')],
+        ['mask', result.highs[0] === result.tokens.length ? t('with a causal mask') : t('without the mask')],
+        ...(trained || keyValueHeads === queryHeads ? [] : [['sharing', t('KV heads of their own (MHA)')] as const]),
+        ...(trained || keyValueHeads !== queryHeads || queryHeads % 2 !== 0
+          ? []
+          : [['sharing', t('two heads per KV head (GQA)')] as const]),
+      ],
+      display.compare,
+    );
+    this.#headControl.hidden = display.compare !== 'head';
+    this.#modeControl.hidden = display.compare === 'none';
+    this.#mode.set(display.difference ? 'difference' : 'side');
+    if (display.compare !== 'head') return;
+    const others = Array.from({ length: shown.weights.heads }, (_, each) => each).filter((each) => each !== head);
+    const chosen = others.includes(display.compareHead) ? display.compareHead : (others[0] ?? 0);
+    this.#head.setOptions(
+      others.map((each) => [String(each), headName(result, each)]),
+      String(chosen),
     );
   }
 
-  #view() {
-    const { maps, size, tokens, lows, highs } = this.#result as ComputeResult;
-    return { data: maps, start: this.#head * size * size, size, tokens: tokens.length, lows, highs };
+  /** The other map of a comparison: its weights, head and title. */
+  #compared(): { readonly weights: Weights; readonly head: number; readonly title: string } | undefined {
+    const shown = this.#shown;
+    if (shown === undefined) return undefined;
+    const { weights, other, display } = shown;
+    const { compare } = display;
+    if (compare === 'none') return undefined;
+    if (compare === 'head') {
+      const head =
+        display.compareHead !== this.#opened && display.compareHead < weights.heads ? display.compareHead : this.#opened === 0 ? 1 : 0;
+      return { weights, head, title: headName(weights.result, head) };
+    }
+    if (other === undefined || this.#opened >= other.heads) return undefined;
+    const titles: Readonly<Record<Exclude<Comparison, 'none' | 'head'>, string>> = {
+      before: t('before the change'),
+      mask: weights.result.highs[0] === weights.result.tokens.length ? t('causal mask') : t('no mask'),
+      sharing: t('{n} KV heads', { n: other.result.design.keyValueHeads }),
+    };
+    return { weights: other, head: this.#opened, title: titles[compare] };
   }
 
-  #weight(row: number, column: number): number {
-    const { maps, size } = this.#result as ComputeResult;
-    return maps[(this.#head * size + row) * size + column] ?? 0;
+  #draw(): void {
+    const shown = this.#shown;
+    if (shown === undefined) return;
+    const { weights, display } = shown;
+    const { result } = weights;
+    const [first, second] = this.#panes;
+    const compared = this.#compared();
+    const fits = compared !== undefined && compared.weights.result.size === result.size;
+    this.#notice.textContent =
+      display.compare === 'none' || fits
+        ? ''
+        : compared !== undefined
+          ? t('The other one has {other} rows, this one {own}: they cannot be laid side by side.', {
+              other: compared.weights.result.size,
+              own: result.size,
+            })
+          : display.compare === 'before'
+            ? t('Nothing has changed yet: edit the design, or a control, and the picture before it is kept.')
+            : t('Computing what to compare with…');
+    const both = fits && !display.difference;
+    this.root.classList.toggle('comparing', both);
+    // Names of tokens or numbers stand beside each map.
+    const wide = (this.root.clientWidth || 560) - 30;
+    const beside = (names: boolean): number => (both ? Math.floor((wide - 14) / 2) : wide) - (names ? 82 : 36);
+    const named = Math.floor(beside(true) / this.#window.cells) >= LABEL_CELL;
+    const room = Math.max(120, Math.min(560, beside(named), innerHeight - 240));
+    const name = result.size === result.tokens.length ? (cell: number): string => result.tokens[cell] ?? '' : undefined;
+    const own = viewOf(shown, weights, this.#opened);
+    if (fits && display.difference) {
+      const view = differenceOf(shown, own, viewOf(shown, compared.weights, compared.head));
+      first.show(t('{one} minus {two}', { one: headName(result, this.#opened), two: compared.title }), view, this.#window, room, name);
+    } else first.show(both ? headName(result, this.#opened) : '', own, this.#window, room, name);
+    second.root.hidden = !both;
+    if (both) second.show(compared.title, viewOf(shown, compared.weights, compared.head), this.#window, room, name);
+    const statistics = result.statistics[this.#opened] as PreviewStatistics;
+    first.canvas.setAttribute('aria-label', summary(result, this.#opened, statistics));
+    if (both)
+      second.canvas.setAttribute(
+        'aria-label',
+        `${compared.title}: ${summary(compared.weights.result, compared.head, compared.weights.result.statistics[compared.head] as PreviewStatistics)}`,
+      );
+    this.root.classList.toggle('zoomed', this.#window.cells < result.size);
   }
 
-  #heaviest(row: number): number {
-    const { size } = this.#result as ComputeResult;
-    let best = 0;
-    for (let column = 1; column < size; column++) if (this.#weight(row, column) > this.#weight(row, best)) best = column;
-    return best;
+  /** Shows fewer or more cells about a cell; 0: all. */
+  #zoom(factor: number, about: Cell | undefined = this.#at): void {
+    const size = this.#shown?.weights.result.size;
+    if (size === undefined) return;
+    const before = this.#window;
+    const cells = factor === 0 ? size : Math.min(size, Math.max(Math.min(size, FEWEST_CELLS), Math.round(before.cells / factor)));
+    const keep = (start: number, at: number): number => Math.round(at + 0.5 - ((at + 0.5 - start) / before.cells) * cells);
+    this.#window = { ...before, cells };
+    this.#move(keep(before.row, about?.row ?? before.row), keep(before.column, about?.column ?? before.column));
   }
 
-  #cellAt(event: PointerEvent): { row: number; column: number } {
-    const { size } = this.#result as ComputeResult;
-    const box = this.#canvas.getBoundingClientRect();
-    const place = (offset: number, extent: number): number => Math.min(size - 1, Math.max(0, Math.floor((offset / extent) * size)));
-    return { row: place(event.clientY - box.top, box.height), column: place(event.clientX - box.left, box.width) };
+  #move(row: number, column: number): void {
+    const size = this.#shown?.weights.result.size ?? 1;
+    const { cells } = this.#window;
+    const bound = (start: number): number => Math.max(0, Math.min(size - cells, start));
+    this.#window = { row: bound(row), column: bound(column), cells };
+    this.#draw();
+    if (this.#at !== undefined) this.#go(this.#at);
   }
 
-  #key(key: string): boolean {
-    const result = this.#result;
-    if (result === undefined || this.#at === undefined) return false;
+  #press(key: string): boolean {
+    const size = this.#shown?.weights.result.size;
+    if (size === undefined || this.#at === undefined) return false;
     const { row, column } = this.#at;
-    const last = result.size - 1;
+    const last = size - 1;
     const moves: Readonly<Record<string, readonly [number, number]>> = {
       ArrowUp: [row - 1, column],
       ArrowDown: [row + 1, column],
@@ -179,72 +317,126 @@ export class Detail {
       PageDown: [row + 10, column],
     };
     if (key === 'Enter' || key === ' ') {
-      this.#pinned = !this.#pinned;
-      this.#cursor.classList.toggle('pinned', this.#pinned);
+      this.#events.display({ pinned: this.#shown?.display.pinned === undefined ? this.#at : undefined });
+      return true;
+    }
+    if (key === '+' || key === '=' || key === '-' || key === '0') {
+      this.#zoom(key === '-' ? 1 / 1.5 : key === '0' ? 0 : 1.5);
       return true;
     }
     const move = moves[key];
     if (move === undefined) return false;
-    this.#go({ row: Math.min(last, Math.max(0, move[0])), column: Math.min(last, Math.max(0, move[1])) });
+    const to = { row: Math.min(last, Math.max(0, move[0])), column: Math.min(last, Math.max(0, move[1])) };
+    const { row: top, column: left, cells } = this.#window;
+    const follow = (start: number, at: number): number => (at < start ? at : at >= start + cells ? at - cells + 1 : start);
+    const [nextTop, nextLeft] = [follow(top, to.row), follow(left, to.column)];
+    this.#at = to;
+    if (nextTop !== top || nextLeft !== left) this.#move(nextTop, nextLeft);
+    else this.#go(to);
+    if (this.#shown?.display.pinned !== undefined) this.#events.display({ pinned: to });
     return true;
   }
 
-  #go(at: { readonly row: number; readonly column: number }): void {
-    const result = this.#result;
-    if (result === undefined) return;
+  #go(at: Cell): void {
+    const shown = this.#shown;
+    if (shown === undefined) return;
     this.#at = at;
-    const cell = this.#side / result.size;
-    this.#cursor.hidden = false;
-    this.#cross.hidden = false;
-    this.#cursor.classList.toggle('pinned', this.#pinned);
-    this.#cursor.style.cssText = `left:${at.column * cell}px;top:${at.row * cell}px;width:${cell}px;height:${cell}px`;
-    this.#cross.style.cssText = `top:${at.row * cell}px;height:${cell}px;width:${this.#side}px`;
-    for (const [axis, index] of [
-      [this.#rows, at.row],
-      [this.#columns, at.column],
-    ] as const) {
-      for (const [i, label] of [...axis.children].entries()) label.classList.toggle('on', i === index);
-    }
-    this.#readout.replaceChildren(...readout(result, this.#head, at.row, at.column));
-    const order = Array.from({ length: result.size }, (_, column) => column)
-      .filter((column) => this.#weight(at.row, column) > 0)
-      .sort((a, b) => this.#weight(at.row, b) - this.#weight(at.row, a))
-      .slice(0, TOP_KEYS);
-    this.#top.replaceChildren(
-      ...order.map((column) => {
-        const weight = this.#weight(at.row, column);
-        const bar = element('span', { class: 'bar' });
-        bar.style.width = `${Math.min(1, weight) * 100}%`;
-        const item = element(
-          'li',
-          {},
-          element('span', { class: 'token' }, tokenText(result, column)),
-          element('span', { class: 'track' }, bar),
-          element('span', { class: 'value' }, weightText(weight)),
-        );
-        item.classList.toggle('on', column === at.column);
-        return item;
-      }),
+    const { weights, display } = shown;
+    const { result } = weights;
+    const pinned = display.pinned !== undefined;
+    for (const pane of this.#panes) if (!pane.root.hidden) pane.point(at, pinned);
+    const row = weights.row(this.#opened, at.row);
+    const place = placeInRow(row, at.column);
+    const compared = this.#compared();
+    const both = compared !== undefined && compared.weights.result.size === result.size;
+    this.#readout.replaceChildren(
+      ...readout(weights, this.#opened, at.row, at.column),
+      ...((row[at.column] as number) > 0
+        ? [
+            ` · ${t('rank {rank} of {all}', { rank: place.rank, all: row.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0) })}` +
+              ` · ${t('{part} % up to here', { part: (place.cumulative * 100).toFixed(1) })}`,
+          ]
+        : []),
+      ...(both ? [` · ${compared.title} ${weightText(compared.weights.at(compared.head, at.row, at.column))}`] : []),
+      ...(pinned ? [` · ${t('pinned')}`] : []),
     );
+    const top = (line: Float32Array, marked: number) =>
+      heaviestOf(line, TOP_KEYS).map((cell) => ({ name: tokenText(result, cell), weight: line[cell] as number, on: cell === marked }));
+    bars(this.#rowTop, top(row, at.column));
+    const column = Float32Array.from({ length: result.size }, (_, query) => weights.at(this.#opened, query, at.column));
+    bars(this.#columnTop, top(column, at.row));
+    this.#table.refresh();
+  }
+
+  #rowTable(): readonly [readonly string[], readonly (readonly string[])[]] {
+    const shown = this.#shown;
+    const at = this.#at;
+    if (shown === undefined || at === undefined) return [[], []];
+    const { weights } = shown;
+    const row = weights.row(this.#opened, at.row);
+    let mass = 0;
+    const whole = row.reduce((sum, weight) => sum + weight, 0);
+    return [
+      [t('Key of query {query}', { query: tokenText(weights.result, at.row) }), t('Weight'), t('Rank'), t('Cumulative')],
+      heaviestOf(row, row.length).map((cell, index) => {
+        mass += row[cell] as number;
+        return [
+          tokenText(weights.result, cell),
+          weightText(row[cell] as number),
+          String(index + 1),
+          `${((mass / whole) * 100).toFixed(1)} %`,
+        ];
+      }),
+    ];
+  }
+
+  /** Heads whose maps point the same way, a few at a time so that the page goes on answering. */
+  #findSimilar(weights: Weights, head: number): void {
+    const key = `${weights.result.id} ${head} ${JSON.stringify(weights.lens)}`;
+    this.#key = key;
+    this.#similar.replaceChildren();
+    if (weights.heads < 2) return;
+    const found: { readonly head: number; readonly likeness: number }[] = [];
+    let at = 0;
+    const look = (): void => {
+      if (this.#key !== key) return;
+      const until = performance.now() + 8;
+      for (; at < weights.heads && performance.now() < until; at++) {
+        if (at !== head) found.push({ head: at, likeness: similarity(weights.map(head), weights.map(at)) });
+      }
+      if (at < weights.heads) {
+        setTimeout(look, 0);
+        return;
+      }
+      found.sort((a, b) => b.likeness - a.likeness);
+      this.#similar.replaceChildren(
+        `${t('Similar heads:')} `,
+        ...found.slice(0, SIMILAR).map((each) => {
+          const name = headName(weights.result, each.head);
+          const link = element(
+            'button',
+            { class: 'fact', type: 'button', 'data-similar': String(each.head) },
+            `${name} ${each.likeness.toFixed(2)}`,
+          );
+          link.addEventListener('click', () => this.#events.open(each.head));
+          return link;
+        }),
+      );
+    };
+    setTimeout(look, 0);
   }
 }
 
-/** A token's number and word, or the range that a pooled cell stands for. */
-export function tokenText(result: ComputeResult, cell: number): string {
-  const { size, tokens } = result;
-  if (size === tokens.length) return `${cell} “${tokens[cell] ?? ''}”`;
-  const first = Math.ceil((cell * tokens.length) / size - 0.5);
-  const last = Math.ceil(((cell + 1) * tokens.length) / size - 0.5) - 1;
-  return `${first}–${Math.max(first, last)}`;
+function heaviest(line: Float32Array): number {
+  let best = 0;
+  for (const [i, weight] of line.entries()) if (weight > (line[best] as number)) best = i;
+  return best;
 }
 
-/** A cell in words: head, query, key, weight. */
-export function readout(result: ComputeResult, head: number, row: number, column: number): readonly (Node | string)[] {
-  const { maps, size, pooled, lows, highs } = result;
-  const weight = maps[(head * size + row) * size + column] ?? 0;
-  const hidden = !pooled && (column < (lows[row] as number) || column >= (highs[row] as number));
-  return [
-    `Head ${head}: query ${tokenText(result, row)} → key ${tokenText(result, column)} `,
-    element('strong', {}, hidden ? 'hidden by the mask' : `${pooled ? 'at most ' : ''}${weightText(weight)}`),
-  ];
+/** The cells with weight, heaviest first. */
+function heaviestOf(line: Float32Array, most: number): readonly number[] {
+  return Array.from(line.keys())
+    .filter((cell) => (line[cell] as number) > 0)
+    .sort((a, b) => (line[b] as number) - (line[a] as number))
+    .slice(0, most);
 }

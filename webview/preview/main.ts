@@ -1,15 +1,25 @@
 import './preview.css';
-import type { HeadStatistics } from '../../src/kernel/interface.ts';
 import { type FromPreview, isToPreview, type PreviewDesign, type RevealField, type ToPreview } from '../protocol.ts';
-import { button, checkbox, dropdown, registerToolkit, textField } from '../toolkit.ts';
-import { colorMap, currentTheme, gradient, type Scale } from './colors.ts';
-import { type ComputeResult, FULL_WEIGHTS } from './compute.ts';
-import { Detail, readout } from './detail.ts';
-import { element } from './dom.ts';
+import { button, registerToolkit } from '../toolkit.ts';
+import { colorMap, currentTheme, gradient, isDark, LOG_FLOOR } from './colors.ts';
+import type { ComputeResult, Job } from './compute.ts';
+import { Controls, changedText } from './controls.ts';
+import { type Cost, estimate, rateOf, UNASKED_MS } from './cost.ts';
+import { DecodeView } from './decode.ts';
+import { Detail } from './detail.ts';
+import { element, lazyTable, Tip } from './dom.ts';
 import { Engine } from './engine.ts';
-import { paint } from './heatmap.ts';
-import { designProblem, MAX_LENGTH, type SampleSettings } from './sample.ts';
-import { count, kernelNames, labels, sharing, summary } from './words.ts';
+import { exportFile, type Format, formats } from './exports.ts';
+import { Grid } from './grid.ts';
+import { Weights } from './lens.ts';
+import { designProblem } from './sample.ts';
+import { effectiveDesign, type SampleSettings } from './settings.ts';
+import type { Shown } from './shown.ts';
+import { type Display, linkState, readState, type Stage, type View, views } from './state.ts';
+import { StepView, subscript } from './steps.ts';
+import { plural, setLanguage, t } from './text.ts';
+import { TokenView } from './tokens.ts';
+import { bytesText, headName, kernelText, sharing, statisticNames, statisticText, statisticValue, timeText } from './words.ts';
 
 interface Host {
   postMessage(message: FromPreview): void;
@@ -18,439 +28,581 @@ interface Host {
 }
 declare function acquireVsCodeApi(): Host;
 
-const orders = {
-  head: 'by KV head',
-  entropy: 'least entropy first',
-  maximum: 'largest weight first',
-  distance: 'farthest first',
-  previous: 'most on previous token',
-  first: 'most on first token',
-} as const;
-type Order = keyof typeof orders;
-const scales: Readonly<Record<Scale, string>> = { sqrt: 'square root', linear: 'linear', row: 'each row to its largest' };
-const lengths = [8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 2048, MAX_LENGTH];
-
-/** All that survives hiding and reloading the panel. */
-interface PageState {
-  settings: SampleSettings;
-  /** Whether the causal switch was set by hand, and so no longer follows the design. */
-  causalByHand: boolean;
-  order: Order;
-  scale: Scale;
-  opened: number | undefined;
-  message: ToPreview | undefined;
-}
-
-function initialState(saved: unknown): PageState {
-  const fresh: PageState = {
-    settings: { length: 48, seed: 1, text: '', causal: true },
-    causalByHand: false,
-    order: 'head',
-    scale: 'sqrt',
-    opened: undefined,
-    message: undefined,
-  };
-  if (typeof saved !== 'object' || saved === null) return fresh;
-  const old = saved as Partial<Record<keyof PageState, unknown>>;
-  const settings = (typeof old.settings === 'object' && old.settings !== null ? old.settings : {}) as Partial<
-    Record<keyof SampleSettings, unknown>
-  >;
-  return {
-    settings: {
-      length: lengths.includes(settings.length as number) ? (settings.length as number) : fresh.settings.length,
-      seed: Number.isSafeInteger(settings.seed) ? (settings.seed as number) : fresh.settings.seed,
-      text: typeof settings.text === 'string' ? settings.text : '',
-      causal: settings.causal !== false,
-    },
-    causalByHand: old.causalByHand === true,
-    order: Object.hasOwn(orders, String(old.order)) ? (old.order as Order) : fresh.order,
-    scale: Object.hasOwn(scales, String(old.scale)) ? (old.scale as Scale) : fresh.scale,
-    opened: Number.isSafeInteger(old.opened) ? (old.opened as number) : undefined,
-    message: isToPreview(old.message) ? old.message : undefined,
-  };
-}
+/** Stands for the design where only the trained model is computed, whose sizes the worker knows. */
+const placeholder: PreviewDesign = {
+  queryHeads: 6,
+  keyValueHeads: 6,
+  headDim: 16,
+  valueDim: 16,
+  causal: true,
+  layers: 2,
+  positions: 'rope',
+};
 
 function start(root: HTMLElement, host: Host): void {
-  const state = initialState(host.getState());
+  setLanguage(root.dataset.translations, document.documentElement.lang);
+  const kept = host.getState();
+  const state = readState(kept);
   let result: ComputeResult | undefined;
-  /** Maps on screen, by head. */
-  const tiles = new Map<number, { readonly canvas: HTMLCanvasElement; painted: boolean }>();
+  let weights: Weights | undefined;
+  /** The result before the last one, of another design or other settings. */
+  let before: Weights | undefined;
+  let compared: { readonly key: string; readonly weights: Weights } | undefined;
+  let rate: number | undefined;
+  /** The most that was agreed to, in ms. */
+  let agreed = UNASKED_MS;
+  let agreedToPool = false;
+  let findings: { readonly query: string; readonly findings: readonly string[] } = { query: '', findings: [] };
+  let fileName = '';
+  let tokenizer: string | undefined;
+
+  const save = (): void => host.setState(state);
+  const design = (): PreviewDesign | undefined => (state.message?.kind === 'design' ? state.message.design : undefined);
+  const wanted = (): PreviewDesign | undefined => {
+    const own = state.settings.model === 'trained' ? placeholder : design();
+    return own === undefined
+      ? undefined
+      : effectiveDesign(own, state.settings.model === 'trained' ? { ...state.settings, overrides: {} } : state.settings);
+  };
+  const shown = (): Shown | undefined => (weights === undefined ? undefined : { weights, other: otherWeights(), display: state.display });
 
   // What stands on the page, from top to bottom.
+  registerToolkit();
+  const tip = new Tip();
+  const formula = element('p', { class: 'formula', id: 'formula' });
   const title = element('h1', { id: 'title' });
   const facts = element('p', { class: 'facts', id: 'facts' });
   const shared = element('p', { class: 'shared', id: 'sharing' });
   const notices = element('div', { class: 'notices', id: 'notices', role: 'status' });
   const status = element('p', { class: 'status', id: 'status', role: 'status' });
-  const maps = element('div', { class: 'maps', id: 'maps' });
-  const table = element('details', { class: 'table' });
+  const cancel = button('cancel', t('Stop'), () => {
+    engine.cancel();
+    settled(t('Stopped.'));
+  });
+  cancel.hidden = true;
   const legend = element('div', { class: 'legend', 'aria-hidden': 'true' });
-  const tip = element('div', { class: 'tip', hidden: '', 'aria-hidden': 'true' });
-  const detail = new Detail({ close: () => open(undefined), step: (by) => open(((state.opened ?? 0) + by + headCount()) % headCount()) });
-
-  const save = (): void => host.setState(state);
-  const headCount = (): number => result?.design.queryHeads ?? 1;
-  const design = (): PreviewDesign | undefined => (state.message?.kind === 'design' ? state.message.design : undefined);
-
-  // Controls.
-  registerToolkit();
-  const change = (changed: Partial<SampleSettings>): void => {
-    state.settings = { ...state.settings, ...changed };
-    save();
-    compute();
+  const grid = new Grid(tip, (head) => open(head));
+  const detail = new Detail({
+    close: () => open(undefined),
+    open: (head) => open(head),
+    display: (change) => display(change),
+    follow: (token, head) => display({ view: 'steps', token, head }),
+  });
+  const table = lazyTable('heads-table', t('All heads as a table'), headsTable);
+  const headsView = element('section', { class: 'view heads-view', id: 'heads-view', 'aria-label': t('Heads') });
+  const tokenView = new TokenView((change) => display(change));
+  const job = (): Job | undefined => {
+    const present = design() ?? (state.settings.model === 'trained' ? placeholder : undefined);
+    return present === undefined ? undefined : { design: present, settings: state.settings, pooled: result?.pooled ?? false };
   };
-  const causal = checkbox('causal', 'Causal mask', state.settings.causal, (checked) => {
-    state.causalByHand = true;
-    change({ causal: checked });
-  });
-  const length = dropdown(
-    'length',
-    'Tokens',
-    lengths.map((value) => [String(value), String(value)] as const),
-    String(state.settings.length),
-    (value) => change({ length: Number(value) }),
-  );
-  const seed = textField(
-    'seed',
-    'Seed',
-    String(state.settings.seed),
-    (value) => {
-      if (/^-?\d{1,9}$/.test(value.trim())) change({ seed: Number(value) });
-    },
-    { size: 6 },
-  );
-  const reseed = button('reseed', 'New', () => {
-    const next = crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
-    seed.set(String(next % 100_000));
-    change({ seed: next % 100_000 });
-  });
-  let typing: number | undefined;
-  const text = textField(
-    'text',
-    'Text',
-    state.settings.text,
-    (value) => {
-      clearTimeout(typing);
-      typing = window.setTimeout(() => change({ text: value }), 150);
-    },
-    { placeholder: 'seeded words; type your own', size: 24 },
-  );
-  const order = dropdown('order', 'Order', Object.entries(orders), state.order, (value) => {
-    state.order = value as Order;
-    save();
-    layOut();
-  });
-  const scale = dropdown('scale', 'Colour scale', Object.entries(scales), state.scale, (value) => {
-    state.scale = value as Scale;
-    save();
-    repaint();
-  });
-  const labelled = (name: string, ...parts: readonly Node[]): HTMLElement =>
-    element('div', { class: 'control' }, element('span', { class: 'control-label', 'aria-hidden': 'true' }, name), ...parts);
-
-  root.append(
-    element('header', { class: 'heading' }, title, facts, shared),
-    element(
-      'div',
-      { class: 'controls', role: 'toolbar', 'aria-label': 'Sample and picture' },
-      causal.element,
-      labelled('Tokens', length.element),
-      labelled('Seed', seed.element, reseed),
-      labelled('Text', text.element),
-      labelled('Order', order.element),
-      labelled('Colour', scale.element),
-    ),
-    notices,
-    element('div', { class: 'bar-line' }, status, legend),
-    element('div', { class: 'stage' }, maps, detail.root),
-    table,
-    element(
-      'p',
-      { class: 'hint' },
-      'The sample: every word has a random embedding of 64 numbers and every projection is random, all from the seed. The weights show what these heads, KV heads, widths and masks do; they are not those of a trained model.',
-    ),
+  const stepView = new StepView(
     tip,
+    (question) => {
+      const of = job();
+      if (of !== undefined) engine.ask({ ...question, job: of });
+    },
+    (change) => display(change),
+  );
+  const decodeView = new DecodeView(
+    tip,
+    (question) => {
+      const of = job();
+      if (of !== undefined) engine.ask({ ...question, job: of });
+    },
+    (change) => display(change),
+  );
+  const controls = new Controls(state, {
+    settings: (change) => settings(change),
+    display: (change) => display(change),
+    pickFile: () => host.postMessage({ kind: 'pickFile' }),
+    findTokenizer: () => host.postMessage({ kind: 'findTokenizer' }),
+  });
+  const tabs = makeTabs();
+  const menu = exportMenu();
+  headsView.append(controls.picture, grid.status, element('div', { class: 'stage' }, grid.root, detail.root), table.root);
+  const hint = element('p', { class: 'hint', id: 'about-sample' });
+  root.append(
+    element('header', { class: 'heading' }, formula, element('div', { class: 'title-line' }, title, menu), facts, shared),
+    controls.sample,
+    controls.design,
+    notices,
+    element('div', { class: 'bar-line' }, tabs.root, legend),
+    element('div', { class: 'status-line' }, status, cancel),
+    headsView,
+    tokenView.root,
+    stepView.root,
+    decodeView.root,
+    hint,
+    tip.element,
   );
 
   const engine = new Engine({
     result(next) {
+      if (result !== undefined && JSON.stringify([result.design, result.settings]) !== JSON.stringify([next.design, next.settings]))
+        before = new Weights(result, state.display.lens);
       result = next;
-      root.classList.remove('stale', 'busy');
-      const { kernel, milliseconds, tokens, pooled, size } = next;
-      status.textContent =
-        `${count(next.design.queryHeads, 'head')} × ${tokens.length.toLocaleString('en')} × ${tokens.length.toLocaleString('en')} weights computed in ` +
-        `${milliseconds < 10 ? milliseconds.toFixed(1) : Math.round(milliseconds)} ms (${kernelNames[kernel]})` +
-        (pooled
-          ? `; each cell shows the largest weight of ${(tokens.length / size).toFixed(1)} × ${(tokens.length / size).toFixed(1)}`
-          : '');
+      weights = new Weights(next, state.display.lens);
+      compared = undefined;
+      rate = rateOf(next) ?? rate;
+      status.textContent = resultText(next);
+      settled();
       layOut();
       publish();
     },
-    progress(done, heads) {
-      status.textContent = `Computing: ${done} of ${count(heads, 'head')}`;
+    compared(next) {
+      const key = comparisonKey();
+      if (key !== undefined) compared = { key, weights: new Weights(next, state.display.lens) };
+      layOutDetail();
+      publish();
     },
-    failed(message) {
-      root.classList.remove('busy');
-      root.classList.add('stale');
-      status.textContent = message;
+    step(reply) {
+      stepView.receive(reply);
+      publish();
+    },
+    decoded(reply) {
+      decodeView.receive(reply);
+      publish();
+    },
+    progress(done, heads) {
+      status.textContent = t('Computing: {done} of {heads}', { done, heads: plural(heads, t('1 head'), t('{n} heads')) });
+    },
+    failed(message, kind) {
       host.postMessage({ kind: 'error', message: message.slice(0, 10_000) });
+      if (kind === 'compute') root.classList.add('stale');
+      settled(message);
     },
   });
 
+  /** Nothing is being computed any more. */
+  function settled(said?: string): void {
+    if (said === undefined) root.classList.remove('stale');
+    else status.textContent = said;
+    root.classList.remove('busy');
+    clearTimeout(slow);
+    cancel.hidden = true;
+    publish();
+  }
+  let slow: number | undefined;
+
+  function settings(change: Partial<SampleSettings>): void {
+    state.settings = { ...state.settings, ...change };
+    save();
+    compute();
+  }
+
+  function display(change: Partial<Display>): void {
+    const old = state.display;
+    state.display = { ...old, ...change };
+    save();
+    controls.sync(state, design());
+    const changed = (...keys: readonly (keyof Display)[]): boolean =>
+      keys.some((key) => JSON.stringify(old[key]) !== JSON.stringify(state.display[key]));
+    if (changed('lens') && result !== undefined) {
+      weights = new Weights(result, state.display.lens);
+      if (before !== undefined) before = new Weights(before.result, state.display.lens);
+      if (compared !== undefined) compared = { ...compared, weights: new Weights(compared.weights.result, state.display.lens) };
+    }
+    if (changed('view', 'stage')) describe();
+    if (changed('view')) tabs.sync();
+    if (changed('order', 'ascending', 'filter', 'least')) layOut();
+    else if (changed('lens', 'scale', 'norm', 'palette', 'tile')) repaint();
+    else if (changed('compare', 'compareHead', 'difference', 'pinned')) layOutDetail();
+    else layOutView();
+    if (changed('stage', 'view')) stepView.reveal();
+    publish();
+  }
+
   /** Asks for the picture of the present design, or says why there is none and leaves the last one, dimmed. */
   function compute(): void {
-    const present = design();
-    describe();
-    if (present === undefined || designProblem(present) !== undefined) {
+    controls.sync(state, design());
+    const present = wanted();
+    const cost = present === undefined ? undefined : estimate(present, state.settings, tokenCount(), rate);
+    lint();
+    describe(cost);
+    const own = job();
+    if (own === undefined || present === undefined || designProblem(present) !== undefined || (cost !== undefined && !mayBegin(cost))) {
+      engine.cancel();
+      settled(status.textContent ?? '');
       root.classList.add('stale');
       publish();
       return;
     }
     root.classList.add('busy');
+    clearTimeout(slow);
+    slow = window.setTimeout(() => {
+      cancel.hidden = false;
+    }, 400);
     publish();
-    engine.request(present, state.settings);
+    engine.ask({ kind: 'compute', job: { ...own, pooled: cost?.pooled ?? false } });
   }
 
-  /** Title, facts and notices. */
-  function describe(): void {
+  const mayBegin = (cost: Cost): boolean => cost.milliseconds <= agreed && (!cost.pooled || agreedToPool);
+
+  /** Tokens as far as they are known before they are made. */
+  function tokenCount(): number {
+    const { source, text, length } = state.settings;
+    if (source === 'text' && text.trim() !== '') return Math.max(text.trim().split(/\s+/).length, Math.round(text.length / 4));
+    return source === 'file' && result?.settings.source === 'file' ? result.tokens.length : length;
+  }
+
+  /** Has the linter judge sizes that were set by hand. */
+  function lint(): void {
+    const { queryHeads, keyValueHeads, headDim } = state.settings.overrides;
+    const own = design();
+    const query =
+      own === undefined || (queryHeads === undefined && keyValueHeads === undefined && headDim === undefined)
+        ? ''
+        : `h=${queryHeads ?? own.queryHeads} kv=${keyValueHeads ?? own.keyValueHeads} hd=${headDim ?? own.headDim}`;
+    if (query === findings.query) return;
+    findings = { query, findings: [] };
+    if (query !== '') host.postMessage({ kind: 'lint', query });
+  }
+
+  /** Formula, title, facts and notices. */
+  function describe(cost?: Cost): void {
     const { message } = state;
-    title.textContent = message?.title ?? 'Attention preview';
+    const present = wanted();
+    const trained = state.settings.model === 'trained';
+    title.textContent = trained ? t('Trained sample model') : (message?.title ?? t('Attention preview'));
     notices.replaceChildren();
-    const notice = (kind: string, line: string): void => notices.append(element('p', { class: kind }, line));
-    if (message === undefined) return;
-    if (message.kind === 'unavailable') {
+    const notice = (kind: string, line: string, ...more: readonly Node[]): void =>
+      notices.append(element('p', { class: kind }, line, ...more));
+    describeFormula(present);
+    hint.textContent = trained
+      ? t(
+          'A two-layer model trained to copy: its first layer has previous-token heads, its second induction heads, which find what followed the same token before. docs/sample-model.md of the extension says how it was trained.',
+        )
+      : state.settings.source === 'file'
+        ? t('Rows of the file are the tokens’ embeddings; every projection is random, all from the seed.')
+        : t(
+            'The sample: every word has a random embedding of 64 numbers and every projection is random, all from the seed. The weights show what these heads, KV heads, widths and masks do; they are not those of a trained model.',
+          );
+    if (message?.kind === 'unavailable' && !trained) {
       facts.textContent = '';
       shared.textContent = '';
       notice('problem', message.reason);
       return;
     }
-    const { queryHeads, keyValueHeads, headDim, valueDim, layers, slidingWindow, positions } = message.design;
+    if (present === undefined) return;
+    const { queryHeads, keyValueHeads, headDim, valueDim, layers, slidingWindow, positions } = present;
     const fact = (field: RevealField, line: string): Node => {
-      const link = element('button', { class: 'fact', type: 'button', title: 'Show where it is set' }, line);
+      if (trained || message === undefined || message.source === '') return element('span', { class: 'fact plain' }, line);
+      const link = element('button', { class: 'fact', type: 'button', title: t('Show where it is set') }, line);
       link.addEventListener('click', () => host.postMessage({ kind: 'reveal', source: message.source, field }));
       return link;
     };
     facts.replaceChildren(
-      fact('queryHeads', count(queryHeads, 'query head')),
-      fact('keyValueHeads', count(keyValueHeads, 'KV head')),
-      fact('headDim', `head dim ${headDim}`),
-      ...(valueDim === headDim ? [] : [fact('valueDim', `value dim ${valueDim}`)]),
-      ...(slidingWindow === undefined ? [] : [fact('slidingWindow', `window ${slidingWindow}`)]),
-      ...(positions === undefined ? [] : [fact('positions', `${positions} positions`)]),
-      ...(layers === undefined ? [] : [fact('layers', count(layers, 'layer'))]),
+      fact('queryHeads', plural(queryHeads, t('1 query head'), t('{n} query heads'))),
+      fact('keyValueHeads', plural(keyValueHeads, t('1 KV head'), t('{n} KV heads'))),
+      fact('headDim', t('head dim {n}', { n: headDim })),
+      ...(valueDim === headDim ? [] : [fact('valueDim', t('value dim {n}', { n: valueDim }))]),
+      ...(slidingWindow === undefined ? [] : [fact('slidingWindow', t('window {n}', { n: slidingWindow }))]),
+      ...(positions === undefined ? [] : [fact('positions', t('{kind} positions', { kind: positions }))]),
+      ...(layers === undefined ? [] : [fact('layers', plural(layers, t('1 layer'), t('{n} layers')))]),
     );
-    const problem = designProblem(message.design);
-    shared.textContent = problem === undefined ? sharing(message.design) : '';
+    const changed = changedText(trained ? { ...state.settings, overrides: {} } : state.settings);
+    if (changed !== '') facts.append(element('span', { class: 'fact plain by-hand' }, changed));
+    const problem = designProblem(present);
+    shared.textContent = problem === undefined ? sharing(present) : '';
     if (problem !== undefined)
-      notice('problem', `${problem}${result === undefined ? '' : ' The picture is of the last design that could be computed.'}`);
-    for (const warning of message.warnings) notice('warning', warning);
-    const tokens = state.settings.length;
-    if (problem === undefined && state.settings.text === '' && queryHeads * tokens * tokens > FULL_WEIGHTS) {
-      const mebibytes = Math.round((queryHeads * tokens * tokens * 4) / 2 ** 20);
+      notice('problem', result === undefined ? problem : `${problem} ${t('The picture is of the last design that could be computed.')}`);
+    if (message?.kind === 'design' && !trained) for (const warning of message.warnings) notice('warning', warning);
+    for (const finding of findings.findings) if (finding !== problem) notice('warning', finding);
+    if (state.settings.source === 'file' && fileName !== '' && !trained)
+      notice('note', t('Tokens are the rows of {file}.', { file: fileName }));
+    if (state.settings.source === 'text' && state.settings.tokenizer === 'workspace' && !trained && tokenizer !== undefined)
       notice(
-        'warning',
-        `All weights of ${tokens} tokens would take ${mebibytes.toLocaleString('en')} MiB: the maps show the largest weight of each tile.`,
+        tokenizer === '' ? 'warning' : 'note',
+        tokenizer === ''
+          ? t('No tokenizer.json was found beside the file or in the workspace.')
+          : t('Tokens by {file}.', { file: tokenizer }),
       );
-    }
+    const of = cost ?? estimate(present, state.settings, tokenCount(), rate);
+    if (problem !== undefined || (!of.pooled && of.milliseconds <= UNASKED_MS)) return;
+    const begin = mayBegin(of);
+    const facts_ = { tokens: tokenCount(), memory: bytesText(of.bytes), time: timeText(of.milliseconds) };
+    notice(
+      'warning',
+      of.pooled
+        ? begin
+          ? t('All weights of {tokens} tokens would take {memory}: the maps show tiles of them.', facts_)
+          : t('All weights of {tokens} tokens would take {memory}. Pooled maps need a few MiB and take about {time}.', facts_)
+        : t('This takes about {time} and {memory}.', facts_),
+      ...(begin
+        ? []
+        : [
+            button('begin', of.pooled ? t('Compute pooled maps') : t('Compute'), () => {
+              agreed = Math.max(agreed, of.milliseconds * 1.5);
+              agreedToPool ||= of.pooled;
+              compute();
+            }),
+          ]),
+    );
   }
 
-  /** Builds the grid of maps for the present result. */
-  function layOut(): void {
-    const shown = result;
-    if (shown === undefined) return;
-    describe();
-    const { queryHeads, keyValueHeads } = shown.design;
-    const group = queryHeads / keyValueHeads;
-    observer.disconnect();
-    tiles.clear();
-    const figure = (head: number): HTMLElement => {
-      const statistics = shown.statistics[head] as HeadStatistics;
-      const keyValueHead = Math.floor(head / group);
-      const canvas = element('canvas', { role: 'img', 'aria-label': summary(head, keyValueHead, statistics, shown.tokens.length) });
-      canvas.width = canvas.height = 1;
-      const opener = element('button', { class: 'open', type: 'button', 'data-head': String(head), title: `Open head ${head}` }, canvas);
-      opener.addEventListener('click', () => open(head));
-      canvas.addEventListener('pointermove', (event) => hover(event, canvas, head));
-      canvas.addEventListener('pointerleave', () => {
-        tip.hidden = true;
-      });
-      tiles.set(head, { canvas, painted: false });
-      observer.observe(canvas);
-      const found = labels(statistics, shown.tokens.length);
-      return element(
-        'figure',
-        { class: head === state.opened ? 'head opened' : 'head' },
-        opener,
-        element(
-          'figcaption',
-          {},
-          element('span', { class: 'name' }, state.order === 'head' || group === 1 ? `Head ${head}` : `Head ${head} · KV ${keyValueHead}`),
-          element('span', { class: 'entropy', title: 'Mean entropy of a row' }, `${statistics.entropy.toFixed(1)} bits`),
-          ...found.map((line) => element('span', { class: 'tag' }, line)),
-        ),
+  /** The function in one line, each part a way into the step view. */
+  function describeFormula(present: PreviewDesign | undefined): void {
+    const { view, stage } = state.display;
+    const part = (of: Stage, text: string | readonly (Node | string)[], name: string): Node => {
+      const made = element(
+        'button',
+        { class: 'part', type: 'button', 'data-part': of, title: name },
+        ...(typeof text === 'string' ? [text] : text),
       );
+      made.setAttribute('aria-pressed', String(view === 'steps' && stage === of));
+      made.addEventListener('click', () => display({ view: 'steps', stage: of }));
+      return made;
     };
-    const heads = Array.from({ length: queryHeads }, (_, head) => head);
-    if (state.order === 'head' && group > 1) {
-      maps.replaceChildren(
-        ...Array.from({ length: keyValueHeads }, (_, shared) =>
-          element(
-            'section',
-            { class: 'group', 'aria-label': `KV head ${shared}` },
-            element('h2', {}, `KV head ${shared}`),
-            element('div', { class: 'heads' }, ...heads.slice(shared * group, (shared + 1) * group).map(figure)),
-          ),
-        ),
-      );
-    } else {
-      maps.replaceChildren(element('div', { class: 'heads' }, ...sorted(heads, shown.statistics).map(figure)));
-    }
-    tabulate(shown, group);
-    resize();
-    if (state.opened !== undefined && state.opened < queryHeads) detail.show(shown, state.opened, state.scale, colorMap(currentTheme()));
-    else if (state.opened !== undefined) open(undefined);
+    const last = subscript((present?.queryHeads ?? 1) - 1);
+    formula.replaceChildren(
+      'MultiHead(',
+      part('input', 'x', t('The token')),
+      ') = ',
+      part('concat', last === '₀' ? 'o₀' : `Concat(o₀ … o${last})`, t('Concatenation')),
+      '·',
+      part('output', ['W', element('sub', {}, 'O')], t('Output projection')),
+      element('span', { class: 'gap' }, ' '),
+      'oₕ = ',
+      part('softmax', 'softmax', t('Softmax')),
+      '(',
+      part('query', 'q', t('Its query')),
+      part('score', `·k / √${present?.headDim ?? 'd'}`, t('Each key’s score')),
+      part('mask', ' + M', t('Mask')),
+      ')',
+      part('value', '·v', t('Weighted values')),
+    );
+  }
+
+  function resultText({ kernel, milliseconds, tokens, pooled, size, design: of, layers }: ComputeResult): string {
+    const all = {
+      heads: plural(layers * of.queryHeads, t('1 head'), t('{n} heads')),
+      n: tokens.length,
+      time: timeText(milliseconds),
+      kernel: kernelText(kernel),
+    };
+    const said = t('{heads} × {n} × {n} weights computed in {time} ({kernel})', all);
+    return pooled ? `${said}; ${t('each cell stands for {n} × {n} of them', { n: (tokens.length / size).toFixed(1) })}` : said;
+  }
+
+  /** What the heads are held against, where that needs another result. */
+  function comparisonKey(): string | undefined {
+    const { compare } = state.display;
+    return result === undefined || (compare !== 'mask' && compare !== 'sharing') ? undefined : `${result.id} ${compare}`;
+  }
+
+  function otherWeights(): Weights | undefined {
+    if (state.display.compare === 'before') return before;
+    return compared?.key === comparisonKey() ? compared?.weights : undefined;
+  }
+
+  function askForComparison(): void {
+    const own = job();
+    const key = comparisonKey();
+    if (own === undefined || result === undefined || key === undefined || compared?.key === key || state.display.opened === undefined)
+      return;
+    const { queryHeads, keyValueHeads } = result.design;
+    const open = result.highs[0] === result.tokens.length;
+    const change: Partial<SampleSettings> =
+      state.display.compare === 'mask'
+        ? { mask: open ? 'causal' : 'none' }
+        : { overrides: { ...state.settings.overrides, keyValueHeads: keyValueHeads === queryHeads ? queryHeads / 2 : queryHeads } };
+    engine.ask({ kind: 'compare', job: { ...own, settings: { ...own.settings, ...change } } });
+  }
+
+  /** Lays out everything for the present result. */
+  function layOut(): void {
+    const now = shown();
+    if (now === undefined) return;
+    describe();
+    if (state.display.opened !== undefined && state.display.opened >= now.weights.heads)
+      state.display = { ...state.display, opened: undefined };
+    root.classList.toggle('with-detail', state.display.opened !== undefined);
+    grid.show(now);
+    table.refresh();
+    layOutDetail();
+    layOutView();
     colors();
   }
 
-  function sorted(heads: readonly number[], statistics: readonly HeadStatistics[]): readonly number[] {
-    const key = state.order;
-    if (key === 'head') return heads;
-    const sign = key === 'entropy' ? 1 : -1;
-    return [...heads].sort((a, b) => sign * ((statistics[a] as HeadStatistics)[key] - (statistics[b] as HeadStatistics)[key]));
+  function layOutDetail(): void {
+    const now = shown();
+    if (now === undefined) return;
+    askForComparison();
+    if (state.display.opened === undefined) detail.hide();
+    else if (state.display.view === 'heads') detail.show(now, state.display.opened);
   }
 
-  /** The numbers of every head as a table: the picture's alternative. */
-  function tabulate(shown: ComputeResult, group: number): void {
-    const columns = ['entropy', 'maximum', 'distance', 'span', 'first', 'previous', 'self'] as const;
-    const names = ['Head', 'KV head', 'Entropy (bits)', 'Largest', 'Distance', 'Keys for 90 %', 'On first', 'On previous', 'On itself'];
-    const body = shown.statistics.map((statistics, head) =>
-      element(
-        'tr',
-        {},
-        element('th', { scope: 'row' }, String(head)),
-        element('td', {}, String(Math.floor(head / group))),
-        ...columns.map((column) => element('td', {}, statistics[column].toFixed(3))),
-      ),
-    );
-    table.replaceChildren(
-      element('summary', {}, 'All heads as a table'),
-      element(
-        'table',
-        {},
-        element('thead', {}, element('tr', {}, ...names.map((name) => element('th', { scope: 'col' }, name)))),
-        element('tbody', {}, ...body),
-      ),
-    );
+  function layOutView(): void {
+    const { view } = state.display;
+    headsView.hidden = view !== 'heads';
+    tokenView.root.hidden = view !== 'tokens';
+    stepView.root.hidden = view !== 'steps';
+    if (view !== 'decode') decodeView.hide();
+    else decodeView.root.hidden = false;
+    const now = shown();
+    if (now === undefined) return;
+    if (view === 'heads') layOutDetail();
+    else if (view === 'tokens') tokenView.show(now);
+    else if (view === 'steps') stepView.show(now);
+    else decodeView.show(now);
   }
 
-  function hover(event: PointerEvent, canvas: HTMLCanvasElement, head: number): void {
-    if (result === undefined) return;
-    const box = canvas.getBoundingClientRect();
-    const { size } = result;
-    const place = (offset: number, extent: number): number => Math.min(size - 1, Math.max(0, Math.floor((offset / extent) * size)));
-    tip.replaceChildren(...readout(result, head, place(event.clientY - box.top, box.height), place(event.clientX - box.left, box.width)));
-    tip.hidden = false;
-    const margin = 12;
-    const left = Math.min(event.clientX + margin, innerWidth - tip.offsetWidth - margin);
-    const below = event.clientY + 18;
-    tip.style.left = `${Math.max(4, left)}px`;
-    tip.style.top = `${below + tip.offsetHeight > innerHeight ? event.clientY - tip.offsetHeight - 8 : below}px`;
+  function headsTable(): readonly [readonly string[], readonly (readonly string[])[]] {
+    if (result === undefined) return [[], []];
+    const { design: of, statistics } = result;
+    const group = of.queryHeads / of.keyValueHeads;
+    return [
+      [t('Head'), t('KV head'), ...statisticNames.map((name) => statisticText(name).label)],
+      statistics.map((each, head) => [
+        headName(result as ComputeResult, head),
+        String(Math.floor((head % of.queryHeads) / group)),
+        ...statisticNames.map((name) => statisticValue(each, name)),
+      ]),
+    ];
   }
 
   function open(head: number | undefined): void {
-    const before = state.opened;
-    state.opened = head;
+    const old = state.display.opened;
+    state.display = {
+      ...state.display,
+      opened: head,
+      pinned: head === old ? state.display.pinned : undefined,
+      ...(head === undefined ? {} : { head }),
+    };
     save();
-    for (const figure of maps.querySelectorAll('figure.head')) {
-      figure.classList.toggle('opened', figure.querySelector('button')?.dataset.head === String(head));
-    }
-    if (head === undefined || result === undefined) {
-      detail.hide();
-      root.classList.remove('with-detail');
-      if (before !== undefined) maps.querySelector<HTMLElement>(`button[data-head="${before}"]`)?.focus();
-      return;
-    }
-    root.classList.add('with-detail');
-    detail.show(result, head, state.scale, colorMap(currentTheme()));
-    detail.focus();
+    grid.mark(head);
+    root.classList.toggle('with-detail', head !== undefined);
+    layOutDetail();
+    if (head !== undefined) detail.focus();
+    else if (old !== undefined) grid.focus(old);
+    publish();
   }
 
-  /** Side of a map in CSS pixels. */
-  let side = 1;
-
-  /** Chooses the maps' size: whole pixels per cell, and the heads of a group in one row where they can be. */
-  function resize(): void {
-    if (result === undefined) return;
-    const { design: shown, size } = result;
-    const group = shown.queryHeads / shown.keyValueHeads;
-    const wanted = shown.queryHeads <= 16 ? 144 : shown.queryHeads <= 64 ? 112 : 88;
-    const row = state.order === 'head' && group > 1 && group <= 8 ? group : 1;
-    const room = (maps.clientWidth - 24 - 12 * (row - 1)) / row;
-    const target = Math.max(64, Math.min(wanted, room));
-    const cell = Math.max(1, Math.round(target / size));
-    const next = size > target * 2 ? target : cell > 1 && cell * size > room ? (cell - 1) * size : cell * size;
-    if (next === side) return;
-    side = next;
-    maps.style.setProperty('--side', `${side}px`);
-    for (const [head, tile] of tiles) if (tile.painted) paintTile(head);
-  }
-  new ResizeObserver(resize).observe(maps);
-
-  /** Paints what is on screen; the rest when it scrolls into view. */
-  const observer = new IntersectionObserver(
-    (entries) => {
-      for (const entry of entries) {
-        if (!entry.isIntersecting) continue;
-        for (const [head, tile] of tiles) if (tile.canvas === entry.target && !tile.painted) paintTile(head);
-      }
-    },
-    { rootMargin: '200px' },
-  );
-
-  function paintTile(head: number): void {
-    const tile = tiles.get(head);
-    if (tile === undefined || result === undefined) return;
-    tile.painted = true;
-    const { maps: data, size, tokens, lows, highs } = result;
-    const view = { data, start: head * size * size, size, tokens: tokens.length, lows, highs };
-    paint(tile.canvas, view, Math.round(side * devicePixelRatio), state.scale, colorMap(currentTheme()));
-  }
-
-  /** Paints all again, after the theme or the colour scale changed. */
+  /** Paints all again, after the theme or the colours changed. */
   function repaint(): void {
-    for (const [head, tile] of tiles) if (tile.painted) paintTile(head);
-    if (state.opened !== undefined && result !== undefined) detail.show(result, state.opened, state.scale, colorMap(currentTheme()));
+    const now = shown();
+    if (now !== undefined) {
+      grid.repaint(now);
+      layOutView();
+    }
     colors();
   }
 
   /** The legend: weights at even steps of the colour scale. */
   function colors(): void {
+    const { scale, norm, palette } = state.display;
+    const steps = [0, 0.25, 0.5, 0.75, 1];
+    const at = (step: number): number =>
+      scale === 'sqrt' ? step * step : scale === 'linear' ? step : step === 0 ? 0 : LOG_FLOOR ** (1 - step);
     const ticks =
-      state.scale === 'row'
-        ? ['0', 'row’s largest']
-        : state.scale === 'sqrt'
-          ? ['0', '0.06', '0.25', '0.56', '1']
-          : ['0', '0.25', '0.5', '0.75', '1'];
+      norm === 'one'
+        ? steps.map((step) => String(Number(at(step).toPrecision(1))))
+        : ['0', norm === 'row' ? t('row’s largest') : t('head’s largest')];
     const ramp = element('div', { class: 'ramp' });
-    ramp.style.background = gradient(currentTheme());
+    ramp.style.background = gradient(colorMap(currentTheme(), palette));
     legend.replaceChildren(
-      element('span', {}, 'weight'),
+      element('span', {}, t('weight')),
       element('div', { class: 'scale' }, ramp, element('div', { class: 'ticks' }, ...ticks.map((tick) => element('span', {}, tick)))),
     );
-    root.classList.toggle('dark', currentTheme() === 'dark');
+    root.classList.toggle('dark', isDark(currentTheme()));
+  }
+
+  function makeTabs(): { readonly root: HTMLElement; sync(): void } {
+    const names: Readonly<Record<View, string>> = { heads: t('Heads'), tokens: t('Tokens'), steps: t('Steps'), decode: t('Decode') };
+    const list = element('div', { class: 'tabs', role: 'tablist', 'aria-label': t('Views') });
+    for (const view of views) {
+      const tab = element('button', { role: 'tab', type: 'button', 'data-view': view, id: `tab-${view}` }, names[view]);
+      tab.addEventListener('click', () => display({ view }));
+      list.append(tab);
+    }
+    list.addEventListener('keydown', (event) => {
+      const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
+      if (by === 0) return;
+      const next = views[(views.indexOf(state.display.view) + by + views.length) % views.length] as View;
+      display({ view: next });
+      list.querySelector<HTMLElement>(`[data-view="${next}"]`)?.focus();
+    });
+    const sync = (): void => {
+      for (const tab of list.querySelectorAll<HTMLElement>('[role=tab]')) {
+        const chosen = tab.dataset.view === state.display.view;
+        tab.setAttribute('aria-selected', String(chosen));
+        tab.tabIndex = chosen ? 0 : -1;
+      }
+    };
+    sync();
+    return { root: list, sync };
+  }
+
+  /** What can be taken out of the page. */
+  function exportMenu(): HTMLElement {
+    const names: Readonly<Record<Format, string>> = {
+      png: t('Picture (PNG)'),
+      svg: t('Picture (SVG)'),
+      csv: t('Numbers (CSV)'),
+      json: t('Numbers (JSON)'),
+      npy: t('Numbers (.npy)'),
+    };
+    const items = element('div', { class: 'menu-items' });
+    const made = element('details', { class: 'menu', id: 'export' }, element('summary', {}, t('Export')), items);
+    const item = (id: string, name: string, act: () => void): void => {
+      const entry = element('button', { type: 'button', id }, name);
+      entry.addEventListener('click', () => {
+        made.open = false;
+        act();
+      });
+      items.append(entry);
+    };
+    for (const format of formats) item(`export-${format}`, names[format], () => void saveAs(format));
+    item('copy-link', t('Copy link to this state'), () => host.postMessage({ kind: 'copyLink', form: 'link', state: linkState(state) }));
+    item('copy-command', t('Copy command for this state'), () =>
+      host.postMessage({ kind: 'copyLink', form: 'command', state: linkState(state) }),
+    );
+    made.addEventListener('keydown', (event) => {
+      if (event.key !== 'Escape' || !made.open) return;
+      made.open = false;
+      made.querySelector('summary')?.focus();
+      event.stopPropagation();
+    });
+    document.addEventListener('pointerdown', (event) => {
+      if (made.open && !made.contains(event.target as Node)) made.open = false;
+    });
+    return made;
+  }
+
+  async function saveAs(format: Format): Promise<void> {
+    const now = shown();
+    if (now === undefined) return;
+    const { opened, view } = state.display;
+    const heads = opened !== undefined && view === 'heads' ? [opened] : grid.heads(now);
+    const style = getComputedStyle(document.body);
+    try {
+      const bytes = await exportFile(format, {
+        title: title.textContent ?? '',
+        shown: now,
+        heads,
+        ink: style.color,
+        ground: style.backgroundColor,
+        fontFamily: style.fontFamily,
+      });
+      host.postMessage({ kind: 'export', name: `attention.${format}`, bytes });
+    } catch (error) {
+      status.textContent = error instanceof Error ? error.message : String(error);
+    }
   }
 
   /** For tests: what was computed and is shown, where the page's data says so. */
   function publish(): void {
     if (root.dataset.debug !== 'true') return;
-    const { settings, order: sort, scale: colouring, opened } = state;
     Object.assign(window, {
       headwisePreview: {
-        settings,
-        order: sort,
-        scale: colouring,
-        opened,
+        settings: state.settings,
+        display: state.display,
+        opened: state.display.opened,
         result,
+        weights,
+        compared: otherWeights()?.result,
+        step: stepView.reply,
+        decode: decodeView.reply,
         busy: root.classList.contains('busy'),
         stale: root.classList.contains('stale'),
       },
@@ -458,13 +610,49 @@ function start(root: HTMLElement, host: Host): void {
   }
 
   function receive(message: ToPreview): void {
-    state.message = message;
-    if (message.kind === 'design' && !state.causalByHand) {
-      state.settings = { ...state.settings, causal: message.design.causal };
-      causal.set(message.design.causal);
+    switch (message.kind) {
+      case 'tokenizer':
+        tokenizer = message.name;
+        if (message.json !== '') engine.give({ kind: 'tokenizer', json: message.json });
+        compute();
+        return;
+      case 'file':
+        fileName = message.name;
+        engine.give({ kind: 'file', name: message.name, bytes: message.bytes });
+        compute();
+        return;
+      case 'findings':
+        if (message.query === findings.query) findings = message;
+        describe();
+        return;
+      case 'restore': {
+        let found: unknown;
+        try {
+          found = JSON.parse(message.state);
+        } catch {
+          return;
+        }
+        const { settings: kept, display: look } = readState(found);
+        state.settings = kept;
+        state.display = look;
+        tabs.sync();
+        askForWhatIsMissing();
+        layOut();
+        break;
+      }
+      default:
+        // Nothing is open: a model that has learnt something shows more than random projections.
+        if (message.source === '' && kept === undefined && state.message === undefined)
+          state.settings = { ...state.settings, model: 'trained', source: 'repeated' };
+        state.message = message;
     }
     save();
     compute();
+  }
+
+  function askForWhatIsMissing(): void {
+    if (state.settings.source === 'text' && state.settings.tokenizer === 'workspace' && tokenizer === undefined)
+      host.postMessage({ kind: 'findTokenizer' });
   }
 
   window.addEventListener('message', (event: MessageEvent<unknown>) => {
@@ -473,18 +661,20 @@ function start(root: HTMLElement, host: Host): void {
   window.addEventListener('error', (event) => host.postMessage({ kind: 'error', message: String(event.message).slice(0, 10_000) }));
   new MutationObserver(repaint).observe(document.body, { attributes: true, attributeFilter: ['class', 'data-vscode-theme-kind'] });
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', repaint);
-  window.addEventListener('resize', () => {
-    if (state.opened !== undefined) repaint();
-  });
+  window.addEventListener('resize', layOutView);
 
-  root.classList.toggle('with-detail', state.opened !== undefined);
+  root.classList.toggle('with-detail', state.display.opened !== undefined);
+  controls.sync(state, design());
   colors();
   describe();
+  layOutView();
   void engine.start({
     worker: root.dataset.worker ?? '',
     wasm: root.dataset.wasm ?? '',
     ...(root.dataset.relaxedWasm === undefined ? {} : { relaxedWasm: root.dataset.relaxedWasm }),
+    ...(root.dataset.model === undefined ? {} : { model: root.dataset.model }),
   });
+  askForWhatIsMissing();
   if (state.message !== undefined) compute();
   host.postMessage({ kind: 'ready' });
 }

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { previewHtml } from '../../../webview/html.ts';
-import { colorMap } from '../../../webview/preview/colors.ts';
-import { designProblem, makeSample, sampleTokens } from '../../../webview/preview/sample.ts';
-import { sharing, weightText } from '../../../webview/preview/words.ts';
+import { colorMap, differenceMap, LOG_FLOOR, palettes, shade, type Theme } from '../../../webview/preview/colors.ts';
+import { designProblem, makeSample, sampleMask, sampleTokens } from '../../../webview/preview/sample.ts';
+import { effectiveDesign, freshSettings } from '../../../webview/preview/settings.ts';
+import { labels, sharing, weightText } from '../../../webview/preview/words.ts';
 
 const design = { queryHeads: 8, keyValueHeads: 2, headDim: 16, valueDim: 16, causal: true };
-const settings = { length: 24, seed: 3, text: '', causal: true };
+const settings = { ...freshSettings, length: 24, seed: 3 };
 
 describe('preview page', () => {
   const page = {
@@ -46,19 +47,41 @@ describe('preview page', () => {
 describe('preview sample', () => {
   it('follows from its seed alone', () => {
     assert.deepEqual(makeSample(design, settings), makeSample(design, settings));
-    assert.notDeepEqual(makeSample(design, settings).input.input, makeSample(design, { ...settings, seed: 4 }).input.input);
+    assert.notDeepEqual(makeSample(design, settings).input, makeSample(design, { ...settings, seed: 4 }).input);
+    const layers = [0, 1].map((layer) => makeSample(design, { ...settings, layer }));
+    assert.deepEqual(layers[0]?.input, layers[1]?.input);
+    assert.notDeepEqual(layers[0]?.layers[0]?.weights.queryWeight, layers[1]?.layers[0]?.weights.queryWeight);
   });
 
   it('gives the same word the same embedding, without positions', () => {
-    const { input, tokens } = makeSample({ ...design, positions: 'rope' }, { ...settings, text: 'to be or not to be' });
+    const { input, tokens, ids } = makeSample(
+      { ...design, positions: 'rope' },
+      { ...settings, source: 'text', text: 'to be or not to be' },
+    );
     assert.deepEqual(tokens, ['to', 'be', 'or', 'not', 'to', 'be']);
-    assert.deepEqual(input.input.slice(0, 128), input.input.slice(256, 384));
+    assert.deepEqual([...ids], [0, 1, 2, 3, 0, 1]);
+    assert.deepEqual(input.slice(0, 128), input.slice(256, 384));
+  });
+
+  it('says different words twice, and one sign where only positions tell tokens apart', () => {
+    const twice = sampleTokens({ ...settings, source: 'repeated' });
+    assert.equal(new Set(twice).size, 12);
+    assert.deepEqual(twice.slice(0, 12), twice.slice(12));
+    assert.equal(new Set(sampleTokens({ ...settings, source: 'positions' })).size, 1);
+    const { input } = makeSample({ ...design, positions: 'rope' }, { ...settings, source: 'positions' });
+    assert.deepEqual(input.slice(0, 64), input.slice(64, 128));
+  });
+
+  it('takes rows of a file as tokens', () => {
+    const rows = { tokens: 3, width: 2, data: Float32Array.of(1, 2, 3, 4, 5, 6) };
+    const { tokens, input, width } = makeSample({ ...design, positions: 'rope' }, { ...settings, source: 'file' }, { rows });
+    assert.deepEqual([tokens, [...input], width], [['0', '1', '2'], [1, 2, 3, 4, 5, 6], 2]);
   });
 
   it('has as many known words as asked for, whatever the seed', () => {
     fc.assert(
-      fc.property(fc.integer(), fc.integer({ min: 1, max: 200 }), (seed, length) => {
-        const tokens = sampleTokens({ ...settings, seed, length });
+      fc.property(fc.integer(), fc.integer({ min: 1, max: 200 }), fc.constantFrom('words', 'repeated'), (seed, length, source) => {
+        const tokens = sampleTokens({ ...settings, seed, length, source });
         assert.equal(tokens.length, length);
         assert.ok(tokens.every((token) => typeof token === 'string' && token !== ''));
       }),
@@ -66,10 +89,29 @@ describe('preview sample', () => {
   });
 
   it('keeps the variance of what it projects', () => {
-    const { input } = makeSample({ ...design, positions: 'none' }, { ...settings, length: 200, text: '' });
+    const { input, layers } = makeSample({ ...design, positions: 'none' }, { ...settings, length: 200 });
     const deviation = (numbers: Float32Array): number => Math.sqrt(numbers.reduce((sum, x) => sum + x * x, 0) / numbers.length);
-    assert.ok(Math.abs(deviation(input.input) - 1) < 0.1);
-    assert.ok(Math.abs(deviation(input.keyWeight) * Math.sqrt(64) - 1) < 0.05);
+    assert.ok(Math.abs(deviation(input) - 1) < 0.1);
+    assert.ok(Math.abs(deviation(layers[0]?.weights.keyWeight as Float32Array) * Math.sqrt(64) - 1) < 0.05);
+  });
+
+  it('gives the first query head of a group the keys that it has without sharing', () => {
+    const shared = makeSample(design, settings).layers[0]?.weights.keyWeight as Float32Array;
+    const own = makeSample({ ...design, keyValueHeads: 8 }, settings).layers[0]?.weights.keyWeight as Float32Array;
+    // [64, heads * 16]: KV head 1 of two is shared by query heads 4 to 7.
+    for (let row = 0; row < 64; row++)
+      assert.deepEqual(shared.slice(row * 32 + 16, row * 32 + 32), own.slice(row * 128 + 64, row * 128 + 80));
+  });
+
+  it('puts what is set by hand in place of what the design says', () => {
+    assert.deepEqual(sampleMask(design, settings), { kind: 'causal' });
+    assert.deepEqual(sampleMask({ ...design, slidingWindow: 4 }, settings), { kind: 'slidingWindow', window: 4, ahead: 0 });
+    assert.deepEqual(sampleMask({ ...design, slidingWindow: 4 }, { ...settings, mask: 'none' }), { kind: 'none' });
+    assert.deepEqual(sampleMask(design, { ...settings, mask: 'prefix', extent: 5 }), { kind: 'prefix', length: 5 });
+    const changed = effectiveDesign({ ...design, rotaryDim: 16 }, { ...settings, overrides: { headDim: 8 }, positions: 'rope' });
+    assert.deepEqual(changed, { ...design, headDim: 8, valueDim: 8, rotaryDim: 8, positions: 'rope' });
+    const { problem } = makeSample(design, { ...settings, temperature: 2 }).layers[0] as ReturnType<typeof makeSample>['layers'][number];
+    assert.equal(problem.scale, 1 / 8);
   });
 
   it('says what keeps a design from being drawn', () => {
@@ -97,20 +139,88 @@ describe('preview words', () => {
   });
 });
 
+describe('preview labels', () => {
+  const none = { entropy: 3, maximum: 0.5, distance: 20, first: 0.1, previous: 0.1, self: 0.1, span: 9 };
+  it('name what stands out, the most telling first', () => {
+    assert.deepEqual(labels({ ...none, previous: 0.81 }, 48), ['prev-token 0.81']);
+    assert.deepEqual(labels({ ...none, first: 0.64, induction: 0.7 }, 48), ['induction 0.70', 'sink 0.64']);
+    assert.deepEqual(labels({ ...none, distance: 2 }, 48), ['local']);
+    assert.deepEqual(labels(none, 48), []);
+    assert.deepEqual(labels({ ...none, first: 1 }, 3), []);
+  });
+});
+
 describe('preview colours', () => {
-  it('grow steadily darker in light themes and lighter in dark ones', () => {
-    for (const [theme, direction] of [
-      ['light', -1],
-      ['dark', 1],
-    ] as const) {
-      const linear = (channel: number): number => (channel / 255) ** 2.2;
-      const luminances = [...colorMap(theme)].map(
-        (color) => 0.2126 * linear(color & 255) + 0.7152 * linear((color >> 8) & 255) + 0.0722 * linear((color >> 16) & 255),
-      );
-      assert.equal(luminances.length, 256);
-      // Channels are rounded to 8 bits, so neighbours may swap by that much.
-      for (let i = 4; i < 256; i++)
-        assert.ok(((luminances[i] as number) - (luminances[i - 4] as number)) * direction > 0, `${theme} at ${i}`);
-    }
+  const themes: readonly Theme[] = ['light', 'dark', 'contrast', 'contrast-light'];
+  const linear = (channel: number): number => (channel <= 10.31475 ? channel / 255 / 12.92 : ((channel / 255 + 0.055) / 1.055) ** 2.4);
+  const channels = (color: number): readonly number[] => [color & 255, (color >> 8) & 255, (color >> 16) & 255].map(linear);
+  const luminance = ([r = 0, g = 0, b = 0]: readonly number[]): number => 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  // Machado, Oliveira and Fernandes 2009, severity 1, on linear channels.
+  const blindness: Readonly<Record<string, readonly (readonly number[])[]>> = {
+    'full colour vision': [
+      [1, 0, 0],
+      [0, 1, 0],
+      [0, 0, 1],
+    ],
+    protanopia: [
+      [0.152286, 1.052583, -0.204868],
+      [0.114503, 0.786281, 0.099216],
+      [-0.003882, -0.048116, 1.051998],
+    ],
+    deuteranopia: [
+      [0.367322, 0.860646, -0.227968],
+      [0.280085, 0.672501, 0.047413],
+      [-0.01182, 0.04294, 0.968881],
+    ],
+    tritanopia: [
+      [1.255528, -0.076749, -0.178779],
+      [-0.078411, 0.930809, 0.147602],
+      [0.004733, 0.691367, 0.3039],
+    ],
+  };
+  const seen = (color: number, matrix: readonly (readonly number[])[]): readonly number[] =>
+    matrix.map((row) => row.reduce((sum, part, i) => sum + part * (channels(color)[i] as number), 0));
+
+  it('grow steadily darker in light themes and lighter in dark ones, for every kind of colour vision', () => {
+    for (const theme of themes)
+      for (const palette of palettes)
+        for (const [name, matrix] of Object.entries(blindness)) {
+          const luminances = [...colorMap(theme, palette)].map((color) => luminance(seen(color, matrix)));
+          assert.equal(luminances.length, 256);
+          const direction = Math.sign((luminances[255] as number) - (luminances[0] as number));
+          if (palette === 'theme') assert.equal(direction, theme === 'dark' || theme === 'contrast' ? 1 : -1);
+          // Channels are rounded to 8 bits, so neighbours may swap by that much.
+          for (let i = 6; i < 256; i++)
+            assert.ok(((luminances[i] as number) - (luminances[i - 6] as number)) * direction > 0, `${theme} ${palette}, ${name} at ${i}`);
+        }
+  });
+
+  it('tell more from less in differences, for every kind of colour vision', () => {
+    for (const theme of themes)
+      for (const [name, matrix] of Object.entries(blindness)) {
+        const map = differenceMap(theme);
+        for (const place of [40, 80, 105]) {
+          const [less, more] = [seen(map[place] as number, matrix), seen(map[255 - place] as number, matrix)];
+          // Cube roots, as perceived lightness goes.
+          const apart = Math.hypot(...less.map((value, i) => Math.cbrt(value) - Math.cbrt(more[i] as number)));
+          assert.ok(apart > 0.1, `${theme}, ${name}: ${place} is ${apart.toFixed(3)} from its opposite`);
+        }
+      }
+  });
+
+  it('place weights on the scale asked for', () => {
+    assert.deepEqual(
+      [0, 0.25, 1].map((weight) => shade(weight, 'sqrt')),
+      [0, 0.5, 1],
+    );
+    assert.deepEqual(
+      [0, 0.25, 1].map((weight) => shade(weight, 'linear')),
+      [0, 0.25, 1],
+    );
+    assert.deepEqual(
+      [0, LOG_FLOOR / 2, 1].map((weight) => shade(weight, 'log')),
+      [0, 0, 1],
+    );
+    assert.ok(Math.abs(shade(0.01, 'log') - 0.5) < 1e-12);
   });
 });

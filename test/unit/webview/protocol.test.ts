@@ -13,10 +13,19 @@ const toPage: readonly ToPreview[] = [
     warnings: ['8 % 3 = 2'],
   },
   { kind: 'unavailable', title: 't', source: 's', reason: 'r' },
+  { kind: 'tokenizer', name: 'tokenizer.json', json: '{}' },
+  { kind: 'file', name: 'x.npy', bytes: Uint8Array.of(1, 2) },
+  { kind: 'restore', state: '{}' },
+  { kind: 'findings', query: 'h=8 kv=3', findings: ['8 % 3 = 2'] },
 ];
 const fromPage: readonly FromPreview[] = [
   { kind: 'ready' },
   { kind: 'error', message: 'm' },
+  { kind: 'export', name: 'attention.png', bytes: Uint8Array.of(1) },
+  { kind: 'pickFile' },
+  { kind: 'findTokenizer' },
+  { kind: 'copyLink', form: 'command', state: '{}' },
+  { kind: 'lint', query: 'h=8 kv=3' },
   ...revealFields.map((field) => ({ kind: 'reveal', source: 'file:///x', field }) as const),
 ];
 

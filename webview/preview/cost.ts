@@ -1,0 +1,42 @@
+import type { PreviewDesign } from '../protocol.ts';
+import type { ComputeResult } from './compute.ts';
+import { sampleMask } from './sample.ts';
+import type { SampleSettings } from './settings.ts';
+
+/** Weights kept in full up to this many (128 MiB); beyond, maps are pooled. */
+export const FULL_WEIGHTS = 2 ** 25;
+/** Computations that may take longer are not begun unasked, in ms. */
+export const UNASKED_MS = 4000;
+
+/** Products and sums a second, until a run has told: a slow machine with SIMD. */
+const FIRST_RATE = 8e9;
+
+export interface Cost {
+  /** Of all weights. */
+  readonly bytes: number;
+  /** Whether the weights can only be had pooled. */
+  readonly pooled: boolean;
+  readonly milliseconds: number;
+}
+
+/** Multiplications and additions of scores and weighted values, and of the softmax as so many. */
+function operations(design: PreviewDesign, settings: SampleSettings, tokens: number): number {
+  const mask = sampleMask(design, settings);
+  const seen = mask.kind === 'slidingWindow' ? Math.min(1, (mask.window + (mask.ahead ?? 0)) / tokens) : mask.kind === 'none' ? 1 : 0.5;
+  return design.queryHeads * tokens * tokens * seen * (2 * (design.headDim + design.valueDim) + 40);
+}
+
+/** What computing a design takes, told before it starts. @param rate operations a second, where a run has told */
+export function estimate(design: PreviewDesign, settings: SampleSettings, tokens: number, rate = FIRST_RATE): Cost {
+  const weights = design.queryHeads * tokens * tokens;
+  return {
+    bytes: weights * 4,
+    pooled: weights > FULL_WEIGHTS,
+    milliseconds: (operations(design, settings, tokens) / rate) * 1000,
+  };
+}
+
+/** Operations a second of a run; undefined where it was too short to tell. */
+export function rateOf({ design, settings, tokens, milliseconds, layers }: ComputeResult): number | undefined {
+  return milliseconds < 15 ? undefined : (layers * operations(design, settings, tokens.length) * 1000) / milliseconds;
+}
