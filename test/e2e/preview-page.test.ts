@@ -1,179 +1,38 @@
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
-import { launchChromium } from '../../scripts/lib/browser.mjs';
-import { root, waitFor } from '../../scripts/lib/process.mjs';
-import { createReferenceKernel } from '../../src/kernel/reference.ts';
-import { makeSample, type SampleSettings } from '../../webview/preview/sample.ts';
-import type { DesignMessage, FromPreview, PreviewDesign, ToPreview } from '../../webview/protocol.ts';
-import { type PreviewServer, startPreviewServer, themeScript } from './preview-server.ts';
-import type { Theme } from './workbench.ts';
-
-const grouped: PreviewDesign = { queryHeads: 8, keyValueHeads: 2, headDim: 64, valueDim: 64, causal: true, layers: 12, positions: 'rope' };
-
-const message = (design: Partial<PreviewDesign> = {}, rest: Partial<DesignMessage> = {}): DesignMessage => ({
-  kind: 'design',
-  title: 'samples/config.json',
-  source: 'file:///samples/config.json',
-  design: { ...grouped, ...design },
-  warnings: [],
-  ...rest,
-});
-
-/** What the page tells tests (window.headwisePreview), with its tensors as arrays. */
-interface Shown {
-  readonly settings: SampleSettings;
-  readonly opened: number | undefined;
-  readonly kernel: string;
-  readonly tokens: readonly string[];
-  readonly size: number;
-  readonly pooled: boolean;
-  readonly maps: readonly number[];
-  readonly output: readonly number[];
-  readonly statistics: readonly Readonly<Record<string, number>>[];
-}
-
-class Preview {
-  readonly page: Page;
-  /** Scripts that the policy refused, errors and console errors. */
-  readonly complaints: string[] = [];
-
-  constructor(page: Page) {
-    this.page = page;
-    page.on('pageerror', (error) => this.complaints.push(String(error)));
-    page.on('console', (line) => {
-      if (line.type() === 'error') this.complaints.push(line.text());
-    });
-  }
-
-  async send(sent: ToPreview | Readonly<Record<string, unknown>>): Promise<void> {
-    await this.page.evaluate((data) => window.postMessage(data, '*'), sent);
-  }
-
-  /** Waits until an expression holds in the page, asked from here: the page's policy forbids it to evaluate strings. */
-  async until(expression: string): Promise<void> {
-    await waitFor(expression, async () => ((await this.page.evaluate(expression)) ? true : undefined), { timeout: 30_000 });
-  }
-
-  /** Waits until nothing is being computed and what is shown satisfies `until` (an expression over `p`, the page's report). */
-  async settled(until = 'true'): Promise<Shown> {
-    await this.until(`(() => { const p = window.headwisePreview; return p && p.result && !p.busy && !p.stale && (${until}); })()`);
-    return this.page.evaluate(`(() => {
-      const { settings, opened, result } = window.headwisePreview;
-      const { kernel, tokens, size, pooled, maps, output, statistics } = result;
-      return { settings, opened, kernel, tokens, size, pooled, maps: size * size * statistics.length <= 40000 ? [...maps] : [], output: [...output], statistics };
-    })()`) as Promise<Shown>;
-  }
-
-  async design(change: Partial<PreviewDesign> = {}, rest: Partial<DesignMessage> = {}): Promise<Shown> {
-    const { design } = message(change);
-    await this.send(message(change, rest));
-    return this.settled(`p.result.design.queryHeads === ${design.queryHeads} && p.result.design.keyValueHeads === ${design.keyValueHeads}`);
-  }
-
-  sent(): Promise<readonly FromPreview[]> {
-    return this.page.evaluate('window.sent') as Promise<readonly FromPreview[]>;
-  }
-
-  text(selector: string): Promise<string> {
-    return this.page.locator(selector).innerText();
-  }
-
-  /** Picks an option of one of the page's drop-downs with the keyboard. */
-  async choose(id: string, option: string): Promise<void> {
-    await this.page.locator(`#${id}`).click();
-    await this.page
-      .locator(`#${id} vscode-option`)
-      .filter({ hasText: new RegExp(`^\\s*${option}\\s*$`) })
-      .click();
-  }
-
-  /** Pixels of a head's canvas, as drawn. */
-  pixels(head: number): Promise<readonly number[]> {
-    return this.page.evaluate((index) => {
-      const canvas = document.querySelector(`button[data-head="${index}"] canvas`) as HTMLCanvasElement;
-      const context = canvas.getContext('2d') as CanvasRenderingContext2D;
-      return [...context.getImageData(0, 0, canvas.width, canvas.height).data];
-    }, head);
-  }
-}
-
-/** Weights and output of the same sample by the TypeScript reference in this process. */
-function expected(design: PreviewDesign, settings: SampleSettings) {
-  const { problem, input, tokens } = makeSample(design, settings);
-  return { tokens, ...createReferenceKernel().multiHeadAttention(problem, input, { statistics: true }) };
-}
-
-function assertNear(actual: readonly number[], reference: Float32Array, tolerance: number): void {
-  assert.equal(actual.length, reference.length);
-  for (const [i, value] of actual.entries()) {
-    assert.ok(Math.abs(value - (reference[i] as number)) <= tolerance, `number ${i} is ${value}, the reference has ${reference[i]}`);
-  }
-}
+import { root } from '../../scripts/lib/process.mjs';
+import type { ToPreview } from '../../webview/protocol.ts';
+import { assertNear, designMessage, expected, grouped, type Preview, type PreviewLab, startPreviewLab } from './preview-lab.ts';
+import { pageThemes, startPreviewServer, themeScript } from './preview-server.ts';
 
 describe('the attention preview in a browser', function () {
   this.timeout(60_000);
-  let browser: Browser;
-  let server: PreviewServer;
-
+  let lab: PreviewLab;
   before(async () => {
-    browser = await launchChromium(console.log);
-    server = await startPreviewServer(root);
+    lab = await startPreviewLab();
   });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
-
-  async function open(
-    theme: Theme = 'light',
-    options: { url?: string; init?: string; width?: number; height?: number } = {},
-  ): Promise<Preview> {
-    const context = await browser.newContext({
-      viewport: { width: options.width ?? 1180, height: options.height ?? 860 },
-      colorScheme: theme,
-    });
-    const page = await context.newPage();
-    page.setDefaultTimeout(15_000);
-    await page.addInitScript(`
-      window.sent = [];
-      window.acquireVsCodeApi = () => ({
-        postMessage: (message) => window.sent.push(message),
-        getState: () => JSON.parse(sessionStorage.getItem('state') ?? 'null'),
-        setState: (state) => sessionStorage.setItem('state', JSON.stringify(state)),
-      });
-      document.addEventListener('DOMContentLoaded', () => ${themeScript(theme)}, { once: true });
-      ${options.init ?? ''}`);
-    const preview = new Preview(page);
-    await page.goto(options.url ?? server.url);
-    await preview.until(`window.sent.some((message) => message.kind === 'ready')`);
-    return preview;
-  }
-
-  async function using(preview: Preview, check: (preview: Preview) => Promise<void>): Promise<void> {
-    await check(preview);
-    assert.deepEqual(preview.complaints, []);
-    await preview.page.context().close();
-  }
+  after(() => lab?.close());
+  const open: PreviewLab['open'] = (...given) => lab.open(...given);
+  const using = (preview: Preview, check: (preview: Preview) => Promise<void>): Promise<void> => lab.using(preview, check);
 
   it('shows the weights that the reference computes, from a WebAssembly kernel in a worker', async () => {
     await using(await open(), async (preview) => {
       const shown = await preview.design();
       assert.match(shown.kernel, /^wasm-/);
-      const reference = expected(grouped, shown.settings);
-      assert.deepEqual(shown.tokens, reference.tokens);
+      const { sample, run } = expected(grouped, shown.settings);
+      assert.deepEqual(shown.tokens, sample.tokens);
       assert.equal(shown.maps.length, 8 * 48 * 48);
-      assertNear(shown.maps, reference.weights as Float32Array, 1e-5);
-      assertNear(shown.output, reference.output, 1e-4);
-      for (const [head, statistics] of (reference.statistics ?? []).entries()) {
+      assertNear(shown.maps, run.maps, 1e-5);
+      assertNear(shown.output, run.output, 1e-4);
+      for (const [head, statistics] of run.statistics.entries()) {
         for (const [name, value] of Object.entries(statistics)) {
           if (name === 'span') continue; // counts whole keys: one weight rounded otherwise moves it
           assert.ok(Math.abs((shown.statistics[head]?.[name] as number) - value) < 1e-4, `head ${head}: ${name}`);
         }
       }
       assert.match(await preview.text('#status'), /^8 heads × 48 × 48 weights computed in [\d.]+ ms \(WebAssembly, (relaxed )?SIMD\)$/);
-      assert.deepEqual(server.missing, []);
+      assert.deepEqual(lab.server.missing, []);
     });
   });
 
@@ -219,15 +78,16 @@ describe('the attention preview in a browser', function () {
       const weightAt = (cell: number): number => causal.maps[3 * 48 * 48 + cell] as number;
       for (const a of cells) for (const b of cells) if (weightAt(a) > weightAt(b) + 0.01) assert.ok(luminance(a) < luminance(b) + 1);
 
-      await preview.page.locator('#causal').click();
-      const open = await preview.settled('!p.settings.causal && !p.result.settings.causal');
-      assertNear(open.maps, expected(grouped, open.settings).weights as Float32Array, 1e-5);
+      await preview.unfold('design-controls');
+      await preview.choose('mask', 'none');
+      const open = await preview.settled(`p.result.settings.mask === 'none'`);
+      assertNear(open.maps, expected(grouped, open.settings).run.maps, 1e-5);
       const after = await preview.pixels(3);
       assert.ok(after.every((value, i) => i % 4 !== 3 || value === 255));
       assert.notDeepEqual(after, before);
 
-      await preview.page.locator('#causal').click();
-      await preview.settled('p.settings.causal && p.result.settings.causal');
+      await preview.choose('mask', 'causal');
+      await preview.settled(`p.result.settings.mask === 'causal'`);
       assert.deepEqual(await preview.pixels(3), before);
     });
   });
@@ -235,19 +95,20 @@ describe('the attention preview in a browser', function () {
   it('computes anew for another seed, length and text', async () => {
     await using(await open(), async (preview) => {
       const first = await preview.design();
-      await preview.page.locator('#seed').getByRole('textbox').fill('77');
+      await preview.field('seed').fill('77');
       const seeded = await preview.settled('p.result.settings.seed === 77');
       assert.notDeepEqual(seeded.maps, first.maps);
-      assertNear(seeded.maps, expected(grouped, seeded.settings).weights as Float32Array, 1e-5);
+      assertNear(seeded.maps, expected(grouped, seeded.settings).run.maps, 1e-5);
 
       await preview.choose('length', '16');
       const short = await preview.settled('p.result.tokens.length === 16');
-      assertNear(short.maps, expected(grouped, short.settings).weights as Float32Array, 1e-5);
+      assertNear(short.maps, expected(grouped, short.settings).run.maps, 1e-5);
 
-      await preview.page.locator('#text').getByRole('textbox').fill('to be or not to be');
+      await preview.choose('source', 'a text of your own');
+      await preview.field('text').fill('to be or not to be');
       const typed = await preview.settled('p.result.tokens.length === 6');
       assert.deepEqual(typed.tokens, ['to', 'be', 'or', 'not', 'to', 'be']);
-      assertNear(typed.maps, expected(grouped, typed.settings).weights as Float32Array, 1e-5);
+      assertNear(typed.maps, expected(grouped, typed.settings).run.maps, 1e-5);
     });
   });
 
@@ -284,7 +145,7 @@ describe('the attention preview in a browser', function () {
       await preview.page.keyboard.press('ArrowRight');
       assert.match(await preview.text('#detail-readout'), /query 46 .* → key 1 /);
       assert.ok(Math.abs((await said()) - at(46, 1)) < 5e-5);
-      const top = (await preview.page.locator('ol.top .value').allInnerTexts()).map(Number);
+      const top = (await preview.page.locator('.lists ol').first().locator('.value').allInnerTexts()).map(Number);
       const row = Array.from({ length: 48 }, (_, column) => at(46, column)).sort((a, b) => b - a);
       assert.ok(top.every((weight, i) => Math.abs(weight - (row[i] as number)) < 5e-5));
       await preview.page.keyboard.press('Escape');
@@ -304,8 +165,11 @@ describe('the attention preview in a browser', function () {
         assert.ok(label.startsWith(`Head ${head}, KV head ${Math.floor(head / 4)}: attention over 48 tokens, `), label);
         assert.ok(label.includes(`mean entropy ${shown.statistics[head]?.entropy?.toFixed(2)} bits`), label);
       }
-      await preview.page.locator('summary').click();
-      assert.equal(await preview.page.locator('tbody tr').count(), 8);
+      await preview.page.locator('#heads-table summary').click();
+      const rows = preview.page.locator('#heads-table tbody tr');
+      assert.equal(await rows.count(), 8);
+      const cells = await rows.nth(5).locator('th, td').allInnerTexts();
+      assert.deepEqual(cells.slice(0, 3), ['Head 5', '1', shown.statistics[5]?.entropy?.toFixed(2)]);
     });
   });
 
@@ -313,7 +177,7 @@ describe('the attention preview in a browser', function () {
     await using(await open(), async (preview) => {
       await preview.design();
       const before = await preview.pixels(0);
-      await preview.send(message({ keyValueHeads: 3 }));
+      await preview.send(designMessage({ keyValueHeads: 3 }));
       await preview.until('window.headwisePreview.stale');
       assert.equal(
         await preview.text('#notices'),
@@ -332,21 +196,32 @@ describe('the attention preview in a browser', function () {
     await using(await open(), async (preview) => {
       const attack = '<img src=x onerror="window.attacked = true">';
       await preview.design({}, { title: attack, warnings: [attack] });
-      await preview.page.locator('#text').getByRole('textbox').fill(`<img/src=x/onerror=window.attacked=true> <b>x</b>`);
+      await preview.choose('source', 'a text of your own');
+      await preview.field('text').fill(`<img/src=x/onerror=window.attacked=true> <b>x</b>`);
       const shown = await preview.settled('p.result.tokens.length === 2');
       assert.deepEqual(shown.tokens, ['<img/src=x/onerror=window.attacked=true>', '<b>x</b>']);
       await preview.page.locator('button[data-head="0"]').click();
       assert.equal(await preview.text('#title'), attack);
       assert.equal(await preview.text('#notices'), attack);
-      assert.match(await preview.text('ol.top'), /<img\/src=x\/onerror=window\.attacked=true>/);
-      assert.equal(await preview.page.locator('img, b').count(), 0);
+      assert.match(await preview.text('.lists'), /<img\/src=x\/onerror=window\.attacked=true>/);
+      for (const view of ['tokens', 'steps', 'decode', 'heads']) {
+        await preview.page.locator(`#tab-${view}`).click();
+        await preview.page.locator('summary:visible').evaluateAll((all) => {
+          for (const each of all) (each.parentElement as HTMLDetailsElement).open = true;
+        });
+        await preview.page.waitForTimeout(150);
+        assert.equal(await preview.page.locator('img, b').count(), 0, view);
+      }
+      await preview.page.locator('#export-svg').click();
+      const svg = new TextDecoder().decode(await preview.exported('attention.svg'));
+      assert.ok(svg.includes('&lt;img src=x onerror=&quot;') && !svg.includes('<img'), 'the picture holds the title as text');
       assert.equal(await preview.page.evaluate('window.attacked'), undefined);
 
       for (const bad of [
         { kind: 'design' },
-        { ...message(), title: 7 },
-        { ...message(), extra: 1 },
-        { ...message(), design: { ...grouped, headDim: '64' } },
+        { ...designMessage(), title: 7 },
+        { ...designMessage(), extra: 1 },
+        { ...designMessage(), design: { ...grouped, headDim: '64' } },
         { kind: 'reveal', source: 'x', field: 'headDim' },
       ]) {
         await preview.send(bad);
@@ -368,7 +243,7 @@ describe('the attention preview in a browser', function () {
   it('comes back as it was after a reload', async () => {
     await using(await open(), async (preview) => {
       await preview.design();
-      await preview.page.locator('#seed').getByRole('textbox').fill('5');
+      await preview.field('seed').fill('5');
       const before = await preview.settled('p.result.settings.seed === 5');
       await preview.page.locator('button[data-head="1"]').click();
       await preview.page.reload();
@@ -379,25 +254,30 @@ describe('the attention preview in a browser', function () {
   });
 
   it('falls back to the TypeScript reference without WebAssembly, and to the page without a worker', async () => {
-    const withheld = await startPreviewServer(root, ['.wasm', 'worker.js']);
+    const withheld = await startPreviewServer(root, { without: ['.wasm', 'worker.js'] });
     try {
-      const preview = await open('light', { url: withheld.url });
+      const preview = await open('vscode-light', { url: withheld.url });
       const shown = await preview.design();
       assert.equal(shown.kernel, 'typescript');
       assert.match(await preview.text('#status'), /TypeScript reference, because WebAssembly cannot run here/);
-      assertNear(shown.maps, expected(grouped, shown.settings).weights as Float32Array, 1e-5);
+      assertNear(shown.maps, expected(grouped, shown.settings).run.maps, 1e-5);
       await preview.page.context().close();
     } finally {
       await withheld.close();
     }
   });
 
-  it('pools long sequences, and answers while it computes', async () => {
+  it('says what would not fit before it starts, pools it when asked, and answers while it computes', async () => {
     await using(await open(), async (preview) => {
       await preview.design({ queryHeads: 16, keyValueHeads: 4 });
       await preview.choose('length', '2048');
+      await preview.page.locator('#begin').waitFor();
+      // 16 heads x 2048 x 2048 weights of 4 bytes.
+      assert.match(await preview.text('#notices'), /All weights of 2,048 tokens would take 256 MiB/);
+      assert.equal(await preview.read('window.headwisePreview.busy'), false);
+      await preview.page.locator('#begin').click();
       // The page itself must stay free: it takes its turns while the worker is busy.
-      const turns = await preview.page.evaluate(`new Promise((done) => {
+      const turns = await preview.read<number>(`new Promise((done) => {
         let turns = 0;
         const turn = () => {
           if (!window.headwisePreview.busy) done(turns);
@@ -408,24 +288,39 @@ describe('the attention preview in a browser', function () {
       const shown = await preview.settled('p.result.tokens.length === 2048');
       assert.equal(shown.pooled, true);
       assert.equal(shown.size, 512);
-      assert.ok((turns as number) >= 10, `the page had ${turns} turns`);
+      assert.ok(turns >= 10, `the page had ${turns} turns`);
       // Causal: tiles above the diagonal hold nothing, and the first row's only weight is 1.
-      const [first, above, rows] = (await preview.page.evaluate(`(() => {
+      const [first, above, rows] = await preview.read<[number, number, number]>(`(() => {
         const { maps, size } = window.headwisePreview.result;
         let above = 0;
         for (let row = 0; row < size; row++) for (let column = row + 1; column < size; column++) above = Math.max(above, maps[row * size + column]);
         return [maps[0], above, window.headwisePreview.result.statistics.length];
-      })()`)) as [number, number, number];
+      })()`);
       assert.equal(first, 1);
       assert.equal(above, 0);
       assert.equal(rows, 16);
     });
   });
 
-  for (const theme of ['light', 'dark'] as const) {
-    it(`looks right in a ${theme} theme`, async () => {
+  it('can be stopped', async () => {
+    await using(await open(), async (preview) => {
+      await preview.design({ queryHeads: 32, keyValueHeads: 8, headDim: 128, valueDim: 128 });
+      await preview.choose('length', '8192');
+      await preview.page.locator('#begin').click();
+      await preview.page.locator('#cancel').click();
+      assert.equal(await preview.text('#status'), 'Stopped.');
+      assert.equal(await preview.read('window.headwisePreview.busy'), false);
+      // And goes on with the next question.
+      await preview.choose('length', '16');
+      await preview.settled('p.result.tokens.length === 16');
+    });
+  });
+
+  for (const theme of pageThemes) {
+    it(`looks right in the theme ${theme}`, async () => {
       const artifacts = join(root, 'artifacts');
       await mkdir(artifacts, { recursive: true });
+      const dark = theme === 'vscode-dark' || theme === 'vscode-high-contrast';
       await using(await open(theme), async (preview) => {
         await preview.design(
           { queryHeads: 32, keyValueHeads: 8, headDim: 128, valueDim: 128, layers: 32 },
@@ -440,18 +335,18 @@ describe('the attention preview in a browser', function () {
         await preview.page.screenshot({ path: join(artifacts, `preview-head-${theme}.png`) });
         const [red] = await preview.pixels(0);
         // The map follows the theme: a weight of 1 is ink on paper, or light on a dark ground.
-        assert.ok(theme === 'light' ? (red as number) < 60 : (red as number) > 220, `red is ${red}`);
+        assert.ok(dark ? (red as number) > 220 : (red as number) < 60, `red is ${red}`);
       });
     });
   }
 
   it('fits a narrow panel: nothing overlaps or sticks out', async () => {
-    await using(await open('light', { width: 380 }), async (preview) => {
+    await using(await open('vscode-light', { width: 380 }), async (preview) => {
       await preview.design({ queryHeads: 32, keyValueHeads: 8 });
       await preview.page.locator('button[data-head="0"]').click();
       assert.equal(await preview.page.evaluate('document.documentElement.scrollWidth'), 380);
       const boxes = await Promise.all(
-        ['#causal', '#length', '#seed .root', '#reseed', '#text .root', '#order', '#scale'].map((id) =>
+        ['#model', '#source', '#length', '#seed .root', '#reseed', '#order', '#filter', '#export', '#compare'].map((id) =>
           preview.page.locator(id).boundingBox(),
         ),
       );
@@ -465,10 +360,10 @@ describe('the attention preview in a browser', function () {
   });
 
   it('draws anew when the theme changes', async () => {
-    await using(await open('light'), async (preview) => {
+    await using(await open('vscode-light'), async (preview) => {
       await preview.design();
       const before = await preview.pixels(0);
-      await preview.page.evaluate(themeScript('dark'));
+      await preview.page.evaluate(themeScript('vscode-dark'));
       await preview.page.waitForTimeout(100);
       assert.notDeepEqual(await preview.pixels(0), before);
     });
