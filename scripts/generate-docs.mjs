@@ -112,6 +112,12 @@ const schema = () => {
         type: 'object',
         additionalProperties: { type: 'string', minLength: 1 },
       },
+      configs: {
+        description:
+          'Glob of Python files, relative to this file -> config whose numbers hold for the model code there, relative to this file; "" for none. Elsewhere it is the config.json beside the code.',
+        type: 'object',
+        additionalProperties: { type: 'string' },
+      },
       exclude: {
         description: 'Globs of files and directories that are not read, relative to this file.',
         type: 'array',

@@ -1,12 +1,14 @@
-import { promises as fs } from 'node:fs';
+import { promises as fs, readFileSync, statSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { readCheckpointBeside } from '../checkpoint/node.ts';
 import { rules } from '../rules/registry.ts';
+import { maximumLength } from '../syntax/read.ts';
 import type { Severity } from '../text/finding.ts';
 import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
+import type { ValuesFile } from '../workspace/code/given.ts';
 import { type FolderLoader, folderLoader } from '../workspace/code/node.ts';
-import { isExcluded } from '../workspace/filter.ts';
+import { configFor, isExcluded } from '../workspace/filter.ts';
 import { levelOf, selects } from '../workspace/levels.ts';
 import { loadPython } from '../workspace/node.ts';
 import { levels, parallelStacks, selectorProblem } from '../workspace/projectSettings.ts';
@@ -35,10 +37,17 @@ interface Failed {
 
 type Level = 'error' | 'warning' | 'information';
 
+interface LocatedFile {
+  readonly settings: Settings;
+  /** What the settings' globs are relative to. */
+  readonly root: string;
+  readonly relativePath: string;
+}
+
 /** Checks files by what the command line says. */
 interface Checker {
   readonly source: ReturnType<typeof settingsSource>;
-  readonly settingsOf: (path: string) => { readonly settings: Settings; readonly relativePath: string };
+  readonly settingsOf: (path: string) => LocatedFile;
   readonly checkBytes: (file: FoundFile, bytes: Buffer | { readonly reason: string }) => Promise<Checked | Failed>;
 }
 
@@ -49,14 +58,14 @@ function checker(options: ParsedOptions, note: (problem: string) => void): Check
   const source = settingsSource({ config: lastOf(options, 'config'), isolated: has(options, 'isolated') }, commandSettings(options));
   const adjust = ruleChoice(options);
   const adjusted = new Map<LocatedSettings, Settings>();
-  const settingsOf = (path: string): { readonly settings: Settings; readonly relativePath: string } => {
+  const settingsOf = (path: string): LocatedFile => {
     const located = source.forFile(path);
     let settings = adjusted.get(located);
     if (settings === undefined) {
       settings = adjust(located.settings);
       adjusted.set(located, settings);
     }
-    return { settings, relativePath: slashes(relative(located.root, path)) };
+    return { settings, root: located.root, relativePath: slashes(relative(located.root, path)) };
   };
 
   let loader: FolderLoader | undefined;
@@ -66,12 +75,18 @@ function checker(options: ParsedOptions, note: (problem: string) => void): Check
     const decoded = decode(bytes);
     if ('reason' in decoded) return fail(decoded.reason);
     const original = decoded.text;
-    const { settings, relativePath } = settingsOf(file.path);
+    const { settings, root, relativePath } = settingsOf(file.path);
     const python = needsPython({ text: original, path: relativePath }) ? await loadPython(note) : undefined;
     if (python !== undefined) loader ??= folderLoader(python.parse, new Map());
-    const imports = loader === undefined ? undefined : { name: loader.nameOf(file.path), loader };
+    const shown = (path: string): string => slashes(relative(process.cwd(), path));
+    const imports = loader === undefined ? undefined : { name: loader.nameOf(file.path), loader, shown };
+    const config = python === undefined ? undefined : configFor(relativePath, settings);
+    const values = config === undefined ? undefined : readValues(resolve(root, config), shown);
     const run = (text: string): Analysis =>
-      analyse({ text, path: relativePath, python, imports, checkpoint: () => readCheckpointBeside(file.path) }, settings);
+      analyse(
+        { text, path: relativePath, python, imports, values: () => values, checkpoint: () => readCheckpointBeside(file.path) },
+        settings,
+      );
     try {
       const fix = fixing || diff ? fixText(original, run, { unsafe }) : undefined;
       const analysis = fix?.analysis ?? run(original);
@@ -90,6 +105,17 @@ function checker(options: ParsedOptions, note: (problem: string) => void): Check
   };
 
   return { source, settingsOf, checkBytes };
+}
+
+/** A configuration that gives numbers to model code; undefined where there is none that can be read. */
+function readValues(path: string, shown: (path: string) => string): ValuesFile | undefined {
+  try {
+    if (!statSync(path).isFile() || statSync(path).size > maximumLength) return undefined;
+    const decoded = decode(readFileSync(path));
+    return 'reason' in decoded ? undefined : { uri: shown(path), text: decoded.text };
+  } catch {
+    return undefined;
+  }
 }
 
 /** Python files from which on the work is shared: starting a worker costs as much as some ten of them. */

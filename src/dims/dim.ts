@@ -498,6 +498,12 @@ function symbol(name: string, options: SymbolOptions, flexible: boolean, anonymo
   );
 }
 
+/** The name and scope of the symbol that has this key. */
+export function symbolOfKey(key: string): { readonly name: string; readonly scope: string } {
+  const [name = '', rest = ''] = key.split(/\p{Cc}/u, 2);
+  return { name, scope: rest.slice(1) };
+}
+
 /** A constructor parameter or config value. The same name, scope and bounds give the same dim. Constant time. */
 export const rigid = (name: string, options: SymbolOptions = {}): Dim => symbol(name, options, false, false);
 

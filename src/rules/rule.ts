@@ -2,7 +2,7 @@ import type { ConfigReading, TransformerDesign } from '../design/design.ts';
 import type { CodeReading } from '../interpreter/study.ts';
 import type { Site } from '../interpreter/value.ts';
 import type { TextEdit } from '../text/edit.ts';
-import type { Severity } from '../text/finding.ts';
+import type { OtherFile, Severity } from '../text/finding.ts';
 import type { Range } from '../text/range.ts';
 
 export type RuleCategory = 'heads' | 'projections' | 'norm' | 'positions' | 'kernels' | 'parallelism' | 'checkpoint' | 'file';
@@ -34,7 +34,7 @@ export interface Report<M extends string> {
   readonly data?: Readonly<Record<string, string | number>>;
   /** Overrides the rule's own severity where the case is milder or graver. */
   readonly severity?: Severity;
-  readonly related?: readonly { readonly range: Range | undefined; readonly message: string }[];
+  readonly related?: readonly { readonly range: Range | undefined; readonly message: string; readonly file?: OtherFile }[];
   readonly fixes?: readonly { readonly title: string; readonly safe: boolean; readonly edits: readonly TextEdit[] }[];
   readonly tags?: readonly ('unnecessary' | 'deprecated')[];
 }

@@ -92,11 +92,11 @@ function place(finding: Finding, bodies: readonly UnitBody[], starts: ReadonlyMa
   return isLost ? undefined : placed;
 }
 
-/** The finding with each of its ranges replaced, in a fixed order. */
+/** The finding with each of its ranges in this file replaced, in a fixed order. */
 const mapRanges = (finding: Finding, replace: (at: Range) => Range): Finding => ({
   ...finding,
   range: replace(finding.range),
-  related: finding.related.map((related) => ({ ...related, range: replace(related.range) })),
+  related: finding.related.map((related) => (related.file === undefined ? { ...related, range: replace(related.range) } : related)),
   fixes: finding.fixes.map((fix) => ({ ...fix, edits: fix.edits.map((edit) => ({ ...edit, range: replace(edit.range) })) })),
 });
 
@@ -112,7 +112,8 @@ function inOrder(findings: Finding[]): Finding[] {
 
 function toFinding(rule: Rule, report: Report<string>): Finding {
   const related: Related[] = [];
-  for (const { range, message } of report.related ?? []) if (range !== undefined) related.push({ range, message });
+  for (const { range, message, file } of report.related ?? [])
+    if (range !== undefined) related.push(file === undefined ? { range, message } : { range, message, file });
   return {
     code: rule.code,
     rule: rule.name,

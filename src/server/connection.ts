@@ -45,7 +45,9 @@ import {
 } from '../protocol/languageServer.ts';
 import { maximumLength } from '../syntax/read.ts';
 import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
-import { mergeSettings, projectSettingsFiles, readProjectSettings, rebaseSettings } from '../workspace/projectSettings.ts';
+import type { ValuesFile } from '../workspace/code/given.ts';
+import { configFor } from '../workspace/filter.ts';
+import { mergeSettings, readProjectSettings, rebaseSettings } from '../workspace/projectSettings.ts';
 import type { Imports, PythonReader } from '../workspace/python.ts';
 import { defaultSettings, type Settings } from '../workspace/settings.ts';
 import {
@@ -62,7 +64,7 @@ import {
 } from './convert.ts';
 import { isSettingsFile, ProjectFiles } from './projectFiles.ts';
 import { defaultEditorSettings, type EditorSettings, readClientSettings } from './settings.ts';
-import { baseName, parentUri, relativePath } from './uris.ts';
+import { baseName, parentUri, plainUri, relativePath, resolveUri } from './uris.ts';
 
 /** What the platform adds: reading a settings file, where the client does not do that itself. */
 export interface Host {
@@ -74,10 +76,12 @@ export interface Host {
   readonly readCheckpoint?: (uri: string) => CheckpointShapes | undefined;
   /** The Python reader, loaded when it is first asked for; undefined where it cannot be. */
   readonly python?: (options: InitializationOptions, note: (problem: string) => void) => Promise<PythonReader | undefined>;
-  /** Where a Python file's imports come from, where the host can read files at once. Files that changed are read again. */
-  readonly imports?: (uri: string, parse: PythonReader['parse']) => Imports | undefined;
-  /** A Python file has changed: what was read for imports is no longer what it was. */
-  readonly forgetImports?: () => void;
+  /** Where a Python file's imports come from, where the host can read files at once; `edited` is the text of an open document. */
+  readonly imports?: (uri: string, parse: PythonReader['parse'], edited: (uri: string) => string | undefined) => Imports | undefined;
+  /** A file holds another text, this one where it is open. Returns the files that import it, whose imports are other ones now. */
+  readonly forgetImports?: (uri: string, text: string | undefined) => readonly string[];
+  /** A document was closed. */
+  readonly close?: (uri: string) => void;
   readonly version: string;
 }
 
@@ -93,8 +97,13 @@ const slow = 50;
 /** Quiet time after a keystroke before diagnostics are pushed or a preview is told, in milliseconds. */
 const debounce = 150;
 
+/** Quiet time after an edit before what rests on it in other files is asked for again, in milliseconds. */
+const settling = 400;
+
 interface Cached {
   readonly version: number;
+  /** The configuration that gave numbers to it, by its plain URI. */
+  readonly config: string | undefined;
   readonly languageId: string;
   readonly settings: Settings;
   readonly analysis: Analysis | undefined;
@@ -116,6 +125,11 @@ export function serve(connection: Connection, host: Host): void {
   const reports = new Map<string, { readonly id: string; readonly json: string }>();
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
   const tooLong = new Set<string>();
+  /** Texts of configurations that give numbers to code, by plain URI: `text` is there once it was read. */
+  const configs = new Map<string, { readonly reading: Promise<void>; text?: string | undefined; isRead?: true }>();
+  /** Documents whose answers are other ones since a file that they rest on has changed. */
+  const outdated = new Set<string>();
+  let renewing: ReturnType<typeof setTimeout> | undefined;
   /** By folder URI; '' for documents outside every folder. */
   const ofClient = new Map<string, Promise<EditorSettings>>();
   /** By opened folder and the document's own. */
@@ -175,6 +189,59 @@ export function serve(connection: Connection, host: Host): void {
     const params: ReadFileParams = { uri };
     return (await connection.sendRequest<string | null>(readFileRequest, params)) ?? undefined;
   };
+
+  /** The text of an open document, whichever way its URI is written. */
+  const editedText = (uri: string): string | undefined => {
+    const plain = plainUri(uri);
+    return (documents.get(uri) ?? documents.all().find((each) => plainUri(each.uri) === plain))?.getText();
+  };
+
+  /** The configuration that gives numbers to model code: at once where it was read before, else a promise of that. */
+  function valuesFor(uri: string, { root, settings }: PlacedSettings): ValuesFile | undefined | Promise<void> {
+    const path = relativePath(root, uri);
+    const chosen = configFor(path ?? baseName(uri), settings);
+    const base = path === undefined ? parentUri(uri) : root;
+    const found = chosen === undefined || base === undefined ? undefined : resolveUri(base, chosen);
+    if (found === undefined) return undefined;
+    const plain = plainUri(found);
+    const edited = editedText(found);
+    if (edited !== undefined) return { uri: found, text: edited };
+    const known = configs.get(plain);
+    // A file that is not there gives nothing, until it is.
+    if (known !== undefined) return known.isRead === true ? { uri: found, text: known.text ?? '' } : known.reading;
+    const reading = readFile(found)
+      .catch(() => undefined)
+      .then((text) => {
+        const entry = configs.get(plain);
+        if (entry === undefined) return;
+        entry.isRead = true;
+        entry.text = text !== undefined && text.length <= maximumLength ? text : undefined;
+      });
+    configs.set(plain, { reading });
+    return reading;
+  }
+
+  /** A file is not what it was: what rests on it in other documents is worked out again, and shown once edits have come to rest. */
+  function changed(uri: string): void {
+    const plain = plainUri(uri);
+    configs.delete(plain);
+    const affected = new Set(host.forgetImports?.(uri, editedText(uri)) ?? []);
+    for (const [other, { config }] of cache) if (config === plain) affected.add(other);
+    affected.delete(uri);
+    if (affected.size === 0) return;
+    for (const other of affected) {
+      cache.delete(other);
+      outdated.add(other);
+    }
+    clearTimeout(renewing);
+    renewing = setTimeout(() => {
+      const again = [...outdated].filter((other) => documents.get(other) !== undefined);
+      outdated.clear();
+      if (again.length === 0) return;
+      askAgain();
+      for (const other of again) later(other, 0);
+    }, settling);
+  }
 
   const projectFiles = new ProjectFiles({
     readFile,
@@ -251,10 +318,12 @@ export function serve(connection: Connection, host: Host): void {
     const text = document.getText();
     const preparing = preparation(text, uri, languageId);
     if (preparing !== undefined) return preparing.then(() => analysisOf(uri));
+    const values = languageId === 'python' && needsPython({ text, path: pathOf(uri), languageId }) ? valuesFor(uri, editor) : undefined;
+    if (values instanceof Promise) return values.then(() => analysisOf(uri));
     let analysis: Analysis | undefined;
     if (text.length <= maximumLength) {
       tooLong.delete(uri);
-      const imports = python === undefined ? undefined : host.imports?.(uri, python.parse);
+      const imports = python === undefined ? undefined : host.imports?.(uri, python.parse, editedText);
       analysis = analyse(
         {
           text,
@@ -262,6 +331,7 @@ export function serve(connection: Connection, host: Host): void {
           languageId,
           python,
           imports,
+          values: () => values,
           checkpoint: () => host.readCheckpoint?.(uri),
         },
         editor.settings,
@@ -270,7 +340,8 @@ export function serve(connection: Connection, host: Host): void {
       tooLong.add(uri);
       connection.console.info(`${baseName(uri)} is longer than ${maximumLength} characters and is not read.`);
     }
-    cache.set(uri, { version, languageId, settings: editor.settings, analysis });
+    const config = values === undefined ? undefined : plainUri(values.uri);
+    cache.set(uri, { version, languageId, settings: editor.settings, analysis, config });
     return analysis === undefined ? undefined : { document, analysis, editor };
   }
 
@@ -345,12 +416,17 @@ export function serve(connection: Connection, host: Host): void {
     placedSettings.clear();
     projectFiles.forget();
     cache.clear();
+    askAgain();
+    for (const { uri } of documents.all()) later(uri, 0);
+  }
+
+  /** Tells the client that answers may be other ones now. */
+  function askAgain(): void {
     const ignore = (): void => {};
     const { workspace } = capabilities;
     if (workspace?.diagnostics?.refreshSupport === true) connection.languages.diagnostics.refresh().catch(ignore);
     if (workspace?.inlayHint?.refreshSupport === true) connection.languages.inlayHint.refresh().catch(ignore);
     if (workspace?.codeLens?.refreshSupport === true) connection.sendRequest('workspace/codeLens/refresh').catch(ignore);
-    for (const { uri } of documents.all()) later(uri, 0);
   }
 
   connection.onInitialize((params): InitializeResult => {
@@ -372,7 +448,7 @@ export function serve(connection: Connection, host: Host): void {
       capabilities: {
         positionEncoding: 'utf-16',
         textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental },
-        diagnosticProvider: { identifier: 'headwise', interFileDependencies: false, workspaceDiagnostics: false },
+        diagnosticProvider: { identifier: 'headwise', interFileDependencies: true, workspaceDiagnostics: false },
         codeActionProvider: {
           codeActionKinds: [CodeActionKind.QuickFix, CodeActionKind.RefactorRewrite, `${CodeActionKind.SourceFixAll}.headwise`],
         },
@@ -391,7 +467,8 @@ export function serve(connection: Connection, host: Host): void {
     if (workspace?.didChangeConfiguration?.dynamicRegistration === true)
       connection.client.register(DidChangeConfigurationNotification.type, { section: 'headwise' }).catch(note);
     if (workspace?.didChangeWatchedFiles?.dynamicRegistration === true) {
-      const watchers = projectSettingsFiles.map((name) => ({ globPattern: `**/${name}` }));
+      // Settings, modules that others import, and configurations that give numbers to code.
+      const watchers = [{ globPattern: '**/*.{py,json,yaml,yml,toml}' }];
       connection.client.register(DidChangeWatchedFilesNotification.type, { watchers }).catch(note);
     }
     if (workspace?.workspaceFolders === true) {
@@ -409,17 +486,12 @@ export function serve(connection: Connection, host: Host): void {
   });
   connection.onDidChangeWatchedFiles(({ changes }) => {
     if (changes.some(({ uri }) => isSettingsFile(uri))) refresh();
-    if (changes.some(({ uri }) => uri.endsWith('.py'))) host.forgetImports?.();
+    for (const { uri } of changes) changed(uri);
   });
 
-  documents.onDidSave(({ document: { uri, languageId } }) => {
-    if (languageId !== 'python') return;
-    host.forgetImports?.();
-    // Other files may import this one.
-    for (const [other, known] of cache) if (other !== uri && known.languageId === 'python') cache.delete(other);
-  });
   documents.onDidOpen(({ document }) => later(document.uri, 0));
   documents.onDidChangeContent(({ document }) => {
+    changed(document.uri);
     if (document.version !== cache.get(document.uri)?.version && cache.has(document.uri)) later(document.uri, debounce);
     else if (!timers.has(document.uri)) later(document.uri, 0);
   });
@@ -429,6 +501,9 @@ export function serve(connection: Connection, host: Host): void {
     cache.delete(uri);
     reports.delete(uri);
     tooLong.delete(uri);
+    host.close?.(uri);
+    // What was not saved is gone.
+    changed(uri);
     // What was pushed for a closed document would stay on the client's list for ever.
     if (!pulls()) connection.sendDiagnostics({ uri, diagnostics: [] }).catch((error) => failed('Publishing', error));
   });

@@ -8,6 +8,7 @@ import {
   DiagnosticTag,
   type InlayHint,
   InsertTextFormat,
+  type Location,
   type Range as LspRange,
   type WorkspaceEdit,
 } from 'vscode-languageserver';
@@ -23,7 +24,8 @@ import type { Translate } from '../features/messages.ts';
 import { summarise } from '../features/summary.ts';
 import type { CommandTarget, IgnoreTarget, Place, StackSummary } from '../protocol/languageServer.ts';
 import type { TextEdit } from '../text/edit.ts';
-import type { Severity } from '../text/finding.ts';
+import type { OtherFile, Severity } from '../text/finding.ts';
+import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
 import type { Analysis } from '../workspace/analyse.ts';
 
@@ -52,8 +54,8 @@ const severities: Readonly<Record<Severity, DiagnosticSeverity>> = {
 };
 
 export function toDiagnostic(document: TextDocument, data: DiagnosticData, abilities: ClientAbilities): Diagnostic {
-  const related = data.related.map(({ range, message, uri }) => ({
-    location: { uri: uri ?? document.uri, range: toLspRange(document, range) },
+  const related = data.related.map(({ range, message, file }) => ({
+    location: file === undefined ? { uri: document.uri, range: toLspRange(document, range) } : locationIn(file, range),
     message,
   }));
   const inMessage = abilities.relatedInformation ? [] : data.related.map(({ message }) => message);
@@ -69,6 +71,11 @@ export function toDiagnostic(document: TextDocument, data: DiagnosticData, abili
       ? { tags: data.tags.map((tag) => (tag === 'deprecated' ? DiagnosticTag.Deprecated : DiagnosticTag.Unnecessary)) }
       : {}),
   };
+}
+
+function locationIn({ uri, text }: OtherFile, { start, end }: Range): Location {
+  const lines = new LineIndex(text);
+  return { uri, range: { start: lines.positionAt(start), end: lines.positionAt(end) } };
 }
 
 function toWorkspaceEdit(document: TextDocument, edits: readonly TextEdit[], abilities: ClientAbilities): WorkspaceEdit {

@@ -1,13 +1,21 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
 import { version } from '../../package.json';
 import { createCheckpointReader } from '../checkpoint/node.ts';
+import type { SourceFile } from '../interpreter/value.ts';
 import { type FolderLoader, folderLoader } from '../workspace/code/node.ts';
 import { loadPython } from '../workspace/node.ts';
+import type { Imports } from '../workspace/python.ts';
 import { keptTrees, serve } from './connection.ts';
+
+/** Imports of one file, with the paths of the files that they led to, and the last parts of the names that led nowhere. */
+interface TrackedImports extends Imports {
+  readonly paths: ReadonlySet<string>;
+  readonly missed: ReadonlySet<string>;
+}
 
 /** Serves over what the command line says: `--stdio`, `--node-ipc`, `--socket=PORT` or `--pipe=NAME`. Returns at once; the process ends when the client leaves. */
 export function startServer(): void {
@@ -16,17 +24,49 @@ export function startServer(): void {
   process.on('unhandledRejection', (reason) => connection.console.error(`Unhandled: ${String(reason)}`));
   const readCheckpoint = createCheckpointReader();
   let loader: FolderLoader | undefined;
+  /** By the URI of the file that imports. */
+  const importsOf = new Map<string, TrackedImports>();
+  const pathOf = (uri: string): string | undefined => {
+    try {
+      return uri.startsWith('file:') ? fileURLToPath(uri) : undefined;
+    } catch {
+      return undefined;
+    }
+  };
   serve(connection, {
     version,
     python: (_options, note) => loadPython(note, keptTrees),
-    imports: (uri, parse) => {
-      if (!uri.startsWith('file:')) return undefined;
-      loader ??= folderLoader(parse, new Map());
-      return { name: loader.nameOf(fileURLToPath(uri)), loader };
+    imports: (uri, parse, edited) => {
+      const path = pathOf(uri);
+      if (path === undefined) return undefined;
+      const known = importsOf.get(uri);
+      if (known !== undefined) return known;
+      loader ??= folderLoader(parse, new Map(), (each) => edited(pathToFileURL(each).href));
+      const from = loader;
+      const paths = new Set<string>();
+      const missed = new Set<string>();
+      const load = (name: string): SourceFile | undefined => {
+        const file = from.load(name);
+        if (file === undefined) missed.add(name.slice(name.lastIndexOf('.') + 1));
+        else paths.add(file.path);
+        return file;
+      };
+      const made = { name: from.nameOf(path), loader: { load }, shown: (each: string) => pathToFileURL(each).href, paths, missed };
+      importsOf.set(uri, made);
+      return made;
     },
-    forgetImports: () => {
-      loader = undefined;
+    forgetImports: (uri, text) => {
+      const path = pathOf(uri);
+      const was = path === undefined ? undefined : loader?.forget(path, text);
+      if (path === undefined || was === undefined || was === 'same') return [];
+      const name = basename(path) === '__init__.py' ? basename(dirname(path)) : basename(path, '.py');
+      const rest = [...importsOf]
+        .filter(([, { paths, missed }]) => (was === 'forgotten' ? paths.has(path) : missed.has(name)))
+        .map(([importer]) => importer);
+      for (const importer of rest) importsOf.delete(importer);
+      return rest;
     },
+    close: (uri) => importsOf.delete(uri),
     isRepository: (folder) => folder.startsWith('file:') && existsSync(join(fileURLToPath(folder), '.git')),
     readCheckpoint: (uri) => (uri.startsWith('file:') ? readCheckpoint(fileURLToPath(uri)) : undefined),
     readFile: async (uri) => {

@@ -12,6 +12,21 @@ export const baseName = (uri: string): string =>
     .split('/')
     .at(-1) ?? '';
 
+/** One spelling of a URI: clients escape characters in their own ways. */
+export const plainUri = (uri: string): string => decode(uri);
+
+/** A path of a setting as a URI: relative to a folder, or absolute. Undefined where it makes none. */
+export function resolveUri(folder: string, path: string): string | undefined {
+  const slashed = path.replaceAll('\\', '/');
+  const escaped = slashed.split('/').map(encodeURIComponent).join('/');
+  if (/^[A-Za-z]:\//.test(slashed)) return `file:///${escaped}`;
+  try {
+    return new URL(slashed.startsWith('/') ? escaped : `./${escaped}`, `${folder.replace(/\/+$/, '')}/`).href;
+  } catch {
+    return undefined;
+  }
+}
+
 /** Windows drive letters and percent signs are written in two ways: `file:///c%3A/` and `file:///C:/`. */
 function decode(uri: string): string {
   let text = uri;

@@ -3,11 +3,18 @@ import type { Range } from './range.ts';
 
 export type Severity = 'error' | 'warning' | 'information' | 'hint';
 
-/** A place that explains a finding: the line that set the other number. `uri` absent means the same file. */
+/** A place that explains a finding: the line that set the other number. `file` absent means the same file. */
 export interface Related {
   readonly range: Range;
   readonly message: string;
-  readonly uri?: string;
+  readonly file?: OtherFile;
+}
+
+/** A file that a place is in, with the text that ranges in it are of. */
+export interface OtherFile {
+  /** A URI in editors; on the command line a path, as the user would write it. */
+  readonly uri: string;
+  readonly text: string;
 }
 
 /** What would mend a finding. Only safe fixes join `source.fixAll.headwise` and `--fix`. */

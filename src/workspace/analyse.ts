@@ -2,15 +2,15 @@ import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
 import type { ConfigReading } from '../design/design.ts';
 import { mentionsHeads } from '../design/python/mention.ts';
 import { readDesign } from '../design/read.ts';
-import type { SourceLoader } from '../interpreter/program.ts';
 import type { CodeReading } from '../interpreter/study.ts';
 import { runCodeRules, runRules } from '../rules/run.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import { formatOf, parseConfig } from '../syntax/read.ts';
 import type { Finding } from '../text/finding.ts';
 import type { ValuesFile } from './code/given.ts';
+import { withOrigins } from './code/origins.ts';
 import { familyOf, filterFindings, isExcluded } from './filter.ts';
-import type { PythonReader } from './python.ts';
+import type { Imports, PythonReader } from './python.ts';
 import type { Settings } from './settings.ts';
 
 export interface AnalysisInput {
@@ -21,7 +21,7 @@ export interface AnalysisInput {
   /** Reads Python, once its parser is loaded; without it Python files say nothing. */
   readonly python?: PythonReader;
   /** Finds the files that Python code imports; `name` is the file's own dotted name. */
-  readonly imports?: { readonly name: string; readonly loader: SourceLoader };
+  readonly imports?: Imports;
   /** The configuration that gives Python code its numbers; asked for only where there is code. */
   readonly values?: () => ValuesFile | undefined;
   /** Reads the checkpoint beside the file; called only for a model config that holds dimensions. */
@@ -61,7 +61,7 @@ export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   const code = isModelCode(input) ? input.python?.code(input.text, input.path, input.imports, input.values?.()) : undefined;
   const found = [
     ...(reading === undefined ? [] : runRules(reading, settings)),
-    ...(code === undefined ? [] : runCodeRules(code, settings)),
+    ...(code === undefined ? [] : withOrigins(runCodeRules(code, settings), code, input.imports)),
   ];
   const findings = reading === undefined && code === undefined ? [] : filterFindings(found, parsed, input.path, settings);
   return { parsed, reading, code, findings };

@@ -19,6 +19,17 @@ export function familyOf(path: string, settings: Settings): string | undefined {
   return family;
 }
 
+/**
+ * Where the configuration lies whose numbers hold for model code at this path, relative to the same root or absolute: the one that settings
+ * choose, else the `config.json` beside it. Undefined where settings say that none does.
+ */
+export function configFor(path: string, settings: Settings): string | undefined {
+  let chosen: string | undefined;
+  for (const [glob, config] of Object.entries(settings.configs)) if (matchesGlob(glob, path)) chosen = config;
+  if (chosen !== undefined) return chosen === '' ? undefined : chosen;
+  return `${path.slice(0, path.lastIndexOf('/') + 1)}config.json`;
+}
+
 let rulesByCode: ReadonlyMap<string, Rule> | undefined;
 const ruleOf = (code: string): Rule | undefined => {
   rulesByCode ??= new Map(rules.map((rule) => [rule.code, rule]));

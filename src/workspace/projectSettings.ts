@@ -26,7 +26,14 @@ export interface ProjectSettings {
 export const levels = ['error', 'warning', 'information', 'hint', 'off'] as const satisfies readonly (Severity | 'off')[];
 export const parallelStacks = ['megatron', 'torchtitan', 'vllm'] as const satisfies readonly NonNullable<ParallelSettings['stack']>[];
 const parallelSizes = ['tensor', 'pipeline', 'context', 'expert'] as const;
-const settingNames = ['rules', 'parallel', 'perFileIgnores', 'families', 'exclude'] as const satisfies readonly (keyof Settings)[];
+const settingNames = [
+  'rules',
+  'parallel',
+  'perFileIgnores',
+  'families',
+  'configs',
+  'exclude',
+] as const satisfies readonly (keyof Settings)[];
 
 /**
  * Settings of `headwise.json` (the whole file) or pyproject.toml (its `[tool.headwise]` table).
@@ -46,7 +53,7 @@ export function readProjectSettings(parsed: ParsedConfig): ProjectSettings | und
     problems.push(suggestion === undefined ? { range, message } : { range, message, suggestion });
   };
   if (!isMapping(root)) {
-    problem(root.range, 'Settings are an object with the properties rules, parallel, perFileIgnores, families and exclude.');
+    problem(root.range, 'Settings are an object with the properties rules, parallel, perFileIgnores, families, configs and exclude.');
     return { settings, problems };
   }
   const read = reader(problem);
@@ -62,18 +69,20 @@ export function readProjectSettings(parsed: ParsedConfig): ProjectSettings | und
     else if (name === 'parallel') settings.parallel = read.parallel(entry.value);
     else if (name === 'perFileIgnores') settings.perFileIgnores = read.perFileIgnores(entry.value);
     else if (name === 'families') settings.families = read.families(entry.value);
+    else if (name === 'configs') settings.configs = read.configs(entry.value);
     else settings.exclude = read.strings(entry.value, 'exclude') ?? [];
   }
   return { settings, problems };
 }
 
-/** `over` wins, key by key within `rules`, `parallel`, `perFileIgnores` and `families`; both exclude. */
+/** `over` wins, key by key within `rules`, `parallel`, `perFileIgnores`, `families` and `configs`; both exclude. */
 export function mergeSettings(base: Settings, over: Partial<Settings>): Settings {
   return {
     rules: { ...base.rules, ...over.rules },
     parallel: { ...base.parallel, ...over.parallel },
     perFileIgnores: { ...base.perFileIgnores, ...over.perFileIgnores },
     families: { ...base.families, ...over.families },
+    configs: { ...base.configs, ...over.configs },
     exclude: [...base.exclude, ...(over.exclude ?? [])],
   };
 }
@@ -89,11 +98,15 @@ export function rebaseSettings(settings: Partial<Settings>, prefix: string): Par
   };
   const keys = <Value>(record: Readonly<Record<string, Value>>): Readonly<Record<string, Value>> =>
     Object.fromEntries(Object.entries(record).map(([key, value]) => [glob(key), value]));
-  const { perFileIgnores, families, exclude } = settings;
+  const moved = (path: string): string => (path === '' || /^(?:[A-Za-z]:)?[\\/]/.test(path) ? path : `${prefix}/${path}`);
+  const { perFileIgnores, families, configs, exclude } = settings;
   return {
     ...settings,
     ...(perFileIgnores === undefined ? {} : { perFileIgnores: keys(perFileIgnores) }),
     ...(families === undefined ? {} : { families: keys(families) }),
+    ...(configs === undefined
+      ? {}
+      : { configs: keys(Object.fromEntries(Object.entries(configs).map(([key, path]) => [key, moved(path)] as const))) }),
     ...(exclude === undefined ? {} : { exclude: exclude.map(glob) }),
   };
 }
@@ -211,6 +224,16 @@ function reader(problem: (range: Range, message: string, suggestion?: string) =>
         const family = stringOf(value);
         if (family === undefined || family === '') problem(value.range, `A family is a model type such as "llama", not ${kindOf(value)}.`);
         else found[key] = family;
+      }
+      return found;
+    },
+    configs(node: ConfigNode): Record<string, string> {
+      const found: Record<string, string> = {};
+      for (const { key, value } of entriesOf(node, 'configs')) {
+        if (value === undefined) continue;
+        const path = stringOf(value);
+        if (path === undefined) problem(value.range, `A config is the path of a file, or "" for none, not ${kindOf(value)}.`);
+        else found[key] = path;
       }
       return found;
     },

@@ -7,7 +7,7 @@ import type { ParsedConfig } from '../syntax/node.ts';
 import type { PythonModule } from '../syntax/python/ast.ts';
 import type { PythonDocument, PythonParser } from '../syntax/python/parse.ts';
 import { release } from './code/facts.ts';
-import { type Given, givenTo, type ValuesFile } from './code/given.ts';
+import { type Given, givenTo, noteGiven, type ValuesFile } from './code/given.ts';
 
 /** Reads Python code; never throws. Texts of one `path` are taken for versions of one file. */
 export interface PythonReader {
@@ -24,6 +24,8 @@ export interface Imports {
   /** The file's own dotted name: relative imports start from it. */
   readonly name: string;
   readonly loader: SourceLoader;
+  /** How findings call the file at a path. */
+  readonly shown?: (path: string) => string;
 }
 
 /** Files whose dataflow is kept, some 10 MB each: an edit in one of them follows only what it touched. */
@@ -109,7 +111,7 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
           students.delete(oldest);
           if (reading !== undefined) release(reading);
         }
-        known.reading = known.student.read(known.file);
+        known.reading = noteGiven(known.student.read(known.file), known.given);
         return known.reading;
       } catch {
         return undefined;

@@ -18,8 +18,13 @@ export interface Settings {
   readonly perFileIgnores: Readonly<Record<string, readonly string[]>>;
   /** Glob -> transformers model type that its configs are read as, where the file does not say. */
   readonly families: Readonly<Record<string, string>>;
+  /**
+   * Glob -> configuration whose numbers hold for the model code there, relative to the workspace root; '' for none. Elsewhere it is the
+   * `config.json` beside the code. The last glob that matches wins.
+   */
+  readonly configs: Readonly<Record<string, string>>;
   /** Globs that are not read at all. */
   readonly exclude: readonly string[];
 }
 
-export const defaultSettings: Settings = { rules: {}, parallel: {}, perFileIgnores: {}, families: {}, exclude: [] };
+export const defaultSettings: Settings = { rules: {}, parallel: {}, perFileIgnores: {}, families: {}, configs: {}, exclude: [] };

@@ -1,7 +1,18 @@
 import { deepEqual, equal, match, ok } from 'node:assert/strict';
-import { type CompletionItem, CompletionRequest, CompletionTriggerKind, type Position } from 'vscode-languageserver/node';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import {
+  type CompletionItem,
+  CompletionRequest,
+  CompletionTriggerKind,
+  type Diagnostic,
+  InlayHintRequest,
+  type Position,
+} from 'vscode-languageserver/node';
 import { TextDocument } from 'vscode-languageserver-textdocument';
-import { TestClient } from './client.ts';
+import { messageOf, pullCapabilities, TestClient } from './client.ts';
 
 /** Fused query, key and value projection, with a place for one more line. */
 const attention = (line: string): string => `import torch.nn as nn
@@ -78,5 +89,194 @@ describe('the language server on model code', () => {
         deepEqual(await complete(await openAt(attention(typed)), trigger), [], typed);
       deepEqual(await complete(await openAt('# ¦\nhidden_size: 4\n', 'yaml'), '#'), []);
     });
+  });
+});
+
+describe('the language server on model code that rests on other files', () => {
+  let directory: string;
+  let client: TestClient;
+  const uriOf = (path: string): string => pathToFileURL(join(directory, path)).href;
+  const write = (path: string, text: string): void => {
+    mkdirSync(dirname(join(directory, path)), { recursive: true });
+    writeFileSync(join(directory, path), text);
+  };
+  beforeEach(async () => {
+    directory = mkdtempSync(join(tmpdir(), 'headwise-code-'));
+    mkdirSync(join(directory, '.git'));
+  });
+  afterEach(async () => {
+    equal(await client.stop(), 0);
+    rmSync(directory, { recursive: true });
+  });
+
+  const start = async (settings: Readonly<Record<string, unknown>> = {}): Promise<void> => {
+    const { workspace, ...others } = pullCapabilities;
+    const capabilities = { ...others, workspace: { ...workspace, inlayHint: { refreshSupport: true } } };
+    client = await TestClient.start({ rootUri: pathToFileURL(directory).href, settings, capabilities });
+  };
+  const open = async (path: string, text: string, languageId = 'python'): Promise<string> => {
+    await client.open(uriOf(path), languageId, text);
+    return uriOf(path);
+  };
+  const hints = async (uri: string): Promise<string[]> => {
+    const range = { start: { line: 0, character: 0 }, end: { line: 999, character: 0 } };
+    const found = await client.connection.sendRequest(InlayHintRequest.type, { textDocument: { uri }, range });
+    return (found ?? []).map(({ label }) => String(label));
+  };
+  /** `HW211 config.json 3` for each place in another file that a finding points at, lines from 1. */
+  const elsewhere = (found: readonly Diagnostic[], own: string): string[] =>
+    found.flatMap(({ code, relatedInformation }) =>
+      (relatedInformation ?? [])
+        .filter(({ location }) => location.uri !== own)
+        .map(({ location }) => `${code} ${location.uri.slice(uriOf('').length).replace(/^\//, '')} ${location.range.start.line + 1}`),
+    );
+  const refreshed = async (work: () => Promise<void>): Promise<void> => {
+    client.refreshes.length = 0;
+    await work();
+    for (const method of ['workspace/diagnostic/refresh', 'workspace/inlayHint/refresh'])
+      await client.until(method, () => client.refreshes.includes(method));
+  };
+
+  const mlp = `import torch.nn as nn
+
+class MLP(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.up = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.down = nn.Linear(config.ffn_size, config.hidden_size)
+
+    def forward(self, x):
+        h = self.up(x)
+        return self.down(h)
+`;
+  const config = (ffn: number): string =>
+    JSON.stringify({ model_type: 'custom', hidden_size: 64, intermediate_size: 172, ffn_size: ffn }, undefined, 2);
+
+  it('takes the numbers of the config beside it, as it is on disk and as it is being edited', async () => {
+    await start();
+    write('model/config.json', config(172));
+    const uri = await open('model/modeling.py', mlp);
+    deepEqual(await hints(uri), [': (B, T, 172)']);
+    deepEqual(await client.pull(uri), []);
+    const values = await open('model/config.json', config(172), 'json');
+    await refreshed(() => client.replace(values, '"ffn_size": 172', '"ffn_size": 170'));
+    const found = await client.pull(uri);
+    deepEqual(
+      found.map(({ code }) => code),
+      ['HW211'],
+    );
+    // The sizes that disagree stand in lines 4 and 5 of the config.
+    deepEqual(elsewhere(found, uri).sort(), ['HW211 model/config.json 4', 'HW211 model/config.json 5']);
+    const related = found[0]?.relatedInformation?.find(({ message }) => message.includes('170'));
+    deepEqual(related?.location.range, client.rangeOf(values, '170'));
+    await refreshed(() => client.replace(values, '"ffn_size": 170', '"ffn_size": 172'));
+    deepEqual(await client.pull(uri), []);
+    // Closed without being saved, it is what the disk holds.
+    await refreshed(() => client.replace(values, '"intermediate_size": 172', '"intermediate_size": 96'));
+    deepEqual(await hints(uri), [': (B, T, 96)']);
+    await refreshed(() => client.close(values));
+    deepEqual(await hints(uri), [': (B, T, 172)']);
+    write('model/config.json', config(172).replace('"intermediate_size": 172', '"intermediate_size": 32'));
+    await refreshed(() => client.fileChanged(values));
+    deepEqual(await hints(uri), [': (B, T, 32)']);
+  });
+
+  it('takes the numbers of the config that a setting chooses, of any format', async () => {
+    write('model/config.json', config(172));
+    write('configs/small.yaml', 'hidden_size: 8\nintermediate_size: 24\nffn_size: 24\n');
+    await start({ configs: { 'model/*.py': 'configs/small.yaml', 'model/none.py': '' } });
+    deepEqual(await hints(await open('model/modeling.py', mlp)), [': (B, T, 24)']);
+    deepEqual(await hints(await open('model/none.py', mlp)), [': (B, T, intermediate_size)']);
+    await refreshed(() => client.configure({ configs: {} }));
+    deepEqual(await hints(uriOf('model/modeling.py')), [': (B, T, 172)']);
+    write('model/headwise.json', '{"configs": {"*.py": "../configs/small.yaml"}}');
+    await refreshed(() => client.fileChanged(uriOf('model/headwise.json')));
+    deepEqual(await hints(uriOf('model/modeling.py')), [': (B, T, 24)']);
+  });
+
+  it('points at the class of settings in another file, and follows edits there', async () => {
+    await start();
+    const settings = 'class FfnConfig:\n    hidden_size: int = 64\n    intermediate_size: int = 172\n    ffn_size: int = 172\n';
+    write('package/__init__.py', '');
+    write('package/configuration.py', `from dataclasses import dataclass\n\n@dataclass\n${settings}`);
+    const text = mlp
+      .replace('config)', 'config: FfnConfig)')
+      .replace('import torch.nn as nn', 'import torch.nn as nn\nfrom .configuration import FfnConfig');
+    const uri = await open('package/modeling.py', text);
+    deepEqual(await hints(uri), [': (B, T, 172)']);
+    const other = await open('package/configuration.py', `from dataclasses import dataclass\n\n@dataclass\n${settings}`);
+    await refreshed(() => client.replace(other, 'ffn_size: int = 172', 'ffn_size: int = 86'));
+    const found = await client.pull(uri);
+    deepEqual(
+      found.map(({ code }) => code),
+      ['HW211'],
+    );
+    deepEqual(elsewhere(found, uri).sort(), ['HW211 package/configuration.py 6', 'HW211 package/configuration.py 7']);
+    ok(messageOf(found[0]).length > 0);
+  });
+
+  it('renews what is said of a file when another that it imports is edited, saved or not', async () => {
+    await start();
+    const layers = `import torch.nn as nn
+
+class Gate(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.proj = nn.Linear(dim, 2 * dim)
+
+    def forward(self, x):
+        return self.proj(x)
+`;
+    const model = `import torch.nn as nn
+from layers import Gate
+
+class Block(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.gate = Gate(dim)
+        self.out = nn.Linear(2 * dim, dim)
+
+    def forward(self, x):
+        h = self.gate(x)
+        return x + self.out(h)
+`;
+    write('layers.py', layers);
+    const uri = await open('model.py', model);
+    deepEqual(await client.pull(uri), []);
+    const other = await open('layers.py', layers);
+    await refreshed(() => client.replace(other, '2 * dim', '3 * dim'));
+    deepEqual(
+      (await client.pull(uri)).map(({ code }) => code),
+      ['HW211'],
+    );
+    deepEqual(await hints(uri), [': (B, T, 3 * dim)']);
+    // A fault inside the other file is told here at the call, and points there.
+    await refreshed(() => client.replace(other, 'return self.proj(x)', 'return self.proj(self.proj(x))'));
+    deepEqual(elsewhere(await client.pull(uri), uri), ['HW211 layers.py 9']);
+    await refreshed(() => client.close(other));
+    deepEqual(await client.pull(uri), []);
+    write('layers.py', layers.replace('2 * dim', '4 * dim'));
+    await refreshed(() => client.fileChanged(other));
+    deepEqual(await hints(uri), [': (B, T, 4 * dim)']);
+    // What imports nothing of it is left alone.
+    const alone = await open('alone.py', layers);
+    await client.pull(alone);
+    client.refreshes.length = 0;
+    await client.replace(uri, 'h = self', 'g = self');
+    await client.pull(alone);
+    await new Promise((resolve) => setTimeout(resolve, 700));
+    deepEqual(client.refreshes, []);
+  });
+
+  it('finds a module once there is one', async () => {
+    await start();
+    const uri = await open(
+      'model.py',
+      'import torch.nn as nn\nfrom sizes import width\n\nclass A(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(width, width)\n\n    def forward(self, x):\n        y = self.a(x)\n        return y\n',
+    );
+    deepEqual(await hints(uri), [': (B, T, ?)']);
+    write('sizes.py', 'width = 48\n');
+    await refreshed(() => client.fileChanged(uriOf('sizes.py')));
+    deepEqual(await hints(uri), [': (B, T, 48)']);
   });
 });

@@ -506,7 +506,13 @@ describe('language server over stdio', () => {
         write('.git/HEAD', 'ref: refs/heads/main');
         write('headwise.json', '{"perFileIgnores": {"work/old/*.json": ["HW101"]}}');
         const client = { perFileIgnores: { 'draft/*.json': ['HW101'], 'any.json': ['HW101'] } };
-        const paths = ['work/old/config.json', 'work/draft/config.json', 'work/new/draft/config.json', 'work/new/any.json', 'old/config.json'];
+        const paths = [
+          'work/old/config.json',
+          'work/draft/config.json',
+          'work/new/draft/config.json',
+          'work/new/any.json',
+          'old/config.json',
+        ];
         const error = DiagnosticSeverity.Error;
         deepEqual(await severities('/work', paths, client), [undefined, undefined, error, undefined, error]);
         write('work/new/headwise.json', '{"exclude": ["/config.json", "models/old", "*.yaml"]}');

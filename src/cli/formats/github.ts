@@ -1,3 +1,4 @@
+import { LineIndex } from '../../text/lineIndex.ts';
 import { linesOf, printedSeverity, type Report, regionOf } from '../report.ts';
 
 const commands = { error: 'error', warning: 'warning', information: 'notice' } as const;
@@ -20,7 +21,9 @@ export function* renderGithub(report: Report, nameOf: (file: string, path: strin
       }
       properties.title = `${finding.code} ${finding.rule}`;
       const list = Object.entries(properties).map(([key, value]) => `${key}=${escapeProperty(String(value))}`);
-      const related = finding.related.map(({ message }) => message);
+      const related = finding.related.map(({ message, range, file: other }) =>
+        other === undefined ? message : `${other.uri}:${new LineIndex(other.text).positionAt(range.start).line + 1}: ${message}`,
+      );
       yield `::${commands[printedSeverity(finding.severity)]} ${list.join(',')}::${escapeData([finding.message, ...related].join('\n'))}\n`;
     }
   }

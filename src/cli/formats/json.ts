@@ -1,3 +1,4 @@
+import { LineIndex } from '../../text/lineIndex.ts';
 import { linesOf, printedSeverity, type Report, regionOf } from '../report.ts';
 
 /** The report as one JSON document of version 1; lines and columns from 1, columns in UTF-16 units, ends exclusive. */
@@ -12,8 +13,8 @@ export function renderJson(report: Report): string {
       severity: printedSeverity(finding.severity),
       message: finding.message,
       related: finding.related.map((related) => ({
-        file: related.uri ?? file.file,
-        ...regionOf(lines, related.range),
+        file: related.file?.uri ?? file.file,
+        ...regionOf(related.file === undefined ? lines : new LineIndex(related.file.text), related.range),
         message: related.message,
       })),
       fixes: finding.fixes.map((fix) => ({

@@ -1,10 +1,10 @@
-import { relative } from 'node:path';
+import { relative, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { documentationOf } from '../../features/diagnostics.ts';
 import { rules } from '../../rules/registry.ts';
 import type { Rule } from '../../rules/rule.ts';
 import type { Finding, Severity } from '../../text/finding.ts';
-import type { LineIndex } from '../../text/lineIndex.ts';
+import { LineIndex } from '../../text/lineIndex.ts';
 import type { Range } from '../../text/range.ts';
 import { fingerprint } from '../baseline.ts';
 import { slashes } from '../files.ts';
@@ -79,9 +79,12 @@ function result(file: FileReport, finding: Finding, base: string, indexOf: Reado
             id,
             message: { text: related.message },
             physicalLocation:
-              related.uri === undefined
+              related.file === undefined
                 ? { artifactLocation, region: region(lines, related.range) }
-                : { artifactLocation: { uri: related.uri } },
+                : {
+                    artifactLocation: locationOf({ file: related.file.uri, path: resolve(related.file.uri) }, base),
+                    region: region(new LineIndex(related.file.text), related.range),
+                  },
           })),
         }),
     partialFingerprints: { 'headwise/v1': fingerprint(file, finding) },
@@ -110,7 +113,7 @@ function region(lines: LineIndex, range: Range) {
   return { startLine: line, startColumn: column, endLine, endColumn };
 }
 
-function locationOf(file: FileReport, base: string) {
+function locationOf(file: Pick<FileReport, 'file' | 'path'>, base: string) {
   if (file.path === undefined) return { uri: encodePath(file.file) };
   const below = slashes(relative(base, file.path));
   if (below.startsWith('../') || below.includes(':')) return { uri: pathToFileURL(file.path).href };

@@ -1,4 +1,5 @@
 import type { Finding } from '../../text/finding.ts';
+import { LineIndex } from '../../text/lineIndex.ts';
 import { count, type FileReport, linesOf, printedSeverity, type Report } from '../report.ts';
 
 export interface TextOptions {
@@ -42,8 +43,10 @@ function renderFinding(file: FileReport, finding: Finding, paint: Paint): string
   const out = [`${place} ${paint(severity, finding.code)} ${paint(severity, severity)}: ${printable(finding.message)}`];
   out.push(...snippet(file, finding, paint));
   for (const related of finding.related) {
-    if (related.uri !== undefined)
-      out.push(`   ${paint('faint', '=')} ${paint('bold', 'see')}: ${printable(`${related.uri}: ${related.message}`)}`);
+    if (related.file === undefined) continue;
+    const { line, character } = new LineIndex(related.file.text).positionAt(related.range.start);
+    const where = `${related.file.uri}:${line + 1}:${character + 1}`;
+    out.push(`   ${paint('faint', '=')} ${paint('bold', 'see')}: ${printable(`${where}: ${related.message}`)}`);
   }
   for (const fix of finding.fixes) {
     if (fix.edits.length === 0) continue;
@@ -70,7 +73,7 @@ function snippet(file: FileReport, finding: Finding, paint: Paint): string[] {
   const lineText = (line: number): string => file.text.slice(lines.lineStart(line), lines.lineStart(line + 1)).replace(/[\r\n]+$/, '');
   const marks: Mark[] = [
     { range: finding.range, message: '', primary: true },
-    ...finding.related.filter(({ uri }) => uri === undefined).map((related) => ({ ...related, primary: false })),
+    ...finding.related.filter(({ file: other }) => other === undefined).map((related) => ({ ...related, primary: false })),
   ].map(({ range, message, primary }) => {
     const start = lines.positionAt(range.start);
     const end = lines.positionAt(range.end);

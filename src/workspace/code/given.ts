@@ -3,6 +3,7 @@ import { bindingsIn, namesWritten } from '../../annotations/bound.ts';
 import { normaliseName } from '../../design/section.ts';
 import type { SymbolAtom } from '../../dims/dim.ts';
 import { conceptOf } from '../../interpreter/samples.ts';
+import type { CodeReading } from '../../interpreter/study.ts';
 import { type ConfigNode, entryOf, isMapping, isScalar, isSequence, type MappingNode } from '../../syntax/node.ts';
 import type { PythonModule } from '../../syntax/python/ast.ts';
 import { parseConfig } from '../../syntax/read.ts';
@@ -28,6 +29,8 @@ export interface Given {
   /** Two of one key give the same. */
   readonly key: string;
   readonly numberOf: (symbol: Pick<SymbolAtom, 'name' | 'scope'>) => GivenNumber | undefined;
+  /** What was asked for and is given, by the names in the code. */
+  readonly used: () => ReadonlyMap<string, GivenNumber>;
 }
 
 /** What is given to the code of a module; undefined where nothing is. Linear in the comments and in the configuration. */
@@ -36,6 +39,7 @@ export function givenTo(module: PythonModule, values: ValuesFile | undefined): G
   const root = values === undefined ? undefined : rootOf(values);
   if (bound.length === 0 && root === undefined) return undefined;
   const known = new Map<string, GivenNumber | undefined>();
+  const used = new Map<string, GivenNumber>();
   return {
     key: JSON.stringify([
       bound.map(({ name, value, owner }) => [name, value, owner]),
@@ -47,10 +51,23 @@ export function givenTo(module: PythonModule, values: ValuesFile | undefined): G
         const fromConfig = values === undefined || root === undefined ? undefined : inConfig(root, values, name, scope);
         known.set(id, inComments(bound, name, scope) ?? fromConfig);
       }
-      return known.get(id);
+      const number = known.get(id);
+      if (number !== undefined) used.set(name, number);
+      return number;
     },
+    used: () => used,
   };
 }
+
+const given = new WeakMap<CodeReading, Given>();
+
+/** Remembers under what numbers code was read. */
+export function noteGiven(reading: CodeReading, numbers: Given | undefined): CodeReading {
+  if (numbers !== undefined) given.set(reading, numbers);
+  return reading;
+}
+
+export const givenOf = (reading: CodeReading): Given | undefined => given.get(reading);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Comments

@@ -14,8 +14,8 @@ export interface FolderLoader extends SourceLoader {
   open(path: string): SourceFile | undefined;
   /** The dotted name by which other files import the one at this path; its package becomes a root. */
   nameOf(path: string): string;
-  /** The files that were read, in order. */
-  readonly files: readonly SourceFile[];
+  /** The file at a path is to be read again, unless it was read as this text already. */
+  forget(path: string, text?: string): 'forgotten' | 'same' | 'unread';
 }
 
 /** Where packages lie: dotted name of a package to its folder; '' for a folder that holds packages and modules. */
@@ -25,18 +25,23 @@ export type PackageRoots = ReadonlyMap<string, string>;
  * Finds Python modules in folders and parses them when they are asked for; nothing is executed. A root named '' is searched for any
  * module; the package of a file that was opened becomes a root.
  */
-export function folderLoader(parse: (text: string) => PythonModule, roots: PackageRoots): FolderLoader {
+export function folderLoader(
+  parse: (text: string) => PythonModule,
+  roots: PackageRoots,
+  /** The text of a file that is being edited. */
+  edited: (path: string) => string | undefined = () => undefined,
+): FolderLoader {
   const known = new Map<string, SourceFile | undefined>();
   const folders = new Map(roots);
-  const files: SourceFile[] = [];
+  let count = 0;
 
   const read = (path: string, name: string, isPackage: boolean): SourceFile | undefined => {
-    if (files.length >= maximumFiles) return undefined;
+    if (count >= maximumFiles) return undefined;
     try {
       const found = statSync(path);
       if (!found.isFile() || found.size > maximumSize) return undefined;
-      const file: SourceFile = { path, name, isPackage, module: parse(readFileSync(path, 'utf8')), isPrelude: false };
-      files.push(file);
+      const file: SourceFile = { path, name, isPackage, module: parse(edited(path) ?? readFileSync(path, 'utf8')), isPrelude: false };
+      count += 1;
       known.set(name, file);
       return file;
     } catch {
@@ -78,7 +83,20 @@ export function folderLoader(parse: (text: string) => PythonModule, roots: Packa
     if (!folders.has(root)) folders.set(root, folder);
     return name;
   };
-  return { load, open, nameOf, files };
+  const forget: FolderLoader['forget'] = (path, text) => {
+    const full = resolve(path);
+    for (const [name, file] of known) {
+      if (file?.path !== full) continue;
+      if (text !== undefined && file.module.text === text) return 'same';
+      known.delete(name);
+      count -= 1;
+      return 'forgotten';
+    }
+    // It may be one that was looked for.
+    for (const [name, file] of known) if (file === undefined) known.delete(name);
+    return 'unread';
+  };
+  return { load, open, nameOf, forget };
 }
 
 /** The dotted name of a file by the packages around it, and the folder that the outermost of them lies in. */

@@ -29,7 +29,16 @@ describe('manifest', () => {
 
   it('reads settings by the names that it declares', () => {
     const declared = Object.keys(manifest.contributes.configuration.properties ?? {});
-    for (const name of ['rules', 'families', 'perFileIgnores', 'exclude', 'parallel.tensor', 'inlayHints.enabled', 'codeLens.enabled'])
+    for (const name of [
+      'rules',
+      'families',
+      'configs',
+      'perFileIgnores',
+      'exclude',
+      'parallel.tensor',
+      'inlayHints.enabled',
+      'codeLens.enabled',
+    ])
       ok(declared.includes(`headwise.${name}`), name);
   });
 

@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { parseConfig } from '../../../src/syntax/read.ts';
-import { mergeSettings, readProjectSettings } from '../../../src/workspace/projectSettings.ts';
+import { configFor, familyOf, isExcluded, matchesGlob } from '../../../src/workspace/filter.ts';
+import { mergeSettings, readProjectSettings, rebaseSettings } from '../../../src/workspace/projectSettings.ts';
 import { defaultSettings } from '../../../src/workspace/settings.ts';
 
 const read = (text: string, path = 'headwise.json') => readProjectSettings(parseConfig(text, { path }));
@@ -17,6 +18,7 @@ const whole = {
   parallel: { tensor: 8, pipeline: 2, context: 4, expert: 16, stack: 'vllm' },
   perFileIgnores: { 'old/**': ['HW101', '*'] },
   families: { 'mine/*.json': 'llama' },
+  configs: { 'src/model.py': 'configs/7b.json' },
   exclude: ['vendor'],
 };
 
@@ -53,6 +55,9 @@ stack = "vllm"
 
 [tool.headwise.families]
 "mine/*.json" = "llama"
+
+[tool.headwise.configs]
+"src/model.py" = "configs/7b.json"
 `;
     assert.deepEqual(read(toml, 'pyproject.toml'), { settings: whole, problems: [] });
     assert.deepEqual(read(toml.replace('per-file-ignores', 'perFileIgnores'), 'pyproject.toml')?.settings, whole);
@@ -86,7 +91,7 @@ stack = "vllm"
       ].map((text) => text.replace(/^nope-nope/, '"nope-nope"')),
     );
     assert.deepEqual(problems('[]'), [
-      '[] | Settings are an object with the properties rules, parallel, perFileIgnores, families and exclude.',
+      '[] | Settings are an object with the properties rules, parallel, perFileIgnores, families, configs and exclude.',
     ]);
     assert.equal(problems('{"exclude": ["a"').length > 0, true);
     assert.deepEqual(problems('[tool.headwise]\nper-file-ignore = {}\n', 'pyproject.toml'), [
@@ -108,11 +113,41 @@ stack = "vllm"
     assert.deepEqual(merged.parallel, { tensor: 4, stack: 'vllm' });
   });
 
+  it('of a folder read from above as they do in it', () => {
+    const moved = rebaseSettings(
+      {
+        rules: { HW1: 'off' },
+        perFileIgnores: { '*.json': ['HW1'], '/top.json': ['HW2'], 'a/b/': ['HW3'] },
+        families: { old: 'gpt2' },
+        configs: { '*.py': 'c.json', 'x/*.py': '', '/y.py': '/abs/c.json' },
+        exclude: ['./gone.py'],
+      },
+      'sub/[x]',
+    );
+    const settings = mergeSettings(defaultSettings, moved);
+    const ignored = (path: string): string[] =>
+      Object.entries(settings.perFileIgnores).flatMap(([glob, codes]) => (matchesGlob(glob, path) ? codes : []));
+    assert.deepEqual(ignored('sub/[x]/deep/c.json'), ['HW1']);
+    assert.deepEqual(ignored('sub/[x]/top.json'), ['HW1', 'HW2']);
+    assert.deepEqual(ignored('sub/[x]/a/b/c.yaml'), ['HW3']);
+    assert.deepEqual([ignored('c.json'), ignored('sub/x/c.json'), ignored('sub/[x]/d/a/b/c.yaml')], [[], [], []]);
+    assert.equal(familyOf('sub/[x]/d/old/c.json', settings), 'gpt2');
+    assert.equal(familyOf('old/c.json', settings), undefined);
+    assert.deepEqual(
+      ['sub/[x]/d/m.py', 'sub/[x]/x/m.py', 'sub/[x]/y.py', 'm.py', 'n/m.py'].map((path) => configFor(path, settings)),
+      ['sub/[x]/c.json', undefined, '/abs/c.json', 'config.json', 'n/config.json'],
+    );
+    assert.deepEqual([isExcluded('sub/[x]/gone.py', settings), isExcluded('gone.py', settings)], [true, false]);
+    assert.deepEqual(moved.rules, { HW1: 'off' });
+  });
+
   it('never throw', () => {
     fc.assert(
       fc.property(fc.json(), fc.constantFrom('headwise.json', 'pyproject.toml'), (text, path) => {
         read(text, path);
-        read(`{"rules": ${text}, "parallel": ${text}, "perFileIgnores": ${text}, "families": {"a": ${text}}, "exclude": ${text}}`);
+        read(
+          `{"rules": ${text}, "parallel": ${text}, "perFileIgnores": ${text}, "families": {"a": ${text}}, "configs": {"a": ${text}}, "exclude": ${text}}`,
+        );
         read(`[tool.headwise]\n${text}`, path);
       }),
       { numRuns: 300 },

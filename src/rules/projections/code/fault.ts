@@ -1,5 +1,8 @@
+import type { Failure } from '../../../interpreter/interpreter.ts';
+import type { CodeReading } from '../../../interpreter/study.ts';
+import { spanIn } from '../../../syntax/python/ast.ts';
 import { type FaultKind, faultsOf } from '../../code/faults.ts';
-import { defineRule, type Rule, type RuleDocs } from '../../rule.ts';
+import { defineRule, type Report, type Rule, type RuleDocs } from '../../rule.ts';
 
 /** A rule for operations of model code that cannot work, of one kind. */
 export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, docs: RuleDocs): Rule =>
@@ -20,7 +23,21 @@ export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, doc
           : fault.failure.problem.basis === 'samples' || fault.failure.problem.basis === 'given'
             ? ({ severity: 'warning' } as const)
             : {};
-        report({ at: fault.at, message: 'fact', data: { fact: fault.fact }, related: fault.related, ...severity });
+        report({
+          at: fault.at,
+          message: 'fact',
+          data: { fact: fault.fact },
+          related: [...fault.related, ...elsewhere(reading, fault.failure)],
+          ...severity,
+        });
       }
     },
   });
+
+/** Where it fails in a file that this one imports. */
+function elsewhere(code: CodeReading, { call, sites }: Failure): NonNullable<Report<string>['related']> {
+  const site = call.site ?? sites[0];
+  if (site === undefined || site.file === code.file || site.file.isPrelude) return [];
+  const { path, module } = site.file;
+  return [{ range: spanIn(site.unit, site.node), message: 'It fails here.', file: { uri: path, text: module.text } }];
+}
