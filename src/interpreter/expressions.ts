@@ -1,3 +1,4 @@
+import { unknownShape } from '../dims/shape.ts';
 import type { Argument, Comprehension, Expression, StringLiteral } from '../syntax/python/ast.ts';
 import { inverse, negated } from './arithmetic.ts';
 import type { Frame } from './frame.ts';
@@ -6,6 +7,16 @@ import { join } from './join.ts';
 import { bool, dict, ellipsis, float, int, keyOf, list, none, text, tuple, unknown } from './make.ts';
 import { bindTarget, makeFunction, narrow } from './statements.ts';
 import type { ClassValue, Value } from './value.ts';
+
+/** What comes in under a name and is given new axes, as in `mask[:, None, None, :]`, is a tensor: nothing else takes such an index. */
+function tensorByIndex(interpreter: Interpreter, frame: Frame, written: Expression, object: Value, index: Value): Value | undefined {
+  if (!interpreter.assumesShapes || object.kind !== 'unknown' || written.kind !== 'name' || object.reason !== written.name) return undefined;
+  if (index.kind !== 'tuple' || !index.items.some(({ kind }) => kind === 'none')) return undefined;
+  if (!index.items.every(({ kind }) => kind === 'none' || kind === 'slice' || kind === 'ellipsis')) return undefined;
+  if (frame.unit === undefined) return undefined;
+  const site = { file: frame.file, unit: frame.unit, node: written };
+  return { kind: 'tensor', id: 0, shape: unknownShape, dtype: undefined, op: 'input', arguments: new Map(), inputs: [], site };
+}
 
 /** The text of an f-string whose values are known. */
 function filledIn(interpreter: Interpreter, frame: Frame, { parts }: StringLiteral): string | undefined {
@@ -123,7 +134,8 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
     case 'subscript': {
       const object = evaluate(interpreter, frame, expression.object);
       const index = indexValue(interpreter, frame, expression.indices, expression.isTuple);
-      return at(interpreter, frame, expression, () => interpreter.subscript(object, index));
+      const indexed = tensorByIndex(interpreter, frame, expression.object, object, index) ?? object;
+      return at(interpreter, frame, expression, () => interpreter.subscript(indexed, index));
     }
     case 'slice': {
       const part = (bound: Expression | undefined): Value => (bound === undefined ? none : evaluate(interpreter, frame, bound));

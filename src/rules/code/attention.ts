@@ -554,7 +554,7 @@ export function projectedness(tensor: TensorValue, depth = 0): number {
   if (tensor.op === 'embedding') return 2;
   // A table of vectors that is looked up by tokens.
   if (tensor.op === 'getitem' && tensor.inputs.length > 1 && tensor.inputs[0]?.isParameter === true) return 2;
-  if (tensor.op === 'input') return /int|bool/.test(tensor.dtype ?? '') ? 0 : 1;
+  if (tensor.op === 'input') return /int|bool/.test(tensor.dtype ?? '') || isMaskInput(tensor) ? 0 : 1;
   if (/_like$|^new_/.test(tensor.op)) return 0;
   if (tensor.isParameter === true || tensor.isBuffer === true) return 0;
   if (depth > 1500) return 0;
@@ -569,6 +569,12 @@ export function projectedness(tensor: TensorValue, depth = 0): number {
   if (best === 1 && products.has(tensor.op) && tensor.inputs.some((input) => isWeight(input, false))) best = 2;
   depths.set(tensor, best);
   return best;
+}
+
+/** What comes in under the name of a mask. */
+function isMaskInput({ site }: TensorValue): boolean {
+  const node = site?.node as { readonly kind?: string; readonly name?: unknown } | undefined;
+  return node?.kind === 'name' && typeof node.name === 'string' && /mask|^valid$|^keep$|padding/.test(node.name);
 }
 
 /** A number that a reduction over the tensor gave, as in a norm. */

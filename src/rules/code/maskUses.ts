@@ -1,7 +1,7 @@
 /** Where masks are used, and what each hides there. */
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
-import { asTensor, attentionsOf, withCopies } from './attention.ts';
+import { asTensor, attentionsOf, dimFromEnd, withCopies } from './attention.ts';
 import { fillOf, type Hiding, hiddenByAdding, hiddenByCondition, type Meaning, maskType, meaningOf } from './masks.ts';
 
 export interface MaskUse {
@@ -106,4 +106,30 @@ function usesInLayers(code: CodeReading): readonly MaskUse[] {
     }
   }
   return found;
+}
+
+/** Masks that fill whole rows of scores with minus infinity. */
+export function rowMasks(code: CodeReading): readonly { readonly node: TensorValue; readonly mask: TensorValue }[] {
+  return attentionsOf(code).flatMap((attention) => {
+    if (attention.kind !== 'softmax' || attention.sums.some(({ steps }) => steps.some(({ kind }) => kind === 'fill'))) return [];
+    return attention.paths.flat().flatMap((step) => {
+      const mask = step.kind === 'fill' ? asTensor(step.mask) : undefined;
+      if (mask === undefined || fillOf(step.fill) !== Number.NEGATIVE_INFINITY) return [];
+      const [rows, columns] = [dimFromEnd(mask, -2), dimFromEnd(mask, -1)];
+      const keys = dimFromEnd(step.node, -1);
+      const isRows = columns?.constant === 1 && keys?.constant !== 1 && rows !== undefined && !rows.unknown && rows.constant !== 1;
+      return isRows ? [{ node: step.node, mask }] : [];
+    });
+  });
+}
+
+/** The operation that gave a mask its values: sums with biases came later. */
+export function madeOf(mask: TensorValue): TensorValue {
+  let at = mask;
+  for (let i = 0; i < 12 && (at.op === 'add' || at.op === 'join'); i++) {
+    const next = at.inputs.find((input) => meaningOf(input)?.regions.some(({ isNamed }) => isNamed) === true);
+    if (next === undefined) return at;
+    at = next;
+  }
+  return at;
 }

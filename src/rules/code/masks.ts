@@ -439,7 +439,7 @@ const nameOf = ({ site }: TensorValue): string | undefined => {
 function namedInput(tensor: TensorValue): Meaning | undefined {
   const name = nameOf(tensor) ?? '';
   const isPadding = /padding_mask$|pad_mask$|_padding$|^padding$|^is_pad/.test(name) && !/non|not|valid/.test(name);
-  const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name);
+  const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name) || isAttentionMask(tensor, name);
   if (!isPadding && !isKept) return undefined;
   return {
     regions: [
@@ -457,6 +457,10 @@ function namedInput(tensor: TensorValue): Meaning | undefined {
     constant: undefined,
   };
 }
+
+/** A mask of tokens, 1 at those to attend to: it has no axes for heads and queries yet. One with them may hold anything. */
+const isAttentionMask = ({ shape }: TensorValue, name: string): boolean =>
+  /(?:^|_)attention_mask$/.test(name) && (shape.ellipsis !== undefined || shape.dims.length === 2);
 
 function filled(mask: Meaning | undefined, fill: number | undefined, input: Meaning | undefined): Meaning | undefined {
   if (mask === undefined) return undefined;
@@ -596,6 +600,11 @@ const mentionsAny = (dim: Dim, other: Dim): boolean => {
   return dim.terms.some(({ monomial }) => monomial.factors.some(({ atom }) => keys.has(atom.key)));
 };
 
+const takesType = ({ arguments: given }: TensorValue): boolean =>
+  [...given.values()].some((value) =>
+    (value.kind === 'tuple' ? value.items : [value]).some((each) => each.kind === 'unknown' && /dtype/.test(each.reason)),
+  );
+
 /** The type of a mask, where the code says it: that of an input is only known when it is annotated as whole or boolean. */
 export function maskType(tensor: TensorValue, depth = 0): string | undefined {
   if (depth > 20) return undefined;
@@ -607,6 +616,9 @@ export function maskType(tensor: TensorValue, depth = 0): string | undefined {
   if (tensor.op === 'mul' && tensor.dtype === undefined)
     return tensor.inputs.some((input) => /^(?:b?float|half)/.test(maskType(input, depth + 1) ?? '')) ? 'float' : undefined;
   const [first] = tensor.inputs;
+  // `mask.to(x.dtype)`: the type of a tensor that the code computes with.
+  if (tensor.op === 'to' && tensor.dtype === undefined && first !== undefined && maskType(first, depth + 1) === 'bool')
+    return takesType(tensor) ? 'float' : undefined;
   const keeps = ['getitem', 'unsqueeze', 'expand', 'view', 'reshape', 'transpose', 'repeat', 'contiguous', 'squeeze'].includes(tensor.op);
   return keeps && first !== undefined ? maskType(first, depth + 1) : tensor.dtype;
 }

@@ -2,7 +2,7 @@ import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
 import { asTensor, attentionsOf, contractionOf, isLibrary, type SoftmaxAttention, type Step, withCopies } from '../../code/attention.ts';
 import { fillOf, meaningOf } from '../../code/masks.ts';
-import { byPlace, rangeIn } from '../../code/places.ts';
+import { byPlace, rangeIn, textAt } from '../../code/places.ts';
 import { isMaskStep } from '../../code/scaling.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample } from './examples.ts';
@@ -35,13 +35,12 @@ export const maskAfterSoftmax = defineRule({
     const all = attentionsOf(code).filter((each): each is SoftmaxAttention => each.kind === 'softmax');
     for (const group of byPlace(all, ({ node }) => node)) {
       if (group.some(({ paths }) => paths.flat().some((step) => isMask(code, step)))) continue;
-      const [attention] = group;
-      for (const { steps } of attention?.sums ?? []) {
-        for (const step of steps) {
+      for (const { node, sums } of group) {
+        for (const step of sums.flatMap(({ steps }) => steps)) {
           const at = rangeIn(code, step.node.site);
           const message = at === undefined ? undefined : lateMask(code, step);
           if (at === undefined || message === undefined) continue;
-          report({ at, message, related: [{ range: rangeIn(code, attention?.node.site), message: 'The softmax is here.' }] });
+          report({ at, message, related: [{ range: rangeIn(code, node.site), message: 'The softmax is here.' }] });
         }
       }
     }
@@ -67,11 +66,15 @@ function lateMask(code: CodeReading, step: Step): 'mask' | 'added' | undefined {
   }
   const meaning = meaningOf(step.operand);
   const isTriangle = meaning?.regions.some(({ kind }) => kind === 'causal') === true;
-  if (step.kind === 'scale') return isTriangle ? 'mask' : undefined;
+  // A mask of tokens that takes weights away leaves rows that do not sum to 1.
+  const isOfTokens =
+    meaning?.regions.some(({ kind, seen, unseen }) => kind === 'padding' && seen !== undefined && unseen !== undefined) === true;
+  if (step.kind === 'scale') return isTriangle || isOfTokens ? 'mask' : undefined;
   if (step.kind !== 'add') return undefined;
   const operand = asTensor(step.operand);
   if (isTriangle) return 'added';
-  return operand === undefined && isMaskStep(code, step) ? 'added' : undefined;
+  const isNamed = /mask/i.test(textAt(code, rangeIn(code, step.node.site)));
+  return (operand === undefined || isNamed) && isMaskStep(code, step) ? 'added' : undefined;
 }
 
 /** Products of bare scores with values, where a softmax of the same scores comes to nothing. */

@@ -1,7 +1,7 @@
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Range } from '../../../text/range.ts';
 import { withCopies } from '../../code/attention.ts';
-import { type MaskUse, maskUsesOf } from '../../code/maskUses.ts';
+import { type MaskUse, madeOf, maskUsesOf, rowMasks } from '../../code/maskUses.ts';
 import { rangeIn, shown, textAt } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { calledExample, layerExample } from './examples.ts';
@@ -49,6 +49,7 @@ export const maskPolarity = defineRule({
     added:
       'The mask is one of numbers, {seen} at keys to see and {unseen} at keys to hide: it is added to the scores and hides nothing. Make it boolean.',
     multiplied: 'The scores are multiplied by a mask of large negative numbers: it is to be added.',
+    rows: '`{mask}` hides all keys from some queries, where it is to hide some keys from all: their weights become NaN.',
     inverted: 'The mask adds {seen} at keys to see: they are hidden.',
   },
   checkCode({ code, report }) {
@@ -67,6 +68,16 @@ export const maskPolarity = defineRule({
       if (at !== undefined)
         report({ at, message: 'multiplied', related: [{ range: rangeIn(code, mask.site), message: 'The mask is made here.' }] });
     }
+    for (const { node, mask } of rowMasks(code)) {
+      const at = rangeIn(code, node.site);
+      if (at !== undefined)
+        report({
+          at,
+          message: 'rows',
+          data: { mask: shown(code, rangeIn(code, mask.site)) },
+          related: [{ range: rangeIn(code, mask.site), message: 'The mask has one column, and a row for each query.' }],
+        });
+    }
     for (const use of maskUsesOf(code)) {
       const found = wrong(use);
       const at = placeOf(code, use);
@@ -82,9 +93,7 @@ export const maskPolarity = defineRule({
           seen: found.region.seen ?? '?',
           unseen: found.region.unseen ?? '?',
         },
-        related: [
-          { range: rangeIn(code, made.site), message: isNamed ? 'Its name says that it is true at padding.' : 'The mask is made here.' },
-        ],
+        related: [{ range: rangeIn(code, made.site), message: isNamed ? 'Its name says which keys it marks.' : 'The mask is made here.' }],
         fixes: fixesFor(found.message, written),
       });
       // The mask may have been made the wrong way round rather than passed wrongly.
@@ -110,6 +119,8 @@ function wrong({ by, hidings, isCondition }: MaskUse) {
     const isCausal = region.kind === 'causal';
     if (by === 'add') {
       if (!isCausal && hidesSeen === true && hidesUnseen !== true) return { region, message: 'inverted' as const };
+      if (hidesSeen === false && hidesUnseen === false && isSlight(region.seen) && isSlight(region.unseen) && region.seen !== region.unseen)
+        return { region, message: 'added' as const };
       continue;
     }
     if (by === 'fill') {
@@ -133,7 +144,14 @@ function wrong({ by, hidings, isCondition }: MaskUse) {
   return undefined;
 }
 
-const placeOf = (code: CodeReading, { node }: MaskUse): Range | undefined => rangeIn(code, node.site);
+/** Too little to hide anything when it is added to scores. */
+const isSlight = (cell: number | undefined): boolean => cell !== undefined && Math.abs(cell) <= 10;
+
+/** Where the mask is used; one that only a name explains, where it got its values. */
+function placeOf(code: CodeReading, { node, mask, by, meaning }: MaskUse): Range | undefined {
+  const isNamed = (by === 'add' || by === 'function') && meaning.regions.some((region) => region.isNamed);
+  return (isNamed ? rangeIn(code, madeOf(mask).site) : undefined) ?? rangeIn(code, node.site);
+}
 
 /** The mask among the arguments of the call. */
 function maskText(code: CodeReading, call: Range): { readonly range: Range; readonly text: string } | undefined {
