@@ -2,16 +2,15 @@
  * Operations that cannot work, each as one fault of a kind that a user would name, with the place where the mistake most likely is:
  * the constructor of the layer whose declared width disagrees with everything around it, or the expression.
  */
-import { addAll, type Dim, divideExactly, loneAtom, multiply } from '../../dims/dim.ts';
+import { addAll, type Dim, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, formatShape } from '../../dims/shape.ts';
-import { someAtom, symbolsOf } from '../../dims/visit.ts';
-import { ancestors, isDropout, isLayout, plain } from '../../interpreter/graph.ts';
+import { symbolsOf } from '../../dims/visit.ts';
+import { ancestors, isLayout, plain } from '../../interpreter/graph.ts';
 import type { Failure } from '../../interpreter/interpreter.ts';
-import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
+import { lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
-import type { Range } from '../../text/range.ts';
 import { attentionsOf } from './attention.ts';
 import { blameOf } from './blame.ts';
 import {
@@ -35,41 +34,12 @@ import {
   tensorOf,
   viewOps,
 } from './failing.ts';
-import { type Layer, layersOf, madeAt, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
+import { at, type Fault, type FaultKind } from './fault.ts';
+import { layerFault } from './layerFaults.ts';
+import { type Layer, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
 import { placeAt, placeOf, rangeIn } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { isAccepted } from './witnesses.ts';
-
-export type FaultKind =
-  | 'product'
-  | 'layerInput'
-  | 'view'
-  | 'pieces'
-  | 'split'
-  | 'norm'
-  | 'broadcast'
-  | 'residual'
-  | 'queryKey'
-  | 'keyValueLength'
-  | 'heads'
-  | 'output'
-  | 'projection'
-  | 'ffn'
-  | 'gate'
-  | 'axis';
-
-export interface Fault {
-  readonly kind: FaultKind;
-  readonly failure: Failure;
-  readonly at: Range;
-  /** The failing expression, where it is another place. */
-  readonly use: Range;
-  /** The fact, as a sentence. */
-  readonly fact: string;
-  readonly related: readonly { readonly range: Range | undefined; readonly message: string }[];
-  /** It rests on numbers that code need not be run with, or on sizes that are not fully known. */
-  readonly isDoubtful: boolean;
-}
 
 const found = new WeakMap<CodeReading, readonly Fault[]>();
 
@@ -144,151 +114,6 @@ const restsOnFactor = (code: CodeReading, failure: Failure): boolean =>
       ),
     ),
   );
-
-/** The fault at the constructor of the layer, or at the expression. */
-function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: string): Fault {
-  const { code, failure, use } = find;
-  const made = layer === undefined ? undefined : rangeIn(code, madeAt(find.study, layer));
-  const related: { range: Range | undefined; message: string }[] = [];
-  if (made !== undefined) related.push({ range: use, message: 'It fails here.' });
-  return { kind, failure, at: made ?? use, use, fact: `${fact}.`, related, isDoubtful: isDoubtful(find) };
-}
-
-function isDoubtful(find: Find): boolean {
-  const { failure } = find;
-  if (failure.problem.basis === 'widths' || failure.problem.basis === 'defaults') return true;
-  const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
-  if (
-    shapes.some(({ dims }) =>
-      dims.some((dim) => dim.unknown || isRatio(dim) || someAtom(dim, ({ kind }) => kind === 'minimum' || kind === 'maximum')),
-    )
-  )
-    return true;
-  const sizes = [...shapes.flatMap(({ dims }) => dims), ...[...failure.call.arguments.values()].flatMap(dimsOf)];
-  // It works with the numbers that the code gives itself, and the others are guesses for names that say little.
-  const isGuessed = sizes.some((dim) =>
-    symbolsOf(dim).some(({ key, name, scope }) => scope !== lengthScope && conceptOf(name) === undefined && find.code.defaults.has(key)),
-  );
-  if (failure.problem.basis === 'samples' && isGuessed) return true;
-  // A layer that takes what it gets in the other branch: which of them runs hangs on what it was made for.
-  const weight = failure.call.arguments.get('weight');
-  const works = (tensor: TensorValue): boolean =>
-    tensor.op === 'linear' && tensor.arguments.get('weight') === weight && tensor.arguments !== failure.call.arguments;
-  if (failure.depth > 0 && weight !== undefined && find.study.tensors.some(works)) return true;
-  const [x, y] = shapes.map(({ dims }) => dims.at(-3));
-  if (x === undefined || y === undefined) return false;
-  // Heads that are all there already, repeated by groups: with latent attention there is one group.
-  const over = divideExactly(y, x) ?? divideExactly(x, y);
-  const atom = over === undefined ? undefined : loneAtom(over);
-  return failure.problem.basis === 'samples' && atom?.kind === 'quotient';
-}
-
-/** A length divided by widths: something before did not come out as meant. */
-function isRatio(dim: Dim): boolean {
-  return dim.terms.some(({ monomial }) =>
-    monomial.factors.some(
-      ({ atom }) =>
-        atom.kind === 'quotient' &&
-        symbolsOf(atom.divisor).length > 0 &&
-        (symbolsOf(atom.dividend).some(({ scope, flexible }) => scope === lengthScope || flexible) ||
-          atom.dividend.terms.some(({ monomial: { factors } }) => factors.some(({ exponent }) => exponent > 1))),
-    ),
-  );
-}
-
-const named = (layer: Layer): string => `\`${layer.name}\``;
-
-// ---------------------------------------------------------------------------------------------------------------------
-// A layer that gets another width than it takes
-
-function layerFault(find: Find): Fault | undefined {
-  const { study, op } = find;
-  const input = tensorOf(find, 'input');
-  const weight = tensorOf(find, 'weight');
-  if (input === undefined || input.shape.dims.length === 0) return undefined;
-  const layer = weight === undefined ? undefined : layersOf(study).get(weight);
-  if (op !== 'linear') {
-    if (op === 'embedding') return undefined;
-    return at(find, 'layerInput', undefined, plainFact(find));
-  }
-  const width = shapeIn(find, input).dims.at(-1);
-  if (width === undefined || layer?.inputs === undefined) return at(find, 'layerInput', undefined, plainFact(find));
-  const takes = read(find, layer.inputs);
-  const { layer: source, crossed } = widthSource(study, input);
-  const isAttended = crossed.some(({ op: each }) => productOps.test(each));
-  const isActivated = crossed.some((each) => !isLayout(each) && !isDropout(each) && each.op !== 'contiguous');
-  const isBare = crossed.every((each) => each.op !== 'add' && !normOps.test(each.op));
-  const isChain =
-    !isAttended &&
-    isActivated &&
-    (source?.owner === layer.owner || isBare) &&
-    source?.instance !== undefined &&
-    source.inputs !== undefined;
-  const kind: FaultKind = isAttended ? 'output' : isChain ? 'ffn' : 'layerInput';
-  const fact = `${named(layer)} takes ${formatDim(takes)} features, and ${kind === 'output' ? 'what attention gives' : 'its input'} is ${formatDim(width)} wide`;
-  const own = ownedBy(study, layer.owner).filter((each) => each.instance !== undefined);
-  const all = [...layersOf(study).values()];
-  if (isChain && source.outputs !== undefined) {
-    // d -> f -> d: the width inside differs from that of the model, so the side that has the model's is the odd one.
-    const made = read(find, source.outputs).key === width.key ? source : undefined;
-    if (made !== undefined) {
-      const siblings = own.filter((each) => each !== source && each !== layer && each.inputs?.key === source.inputs?.key);
-      const agrees = (dim: Dim): boolean => siblings.some(({ outputs }) => outputs?.key === dim.key);
-      if (agrees(takes) && !agrees(width)) return at(find, kind, source, fact);
-      if (agrees(width) && !agrees(takes)) return at(find, kind, layer, fact);
-      const model = [source.inputs?.key, layer.outputs?.key];
-      if (model.includes(width.key) && !model.includes(takes.key)) return at(find, kind, source, fact);
-      return at(find, kind, layer, fact);
-    }
-  }
-  if (source !== undefined && source.owner === layer.owner && isAttended) {
-    const score = (size: Dim, except: Layer): number =>
-      own.filter((each) => each !== except && roleOf(each.name) === 'query' && each.outputs?.key === size.key).length * 2 +
-      own.filter((each) => each !== except && each.outputs?.key === size.key).length;
-    const isMade = source.outputs?.key === width.key;
-    if (isMade && score(takes, source) > score(width, source)) return at(find, kind, source, fact);
-    return at(find, kind, layer, fact);
-  }
-  const norm = source === undefined ? crossedNorm(study, crossed) : undefined;
-  if (norm?.outputs !== undefined && read(find, norm.outputs).key === width.key) {
-    if (popularity(all, takes, undefined) > popularity(all, width, { layer: norm, side: 'outputs' })) {
-      const fact = `The norm is made for ${formatDim(width)} features, and what follows takes ${formatDim(takes)}`;
-      return at(find, 'norm', norm, fact);
-    }
-  }
-  // What else the class does with this width says who is odd.
-  const inside = (size: Dim): number => popularity(own, size, { layer, side: 'inputs' });
-  const isWithin = source !== undefined && crossed.some((each) => /^(?:chunk|split|getitem)$/.test(each.op)) && isActivated;
-  if (!isWithin && inside(takes) > inside(width) && layer.owner !== study.instance && rangeIn(find.code, layer.owner.site) !== undefined) {
-    const around = (size: Dim): number =>
-      popularity(
-        all.filter(({ owner }) => owner !== layer.owner),
-        size,
-        undefined,
-      );
-    if (source !== undefined && around(width) < around(takes)) return at(find, kind, source, fact);
-    const { site } = layer.owner;
-    return at(find, kind, { ...layer, site }, fact);
-  }
-  if (source?.outputs !== undefined && read(find, source.outputs).key === width.key) {
-    const score = (size: Dim): number => popularity(all, size, { layer, side: 'inputs' });
-    if (score(takes) > score(width) + 1) return at(find, kind, source, fact);
-  }
-  return at(find, kind, layer, fact);
-}
-
-/** The norm among the operations, by its weight. */
-function crossedNorm(study: Study, crossed: readonly TensorValue[]): Layer | undefined {
-  const layers = layersOf(study);
-  for (const { op, inputs } of crossed) {
-    if (op !== 'mul' && !normOps.test(op)) continue;
-    for (const input of inputs) {
-      const layer = layers.get(input);
-      if (layer !== undefined) return layer;
-    }
-  }
-  return undefined;
-}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Views

@@ -56,11 +56,10 @@ export function isAccepted(find: Find): boolean | undefined {
   const callKey = (site: Site | undefined): string => (site === undefined ? '' : placeAt(site));
   const own = new Set(find.failure.sites.map(callKey));
   const calls = new Set([...after].map(({ trace }) => callKey(trace?.site)).filter((key) => !own.has(key)));
-  if (find.study.failures.some((other) => other !== find.failure && calls.has(callKey(other.sites[1])))) return false;
-  const failing = find.study.failures.some(
-    (other) => other !== find.failure && inputsOf(other).some((input) => after.has(input) || isAfter(input)),
-  );
-  if (failing) return false;
+  // The same again in the next block is no other failure.
+  const others = find.study.failures.filter(({ call }) => callKey(call.site) !== callKey(find.failure.call.site));
+  if (others.some(({ sites }) => calls.has(callKey(sites[1])))) return false;
+  if (others.some((other) => inputsOf(other).some((input) => after.has(input) || isAfter(input)))) return false;
   return isUsed ? true : undefined;
 }
 
@@ -70,6 +69,12 @@ const activations = /^(?:relu|gelu|silu|sigmoid|tanh|softplus|relu6|mish|swish|l
 export function demandsOn(find: Find): readonly Dim[] {
   const uses = usersIn(find.study);
   const seen = new Set(resultsOf(find));
+  const layers = layersOf(find.study);
+  const owners = new Set(inputsOf(find.failure).flatMap((input) => layers.get(input)?.owner ?? []));
+  const isOwn = (tensor: TensorValue): boolean => {
+    const owner = layers.get(tensor)?.owner;
+    return owner !== undefined && owners.has(owner);
+  };
   const found: Dim[] = [];
   const ask = (dim: Dim | undefined): void => {
     if (dim !== undefined && !dim.unknown && dim.constant !== 1) found.push(dim);
@@ -84,7 +89,8 @@ export function demandsOn(find: Find): readonly Dim[] {
       else if (normOps.test(op)) ask(weight?.kind === 'tensor' ? dimFromEnd(weight, -1) : undefined);
       else if (left === node && right !== undefined && right !== node) ask(dimFromEnd(right, -2));
       else if (op === 'add' || op === 'sub' || op === 'mul' || op === 'div' || op === 'cat') {
-        const wide = others.filter((other) => (dimFromEnd(other, -1)?.constant ?? 2) !== 1);
+        // A norm's weight and its bias are made by one constructor, and say the same.
+        const wide = others.filter((other) => (dimFromEnd(other, -1)?.constant ?? 2) !== 1 && !isOwn(other));
         for (const other of wide) ask(dimFromEnd(other, -1));
         if (wide.length === 0 && seen.size < 60) seen.add(user);
       } else if (op === 'view' || op === 'reshape') ask(splitWidth(node, user));

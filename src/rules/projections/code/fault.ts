@@ -1,7 +1,8 @@
 import type { Failure } from '../../../interpreter/interpreter.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import { spanIn } from '../../../syntax/python/ast.ts';
-import { type FaultKind, faultsOf } from '../../code/faults.ts';
+import type { FaultKind } from '../../code/fault.ts';
+import { faultsOf } from '../../code/faults.ts';
 import { defineRule, type Report, type Rule, type RuleDocs } from '../../rule.ts';
 
 /** A rule for operations of model code that cannot work, of one kind. */

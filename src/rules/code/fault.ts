@@ -1,0 +1,94 @@
+/** One fault of model code, and the place where it is reported. */
+import { type Dim, divideExactly, loneAtom } from '../../dims/dim.ts';
+import { someAtom, symbolsOf } from '../../dims/visit.ts';
+import type { Failure } from '../../interpreter/interpreter.ts';
+import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
+import type { TensorValue } from '../../interpreter/value.ts';
+import type { Range } from '../../text/range.ts';
+import { dimsOf, type Find, inputsOf, shapeIn } from './failing.ts';
+import { type Layer, madeAt } from './layers.ts';
+import { rangeIn } from './places.ts';
+
+export type FaultKind =
+  | 'product'
+  | 'layerInput'
+  | 'view'
+  | 'pieces'
+  | 'split'
+  | 'norm'
+  | 'broadcast'
+  | 'residual'
+  | 'queryKey'
+  | 'keyValueLength'
+  | 'heads'
+  | 'output'
+  | 'projection'
+  | 'ffn'
+  | 'gate'
+  | 'axis';
+
+export interface Fault {
+  readonly kind: FaultKind;
+  readonly failure: Failure;
+  readonly at: Range;
+  /** The failing expression, where it is another place. */
+  readonly use: Range;
+  /** The fact, as a sentence. */
+  readonly fact: string;
+  readonly related: readonly { readonly range: Range | undefined; readonly message: string }[];
+  /** It rests on numbers that code need not be run with, or on sizes that are not fully known. */
+  readonly isDoubtful: boolean;
+}
+
+/** The fault at the constructor of the layer, or at the expression. */
+export function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: string): Fault {
+  const { code, failure, use } = find;
+  const made = layer === undefined ? undefined : rangeIn(code, madeAt(find.study, layer));
+  const related: { range: Range | undefined; message: string }[] = [];
+  if (made !== undefined) related.push({ range: use, message: 'It fails here.' });
+  return { kind, failure, at: made ?? use, use, fact: `${fact}.`, related, isDoubtful: isDoubtful(find) };
+}
+
+function isDoubtful(find: Find): boolean {
+  const { failure } = find;
+  if (failure.problem.basis === 'widths' || failure.problem.basis === 'defaults') return true;
+  const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
+  if (
+    shapes.some(({ dims }) =>
+      dims.some((dim) => dim.unknown || isRatio(dim) || someAtom(dim, ({ kind }) => kind === 'minimum' || kind === 'maximum')),
+    )
+  )
+    return true;
+  const sizes = [...shapes.flatMap(({ dims }) => dims), ...[...failure.call.arguments.values()].flatMap(dimsOf)];
+  // It works with the numbers that the code gives itself, and the others are guesses for names that say little.
+  const isGuessed = sizes.some((dim) =>
+    symbolsOf(dim).some(({ key, name, scope }) => scope !== lengthScope && conceptOf(name) === undefined && find.code.defaults.has(key)),
+  );
+  if (failure.problem.basis === 'samples' && isGuessed) return true;
+  // A layer that takes what it gets in the other branch: which of them runs hangs on what it was made for.
+  const weight = failure.call.arguments.get('weight');
+  const works = (tensor: TensorValue): boolean =>
+    tensor.op === 'linear' && tensor.arguments.get('weight') === weight && tensor.arguments !== failure.call.arguments;
+  if (failure.depth > 0 && weight !== undefined && find.study.tensors.some(works)) return true;
+  const [x, y] = shapes.map(({ dims }) => dims.at(-3));
+  if (x === undefined || y === undefined) return false;
+  // Heads that are all there already, repeated by groups: with latent attention there is one group.
+  const over = divideExactly(y, x) ?? divideExactly(x, y);
+  const atom = over === undefined ? undefined : loneAtom(over);
+  return failure.problem.basis === 'samples' && atom?.kind === 'quotient';
+}
+
+/** A length divided by widths: something before did not come out as meant. */
+function isRatio(dim: Dim): boolean {
+  return dim.terms.some(({ monomial }) =>
+    monomial.factors.some(
+      ({ atom }) =>
+        atom.kind === 'quotient' &&
+        symbolsOf(atom.divisor).length > 0 &&
+        (symbolsOf(atom.dividend).some(({ scope, flexible }) => scope === lengthScope || flexible) ||
+          atom.dividend.terms.some(({ monomial: { factors } }) => factors.some(({ exponent }) => exponent > 1))),
+    ),
+  );
+}
+
+export const named = (layer: Layer): string => `\`${layer.name}\``;
