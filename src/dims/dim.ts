@@ -879,17 +879,26 @@ export const one: Dim = number(1);
 
 /** The dim with its outermost atoms replaced where `replace` answers a dim; itself when nothing is. */
 export function mapAtoms(dim: Dim, replace: (atom: Atom) => Dim | undefined): Dim {
+  const { terms } = dim;
+  const [only] = terms;
+  if (terms.length === 1 && only !== undefined && only.coefficient === 1 && only.monomial.factors.length === 1) {
+    const factor = only.monomial.factors[0] as Factor;
+    if (factor.exponent === 1) return replace(factor.atom) ?? dim;
+  }
   let result: Dim | undefined;
-  for (const [i, term] of dim.terms.entries()) {
+  for (let i = 0; i < terms.length; i++) {
+    const term = terms[i] as Term;
+    const { factors } = term.monomial;
     let value: Dim | undefined;
-    for (const [j, { atom, exponent }] of term.monomial.factors.entries()) {
+    for (let j = 0; j < factors.length; j++) {
+      const { atom, exponent } = factors[j] as Factor;
       const replaced = replace(atom);
       if (replaced !== undefined && value === undefined) {
-        value = termDim({ coefficient: term.coefficient, monomial: makeMonomial(term.monomial.factors.slice(0, j)) });
+        value = termDim({ coefficient: term.coefficient, monomial: makeMonomial(factors.slice(0, j)) });
       }
       if (value !== undefined) value = multiply(value, raise(replaced ?? atomDim(atom), number(exponent)));
     }
-    if (value !== undefined && result === undefined) result = build(dim.terms.slice(0, i));
+    if (value !== undefined && result === undefined) result = build(terms.slice(0, i));
     if (result !== undefined) result = add(result, value ?? termDim(term));
   }
   return result ?? dim;

@@ -65,10 +65,10 @@ export function formatShape(shape: Shape): string {
 }
 
 /** The shape with bound symbols replaced. */
-export const applyToShape = (shape: Shape, substitution: Substitution): Shape => ({
-  dims: shape.dims.map((dim) => substitution.apply(dim)),
-  ellipsis: shape.ellipsis,
-});
+export const applyToShape = (shape: Shape, substitution: Substitution): Shape =>
+  shape.dims.every((dim) => substitution.apply(dim) === dim)
+    ? shape
+    : { dims: shape.dims.map((dim) => substitution.apply(dim)), ellipsis: shape.ellipsis };
 
 /** The number of elements; unknown behind an ellipsis. */
 export const elementsOf = (shape: Shape): Dim =>

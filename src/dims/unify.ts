@@ -4,11 +4,16 @@ import { formatDim } from './format.ts';
 import { linearIn } from './solver.ts';
 import { mentions, substitute, symbolsOf } from './visit.ts';
 
+const maximumApplied = 256;
+
 /** What flexible symbols stand for. Immutable; no bound symbol occurs in a value. */
 export class Substitution {
   static readonly empty: Substitution = new Substitution(new Map());
 
   readonly #values: ReadonlyMap<string, { readonly symbol: SymbolAtom; readonly value: Dim }>;
+
+  /** The latest answers of `apply`: the same sizes are asked for with every operation. */
+  readonly #applied = new Map<Dim, Dim>();
 
   private constructor(values: ReadonlyMap<string, { readonly symbol: SymbolAtom; readonly value: Dim }>) {
     this.#values = values;
@@ -31,7 +36,12 @@ export class Substitution {
   /** The dim with every bound symbol replaced. The dim itself, in constant time, when it holds no flexible symbol. */
   apply(dim: Dim): Dim {
     if (!dim.flexible || this.#values.size === 0) return dim;
-    return substitute(dim, (atom) => (atom.kind === 'symbol' && atom.flexible ? this.#values.get(atom.key)?.value : undefined));
+    const known = this.#applied.get(dim);
+    if (known !== undefined) return known;
+    const applied = substitute(dim, (atom) => (atom.kind === 'symbol' && atom.flexible ? this.#values.get(atom.key)?.value : undefined));
+    if (this.#applied.size >= maximumApplied) this.#applied.clear();
+    this.#applied.set(dim, applied);
+    return applied;
   }
 
   /** This and `symbol := value`; the value must not hold the symbol. Linear in the number of bindings. */

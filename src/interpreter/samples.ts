@@ -82,8 +82,28 @@ export interface SampleGroup {
   readonly members: readonly Sample[];
 }
 
+/** Defaults that tell when they change, so that what was worked out under them can be kept until then. */
+export class Defaults extends Map<string, number> {
+  groups: readonly SampleGroup[] | undefined;
+
+  override set(key: string, value: number): this {
+    if (this.get(key) !== value) this.groups = undefined;
+    return super.set(key, value);
+  }
+}
+
 /** The samples in the groups in which they count. */
-export const sampleGroups = ({ defaults, given }: Samples): readonly SampleGroup[] => {
+export function sampleGroups(samples: Samples): readonly SampleGroup[] {
+  const { defaults, given } = samples;
+  if (given !== undefined || !(defaults instanceof Defaults)) return makeGroups(samples);
+  if (defaults.groups === undefined) {
+    defaults.groups = makeGroups(samples);
+    for (const { members } of defaults.groups) for (const sample of members) memories.set(sample, new Memory());
+  }
+  return defaults.groups;
+}
+
+const makeGroups = ({ defaults, given }: Samples): readonly SampleGroup[] => {
   const isGrouped = hasGroupedHeads(defaults);
   const typicalSize = (numbers: Numbers, symbol: SymbolAtom): number | undefined => {
     const concept = conceptOf(symbol.name);
@@ -155,19 +175,42 @@ function hasGroupedHeads(defaults: ReadonlyMap<string, number>): boolean {
   return keyValue.size === 0 || [...keyValue].some((count) => !query.has(count));
 }
 
+/** What sizes are and which code is reached under a sample that lasts. */
+class Memory {
+  readonly sizes = new Map<Dim, Dim>();
+  readonly reached = new WeakMap<Facts, boolean>();
+}
+
+const memories = new WeakMap<Sample, Memory>(separateWidths.members.map((sample) => [sample, new Memory()]));
+const maximumSizes = 4096;
+
 /** The size with the sample's numbers put in. */
-export const sampled = (dim: Dim, sample: Sample): Dim =>
-  dim.constant !== undefined
-    ? dim
-    : substitute(dim, (atom) => {
-        const value = atom.kind === 'symbol' ? sample(atom) : undefined;
-        return value === undefined ? undefined : number(value);
-      });
+export function sampled(dim: Dim, sample: Sample): Dim {
+  if (dim.constant !== undefined) return dim;
+  const sizes = memories.get(sample)?.sizes;
+  const known = sizes?.get(dim);
+  if (known !== undefined) return known;
+  const result = substitute(dim, (atom) => {
+    const value = atom.kind === 'symbol' ? sample(atom) : undefined;
+    return value === undefined ? undefined : number(value);
+  });
+  if (sizes !== undefined) {
+    if (sizes.size >= maximumSizes) sizes.clear();
+    sizes.set(dim, result);
+  }
+  return result;
+}
 
 /** Whether the code is reached at all under the sample: no fact around it is false there. */
-export const isReached = (facts: Facts, sample: Sample): boolean =>
-  facts.statements.every(({ kind, left, right }) => {
+export function isReached(facts: Facts, sample: Sample): boolean {
+  const reached = memories.get(sample)?.reached;
+  const known = reached?.get(facts);
+  if (known !== undefined) return known;
+  const result = facts.statements.every(({ kind, left, right }) => {
     const [a, b] = [sampled(left, sample), sampled(right, sample)];
     if (kind === 'equal') return compare(a, b, Facts.none) !== 'different';
     return a.constant === undefined || b.constant === undefined || a.constant >= b.constant;
   });
+  reached?.set(facts, result);
+  return result;
+}

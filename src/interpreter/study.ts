@@ -22,7 +22,7 @@ import type { Frame } from './frame.ts';
 import { inputShapes, type StatedAxes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
 import { bool, float, int, named, none, numberOf, text, unknown } from './make.ts';
-import type { Sample } from './samples.ts';
+import { Defaults, type Sample } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
 /** One class followed from its constructor through `forward`, with all that happened on the way. */
@@ -109,7 +109,7 @@ export class Student {
   readonly #interpreter: Interpreter;
   /** Those who take the flags that place norms to be set, and not to be. */
   #variants: readonly Student[] | undefined;
-  readonly #defaults = new Map<string, number>();
+  readonly #defaults = new Defaults();
   #file: SourceFile | undefined;
   #module: SourceFile['module'] | undefined;
   #studies: readonly Study[] = [];
