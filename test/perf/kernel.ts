@@ -1,177 +1,396 @@
-// The attention kernel against onnxruntime-web and the TypeScript reference, one thread, medians of interleaved runs. Times are CPU
-// time of the process, which other work on the machine stretches least.
-//   npx esbuild test/perf/kernel.ts --bundle --platform=node --format=esm --packages=external --outfile=dist/kernel-bench.mjs
-//   node dist/kernel-bench.mjs [--json] [--quick]
-// onnxruntime-web is no dependency: `npm install --no-save onnxruntime-web`, or HEADWISE_ONNXRUNTIME = path of its module.
-import type { AttentionProblem, Kernel } from '../../src/kernel/interface.ts';
-import { createReferenceKernel } from '../../src/kernel/reference.ts';
-import { wasmKernels } from '../unit/kernel/load-kernels.ts';
-import { attentionModel, matrixModel } from './onnx.ts';
+// What the kernel's benchmark times, wherever it runs: groups of contenders that compute the same, and the race between them.
+// scripts/bench-kernel.mjs runs it, in Node and in Chromium.
+import type { AttentionProblem, Kernel, MultiHeadProblem } from '../../src/kernel/interface.ts';
+import { attentionModel, blockModel, matrixModel, multiHeadModel } from './onnx.ts';
 
-interface Row {
+export interface Row {
+  readonly where: string;
   readonly shape: string;
   readonly causal: boolean;
   readonly engine: string;
   readonly medianMs: number;
   /** Of the full square, also where a causal mask hides half of it. */
   readonly gflops: number;
+  /** How many times faster than onnxruntime-web computing the same. */
   readonly ratioToOnnxruntimeWeb: number | undefined;
 }
 
-/** The part of onnxruntime-web's interface in use. */
-interface Runtime {
-  readonly env: { readonly wasm: { numThreads: number } };
+/** The part of onnxruntime's interface in use, alike for onnxruntime-web and onnxruntime-node. */
+export interface OnnxRuntime {
+  readonly env: { readonly wasm: { numThreads: number; wasmPaths?: string } };
   readonly Tensor: new (type: 'float32', data: Float32Array, dims: readonly number[]) => unknown;
-  readonly InferenceSession: {
-    create(
-      model: Uint8Array,
-      options: object,
-    ): Promise<{ run(feeds: object): Promise<Record<string, { data: Float32Array; dispose(): void }>> }>;
-  };
+  readonly InferenceSession: { create(model: Uint8Array, options: object): Promise<OnnxSession> };
 }
 
-interface Contender {
+interface OnnxSession {
+  run(feeds: object): Promise<Record<string, { readonly data: Float32Array; dispose(): void }>>;
+  release(): Promise<void>;
+}
+
+/** The part of TensorFlow.js's interface in use. */
+export interface TensorFlow {
+  tensor3d(data: Float32Array, shape: readonly [number, number, number]): TensorFlowTensor;
+  tensor2d(data: Float32Array, shape: readonly [number, number]): TensorFlowTensor;
+  matMul(left: TensorFlowTensor, right: TensorFlowTensor, transposeLeft?: boolean, transposeRight?: boolean): TensorFlowTensor;
+  mul(left: TensorFlowTensor, right: number): TensorFlowTensor;
+  add(left: TensorFlowTensor, right: TensorFlowTensor): TensorFlowTensor;
+  softmax(scores: TensorFlowTensor): TensorFlowTensor;
+  tidy<T>(compute: () => T): T;
+}
+
+interface TensorFlowTensor {
+  dataSync(): Float32Array;
+  dispose(): void;
+}
+
+/** Exports of the module that scripts/bench-kernel.mjs makes: multiply-adds on registers alone, 96 operations a round. */
+export interface Peak {
+  readonly name: 'multiply and add' | 'fused multiply-add';
+  run(rounds: number): number;
+}
+
+export interface Engines {
+  readonly kernels: readonly Kernel[];
+  readonly peaks: readonly Peak[];
+  readonly onnxruntimeWeb?: OnnxRuntime | undefined;
+  readonly onnxruntimeNode?: OnnxRuntime | undefined;
+  readonly tensorFlow?: TensorFlow | undefined;
+}
+
+export interface Contender {
   readonly engine: string;
   readonly run: () => unknown;
+  /** Times the work that it does, where that is less than all: the peak. */
+  readonly factor?: number;
+}
+
+export interface Group {
+  readonly shape: string;
+  readonly causal: boolean;
+  readonly flops: number;
+  readonly contenders: readonly Contender[];
+  /** What rows of this group are compared with. */
+  readonly base: string;
+  readonly release: () => Promise<unknown>;
 }
 
 function random(count: number, seed: number): Float32Array {
+  const numbers = new Float32Array(count);
   let state = seed;
-  return Float32Array.from({ length: count }, () => {
+  for (let i = 0; i < count; i++) {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  });
+    numbers[i] = state / 2 ** 31 - 1;
+  }
+  return numbers;
 }
 
-/** Times the contenders in turn, so that whatever else the machine does meets them all alike. */
-async function race(contenders: readonly Contender[], budgetMs: number): Promise<ReadonlyMap<string, number>> {
-  const times = new Map(contenders.map(({ engine }) => [engine, [] as number[]]));
-  // Enough repeats for a few milliseconds each, as the clock is coarse.
-  const repeats = new Map<string, number>();
-  for (const { engine, run } of contenders) {
-    await run();
-    const start = performance.now();
-    await run();
-    repeats.set(engine, Math.max(1, Math.ceil(4 / (performance.now() - start))));
-  }
-  const until = performance.now() + budgetMs;
-  for (let round = 0; round < 5 || performance.now() < until; round++) {
-    for (const { engine, run } of contenders) {
-      const before = process.cpuUsage();
-      for (let i = 0; i < (repeats.get(engine) as number); i++) await run();
-      const { user, system } = process.cpuUsage(before);
-      times.get(engine)?.push((user + system) / 1000 / (repeats.get(engine) as number));
+const webOptions = { executionProviders: ['wasm'], graphOptimizationLevel: 'all', intraOpNumThreads: 1 };
+const nodeOptions = { executionProviders: ['cpu'], graphOptimizationLevel: 'all', intraOpNumThreads: 1, interOpNumThreads: 1 };
+
+/** Both must compute the same before their times mean anything. */
+function mustAgree(engine: string, theirs: Float32Array | undefined, ours: Float32Array, tolerance: number): void {
+  for (let i = 0; i < ours.length; i += 97) {
+    if (!(Math.abs((ours[i] as number) - (theirs?.[i] as number)) <= tolerance)) {
+      throw new Error(`${engine} computes something else: ${theirs?.[i]} in place of ${ours[i]} at ${i}.`);
     }
   }
-  return new Map([...times].map(([engine, list]) => [engine, list.sort((a, b) => a - b)[list.length >> 1] as number]));
 }
 
-async function loadRuntime(): Promise<Runtime | undefined> {
-  try {
-    const runtime = (await import(process.env.HEADWISE_ONNXRUNTIME ?? 'onnxruntime-web')) as Runtime;
-    runtime.env.wasm.numThreads = 1;
-    return runtime;
-  } catch {
-    console.error('onnxruntime-web is not installed: no comparison with it.');
-    return undefined;
+function peakContenders(engines: Engines, flops: number): Contender[] {
+  // An eighth of the work: its speed does not depend on how much it does.
+  return engines.peaks.map((peak) => ({ engine: `peak, ${peak.name}`, run: () => peak.run(Math.ceil(flops / 96 / 8)), factor: 8 }));
+}
+
+/** Both runtimes on one model, each checked against what the kernel computes. */
+async function onnxContenders(
+  engines: Engines,
+  suffix: string,
+  model: () => Uint8Array,
+  feeds: Readonly<Record<string, readonly [Float32Array, readonly number[]]>>,
+  check: (engine: string, result: Record<string, { readonly data: Float32Array }>) => void,
+): Promise<{ readonly contenders: Contender[]; readonly release: () => Promise<unknown> }> {
+  const contenders: Contender[] = [];
+  const sessions: OnnxSession[] = [];
+  for (const [name, runtime, options] of [
+    ['onnxruntime-web', engines.onnxruntimeWeb, webOptions],
+    ['onnxruntime-node', engines.onnxruntimeNode, nodeOptions],
+  ] as const) {
+    if (runtime === undefined) continue;
+    const session = await runtime.InferenceSession.create(model(), options);
+    sessions.push(session);
+    const given = Object.fromEntries(
+      Object.entries(feeds).map(([key, [data, shape]]) => [key, new runtime.Tensor('float32', data, shape)] as const),
+    );
+    check(name, await session.run(given));
+    contenders.push({ engine: `${name}${suffix}`, run: () => session.run(given) });
   }
+  return { contenders, release: () => Promise.all(sessions.map((session) => session.release())) };
 }
 
-const session = { executionProviders: ['wasm'], graphOptimizationLevel: 'all', intraOpNumThreads: 1 };
-
-async function main(): Promise<void> {
-  const quick = process.argv.includes('--quick');
-  const budget = quick ? 300 : 3000;
-  const runtime = await loadRuntime();
-  const kernels: readonly Kernel[] = await wasmKernels();
-  const reference = createReferenceKernel();
-  const rows: Row[] = [];
-  const record = async (shape: string, causal: boolean, flops: number, contenders: readonly Contender[]): Promise<void> => {
-    const medians = await race(contenders, budget);
-    const base = medians.get('onnxruntime-web');
-    for (const [engine, medianMs] of medians) {
-      rows.push({
-        shape,
-        causal,
-        engine,
-        medianMs,
-        gflops: flops / medianMs / 1e6,
-        ratioToOnnxruntimeWeb: base === undefined ? undefined : base / medianMs,
-      });
-    }
+async function attentionGroup(engines: Engines, heads: number, length: number, headDim: number, causal: boolean): Promise<Group> {
+  const shape = [heads, length, headDim] as const;
+  const size = heads * length * headDim;
+  const input = { query: random(size, 1), key: random(size, 2), value: random(size, 3) };
+  const problem: AttentionProblem = { queryHeads: heads, queryLength: length, headDim, mask: { kind: causal ? 'causal' : 'none' } };
+  const flops = 4 * heads * length * length * headDim;
+  const contenders: Contender[] = [];
+  for (const kernel of engines.kernels) {
+    let reuse: ReturnType<Kernel['attention']> | undefined;
+    contenders.push({
+      engine: kernel.name,
+      run: () => {
+        reuse = kernel.attention(problem, input, { reuse });
+      },
+    });
+    contenders.push({ engine: `${kernel.name}, new arrays`, run: () => kernel.attention(problem, input) });
+    let bare: ReturnType<Kernel['attention']> | undefined;
+    contenders.push({
+      engine: `${kernel.name}, no weights`,
+      run: () => {
+        bare = kernel.attention(problem, input, { weights: false, reuse: bare });
+      },
+    });
+  }
+  const ours = (engines.kernels[0] as Kernel).attention(problem, input);
+  const mask = new Float32Array(length * length);
+  if (causal) for (let row = 0; row < length; row++) mask.fill(Number.NEGATIVE_INFINITY, row * length + row + 1, (row + 1) * length);
+  const onnx = await onnxContenders(
+    engines,
+    '',
+    () => attentionModel(heads, length, headDim, causal),
+    {
+      query: [input.query, shape],
+      key: [input.key, shape],
+      value: [input.value, shape],
+      ...(causal ? { mask: [mask, [length, length]] as const } : {}),
+    },
+    (engine, result) => {
+      mustAgree(engine, result.weights?.data, ours.weights as Float32Array, 1e-5);
+      mustAgree(engine, result.output?.data, ours.output, 1e-5);
+    },
+  );
+  // The operator takes heads side by side in a token, which only orders the same numbers in another way.
+  const flat = [1, length, heads * headDim] as const;
+  const operator = await onnxContenders(
+    engines,
+    ' MultiHeadAttention, no weights',
+    () => multiHeadModel(heads, length, headDim, causal),
+    { query: [input.query, flat], key: [input.key, flat], value: [input.value, flat] },
+    () => undefined,
+  );
+  const tensorFlow = tensorFlowContender(engines.tensorFlow, input, shape, causal ? mask : undefined, ours.weights as Float32Array);
+  return {
+    shape: `attention ${length} x ${heads} x ${headDim}`,
+    causal,
+    flops,
+    contenders: [
+      ...contenders,
+      ...onnx.contenders,
+      ...operator.contenders,
+      ...(tensorFlow === undefined ? [] : [tensorFlow.contender]),
+      ...peakContenders(engines, flops),
+    ],
+    base: 'onnxruntime-web',
+    release: () => {
+      tensorFlow?.release();
+      return Promise.all([onnx.release(), operator.release()]);
+    },
   };
+}
 
+function tensorFlowContender(
+  tf: TensorFlow | undefined,
+  input: { readonly query: Float32Array; readonly key: Float32Array; readonly value: Float32Array },
+  shape: readonly [number, number, number],
+  mask: Float32Array | undefined,
+  weights: Float32Array,
+): { readonly contender: Contender; readonly release: () => void } | undefined {
+  // Beyond this its memory runs out.
+  if (tf === undefined || shape[0] * shape[1] * shape[1] > 2 ** 25) return undefined;
+  const [query, key, value] = [input.query, input.key, input.value].map((data) => tf.tensor3d(data, shape)) as [
+    TensorFlowTensor,
+    TensorFlowTensor,
+    TensorFlowTensor,
+  ];
+  // Its softmax makes NaN of infinities.
+  const hidden =
+    mask === undefined
+      ? undefined
+      : tf.tensor2d(
+          mask.map((bias) => (bias === 0 ? 0 : -1e30)),
+          [shape[1], shape[1]],
+        );
+  const run = (): Float32Array =>
+    tf.tidy(() => {
+      const scores = tf.matMul(tf.mul(query, 1 / Math.sqrt(shape[2])), key, false, true);
+      const found = tf.softmax(hidden === undefined ? scores : tf.add(scores, hidden));
+      tf.matMul(found, value).dataSync();
+      return found.dataSync();
+    });
+  mustAgree('tfjs-backend-wasm', run(), weights, 1e-5);
+  return {
+    contender: { engine: 'tfjs-backend-wasm', run },
+    release: () => {
+      for (const tensor of [query, key, value, hidden]) tensor?.dispose();
+    },
+  };
+}
+
+async function blockGroup(engines: Engines, length: number, heads: number, headDim: number): Promise<Group> {
+  const width = heads * headDim;
+  const spread = 1 / Math.sqrt(width);
+  const projection = (seed: number): Float32Array => random(width * width, seed).map((x) => x * spread);
+  const projections = { queryWeight: projection(1), keyWeight: projection(2), valueWeight: projection(3), outputWeight: projection(4) };
+  const input = { ...projections, input: random(length * width, 5) };
+  const problem: MultiHeadProblem = { queryHeads: heads, queryLength: length, inputDim: width, headDim };
+  const flops = 8 * length * width * width + 4 * heads * length * length * headDim;
+  const ours = (engines.kernels[0] as Kernel).multiHeadAttention(problem, input, { weights: false }).output;
+  const onnx = await onnxContenders(
+    engines,
+    '',
+    () => blockModel(heads, length, headDim, projections),
+    { input: [input.input, [length, width]] },
+    (engine, result) => mustAgree(engine, result.output?.data, ours, 1e-4),
+  );
+  return {
+    shape: `block ${length} x ${width}, ${heads} heads`,
+    causal: false,
+    flops,
+    contenders: [
+      ...engines.kernels.map((kernel) => {
+        let reuse: ReturnType<Kernel['multiHeadAttention']> | undefined;
+        return {
+          engine: kernel.name,
+          run: () => {
+            reuse = kernel.multiHeadAttention(problem, input, { weights: false, reuse });
+          },
+        };
+      }),
+      ...onnx.contenders,
+      ...peakContenders(engines, flops),
+    ],
+    base: 'onnxruntime-web',
+    release: onnx.release,
+  };
+}
+
+async function productGroup(engines: Engines, size: number): Promise<Group> {
+  const left = random(size * size, 4);
+  const right = random(size * size, 5);
+  const problem = { rows: size, depth: size, columns: size };
+  const flops = 2 * size ** 3;
+  const ours = (engines.kernels[0] as Kernel).matrixMultiply(problem, left, right);
+  const shape = [size, size] as const;
+  const onnx = await onnxContenders(
+    engines,
+    '',
+    () => matrixModel(size, size, size),
+    { left: [left, shape], right: [right, shape] },
+    (engine, result) => mustAgree(engine, result.product?.data, ours, 1e-5 * size),
+  );
+  return {
+    shape: `product ${size}`,
+    causal: false,
+    flops,
+    contenders: [
+      ...engines.kernels.map((kernel) => {
+        let reuse: Float32Array | undefined;
+        return {
+          engine: kernel.name,
+          run: () => {
+            reuse = kernel.matrixMultiply(problem, left, right, undefined, reuse);
+          },
+        };
+      }),
+      ...onnx.contenders,
+      ...peakContenders(engines, flops),
+    ],
+    base: 'onnxruntime-web',
+    release: onnx.release,
+  };
+}
+
+/** Everything that is timed, made when its turn comes: the largest hold a gigabyte. */
+export function groups(engines: Engines, quick: boolean): readonly (() => Promise<Group>)[] {
   const shapes: readonly (readonly [number, number, number])[] = [
+    [1, 1, 8],
     [16, 4, 32],
     [128, 12, 64],
     [512, 12, 64],
-    [1024, 16, 64],
-    ...(quick ? [] : [[2048, 32, 128] as const]),
+    ...(quick
+      ? []
+      : ([
+          [1024, 16, 64],
+          [2048, 32, 128],
+        ] as const)),
   ];
-  for (const [length, heads, headDim] of shapes) {
-    const [query, key, value] = [1, 2, 3].map((seed) => random(heads * length * headDim, seed)) as [
-      Float32Array,
-      Float32Array,
-      Float32Array,
-    ];
-    for (const causal of [false, true]) {
-      const problem: AttentionProblem = { queryHeads: heads, queryLength: length, headDim, mask: { kind: causal ? 'causal' : 'none' } };
-      const contenders: Contender[] = kernels.map((kernel) => ({
-        engine: kernel.name,
-        run: () => kernel.attention(problem, { query, key, value }),
-      }));
-      if (length <= 128) contenders.push({ engine: 'typescript', run: () => reference.attention(problem, { query, key, value }) });
-      if (runtime !== undefined) {
-        const model = await runtime.InferenceSession.create(attentionModel(heads, length, headDim, causal), session);
-        const tensor = (data: Float32Array): unknown => new runtime.Tensor('float32', data, [heads, length, headDim]);
-        const mask = new Float32Array(length * length);
-        for (let row = 0; row < length; row++) mask.fill(Number.NEGATIVE_INFINITY, row * length + row + 1, (row + 1) * length);
-        const feeds = {
-          query: tensor(query),
-          key: tensor(key),
-          value: tensor(value),
-          ...(causal ? { mask: new runtime.Tensor('float32', mask, [length, length]) } : {}),
-        };
-        contenders.push({ engine: 'onnxruntime-web', run: () => model.run(feeds) });
-        // Both must compute the same before their times mean anything.
-        const theirs = (await model.run(feeds)).weights?.data as Float32Array;
-        const ours = (kernels[0] as Kernel).attention(problem, { query, key, value }).weights as Float32Array;
-        for (let i = 0; i < ours.length; i += 97) {
-          if (Math.abs((ours[i] as number) - (theirs[i] as number)) > 1e-5)
-            throw new Error(`weights differ at ${i}: ${ours[i]} and ${theirs[i]}`);
-        }
-      }
-      await record(`attention ${length} x ${heads} x ${headDim}`, causal, 4 * heads * length * length * headDim, contenders);
-    }
-  }
-  for (const size of [64, 1024]) {
-    const left = random(size * size, 4);
-    const right = random(size * size, 5);
-    const problem = { rows: size, depth: size, columns: size };
-    const contenders: Contender[] = kernels.map((kernel) => ({
-      engine: kernel.name,
-      run: () => kernel.matrixMultiply(problem, left, right),
-    }));
-    if (runtime !== undefined) {
-      const model = await runtime.InferenceSession.create(matrixModel(size, size, size), session);
-      const feeds = { left: new runtime.Tensor('float32', left, [size, size]), right: new runtime.Tensor('float32', right, [size, size]) };
-      contenders.push({ engine: 'onnxruntime-web', run: () => model.run(feeds) });
-    }
-    await record(`product ${size}`, false, 2 * size ** 3, contenders);
-  }
-  if (process.argv.includes('--json')) {
-    console.log(JSON.stringify(rows, undefined, 2));
-    return;
-  }
-  const short = (value: number | undefined): number | undefined => (value === undefined ? undefined : Number(value.toPrecision(3)));
-  console.table(
-    rows.map((row) => ({
-      ...row,
-      medianMs: short(row.medianMs),
-      gflops: short(row.gflops),
-      ratioToOnnxruntimeWeb: short(row.ratioToOnnxruntimeWeb),
-    })),
-  );
+  return [
+    ...shapes.flatMap(([length, heads, headDim]) =>
+      [false, true].map((causal) => () => attentionGroup(engines, heads, length, headDim, causal)),
+    ),
+    () => blockGroup(engines, 512, 12, 64),
+    ...(quick ? [] : [() => blockGroup(engines, 1024, 16, 64), () => blockGroup(engines, 512, 32, 128)]),
+    () => productGroup(engines, 64),
+    () => productGroup(engines, 1024),
+  ];
 }
 
-await main();
+/** Milliseconds of CPU time of `repeats` runs of a contender; what asking itself costs is taken off. */
+export type Stopwatch = (contender: number, repeats: number) => Promise<number>;
+
+/** What a race is about: a Group without what cannot leave a page. */
+export interface Card {
+  readonly shape: string;
+  readonly causal: boolean;
+  readonly flops: number;
+  readonly base: string;
+  readonly contenders: readonly Pick<Contender, 'engine' | 'factor'>[];
+}
+
+const WARM_MS = 60;
+const RUN_MS = 8;
+
+/** Times the contenders in turn, so that whatever else the machine does meets them all alike. */
+export async function race(where: string, card: Card, stopwatch: Stopwatch, budgetMs: number): Promise<readonly Row[]> {
+  const times: number[][] = card.contenders.map(() => []);
+  const repeats: number[] = [];
+  const spent = card.contenders.map(() => 0);
+  for (const index of card.contenders.keys()) {
+    // Until engines have compiled it for good, but no slow one for long.
+    const warm = performance.now() + WARM_MS;
+    let runs = 0;
+    let begin = warm;
+    while (runs < 2 || performance.now() < warm) {
+      begin = performance.now();
+      await stopwatch(index, 1);
+      runs++;
+      if (performance.now() - begin > budgetMs) break;
+    }
+    // Enough repeats for some milliseconds each, as the clock is coarse.
+    let count = 1;
+    for (; count < 4096; count *= 2) {
+      begin = performance.now();
+      await stopwatch(index, count);
+      if (performance.now() - begin > RUN_MS) break;
+    }
+    repeats.push(count);
+  }
+  const until = performance.now() + budgetMs;
+  for (let round = 0; round < 5 || performance.now() < until; round++) {
+    for (const [index, count] of repeats.entries()) {
+      // One that takes seconds is not asked more often than it needs for a median.
+      if (round > 2 && (spent[index] as number) > budgetMs) continue;
+      const milliseconds = await stopwatch(index, count);
+      spent[index] = (spent[index] as number) + milliseconds;
+      times[index]?.push((milliseconds / count) * (card.contenders[index]?.factor ?? 1));
+    }
+  }
+  const medians = times.map((list) => list.sort((a, b) => a - b)[list.length >> 1] as number);
+  const base = medians[card.contenders.findIndex(({ engine }) => engine === card.base)];
+  return card.contenders.map(({ engine }, index) => {
+    const medianMs = medians[index] as number;
+    const { shape, causal, flops } = card;
+    const ratioToOnnxruntimeWeb = base === undefined ? undefined : base / medianMs;
+    return { where, shape, causal, engine, medianMs, gflops: flops / medianMs / 1e6, ratioToOnnxruntimeWeb };
+  });
+}
