@@ -38,6 +38,7 @@ export function registerCommands(
   register('headwise.showOutput', () => log.show());
   register('headwise.restartServer', () => server.restart());
   register('headwise.ignoreInFile', ignoreInFile);
+  register('headwise.chooseConfig', (argument) => chooseConfig(readTarget(argument) ?? activeTarget()));
   register('headwise.openSample', openSample);
   register('headwise.openWalkthrough', () =>
     vscode.commands.executeCommand('workbench.action.openWalkthrough', `${context.extension.id}#headwise.start`, false),
@@ -54,20 +55,64 @@ async function ignoreInFile(argument: unknown): Promise<void> {
   if (!isRecord(argument)) return;
   const { uri, path, code } = argument as Partial<IgnoreTarget>;
   if (typeof uri !== 'string' || typeof path !== 'string' || typeof code !== 'string') return;
-  const resource = vscode.Uri.parse(uri);
-  const configuration = vscode.workspace.getConfiguration('headwise', resource);
+  await setForFile<string[]>(vscode.Uri.parse(uri), path, 'perFileIgnores', (codes) => [
+    ...new Set([...(Array.isArray(codes) ? codes : []), code]),
+  ]);
+}
+
+/** Sets one file's entry in a setting of the workspace that goes by globs. */
+async function setForFile<Value>(
+  uri: vscode.Uri,
+  path: string,
+  setting: 'perFileIgnores' | 'configs',
+  change: (value: Value | undefined) => Value | undefined,
+): Promise<void> {
+  const configuration = vscode.workspace.getConfiguration('headwise', uri);
   const several = (vscode.workspace.workspaceFolders?.length ?? 0) > 1;
-  const inspected = configuration.inspect<Record<string, string[]>>('perFileIgnores');
+  const inspected = configuration.inspect<Record<string, Value>>(setting);
   const current = (several ? inspected?.workspaceFolderValue : inspected?.workspaceValue) ?? {};
   // A glob without a slash would mean files of that name everywhere.
   const escaped = path.replace(/[[\]{}()*?!+@\\]/g, '\\$&');
   const glob = escaped.includes('/') ? escaped : `/${escaped}`;
-  const codes = new Set([...(Array.isArray(current[glob]) ? current[glob] : []), code]);
+  const { [glob]: before, ...others } = current;
+  const after = change(before);
   await configuration.update(
-    'perFileIgnores',
-    { ...current, [glob]: [...codes] },
+    setting,
+    after === undefined ? others : { ...others, [glob]: after },
     several ? vscode.ConfigurationTarget.WorkspaceFolder : vscode.ConfigurationTarget.Workspace,
   );
+}
+
+/** Files that are offered as configurations. */
+const maximumConfigs = 500;
+
+/** Asks which configuration's numbers are to hold for a file of model code, and keeps the answer in the workspace's settings. */
+async function chooseConfig(target: CommandTarget | undefined): Promise<void> {
+  const uri = target === undefined ? undefined : vscode.Uri.parse(target.uri);
+  const folder = uri === undefined ? undefined : vscode.workspace.getWorkspaceFolder(uri);
+  if (uri === undefined || folder === undefined) {
+    await vscode.window.showInformationMessage(vscode.l10n.t('A config can be chosen for files of an opened folder.'));
+    return;
+  }
+  const pathOf = (file: vscode.Uri): string => file.path.slice(folder.uri.path.replace(/\/+$/, '').length + 1);
+  const own = uri.path.slice(0, uri.path.lastIndexOf('/') + 1);
+  const find = async (): Promise<(vscode.QuickPickItem & { readonly path: string | undefined })[]> => {
+    const pattern = new vscode.RelativePattern(folder, '**/*.{json,yaml,yml,toml}');
+    const files = await vscode.workspace.findFiles(pattern, '**/{node_modules,.git,.venv,.vscode}/**', maximumConfigs);
+    // Those that are called so come first, and of them the nearest.
+    const rank = (file: vscode.Uri): number =>
+      Number(!/config/i.test(file.path.slice(file.path.lastIndexOf('/')))) + Number(!file.path.startsWith(own)) * 2;
+    const sorted = files
+      .map((file) => ({ path: pathOf(file), rank: rank(file) }))
+      .sort((a, b) => a.rank - b.rank || (a.path < b.path ? -1 : 1));
+    return [
+      { label: vscode.l10n.t('The config.json beside it'), description: vscode.l10n.t('where there is one'), path: undefined },
+      { label: vscode.l10n.t('None'), description: vscode.l10n.t('the defaults of the code alone'), path: '' },
+      ...sorted.map(({ path }) => ({ label: path, path })),
+    ];
+  };
+  const picked = await vscode.window.showQuickPick(find(), { title: vscode.l10n.t('Config whose numbers hold for {0}', pathOf(uri)) });
+  if (picked !== undefined) await setForFile<string>(uri, pathOf(uri), 'configs', () => picked.path);
 }
 
 /** A config with two mistakes to try everything on; nothing is written to disk. */

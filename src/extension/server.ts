@@ -18,7 +18,7 @@ import {
 export type CreateClient = (options: LanguageClientOptions) => Promise<BaseLanguageClient>;
 
 /** Commands that the server may name in lenses and actions. */
-const serverCommands = ['headwise.previewAttention', 'headwise.calculateShapes', 'headwise.ignoreInFile'];
+const serverCommands = ['headwise.previewAttention', 'headwise.calculateShapes', 'headwise.ignoreInFile', 'headwise.chooseConfig'];
 
 /** Documents that show something other than a file to edit: what an old commit says wrong cannot be mended. */
 const foreignSchemes: ReadonlySet<string> = new Set([
@@ -88,7 +88,7 @@ export class Server implements vscode.Disposable {
       },
     });
     client.onNotification(designChangedNotification, ({ uri }: DesignChangedParams) => this.#changed.fire(uri));
-    client.onRequest(readFileRequest, ({ uri }: ReadFileParams) => readSettingsFile(uri));
+    client.onRequest(readFileRequest, ({ uri }: ReadFileParams) => readProjectFile(uri));
     await client.start();
     this.#log.info(`Language server ready after ${(performance.now() - started).toFixed(0)} ms.`);
     this.#changed.fire('');
@@ -128,11 +128,10 @@ export class Server implements vscode.Disposable {
   }
 }
 
-/** Only the settings files of opened folders are handed over, so that a confused server cannot read anything else. */
-async function readSettingsFile(text: string): Promise<string | null> {
+/** Only settings and configurations of opened folders are handed over, so that a confused server cannot read anything else. */
+async function readProjectFile(text: string): Promise<string | null> {
   const uri = vscode.Uri.parse(text);
-  const name = uri.path.split('/').at(-1) ?? '';
-  if (!['headwise.json', 'pyproject.toml'].includes(name) || vscode.workspace.getWorkspaceFolder(uri) === undefined) return null;
+  if (!/\.(?:jsonc?|ya?ml|toml)$/i.test(uri.path) || vscode.workspace.getWorkspaceFolder(uri) === undefined) return null;
   try {
     return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
   } catch {

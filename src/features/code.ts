@@ -1,8 +1,12 @@
+import type { Field, NormPlacement, TransformerDesign } from '../design/design.ts';
+import { Section } from '../design/section.ts';
+import type { BlockPlacement } from '../rules/code/blocks.ts';
 import type { UnitBody } from '../syntax/python/ast.ts';
 import type { Range } from '../text/range.ts';
 import { overlaps } from '../text/range.ts';
 import type { Analysis } from '../workspace/analyse.ts';
-import { factsOf, placed, type StudyFacts, type VariableFact } from '../workspace/code/facts.ts';
+import { type BlockFact, factsOf, placed, type VariableFact } from '../workspace/code/facts.ts';
+import { givenOf } from '../workspace/code/given.ts';
 import type { Action } from './codeActions.ts';
 import type { Lens } from './codeLens.ts';
 import type { HoverText } from './hover.ts';
@@ -74,23 +78,98 @@ export function codeHover(analysis: Analysis, offset: number, t: Translate = eng
   return { markdown: parts.join('\n\n'), range };
 }
 
-/** A line above each class of modules that was followed. */
-export function blockLenses(analysis: Analysis): Lens[] {
+/** A class of the file that was followed, with what is known of it. */
+interface PlacedBlock extends BlockFact {
+  readonly offset: number;
+}
+
+/** Classes of modules that were followed, each once, in source order. */
+function blocksIn(analysis: Analysis): readonly PlacedBlock[] {
   const { code } = analysis;
   if (code === undefined) return [];
   const starts = startsOf(analysis);
   const seen = new Set<UnitBody>();
-  const lenses: Lens[] = [];
+  const blocks: PlacedBlock[] = [];
   for (const study of code.studies) {
-    const { blocks }: StudyFacts = factsOf(code, study);
-    for (const { body, text } of blocks) {
-      const offset = starts.get(body);
-      if (offset === undefined || seen.has(body)) continue;
-      seen.add(body);
-      lenses.push({ offset, title: text, design: '' });
+    for (const block of factsOf(code, study).blocks) {
+      const offset = starts.get(block.body);
+      if (offset === undefined || seen.has(block.body)) continue;
+      seen.add(block.body);
+      blocks.push({ ...block, offset });
     }
   }
-  return lenses.sort((a, b) => a.offset - b.offset);
+  return blocks.sort((a, b) => a.offset - b.offset);
+}
+
+/**
+ * A line above each class of modules that was followed, and what can be done with it. Above the first also the configuration whose
+ * numbers hold, or a way to choose one.
+ */
+export function blockLenses(analysis: Analysis, t: Translate = english): Lens[] {
+  const lenses: Lens[] = [];
+  for (const { name, text, offset, sizes } of blocksIn(analysis)) {
+    const design = `${classPrefix}${name}`;
+    const isFirst = lenses.length === 0;
+    lenses.push({ offset, title: text, design });
+    if (sizes?.queryHeads !== undefined && sizes.headDim !== undefined)
+      lenses.push({ offset, title: t('Preview attention'), command: 'headwise.previewAttention', design });
+    if (sizes?.queryHeads !== undefined || sizes?.hiddenSize !== undefined)
+      lenses.push({ offset, title: t('Calculate shapes'), command: 'headwise.calculateShapes', design });
+    if (isFirst) {
+      const file = configOf(analysis);
+      const title = file === undefined ? t('Choose a config') : t('numbers of {file}', { file });
+      lenses.push({ offset, title, command: 'headwise.chooseConfig', design: '' });
+    }
+  }
+  return lenses;
+}
+
+/** The name of the configuration that gives numbers to the code; undefined where none does. */
+function configOf({ code }: Analysis): string | undefined {
+  const given = code === undefined ? undefined : givenOf(code);
+  const file = [...(given?.used().values() ?? [])].find((number) => number.file !== undefined)?.file;
+  return file === undefined ? undefined : decodeURIComponent(file.uri.slice(file.uri.lastIndexOf('/') + 1));
+}
+
+/** What the designs of classes are called by, so that they are not taken for keys of a configuration. */
+const classPrefix = 'class ';
+
+const placements: Readonly<Partial<Record<BlockPlacement, NormPlacement>>> = {
+  'pre-norm': 'pre',
+  'post-norm': 'post',
+  sandwich: 'sandwich',
+  'output-norm': 'output',
+  parallel: 'parallel',
+};
+
+/** The blocks of attention in the file as designs of one layer, for the preview and the calculator. */
+export function blockDesigns(analysis: Analysis): TransformerDesign[] {
+  return blocksIn(analysis).flatMap(({ name, sizes }): TransformerDesign[] => {
+    if (sizes === undefined || (sizes.queryHeads === undefined && sizes.hiddenSize === undefined)) return [];
+    const { hiddenSize, queryHeads, keyValueHeads, headDim, causal, placement } = sizes;
+    const field = <Value>(value: Value | undefined): Field<Value> | undefined =>
+      value === undefined ? undefined : { value, source: 'derived', formula: name };
+    const fields = {
+      hiddenSize: field(hiddenSize),
+      queryHeads: field(queryHeads),
+      keyValueHeads: field(keyValueHeads),
+      headDim: field(headDim),
+      causal: field(causal),
+      normPlacement: field(placement === undefined ? undefined : placements[placement]),
+    };
+    return [
+      {
+        name: `${classPrefix}${name}`,
+        role: causal === true ? 'decoder' : 'other',
+        family: undefined,
+        fields: Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)),
+        section: new Section({ kind: 'mapping', range: { start: 0, end: 0 }, entries: [] }, name),
+        knowledge: undefined,
+        custom: true,
+        headDimIsQuotient: false,
+      },
+    ];
+  });
 }
 
 /** The larger changes that are offered for the class around the offset. */

@@ -7,8 +7,8 @@ import { summarise } from './summary.ts';
 export interface Lens {
   readonly offset: number;
   readonly title: string;
-  readonly command?: 'headwise.previewAttention' | 'headwise.calculateShapes';
-  /** Path of the stack in the file, as `TransformerDesign.name`. */
+  readonly command?: 'headwise.previewAttention' | 'headwise.calculateShapes' | 'headwise.chooseConfig';
+  /** Path of the stack in the file, or the class that is meant, as `TransformerDesign.name`. */
   readonly design: string;
 }
 

@@ -71,8 +71,8 @@ function ffnPhrase(design: TransformerDesign, t: Translate): string | undefined 
 }
 
 /** One line for a whole file: its main stack, with a word on how many more there are. */
-export function summariseFile(reading: ConfigReading, t: Translate = english): string {
-  const [main, ...others] = reading.designs;
+export function summariseFile({ designs }: Pick<ConfigReading, 'designs'>, t: Translate = english): string {
+  const [main, ...others] = designs;
   if (main === undefined) return t('model config without dimensions');
   const line = summarise(main, t) || t('model config');
   return others.length === 0 ? line : t('{line} (and {count} more)', { line, count: others.length });

@@ -20,8 +20,9 @@ import {
 } from 'vscode-languageserver';
 import { TextDocument } from 'vscode-languageserver-textdocument';
 import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
+import type { TransformerDesign } from '../design/design.ts';
 import { calculation } from '../features/calculation.ts';
-import { blockLenses, codeHints, codeHover, refactorings } from '../features/code.ts';
+import { blockDesigns, blockLenses, codeHints, codeHover, refactorings } from '../features/code.ts';
 import { fixAll, quickFixes } from '../features/codeActions.ts';
 import { codeLenses } from '../features/codeLens.ts';
 import { completionDoc, completions, shapeComments } from '../features/completion.ts';
@@ -547,7 +548,7 @@ export function serve(connection: Connection, host: Host): void {
       const model = await modelOf(uri);
       if (model === undefined || !model.editor.codeLens) return null;
       const { document, analysis } = model;
-      return [...codeLenses(analysis, t), ...blockLenses(analysis)].flatMap((lens) => toCodeLens(document, lens, abilities) ?? []);
+      return [...codeLenses(analysis, t), ...blockLenses(analysis, t)].flatMap((lens) => toCodeLens(document, lens, abilities) ?? []);
     }),
   );
 
@@ -596,25 +597,29 @@ export function serve(connection: Connection, host: Host): void {
   connection.onRequest(designRequest, (params: unknown, token: CancellationToken) =>
     guarded<DesignResult | null>(designRequest, token, null, async () => {
       if (!isDesignParams(params)) throw new ResponseError<never>(ErrorCodes.InvalidParams, 'expected {uri: string}');
-      const config = await configOf(params.uri);
-      if (config === undefined) return null;
-      const { document, analysis, reading } = config;
+      const model = await modelOf(params.uri);
+      const designs = model === undefined ? [] : designsOf(model.analysis);
+      if (model === undefined || (model.analysis.reading === undefined && designs.length === 0)) return null;
+      const { document, analysis } = model;
       const findings = { error: 0, warning: 0, information: 0, hint: 0 };
       for (const finding of analysis.findings) findings[finding.severity]++;
       const { uri, version } = document;
-      const stacks = reading.designs.map((design) => toStackSummary(document, analysis, design, t));
-      return { uri, version, summary: summariseFile(reading, t), dialect: reading.dialect, stacks, findings };
+      const stacks = designs.map((design) => toStackSummary(document, analysis, design, t));
+      return { uri, version, summary: summariseFile({ designs }, t), dialect: analysis.reading?.dialect ?? 'python', stacks, findings };
     }),
   );
 
   connection.onRequest(calculateRequest, (params: unknown, token: CancellationToken) =>
     guarded<CalculateResult | null>(calculateRequest, token, null, async () => {
       if (!isCalculateParams(params)) throw new ResponseError<never>(ErrorCodes.InvalidParams, 'expected {query: string, base?}');
-      const config = params.base === undefined ? undefined : await configOf(params.base.uri);
-      const designs = config?.reading.designs ?? [];
+      const model = params.base === undefined ? undefined : await modelOf(params.base.uri);
+      const designs = model === undefined ? [] : designsOf(model.analysis);
       return calculation(params.query.slice(0, maximumQuery), designs.find(({ name }) => name === params.base?.design) ?? designs[0], t);
     }),
   );
+
+  /** The stacks of a configuration, and the blocks of model code. */
+  const designsOf = (analysis: Analysis): readonly TransformerDesign[] => [...(analysis.reading?.designs ?? []), ...blockDesigns(analysis)];
 
   documents.listen(connection);
   connection.listen();

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
+  CodeLensRequest,
   type CompletionItem,
   CompletionRequest,
   CompletionTriggerKind,
@@ -12,6 +13,7 @@ import {
   type Position,
 } from 'vscode-languageserver/node';
 import { TextDocument } from 'vscode-languageserver-textdocument';
+import type { CalculateResult, DesignResult } from '../../src/protocol/languageServer.ts';
 import { messageOf, pullCapabilities, TestClient } from './client.ts';
 
 /** Fused query, key and value projection, with a place for one more line. */
@@ -91,6 +93,52 @@ describe('the language server on model code', () => {
     });
   });
 });
+
+/** A causal block with grouped queries, pre-norm. */
+const block = `import math
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from dataclasses import dataclass
+
+@dataclass
+class ModelArgs:
+    dim: int = 512
+    n_heads: int = 8
+    n_kv_heads: int = 2
+    head_dim: int = 64
+
+class Attention(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.args = args
+        self.wq = nn.Linear(args.dim, args.n_heads * args.head_dim, bias=False)
+        self.wk = nn.Linear(args.dim, args.n_kv_heads * args.head_dim, bias=False)
+        self.wv = nn.Linear(args.dim, args.n_kv_heads * args.head_dim, bias=False)
+        self.wo = nn.Linear(args.n_heads * args.head_dim, args.dim, bias=False)
+
+    def forward(self, x):
+        B, T, C = x.shape
+        q = self.wq(x).view(B, T, self.args.n_heads, self.args.head_dim).transpose(1, 2)
+        k = self.wk(x).view(B, T, self.args.n_kv_heads, self.args.head_dim).transpose(1, 2)
+        v = self.wv(x).view(B, T, self.args.n_kv_heads, self.args.head_dim).transpose(1, 2)
+        k = k.repeat_interleave(self.args.n_heads // self.args.n_kv_heads, dim=1)
+        v = v.repeat_interleave(self.args.n_heads // self.args.n_kv_heads, dim=1)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.wo(y.transpose(1, 2).reshape(B, T, -1))
+
+class Block(nn.Module):
+    def __init__(self, args: ModelArgs):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(args.dim)
+        self.attention = Attention(args)
+        self.norm2 = nn.LayerNorm(args.dim)
+        self.ffn = nn.Sequential(nn.Linear(args.dim, 4 * args.dim), nn.GELU(), nn.Linear(4 * args.dim, args.dim))
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+        return x + self.ffn(self.norm2(x))
+`;
 
 describe('the language server on model code that rests on other files', () => {
   let directory: string;
@@ -278,5 +326,52 @@ class Block(nn.Module):
     write('sizes.py', 'width = 48\n');
     await refreshed(() => client.fileChanged(uriOf('sizes.py')));
     deepEqual(await hints(uri), [': (B, T, 48)']);
+  });
+
+  it('says in a lens what a block is, and previews and calculates with its sizes', async () => {
+    await start();
+    await client.stop();
+    const initializationOptions = { commands: ['headwise.previewAttention', 'headwise.calculateShapes', 'headwise.chooseConfig'] };
+    client = await TestClient.start({ rootUri: pathToFileURL(directory).href, initializationOptions });
+    const uri = await open('model/block.py', block);
+    const lenses = async (): Promise<readonly (readonly [number, string | undefined, unknown])[]> =>
+      ((await client.connection.sendRequest(CodeLensRequest.type, { textDocument: { uri } })) ?? []).map(({ range, command }) => [
+        range.start.line,
+        command?.title,
+        command?.arguments?.[0],
+      ]);
+    const line = block.slice(0, block.indexOf('class Block')).split('\n').length - 1;
+    const target = { uri, design: 'class Block' };
+    // Two LayerNorms of 2 x 512, 512 x (512 + 2 x 128) + 512 x 512 for attention, 2 x 512 x 2048 + 2048 + 512 for the FFN.
+    equal(2 * 1024 + 512 * 768 + 512 * 512 + 2 * 512 * 2048 + 2560, 2_757_120);
+    deepEqual(
+      (await lenses()).filter(([at, title]) => at === line && title !== 'Choose a config'),
+      [
+        [line, 'pre-norm, 8 heads x 64, 2.8M parameters', undefined],
+        [line, 'Preview attention', target],
+        [line, 'Calculate shapes', target],
+      ],
+    );
+    deepEqual((await lenses()).filter(([, title]) => title === 'Choose a config').length, 1);
+    const design = await client.connection.sendRequest<DesignResult>('headwise/design', { uri });
+    const { hiddenSize, queryHeads, keyValueHeads, headDim, causal, summary } =
+      design.stacks.find(({ name }) => name === 'class Block') ?? {};
+    deepEqual([hiddenSize, queryHeads, keyValueHeads, headDim, causal], [512, 8, 2, 64, true]);
+    match(summary ?? '', /pre-norm, 8 heads x 64 over 2 KV heads/);
+    const calculated = async (query: string): Promise<string[]> =>
+      (await client.connection.sendRequest<CalculateResult>('headwise/calculate', { query, base: target })).rows.map(
+        ({ label, value }) => `${label}: ${value}`,
+      );
+    // K maps 512 features to 2 heads x 64.
+    ok((await calculated('')).includes('K projection: [128, 512]'), (await calculated('')).join('\n'));
+    ok((await calculated('kv=4')).includes('K projection: [256, 512]'));
+    // The numbers of a config take the place of the defaults.
+    write('model/config.json', '{"dim": 1024, "n_heads": 16, "n_kv_heads": 4}');
+    await client.fileChanged(uriOf('model/config.json'));
+    deepEqual(
+      (await lenses()).filter(([at]) => at === line).map(([, title]) => title),
+      ['pre-norm, 16 heads x 64, 11.0M parameters', 'Preview attention', 'Calculate shapes'],
+    );
+    ok((await lenses()).some(([, title]) => title === 'numbers of config.json'));
   });
 });

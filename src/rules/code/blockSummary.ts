@@ -1,10 +1,12 @@
 /** What can be said of a block in one line: where its norms stand, its heads, its size. */
 import { add, type Dim, number } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
-import { elementsOf, rankOf } from '../../dims/shape.ts';
-import { substitute } from '../../dims/visit.ts';
-import type { CodeReading } from '../../interpreter/study.ts';
-import type { InstanceValue, Site, TensorValue, Value } from '../../interpreter/value.ts';
+import { applyToShape, elementsOf, rankOf } from '../../dims/shape.ts';
+import { substitute, symbolsOf } from '../../dims/visit.ts';
+import { ancestors } from '../../interpreter/graph.ts';
+import { lengthScope } from '../../interpreter/samples.ts';
+import type { CodeReading, Study } from '../../interpreter/study.ts';
+import type { InstanceValue, ModuleCall, Site, TensorValue, Value } from '../../interpreter/value.ts';
 import { type Attention, attentionsOf } from './attention.ts';
 import { type BlockPlacement, blocksOf } from './blocks.ts';
 import { isWithin } from './norms.ts';
@@ -17,6 +19,12 @@ export interface BlockSummary {
   readonly hasQueryKeyNorm: boolean;
   readonly heads: Dim | undefined;
   readonly headDim: Dim | undefined;
+  /** Heads of keys and values, before they are repeated for the queries. */
+  readonly keyValueHeads: Dim | undefined;
+  /** Width of what the block is given. */
+  readonly width: Dim | undefined;
+  /** True where a triangular mask, or a flag, hides what comes later; undefined where that is not known. */
+  readonly isCausal: true | undefined;
   /** Elements of all parameters; undefined where a shape is not known. */
   readonly parameters: Dim | undefined;
   /** `pre-norm, 12 heads x 64, 7.1M parameters`; sizes are numbers where the code's own defaults decide them. */
@@ -50,6 +58,9 @@ export function blockSummaries(code: CodeReading): readonly BlockSummary[] {
         hasQueryKeyNorm,
         heads,
         headDim,
+        keyValueHeads: attention === undefined ? undefined : keyValueHeadsOf(attention),
+        width: widthOf(call, study),
+        isCausal: attention === undefined ? undefined : isCausal(attention),
         parameters,
         text: parts.filter((part) => part !== undefined).join(', '),
       });
@@ -68,6 +79,36 @@ function headsOf(attention: Attention): readonly [heads: Dim | undefined, headDi
   const heads = scores !== undefined && rankOf(scores.shape) === 4 ? scores.shape.dims[1] : dims?.[1];
   const headDim = dims?.[3];
   return [fixed(heads), fixed(headDim)];
+}
+
+/** The heads of the first tensor behind the projection of keys that has an axis of heads. */
+function keyValueHeadsOf({ key }: Attention): Dim | undefined {
+  const split = [...(key.source?.passed ?? [])].reverse().find(({ shape }) => rankOf(shape) === 4);
+  const sizes = [1, 2].map((axis) => split?.shape.dims[axis]).filter((dim) => dim !== undefined && isModelSize(dim));
+  return sizes.length === 1 ? sizes[0] : undefined;
+}
+
+/** A size of the model, not a number of rows or a length of what comes in. */
+const isModelSize = (dim: Dim): boolean => fixed(dim) !== undefined && symbolsOf(dim).every(({ scope }) => scope !== lengthScope);
+
+function widthOf({ positional, keywords, result }: ModuleCall, study: Study): Dim | undefined {
+  for (const value of [...positional, ...keywords.values(), result]) {
+    if (value?.kind !== 'tensor' || rankOf(value.shape) !== 3) continue;
+    const width = applyToShape(value.shape, study.substitution).dims[2];
+    if (width !== undefined && isModelSize(width)) return width;
+  }
+  return undefined;
+}
+
+function isCausal(attention: Attention): true | undefined {
+  const masks: (Value | undefined)[] = [];
+  if (attention.kind === 'called') {
+    if (attention.isCausal?.kind === 'bool' && attention.isCausal.value === true) return true;
+    masks.push(attention.mask);
+  } else for (const step of attention.paths.flat()) masks.push(step.mask, step.operand);
+  const isTriangular = (mask: Value | undefined): boolean =>
+    mask?.kind === 'tensor' && ancestors(mask, undefined, 60).some(({ op }) => op === 'tril' || op === 'triu');
+  return masks.some(isTriangular) ? true : undefined;
 }
 
 /** A size of the model rather than of its input. */

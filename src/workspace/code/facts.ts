@@ -6,6 +6,7 @@ import { type Sample, sampled, sampleGroups } from '../../interpreter/samples.ts
 import { type CodeReading, readingOf, type Study } from '../../interpreter/study.ts';
 import type { InstanceValue, TensorValue } from '../../interpreter/value.ts';
 import { blockSummaries } from '../../rules/code/blockSummary.ts';
+import type { BlockPlacement } from '../../rules/code/blocks.ts';
 import type { UnitBody } from '../../syntax/python/ast.ts';
 import type { Range } from '../../text/range.ts';
 
@@ -26,12 +27,24 @@ export interface VariableFact {
   readonly says: boolean;
 }
 
+/** What is known of a block's sizes, as numbers: under what is given, else under the code's own defaults. */
+export interface BlockSizes {
+  readonly hiddenSize?: number;
+  readonly queryHeads?: number;
+  readonly keyValueHeads?: number;
+  readonly headDim?: number;
+  readonly causal?: boolean;
+  readonly placement?: BlockPlacement;
+}
+
 /** A class that was followed, for the line above it. */
 export interface BlockFact {
   readonly body: UnitBody;
   readonly name: string;
   /** `pre-norm, 12 heads x 64, 7.1M parameters`. */
   readonly text: string;
+  /** Of a class that is a block of attention. */
+  readonly sizes?: BlockSizes;
 }
 
 export interface StudyFacts {
@@ -154,8 +167,19 @@ function stepsOf(tensor: TensorValue, name: Names): readonly string[] {
 function blocksOf(reading: CodeReading, study: Study): readonly BlockFact[] {
   const sample = sampleGroups(reading)[0]?.members[0];
   const blocks = new Map<UnitBody, BlockFact>();
-  for (const { site, className, text } of blockSummaries(readingOf(reading, study))) {
-    if (text !== '') blocks.set(site.unit.body, { body: site.unit.body, name: className, text });
+  const size = (dim: Dim | undefined): number | undefined => {
+    const bound = dim === undefined ? undefined : reading.interpreter.read(dim);
+    const value = bound === undefined ? undefined : sample === undefined ? bound : sampled(bound, sample);
+    return value?.constant;
+  };
+  for (const { site, className, text, heads, headDim, keyValueHeads, width, isCausal, placement } of blockSummaries(
+    readingOf(reading, study),
+  )) {
+    if (text === '') continue;
+    const known = { hiddenSize: size(width), queryHeads: size(heads), keyValueHeads: size(keyValueHeads), headDim: size(headDim) };
+    const numbers = Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined && value > 0));
+    const sizes: BlockSizes = { ...numbers, placement, ...(isCausal === true ? { causal: true } : {}) };
+    blocks.set(site.unit.body, { body: site.unit.body, name: className, text, sizes });
   }
   for (const instance of study.instances) {
     const { unit, file, definition, name } = instance.class;
