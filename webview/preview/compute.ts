@@ -112,6 +112,8 @@ interface Done {
   readonly design: PreviewDesign;
   readonly sample: Sample;
   readonly run: SampleRun;
+  /** Time of the layers' functions, without making the sample. */
+  readonly milliseconds: number;
   decoding?: { readonly decoders: readonly Decoder[]; length: number };
 }
 
@@ -184,7 +186,8 @@ export class Computer {
 
   #run(kernel: Kernel, id: number, job: Job): Done {
     const { design, sample } = this.#sample(job);
-    let told = performance.now();
+    const begin = performance.now();
+    let told = begin;
     const run = runSample(
       kernel,
       sample,
@@ -199,7 +202,7 @@ export class Computer {
       },
       this.#model?.epsilon,
     );
-    return { key: JSON.stringify(job), design, sample, run };
+    return { key: JSON.stringify(job), design, sample, run, milliseconds: performance.now() - begin };
   }
 
   /** The computation of a job, from memory where it was the last. */
@@ -209,10 +212,8 @@ export class Computer {
   }
 
   #compute(kernel: Kernel, id: number, job: Job, keep: boolean): ComputeResult {
-    const begin = performance.now();
     const done = this.#run(kernel, id, job);
-    const milliseconds = performance.now() - begin;
-    const { design, sample, run } = done;
+    const { design, sample, run, milliseconds } = done;
     if (keep) this.#done = withoutMaps(done);
     const length = sample.tokens.length;
     const mask = sample.layers[0]?.problem.mask ?? { kind: 'none' };

@@ -8,6 +8,8 @@ export const FULL_WEIGHTS = 2 ** 25;
 /** Computations that may take longer are not begun unasked, in ms. */
 export const UNASKED_MS = 4000;
 
+/** Fewest operations that tell a rate: of less, starting and projections are the most. */
+const TELLING = 2e8;
 /** Products and sums a second, until a run has told: a slow machine with SIMD. */
 const FIRST_RATE = 8e9;
 
@@ -38,5 +40,6 @@ export function estimate(design: PreviewDesign, settings: SampleSettings, tokens
 
 /** Operations a second of a run; undefined where it was too short to tell. */
 export function rateOf({ design, settings, tokens, milliseconds, layers }: ComputeResult): number | undefined {
-  return milliseconds < 15 ? undefined : (layers * operations(design, settings, tokens.length) * 1000) / milliseconds;
+  const done = layers * operations(design, settings, tokens.length);
+  return done < TELLING ? undefined : (done * 1000) / milliseconds;
 }

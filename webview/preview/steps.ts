@@ -27,6 +27,7 @@ export class StepView {
   #shown: Shown | undefined;
   #reply: StepReply | undefined;
   #asked = '';
+  #look = '';
   /** The key whose score is taken apart; undefined: the heaviest. */
   #key: number | undefined;
 
@@ -65,7 +66,24 @@ export class StepView {
       this.#key = undefined;
       if (changed) this.#reply = undefined;
       this.#ask({ kind: 'step', layer, head: head % queryHeads, row });
-    } else this.#draw();
+    } else if (this.#look === this.#lookOf(asked)) this.#mark();
+    else this.#draw();
+  }
+
+  /** All that the cards are drawn by. */
+  #lookOf(asked: string): string {
+    return `${asked} ${this.#key ?? ''} ${currentTheme()} ${this.root.clientWidth}`;
+  }
+
+  /** Marks the chosen stage. */
+  #mark(): void {
+    const stage = this.#shown?.display.stage;
+    for (const card of this.#cards.querySelectorAll<HTMLElement>('.card')) {
+      const chosen = card.dataset.stage === stage;
+      card.classList.toggle('chosen', chosen);
+      if (chosen) card.setAttribute('aria-current', 'step');
+      else card.removeAttribute('aria-current');
+    }
   }
 
   receive(reply: StepReply): void {
@@ -84,6 +102,7 @@ export class StepView {
     const shown = this.#shown;
     const reply = this.#reply;
     if (shown === undefined || reply === undefined || this.root.hidden) return;
+    this.#look = this.#lookOf(this.#asked);
     const { result } = shown.weights;
     const { design, tokens, width } = result;
     const { queryHeads, headDim, valueDim } = design;
@@ -107,10 +126,9 @@ export class StepView {
       const made = element(
         'section',
         {
-          class: shown.display.stage === stage ? 'card chosen' : 'card',
+          class: 'card',
           'data-stage': stage,
           'aria-label': title,
-          ...(shown.display.stage === stage ? { 'aria-current': 'step' } : {}),
         },
         element(
           'header',
@@ -123,7 +141,7 @@ export class StepView {
         ...content,
       );
       made.addEventListener('click', () => {
-        if (shown.display.stage !== stage) this.#display({ stage });
+        if (this.#shown?.display.stage !== stage) this.#display({ stage });
       });
       return made;
     };
@@ -225,6 +243,7 @@ export class StepView {
       ),
     );
     for (const details of this.#cards.querySelectorAll('details')) if (open.has(details.id)) details.open = true;
+    this.#mark();
   }
 
   /** A vector as a strip of colours, its extremes in words and its numbers in a table. */
