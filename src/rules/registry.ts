@@ -60,6 +60,7 @@ import { sequenceDoesNotSplit } from './parallelism/sequenceDoesNotSplit.ts';
 import { vocabularyDoesNotSplit } from './parallelism/vocabularyDoesNotSplit.ts';
 import { cacheAxis } from './positions/code/cacheAxis.ts';
 import { cacheShape } from './positions/code/cacheShape.ts';
+import { positionTableTooSmall } from './positions/code/positionTableTooSmall.ts';
 import { rotaryOnOne } from './positions/code/rotaryOnOne.ts';
 import { rotaryOnValues } from './positions/code/rotaryOnValues.ts';
 import { rotaryTablesSwapped } from './positions/code/rotaryTablesSwapped.ts';
@@ -97,8 +98,10 @@ import { outputProjectionWidth } from './projections/code/outputProjectionWidth.
 import { productDoesNotFit } from './projections/code/productDoesNotFit.ts';
 import { projectionIsNotHeadsTimesHeadDim } from './projections/code/projectionIsNotHeadsTimesHeadDim.ts';
 import { queryKeyWidthsDiffer } from './projections/code/queryKeyWidthsDiffer.ts';
+import { residualOperandRepeated } from './projections/code/residualOperandRepeated.ts';
 import { residualWidthDiffers } from './projections/code/residualWidthDiffers.ts';
 import { splitDoesNotAddUp } from './projections/code/splitDoesNotAddUp.ts';
+import { tiedWeightShape } from './projections/code/tiedWeightShape.ts';
 import { viewDoesNotFit } from './projections/code/viewDoesNotFit.ts';
 import { viewOfTransposed } from './projections/code/viewOfTransposed.ts';
 import { crossAttentionWidth } from './projections/crossAttentionWidth.ts';
@@ -169,6 +172,8 @@ export const rules: readonly Rule[] = [
   headAxesSwapped,
   attentionOverHeads,
   keyValueHeadsTiled,
+  residualOperandRepeated,
+  tiedWeightShape,
   commentContradictsCode,
   placementContradicts,
   finalNormRemoved,
@@ -202,6 +207,7 @@ export const rules: readonly Rule[] = [
   rotaryWidth,
   cacheShape,
   cacheAxis,
+  positionTableTooSmall,
   flashHeadDim,
   pagedHeadDim,
   widthOffTensorCores,
