@@ -1,5 +1,5 @@
 // @ts-check
-// Writes l10n/bundle.l10n.json: every English text that the client (`l10n.t('...')`) or the features (`t('...')`) write.
+// Writes l10n/bundle.l10n.json: every English text that the client (`l10n.t('...')`), the features or the pages (`t('...')`) write.
 // `--check` only says whether the file is up to date.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -19,7 +19,7 @@ const sources = (folder) =>
 const call = /\b(?:l10n\.)?t\(\s*'((?:[^'\\\n]|\\.)*)'/g;
 
 const texts = new Set();
-for (const source of [...sources('src/extension'), ...sources('src/features')])
+for (const source of [...sources('src/extension'), ...sources('src/features'), ...sources('webview')])
   for (const match of source.matchAll(call)) texts.add((match[1] ?? '').replace(/\\(.)/g, '$1'));
 // Named tables of nouns go through `t` by variable.
 for (const match of readFileSync(join(root, 'src/features/fieldInfo.ts'), 'utf8').matchAll(

@@ -126,9 +126,13 @@ export class Preview {
   /** The bytes of the last file that was exported, once one of this name was. */
   async exported(name: string): Promise<Uint8Array> {
     await this.until(`window.sent.some((message) => message.kind === 'export' && message.name === '${name}')`);
-    return Uint8Array.from(
-      await this.read<number[]>(`[...window.sent.findLast((message) => message.kind === 'export' && message.name === '${name}').bytes]`),
-    );
+    const text = await this.read<string>(`(() => {
+      const { bytes } = window.sent.findLast((message) => message.kind === 'export' && message.name === '${name}');
+      let text = '';
+      for (let at = 0; at < bytes.length; at += 8192) text += String.fromCharCode(...bytes.subarray(at, at + 8192));
+      return btoa(text);
+    })()`);
+    return new Uint8Array(Buffer.from(text, 'base64'));
   }
 
   text(selector: string): Promise<string> {
@@ -163,6 +167,16 @@ export class Preview {
       const canvas = document.querySelector(query) as HTMLCanvasElement;
       const context = canvas.getContext('2d') as CanvasRenderingContext2D;
       return [...context.getImageData(0, 0, canvas.width, canvas.height).data];
+    }, selector);
+  }
+
+  /** One number (FNV-1a) for the pixels of a canvas too large to hand over. */
+  fingerprint(selector: string): Promise<number> {
+    return this.page.evaluate((query) => {
+      const canvas = document.querySelector(query) as HTMLCanvasElement;
+      const context = canvas.getContext('2d') as CanvasRenderingContext2D;
+      const { data } = context.getImageData(0, 0, canvas.width, canvas.height);
+      return data.reduce((hash, value) => Math.imul(hash ^ value, 0x01000193), 0x811c9dc5);
     }, selector);
   }
 }

@@ -220,7 +220,14 @@ function start(root: HTMLElement, host: Host): void {
     lint();
     describe(cost);
     const own = job();
-    if (own === undefined || present === undefined || designProblem(present) !== undefined || (cost !== undefined && !mayBegin(cost))) {
+    const waits = missing();
+    if (
+      own === undefined ||
+      present === undefined ||
+      waits !== undefined ||
+      designProblem(present) !== undefined ||
+      (cost !== undefined && !mayBegin(cost))
+    ) {
       engine.cancel();
       settled(status.textContent ?? '');
       root.classList.add('stale');
@@ -234,6 +241,16 @@ function start(root: HTMLElement, host: Host): void {
     }, 400);
     publish();
     engine.ask({ kind: 'compute', job: { ...own, pooled: cost?.pooled ?? false } });
+  }
+
+  /** What the sample still needs, in words. */
+  function missing(): string | undefined {
+    const { model, source, tokenizer: by, text } = state.settings;
+    if (model === 'trained') return undefined;
+    if (source === 'file' && fileName === '') return t('Pick a .npy, .json or .safetensors file that holds one row of numbers per token.');
+    if (source !== 'text' || by !== 'workspace' || text.trim() === '') return undefined;
+    if (tokenizer === undefined) return t('Looking for tokenizer.json…');
+    return tokenizer === '' ? t('No tokenizer.json was found beside the file or in the workspace.') : undefined;
   }
 
   const mayBegin = (cost: Cost): boolean => cost.milliseconds <= agreed && (!cost.pooled || agreedToPool);
@@ -310,13 +327,10 @@ function start(root: HTMLElement, host: Host): void {
     for (const finding of findings.findings) if (finding !== problem) notice('warning', finding);
     if (state.settings.source === 'file' && fileName !== '' && !trained)
       notice('note', t('Tokens are the rows of {file}.', { file: fileName }));
-    if (state.settings.source === 'text' && state.settings.tokenizer === 'workspace' && !trained && tokenizer !== undefined)
-      notice(
-        tokenizer === '' ? 'warning' : 'note',
-        tokenizer === ''
-          ? t('No tokenizer.json was found beside the file or in the workspace.')
-          : t('Tokens by {file}.', { file: tokenizer }),
-      );
+    const waits = missing();
+    if (waits !== undefined) notice('warning', waits);
+    else if (state.settings.source === 'text' && state.settings.tokenizer === 'workspace' && !trained && tokenizer !== undefined)
+      notice('note', t('Tokens by {file}.', { file: tokenizer }));
     const of = cost ?? estimate(present, state.settings, tokenCount(), rate);
     if (problem !== undefined || (!of.pooled && of.milliseconds <= UNASKED_MS)) return;
     const begin = mayBegin(of);

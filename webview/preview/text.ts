@@ -1,5 +1,5 @@
 let bundle: Readonly<Record<string, string>> = {};
-let language = 'en';
+let numbers = new Intl.NumberFormat('en', { maximumFractionDigits: 20 });
 
 /** Takes translations by English text, as JSON, and the language that numbers are written in. What cannot be read is left out. */
 export function setLanguage(json: string | undefined, locale: string): void {
@@ -7,7 +7,7 @@ export function setLanguage(json: string | undefined, locale: string): void {
     const read: unknown = JSON.parse(json ?? '{}');
     if (typeof read === 'object' && read !== null)
       bundle = Object.fromEntries(Object.entries(read).filter((entry): entry is [string, string] => typeof entry[1] === 'string'));
-    language = Intl.NumberFormat.supportedLocalesOf(locale)[0] ?? 'en';
+    numbers = new Intl.NumberFormat(Intl.NumberFormat.supportedLocalesOf(locale)[0] ?? 'en', { maximumFractionDigits: 20 });
   } catch {
     // English.
   }
@@ -21,7 +21,7 @@ export function t(text: string, data: Readonly<Record<string, string | number>> 
   });
 }
 
-const written = (value: number): string => value.toLocaleString(language, { maximumFractionDigits: 20 });
+const written = (value: number): string => numbers.format(value);
 
 /** One of two texts by a count, which fills `{n}`. */
 export function plural(n: number, one: string, many: string): string {
