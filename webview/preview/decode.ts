@@ -189,7 +189,9 @@ export class DecodeView {
           [
             t('Against the whole computation'),
             causal
-              ? t('differs by at most {difference}', { difference: reply.difference === 0 ? '0' : reply.difference.toExponential(1) })
+              ? reply.difference === 0
+                ? t('the same number for number')
+                : t('differs by at most {difference}', { difference: reply.difference.toExponential(1) })
               : t('differs: its mask shows tokens that are not there yet'),
           ],
         ] as const

@@ -257,6 +257,8 @@ export class StepView {
   ): HTMLElement {
     const canvas = element('canvas', { class: 'vector', role: 'img' });
     paintStrip(canvas, data, extent, differenceMap(currentTheme()));
+    // As wide as it has numbers, where there is room.
+    const width = `min(100%, ${data.length * 22}px)`;
     const low = data.reduce((least, value) => Math.min(least, value), Number.POSITIVE_INFINITY);
     const high = data.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
     const words = t('{n} numbers from {low} to {high}, length {norm}', {
@@ -273,6 +275,7 @@ export class StepView {
     });
     canvas.addEventListener('pointerleave', () => this.#tip.hide());
     const frame = element('div', { class: 'vector-frame' }, canvas);
+    frame.style.width = width;
     if (marks !== undefined) {
       for (let slice = 0; slice < marks.slices; slice++) {
         const mark = element('span', { class: slice === marks.marked ? 'slice marked' : 'slice', 'aria-hidden': 'true' });
@@ -330,7 +333,7 @@ export class StepView {
       for (let j = 0; j < count; j++) {
         const hidden = masked !== undefined && masked[j] === Number.NEGATIVE_INFINITY;
         const value = data[j] as number;
-        context.fillStyle = j === key ? style.getPropertyValue('--focus') : ink;
+        context.fillStyle = j === key ? style.color : ink;
         context.globalAlpha = hidden ? 0.12 : 1;
         const gap = each > 4 ? 1 : 0;
         if (hidden) context.fillRect(j * each, 0, each - gap, BAR_HEIGHT);
