@@ -4,7 +4,9 @@
  */
 import { type Dim, divideExactly, multiply, number } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
+import { symbolsOf } from '../../dims/visit.ts';
 import { sameElements } from '../../interpreter/graph.ts';
+import { lengthScope } from '../../interpreter/samples.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Trace, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
@@ -12,9 +14,10 @@ import { dimFromEnd, fromEnd, isWeight, projectedness } from './attention.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
 import { type Find, inputsOf, opOf, read } from './failing.ts';
+import type { FaultKind } from './fault.ts';
 import { ownedBy, partners, roleOf } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
-import { aliasOf, placeOf, rangeIn, shown } from './places.ts';
+import { aliasOf, defaultOf, isCopy, placeAt, placeOf, rangeIn, shown } from './places.ts';
 import { compareSizes, samplesOf } from './sizes.ts';
 import { demandsOn, originOf } from './witnesses.ts';
 
@@ -22,6 +25,8 @@ export interface Blame {
   readonly at: Range;
   /** What is wrong there, or what would fit, as a sentence. */
   readonly hint: string;
+  /** What it is, where that is another fault than it seems. */
+  readonly kind?: FaultKind;
 }
 
 /** The place where one change makes the failing operation work, where that is another than the operation. */
@@ -56,16 +61,23 @@ const traceSites = (trace: Trace | undefined): readonly Site[] => {
   return sites;
 };
 
-/** Nodes through which sizes come that clash somewhere in the study. */
-const suspects = new WeakMap<Study, ReadonlySet<TensorValue>>();
+/** Operations through which sizes come that clash somewhere in the study, by place and call. */
+const suspects = new WeakMap<Study, ReadonlySet<string>>();
 
-function suspectsOf(find: Find): ReadonlySet<TensorValue> {
+const callAt = ({ trace }: TensorValue, depth: number): string => {
+  const site = traceSites(trace)[depth];
+  return site === undefined ? '' : placeAt(site);
+};
+
+const suspectKey = (node: TensorValue): string => `${placeOf(node)} ${callAt(node, 0)}`;
+
+function suspectsOf(find: Find): ReadonlySet<string> {
   const known = suspects.get(find.study);
   if (known !== undefined) return known;
-  const found = new Set<TensorValue>();
+  const found = new Set<string>();
   for (const failure of find.study.failures.slice(0, 24)) {
     for (const { left, right } of clashesOf({ ...find, failure, op: opOf(failure) }))
-      for (const place of [left, right]) for (const { node } of axisPath(place)) found.add(node);
+      for (const place of [left, right]) for (const { node } of axisPath(place)) found.add(suspectKey(node));
   }
   suspects.set(find.study, found);
   return found;
@@ -77,16 +89,12 @@ export function rangeOfNode(find: Find, node: TensorValue): Range | undefined {
   const suspect = suspectsOf(find);
   const sites = [...(node.site === undefined ? [] : [node.site]), ...traceSites(node.trace)];
   const key = placeOf(node);
-  const others = study.tensors.filter((other) => other !== node && other.op === node.op && placeOf(other) === key && !suspect.has(other));
-  const called = (tensor: TensorValue, depth: number): string => {
-    const site = traceSites(tensor.trace)[depth];
-    return site === undefined ? '' : `${site.unit.start + site.node.start}`;
-  };
+  const others = study.tensors.filter((other) => other.op === node.op && placeOf(other) === key && !suspect.has(suspectKey(other)));
   for (const [i, site] of sites.entries()) {
     const range = rangeIn(code, site);
     if (range === undefined) continue;
     // Another call of the same function works.
-    if (i < sites.length - 1 && others.some((other) => called(other, i) !== called(node, i))) continue;
+    if (i < sites.length - 1 && others.some((other) => callAt(other, i) !== callAt(node, i))) continue;
     return range;
   }
   return rangeIn(code, node.site);
@@ -242,42 +250,58 @@ const moves = /^(?:transpose|permute|swapaxes|movedim|T|mT|view|reshape|unflatte
 function swapped(find: Find, clashes: readonly Clash[]): Blame | undefined {
   const swaps = swapsThatFit(find, clashes);
   const nodes = new Set(swaps.map(({ node }) => node));
-  const trusted = nodes.size > 1 ? [...nodes].filter((node) => isTrusted(find, node)) : [];
-  const left = swaps.filter(({ node }) => trusted.length === nodes.size || !trusted.includes(node));
-  // Queries times keys where neither is transposed: the product is what lacks it.
-  const isProduct = isMatrixProduct(find.op);
-  if (isProduct && left.filter(({ axes }) => axes[0] === -2).length > 1) return undefined;
-  // What a product gave has its axes from its operands.
-  const split = left.filter(({ node }) => !isProductOp(chainOf(node).at(-1)?.op ?? ''));
-  const [swap] = [...(split.length > 0 ? split : left)].sort((a, b) => b.node.id - a.node.id);
   // The order of a weight's axes is for those who compare weights.
-  if (swap === undefined || swaps.some(({ node }) => isWeight(node, true))) return undefined;
-  if (isProduct && clashes.every(({ left, right }) => left.axis >= -2 && right.axis >= -2)) {
+  if (swaps.length === 0 || swaps.some(({ node }) => isWeight(node, true))) return undefined;
+  const isMatrix = isMatrixProduct(find.op);
+  if (isMatrix && clashes.every(({ left, right }) => left.axis >= -2 && right.axis >= -2)) {
     const earlier = firstOf(inputsOf(find.failure), (operand) => productBehind(find, operand));
     if (earlier !== undefined) return earlier;
   }
-  return movedAt(find, swap);
+  if (nodes.size === 1 && isMatrix && [...nodes].every((node) => isProper(node) && !isProduct(node))) return undefined;
+  const trusted = nodes.size > 1 ? [...nodes].filter((node) => isTrusted(find, node)) : [];
+  const left = swaps.filter(({ node }) => trusted.length === nodes.size || !trusted.includes(node));
+  // Queries times keys where neither is transposed: the product is what lacks it.
+  if (isMatrix && left.filter(({ axes }) => axes[0] === -2).length > 1) return undefined;
+  // What a product gave has its axes from its operands.
+  const split = left.filter(({ node }) => !isProduct(node));
+  const [swap] = [...(split.length > 0 ? split : left)].sort((a, b) => b.node.id - a.node.id);
+  return swap === undefined ? undefined : movedAt(find, swap);
+}
+
+const isProduct = (node: TensorValue): boolean => isProductOp(chainOf(node).at(-1)?.op ?? '');
+
+/** Heads in front of tokens, as attention wants them. */
+function isProper({ shape: { dims } }: Pick<TensorValue, 'shape'>): boolean {
+  const [heads, length] = [dims.at(-3), dims.at(-2)];
+  return dims.length === 4 && heads !== undefined && length !== undefined && roleOfAxis(heads) === 'heads' && isLength(length);
 }
 
 /** Another operation of the kind takes the tensor, or one of the same shape, as it is. */
 function isTrusted(find: Find, { shape, id }: TensorValue): boolean {
   const keys = shape.dims.map(({ key }) => key).join(' ');
-  const failing = new Set(find.study.failures.map(({ call }) => call.arguments));
-  const dims = shape.dims;
-  const [heads, length] = [dims.at(-3), dims.at(-2)];
-  if (dims.length === 4 && heads !== undefined && length !== undefined && roleOfAxis(heads) === 'heads' && isLength(length)) return true;
+  const shapesOf = (inputs: readonly TensorValue[]): string => inputs.map((input) => keysOf(input).join(' ')).join(', ');
+  const failing = new Set(
+    find.study.failures.map(
+      (failure) => `${failure.call.site === undefined ? '' : placeAt(failure.call.site)} ${shapesOf(inputsOf(failure))}`,
+    ),
+  );
+  if (isProper({ shape })) return true;
   return find.study.tensors.some(
     (node) =>
       node.op === find.op &&
       node.inputs.length > 1 &&
-      !failing.has(node.arguments) &&
+      !failing.has(`${placeOf(node)} ${shapesOf(node.inputs)}`) &&
       node.inputs.some((input) => input.id === id || (input.shape.ellipsis === undefined && keysOf(input).join(' ') === keys)),
   );
 }
 
 function movedAt(find: Find, { node, axes }: Swap): Blame | undefined {
   const chain = chainOf(node);
-  const moved = chain.find((each) => moves.test(each.op) && each.shape.dims.length >= 2);
+  const isMove = (each: TensorValue): boolean =>
+    moves.test(each.op) &&
+    each.shape.dims.length >= 2 &&
+    (each.op !== 'getitem' || each.shape.dims.length !== each.inputs[0]?.shape.dims.length);
+  const moved = chain.find(isMove);
   const hint = (name: string): string => `With axes ${axes[0]} and ${axes[1]} of ${name} swapped, it fits.`;
   const alias = firstOf(chain.slice(0, moved === undefined ? chain.length : chain.indexOf(moved) + 1), (each) => aliasOf(find.code, each));
   if (alias !== undefined) return { at: alias.at, hint: hint(`\`${alias.name}\``) };
@@ -286,7 +310,10 @@ function movedAt(find: Find, { node, axes }: Swap): Blame | undefined {
     const at = rangeOfNode(find, copied);
     if (at !== undefined) return { at, hint: hint('its result') };
   }
-  const at = moved === undefined ? undefined : rangeOfNode(find, moved);
+  if (moved === undefined) return undefined;
+  const byDefault = firstOf([...moved.arguments.values()], (value) => defaultOf(find.code, value));
+  if (byDefault !== undefined) return { at: byDefault.at, hint: hint(`what \`${byDefault.name}\` places`) };
+  const at = rangeOfNode(find, moved);
   return at === undefined ? undefined : { at, hint: hint('its result') };
 }
 
@@ -363,14 +390,18 @@ function dropped(find: Find, clash: Clash): Blame | undefined {
 /** Key-value heads that are repeated in one of keys and values and not in the other. */
 function notRepeated(find: Find, clash: Clash): Blame | undefined {
   if (roleOfAxis(clash.x) !== 'heads' && roleOfAxis(clash.y) !== 'heads') return undefined;
-  for (const [own, size, wanted] of [
-    [clash.left, clash.x, clash.y],
-    [clash.right, clash.y, clash.x],
+  if (isLength(clash.x) || isLength(clash.y) || !isProductOp(find.op)) return undefined;
+  for (const [own, size] of [
+    [clash.left, clash.x],
+    [clash.right, clash.y],
   ] as const) {
     // Queries and weights are not repeated.
     if (own.node === inputsOf(find.failure)[0]) continue;
-    const repeat = repeatOf(find, size, wanted);
+    const repeat = repeatOf(find, size, own.node);
     if (repeat === undefined) continue;
+    // What was repeated lies there, and is not used.
+    if (chainOf(repeat).some((each) => isCopy(each, own.node)))
+      return { at: find.use, hint: `The repeated heads are made, and not used here.`, kind: 'heads' };
     const alias = firstOf(chainOf(own.node).slice(0, 3), (each) => aliasOf(find.code, each));
     const near = [repeat.site, ...traceSites(repeat.trace)]
       .flatMap((site) => rangeIn(find.code, site) ?? [])
@@ -381,25 +412,27 @@ function notRepeated(find: Find, clash: Clash): Blame | undefined {
       alias === undefined
         ? `\`${textOf(find, at)}\` repeats the heads of one operand, and those of the other are not.`
         : `The heads of \`${alias.name}\` are not repeated, as those beside it are.`;
-    return { at, hint };
+    return { at, hint, kind: 'heads' };
   }
   return undefined;
 }
 
-/** An operation that makes the many heads out of the few. */
-function repeatOf(find: Find, few: Dim, many: Dim): TensorValue | undefined {
-  const factor = ratioOf(find, many, few);
-  return find.study.tensors.find((node) => {
+/** An operation that makes more heads out of the few. */
+function repeatOf(find: Find, few: Dim, operand: TensorValue): TensorValue | undefined {
+  const repeats = find.study.tensors.filter((node) => {
     const [input] = node.inputs;
     if (input === undefined || !/^(?:repeat|repeat_interleave|reshape|view|flatten|rearrange)$/.test(node.op)) return false;
-    if (node.op === 'reshape' || node.op === 'view' || node.op === 'flatten' ? input.op !== 'expand' : false) return false;
-    const made = node.shape.dims.find((dim) => !keysOf(input).includes(dim.key));
-    if (made === undefined || !keysOf(input).includes(few.key)) return false;
+    if (/^(?:reshape|view|flatten)$/.test(node.op) && input.op !== 'expand') return false;
+    const [before, after] = [keysOf(input), keysOf(node)];
+    const made = node.shape.dims.filter(({ key }) => !before.includes(key));
     return (
-      read(find, made).key === many.key ||
-      (factor === undefined ? ratioOf(find, made, few) !== undefined : ratioOf(find, made, few)?.key === factor.key)
+      before.includes(few.key) &&
+      !after.includes(few.key) &&
+      made.length === 1 &&
+      symbolsOf(made[0] as Dim).every(({ scope }) => scope !== lengthScope)
     );
   });
+  return repeats.find((repeat) => chainOf(repeat).some((each) => isCopy(each, operand))) ?? repeats[0];
 }
 
 /** Of two widths the one that what follows does not take. */

@@ -111,12 +111,20 @@ function differs(find: Find, { left, right, broadcasts }: Pair, sizeOf: SizeOf):
 
 const isFixed = (dim: Dim): boolean => symbolsOf(dim).every(({ flexible, scope }) => !flexible && scope !== lengthScope);
 
-/** The pairs of axes that surely differ. */
-export const clashesOf = (find: Find): readonly Clash[] =>
-  pairsOf(find).flatMap((each) => {
+/** The pairs of axes that surely differ; where none does, those that may, since some do. */
+export function clashesOf(find: Find): readonly Clash[] {
+  const pairs = pairsOf(find);
+  const sure = pairs.flatMap((each) => {
     const clash = differs(find, each, sizeAt);
     return clash === undefined || clash === 'unknown' ? [] : [clash];
   });
+  if (sure.length > 0) return sure;
+  return pairs.flatMap((each) => {
+    const [x, y] = [sizeAt(each.left), sizeAt(each.right)];
+    if (x === undefined || y === undefined || x.unknown || y.unknown || differs(find, each, sizeAt) !== 'unknown') return [];
+    return [{ ...each, x: read(find, x), y: read(find, y) }];
+  });
+}
 
 /** Two axes of one operand, which fit when they change places. */
 export interface Swap {
@@ -144,7 +152,10 @@ export function swapsThatFit(find: Find, clashes: readonly Clash[]): readonly Sw
         tried.add(`${axes}`);
         const sizeOf: SizeOf = (place) =>
           sizeAt(place.node !== node ? place : place.axis === i ? { node, axis: j } : place.axis === j ? { node, axis: i } : place);
-        const works = pairs.every((each) => differs(find, each, sizeOf) === undefined);
+        const works = pairs.every((each) => {
+          const answer = differs(find, each, sizeOf);
+          return answer === undefined || (answer === 'unknown' && differs(find, each, sizeAt) === 'unknown');
+        });
         if (works && sizeAt({ node, axis: i })?.key !== sizeAt({ node, axis: j })?.key) swaps.push({ node, axes });
       }
     }

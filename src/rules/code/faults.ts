@@ -87,7 +87,7 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   if (fault === undefined || blame === undefined) return fault;
   const isElsewhere = blame.at.end < use.start || blame.at.start > use.end;
   const related = isElsewhere ? [{ range: use, message: 'It fails here.' }] : [];
-  return { ...fault, at: isElsewhere ? blame.at : use, fact: `${fault.fact} ${blame.hint}`, related };
+  return { ...fault, kind: blame.kind ?? fault.kind, at: isElsewhere ? blame.at : use, fact: `${fault.fact} ${blame.hint}`, related };
 }
 
 function kindOf(find: Find): Fault | undefined {

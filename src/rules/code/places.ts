@@ -53,12 +53,34 @@ export function definitionOf(
 /** The last statement that gives the tensor, as it is, another name: `values = value`. */
 export function aliasOf(code: CodeReading, tensor: TensorValue): { readonly at: Range; readonly name: string } | undefined {
   const { text } = code.file.module;
-  const given = variablesOf(code, tensor).filter(({ site }) => site.file === code.file);
-  const last = given.filter(({ isArgument }) => !isArgument).at(-1);
+  const known = variablesOf(code, tensor);
+  // Of calls that are taken over from an earlier run the tensors are others.
+  const given = known.length > 0 ? known : code.variables.filter(({ value }) => value.kind === 'tensor' && isCopy(value, tensor));
+  const last = given.filter(({ isArgument, site }) => !isArgument && site.file === code.file).at(-1);
   const at = rangeIn(code, last?.site);
   if (last === undefined || at === undefined) return undefined;
   const line = text.slice(at.end, lineEnd(text, at.end));
   return /^\s*=\s*[A-Za-z_]\w*$/.test(line) ? { at: { start: at.start, end: at.end + line.length }, name: last.name } : undefined;
+}
+
+/** The same tensor, or the one that stands in its place where a call is taken over from an earlier run. */
+export const isCopy = (left: TensorValue, right: TensorValue): boolean => left === right || sameMaking(left, right);
+
+const sameMaking = (left: TensorValue, right: TensorValue): boolean =>
+  left.op === right.op &&
+  left.index === right.index &&
+  placeOf(left) !== '' &&
+  placeOf(left) === placeOf(right) &&
+  left.trace?.site.node.start === right.trace?.site.node.start;
+
+/** The parameter whose default the number is: no call gives another. */
+export function defaultOf(code: CodeReading, value: Value): { readonly at: Range; readonly name: string } | undefined {
+  if (value.kind !== 'int') return undefined;
+  const given = variablesOf(code, value).find(
+    ({ isArgument, name, frame, site }) => isArgument && site.file === code.file && frame.function?.defaults.get(name) === value,
+  );
+  const at = rangeIn(code, given?.site);
+  return given === undefined || at === undefined ? undefined : { at, name: given.name };
 }
 
 /** The end of the line without a comment on it. */

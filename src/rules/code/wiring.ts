@@ -7,7 +7,7 @@ import type { Site, TensorValue } from '../../interpreter/value.ts';
 import { dimFromEnd } from './attention.ts';
 import { type Find, normOps, read } from './failing.ts';
 import { type Layer, layersOf, ownedBy, partners, roleOf } from './layers.ts';
-import { placeOf } from './places.ts';
+import { isCopy } from './places.ts';
 import { compareSizes } from './sizes.ts';
 
 /** A layer that fails on what it is fed. */
@@ -30,10 +30,7 @@ const isSame = (find: Find, left: Dim | undefined, right: Dim | undefined): bool
   left !== undefined && right !== undefined && compareSizes(find.code, read(find, left), read(find, right)) === 'same';
 
 /** The same tensor; calls that are taken over from an earlier run have tensors of their own. */
-const isOne = (left: TensorValue, right: TensorValue): boolean => {
-  const [a, b] = [plain(left), plain(right)];
-  return a === b || (a.op === b.op && placeOf(a) !== '' && placeOf(a) === placeOf(b) && a.index === b.index);
-};
+const isOne = (left: TensorValue, right: TensorValue): boolean => isCopy(plain(left), plain(right));
 
 interface Use {
   readonly layer: Layer;
