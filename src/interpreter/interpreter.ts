@@ -558,8 +558,16 @@ export class Interpreter implements Machine {
       const items = value.items.map(grafted);
       return items.every((item, i) => item === value.items[i]) ? value : { ...value, items };
     };
-    const named = (values: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> =>
-      new Map([...values].map(([name, value]) => [name, grafted(value)] as const));
+    const named = (values: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> => {
+      let changed: Map<string, Value> | undefined;
+      for (const [name, value] of values) {
+        const now = grafted(value);
+        if (now === value) continue;
+        changed ??= new Map(values);
+        changed.set(name, now);
+      }
+      return changed ?? values;
+    };
     const traces = new Map<Trace | undefined, Trace | undefined>();
     const traceOf = (trace: Trace | undefined): Trace | undefined => {
       if (trace === undefined || traces.has(trace)) return traces.get(trace);

@@ -91,9 +91,28 @@ const placementFlag =
   /^(?:\w+_)?(?:norm_first|normali[sz]e_before|pre_?norm|prenorm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)$/i;
 const mentionsPlacement = /\b\w*(?:norm_first|normali[sz]e_before|pre_?norm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)\b/;
 
+const flags = new WeakMap<UnitBody, boolean>();
+
+/** The statements that mention a flag that places norms. Looked for once in each. */
+function flaggedUnits({ text, units }: PythonModule): ReadonlySet<UnitBody> {
+  const found = new Set<UnitBody>();
+  for (const { start, body } of units) {
+    let isFlagged = flags.get(body);
+    if (isFlagged === undefined) {
+      isFlagged = mentionsPlacement.test(text.slice(start, start + body.statement.end));
+      flags.set(body, isFlagged);
+    }
+    if (isFlagged) found.add(body);
+  }
+  return found;
+}
+
 /** The reading with one study alone: what rules look at. */
-export const readingOf = (reading: CodeReading, study: Study): CodeReading => ({
-  ...reading,
+export const readingOf = ({ file, interpreter, defaults, given }: CodeReading, study: Study): CodeReading => ({
+  file,
+  interpreter,
+  defaults,
+  ...(given === undefined ? {} : { given }),
   studies: [study],
   failures: study.failures,
   variables: study.variables,
@@ -147,7 +166,8 @@ export class Student {
     this.#symbols = new Symbols(this.#interpreter, this.#defaults);
   }
 
-  read(file: SourceFile): CodeReading {
+  /** `elsewhere`: studies of the file that another made, and that are not made again here. */
+  read(file: SourceFile, elsewhere: readonly Study[] = []): CodeReading {
     const interpreter = this.#interpreter;
     if (this.#file === file && this.#module !== undefined) interpreter.update(file, this.#module);
     interpreter.study(file);
@@ -165,28 +185,34 @@ export class Student {
       .filter((value) => value?.kind === 'class')
       .filter((value) => value.file === file && hasForward(interpreter, value));
     const used = usedClasses(file);
+    const known = new Set(elsewhere.map(keyOf));
     const studies: Study[] = [];
-    const study = (of: ClassValue): void => {
-      const found = kept.get(of.qualifiedName) ?? this.#study(of);
+    const study = (key: string, of: ClassValue | FunctionValue): void => {
+      const found = known.has(key) ? undefined : (kept.get(key) ?? this.#study(of));
       if (found !== undefined) studies.push(found);
     };
-    for (const of of classes) if (!used.has(of.name)) study(of);
-    for (const maker of makersOf(interpreter, file, classes)) {
-      const found = kept.get(`def ${maker.name}`) ?? this.#study(maker);
-      if (found !== undefined) studies.push(found);
-    }
+    for (const of of classes) if (!used.has(of.name)) study(of.qualifiedName, of);
+    for (const maker of makersOf(interpreter, file, classes)) study(`def ${maker.name}`, maker);
     for (const of of classes) {
       const forward = forwardOf(interpreter, of);
-      if (!studies.some(({ reached }) => reached.has(forward))) study(of);
+      const isReached = ({ reached }: Study): boolean => reached.has(forward);
+      if (!studies.some(isReached) && !elsewhere.some(isReached)) study(of.qualifiedName, of);
     }
     this.#studies = studies;
     return {
       file,
       interpreter,
       studies: [...studies, ...this.#varied(file)],
-      failures: studies.flatMap(({ failures }) => failures),
-      variables: studies.flatMap(({ variables }) => variables),
-      runs: studies.flatMap(({ runs }) => runs),
+      // The rules look at one study after the other: few ask for all at once.
+      get failures() {
+        return studies.flatMap(({ failures }) => failures);
+      },
+      get variables() {
+        return studies.flatMap(({ variables }) => variables);
+      },
+      get runs() {
+        return studies.flatMap(({ runs }) => runs);
+      },
       defaults: this.#defaults,
       ...(this.#options.given === undefined ? {} : { given: this.#options.given }),
     };
@@ -194,9 +220,15 @@ export class Student {
 
   /** The same with the flags that place norms set either way, where the file has such flags. */
   #varied(file: SourceFile): readonly Study[] {
-    if (this.#options.normsFirst !== undefined || !mentionsPlacement.test(file.module.text)) return [];
+    if (this.#options.normsFirst !== undefined) return [];
+    const flagged = flaggedUnits(file.module);
+    if (flagged.size === 0) return [];
+    // What rests on no statement that mentions such a flag is the same whatever it is.
+    const [varying, others]: [Study[], Study[]] = [[], []];
+    for (const study of this.#studies) ([...study.rests].some((body) => flagged.has(body)) ? varying : others).push(study);
+    if (varying.length === 0) return [];
     this.#variants ??= [true, false].map((normsFirst) => new Student({ ...this.#options, normsFirst }));
-    return this.#variants.flatMap((variant) => variant.read(file).studies);
+    return this.#variants.flatMap((variant) => variant.read(file, others).studies);
   }
 
   #study(of: ClassValue | FunctionValue): Study | undefined {

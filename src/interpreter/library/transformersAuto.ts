@@ -124,10 +124,7 @@ class _AutoModel:
         table = _headwise.load(_TABLE + cls._table)
         model_type = type(config).model_type
         if model_type not in table:
-            name = type(config).__name__
-            for key, value in CONFIG_MAPPING_NAMES.items():
-                if value == name and key in table:
-                    model_type = key
+            model_type = _headwise.model_type_named(type(config).__name__, CONFIG_MAPPING_NAMES, table, model_type)
         found = table[model_type]
         if isinstance(found, (list, tuple)):
             choice = found[0]

@@ -185,6 +185,18 @@ export const transformersOperations: OperationTable = operations({
       return file.kind === 'unknown' ? machine.library(`${folder}.${name}`) : file;
     },
   ],
+  '_headwise.model_type_named': [
+    'name, types, table, otherwise',
+    (call) => {
+      const [name, types, table] = [call.text('name'), call.value('types'), call.value('table')];
+      if (name === undefined || types.kind !== 'dict' || table.kind !== 'dict') return unknown('a model type');
+      let found = call.value('otherwise');
+      for (const [key, entry] of types.entries) {
+        if (entry.value.kind === 'string' && entry.value.value === name && table.entries.has(key)) found = entry.key;
+      }
+      return found;
+    },
+  ],
   '_headwise.config_class_of': [
     'model',
     (call, machine) => {

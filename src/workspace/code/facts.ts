@@ -236,10 +236,6 @@ export function release(reading: CodeReading): void {
     emptied.inputs = [];
     emptied.output = undefined;
   }
-  const emptied: Mutable<CodeReading> = reading;
-  emptied.failures = [];
-  emptied.variables = [];
-  emptied.runs = [];
   reading.interpreter.forget();
 }
 

@@ -1,0 +1,98 @@
+// What the server needs for model code: `modelServer.cjs FOLDER [--server=FILE]`, where FOLDER is that of the package transformers 5.18.0
+// and FILE the built server (dist/server/node.js of the checkout unless said). Opens the 50 largest modeling files over stdio, asks for
+// what an editor shows, edits them, and prints the server's own memory and CPU time. Linux only: both are read from /proc. Bundle for
+// Node with esbuild (packages external).
+import { readdirSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { serverPath, TestClient } from '../lsp/client.ts';
+
+const quantile = (values: readonly number[], share: number): number =>
+  [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
+
+/** MiB that the process holds, now and at most. */
+function memoryOf(pid: number): { readonly now: number; readonly most: number } {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
+  const read = (name: string): number => Math.round(Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? Number.NaN) / 1024);
+  return { now: read('VmRSS'), most: read('VmHWM') };
+}
+
+/** Milliseconds of CPU time that the process used, all threads together; the kernel counts in hundredths of a second. */
+function processorTime(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * 10;
+}
+
+async function main(): Promise<void> {
+  const [folder = ''] = process.argv.slice(2).filter((word) => !word.startsWith('--'));
+  const server = process.argv.find((word) => word.startsWith('--server='))?.slice('--server='.length) ?? serverPath;
+  const models = join(folder, 'models');
+  const files = readdirSync(models)
+    .flatMap((name) =>
+      statSync(join(models, name)).isDirectory() ? readdirSync(join(models, name)).map((file) => join(models, name, file)) : [],
+    )
+    .filter((path) => /modeling_\w+\.py$/.test(path))
+    .map((path) => ({ uri: pathToFileURL(path).href, text: readFileSync(path, 'utf8') }))
+    .sort((a, b) => b.text.length - a.text.length)
+    .slice(0, 50);
+  const client = await TestClient.start({ command: [process.execPath, server, '--stdio'] });
+  const pid = client.process.pid ?? 0;
+  const before = processorTime(pid);
+  for (const { uri, text } of files) {
+    await client.open(uri, 'python', text);
+    await client.pull(uri);
+  }
+  const opened = processorTime(pid) - before;
+  const afterOpening = memoryOf(pid);
+  let seed = 7;
+  const random = (below: number): number => {
+    seed = (Math.imul(seed, 1103515245) + 12345) >>> 1;
+    return seed % below;
+  };
+  const trips: number[] = [];
+  const used: number[] = [];
+  for (const { uri, text } of files) {
+    // What the reader sees is what gets edited: the first look after others were shown does not count.
+    await client.pull(uri);
+    const places = [...text.matchAll(/(?<=\n {8})[a-z_]{3,}(?= = )|(?<= = self\.)\w+|(?<=, )\d+(?=\))/g)];
+    for (let i = 0; i < 4; i++) {
+      const place = places[random(places.length)];
+      if (place === undefined) continue;
+      const at = place.index + place[0].length;
+      const lines = text.slice(0, at).split('\n');
+      const position = { line: lines.length - 1, character: lines.at(-1)?.length ?? 0 };
+      const end = { ...position, character: position.character + 1 };
+      for (const change of [
+        { range: { start: position, end: position }, text: '1' },
+        { range: { start: position, end }, text: '' },
+      ]) {
+        const [started, cpu] = [performance.now(), processorTime(pid)];
+        await client.change(uri, [change]);
+        await client.pull(uri);
+        trips.push(performance.now() - started);
+        used.push(processorTime(pid) - cpu);
+      }
+    }
+  }
+  const afterEditing = memoryOf(pid);
+  await new Promise((resolve) => setTimeout(resolve, 5000));
+  const afterResting = memoryOf(pid);
+  const figures = {
+    'opening 50 files, ms of CPU': opened,
+    'memory with 50 open, MB': afterOpening.now,
+    'the same at most, MB': afterOpening.most,
+    'edit to diagnostics, p50 ms': Math.round(quantile(trips, 0.5)),
+    'edit to diagnostics, p99 ms': Math.round(quantile(trips, 0.99)),
+    'CPU of an edit, mean ms': Math.round(used.reduce((sum, each) => sum + each, 0) / used.length),
+    'memory after edits, MB': afterEditing.now,
+    'the same at most, MB ': afterEditing.most,
+    'memory after 5 s of rest, MB': afterResting.now,
+  };
+  for (const [name, value] of Object.entries(figures)) console.log(`${name.trim()}: ${value}`);
+  await client.stop();
+}
+
+main().catch((error: unknown) => {
+  console.error(error);
+  process.exitCode = 1;
+});
