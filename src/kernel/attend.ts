@@ -1,7 +1,7 @@
 import type { AttentionInput, AttentionOptions, AttentionResult, HeadStatistics, PooledWeights } from './interface.ts';
 import { type Machine, roundUp } from './machine.ts';
 import { planeOffset, type ResolvedProblem } from './problem.ts';
-import { averagePool, emptyPool, tileOf } from './statistics.ts';
+import { averagePool, emptyPool, Induction, tileOf } from './statistics.ts';
 import { type Steps, takeArray } from './steps.ts';
 
 /** Queries side by side in a panel (assembly/attention.ts). */
@@ -26,6 +26,7 @@ export function* attend(
   const { exports, rowTile } = machine;
   const wantWeights = options.weights !== false;
   const wantStatistics = options.statistics === true;
+  const induction = wantStatistics && options.tokens !== undefined ? new Induction(resolved, options.tokens) : undefined;
   const paddedKeys = roundUp(keyLength, 8);
   const paddedValues = roundUp(valueDim, 8);
   const panels = Math.max(
@@ -119,6 +120,10 @@ export function* attend(
         if (wantStatistics) {
           exports.measureRows(weights, rows, paddedKeys, keyLength, lows + row * 4, highs + row * 4, row + resolved.offset, sums);
         }
+        if (induction !== undefined) {
+          const view = machine.view(weights, rows * paddedKeys);
+          for (let i = 0; i < rows; i++) induction.row(row + i, view, i * paddedKeys);
+        }
         if (pool !== undefined) {
           exports.poolRows(
             weights,
@@ -145,7 +150,7 @@ export function* attend(
         pooled.mean.set(machine.view(pool.sum, pool.cells), head * pool.cells);
         pooled.columnSums.set(machine.view(pool.columnSums, keyLength), head * keyLength);
       }
-      if (options.statistics === true) statistics.push(headStatistics(machine.doubles(sums, STATISTIC_SUMS)));
+      if (options.statistics === true) statistics.push({ ...headStatistics(machine.doubles(sums, STATISTIC_SUMS)), ...induction?.take() });
       options.progress?.(head + 1, queryHeads);
     }
   }

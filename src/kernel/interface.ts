@@ -79,6 +79,8 @@ export interface AttentionOptions {
   readonly weights?: boolean;
   /** Return per-head statistics of the weights. Default false. */
   readonly statistics?: boolean;
+  /** Which token stands at each key, for the statistics: numbers that are equal where tokens are. [keyLength] */
+  readonly tokens?: ArrayLike<number>;
   /** Return the weights reduced to at most this many rows and columns per head. */
   readonly pooled?: { readonly rows: number; readonly columns: number };
   /**
@@ -115,6 +117,11 @@ export interface HeadStatistics {
   readonly self: number;
   /** Mean number of keys, heaviest first, that hold 90 % of a row's weight. */
   readonly span: number;
+  /**
+   * Mean weight on the keys that come right after an earlier occurrence of the query's token (the prefix-matching score of Olsson et
+   * al. 2022), over the queries that have such keys: high for an induction head. Only with `tokens`, and where a token comes again.
+   */
+  readonly induction?: number;
 }
 
 /** Weights at display resolution. Row i belongs to tile floor((i + 1/2) * rows / queryLength), columns alike. */
@@ -134,7 +141,7 @@ export interface RotaryPositions {
   readonly kind: 'rotary';
   /** Base of the frequencies. Default 10000. */
   readonly theta?: number;
-  /** Features of each head that rotate, even. Default headDim. */
+  /** Features of each head that rotate, even. Default all from `start` on. */
   readonly rotaryDim?: number;
   /** Pairs are neighbours (GPT-J, the paper) instead of halves apart (GPT-NeoX, Llama in Transformers). Default false. */
   readonly interleaved?: boolean;
@@ -142,6 +149,8 @@ export interface RotaryPositions {
   readonly frequencies?: Float32Array;
   /** Multiplies cosine and sine (YaRN's attention factor). Default 1. */
   readonly factor?: number;
+  /** The first feature of a head that rotates. Default 0; in multi-head latent attention those before it have no position. */
+  readonly start?: number;
 }
 
 /** Sizes and rules of a whole multi-head attention function. Input widths are in features. */
@@ -207,6 +216,53 @@ export interface MultiHeadResult extends Omit<AttentionResult, 'output'> {
   readonly concatenated: Float32Array;
   /** [queryLength, outputDim] */
   readonly output: Float32Array;
+}
+
+/** Sizes and rules of multi-head latent attention (DeepSeek-V2). A head's query and key are plainDim + rotaryDim wide. */
+export interface LatentProblem extends Pick<AttentionProblem, 'queryHeads' | 'queryLength' | 'scale' | 'mask' | 'softcap' | 'sinks'> {
+  readonly inputDim: number;
+  /** Width of the queries' latent. Default none: queries are projected from the input. */
+  readonly queryRank?: number;
+  /** Width of the latent that keys and values are made from, kv_lora_rank. */
+  readonly keyValueRank: number;
+  /** Features of a query and a key without position, qk_nope_head_dim. */
+  readonly plainDim: number;
+  /** Features of a query and a key that rotate, qk_rope_head_dim; all heads share them in the key. Even. */
+  readonly rotaryDim: number;
+  readonly valueDim: number;
+  /** Default inputDim. */
+  readonly outputDim?: number;
+  readonly positions?: Omit<RotaryPositions, 'kind' | 'rotaryDim' | 'start'>;
+  /** Of the RMS norms of the latents. Default 1e-6. */
+  readonly epsilon?: number;
+  readonly queryOffset?: number;
+}
+
+/** Projections are [in, out], without biases. */
+export interface LatentInput {
+  /** [queryLength, inputDim] */
+  readonly input: Float32Array;
+  /** [inputDim, queryRank], where there is one */
+  readonly queryDown?: Float32Array;
+  /** Gains. [queryRank], where there is one */
+  readonly queryNorm?: Float32Array;
+  /** [queryRank or inputDim, queryHeads * (plainDim + rotaryDim)], per head the plain features first */
+  readonly queryUp: Float32Array;
+  /** [inputDim, keyValueRank + rotaryDim] */
+  readonly keyValueDown: Float32Array;
+  /** Gains. [keyValueRank] */
+  readonly keyValueNorm: Float32Array;
+  /** [keyValueRank, queryHeads * (plainDim + valueDim)], per head the key first */
+  readonly keyValueUp: Float32Array;
+  /** [queryHeads * valueDim, outputDim] */
+  readonly outputWeight: Float32Array;
+}
+
+export interface LatentResult extends MultiHeadResult {
+  /** What a cache holds: the latent after its norm [queryLength, keyValueRank] ... */
+  readonly latent: Float32Array;
+  /** ... and the rotated part of the keys. [queryLength, rotaryDim] */
+  readonly sharedKey: Float32Array;
 }
 
 export interface MatrixProblem {

@@ -1,7 +1,7 @@
 import type { Kernel, MultiHeadInput, MultiHeadOptions, MultiHeadProblem, MultiHeadResult } from './interface.ts';
 import { alibiBias, alibiSlopes, rotate } from './positions.ts';
 import { checkHeads, checkShape, maskOffset, positiveInteger } from './problem.ts';
-import { type Steps, takeArray } from './steps.ts';
+import { part, type Steps, takeArray } from './steps.ts';
 
 /** [heads, tokens, width] -> [tokens, heads * width] */
 export function joinHeads(tensor: Float32Array, tokens: number, heads: number, width: number, reuse?: Float32Array): Float32Array {
@@ -94,10 +94,11 @@ export function* projectKeysAndValues(
   const { keyValueHeads, headDim, valueDim, keyValueInputDim } = sizes;
   const from = input.keyValueInput ?? input.input;
   const product = (width: number) => ({ rows: tokens, depth: keyValueInputDim, columns: keyValueHeads * width, headWidth: width });
-  const key = yield* kernel.matrixMultiplySteps(product(headDim), from, input.keyWeight, input.keyBias, reuse?.key);
+  const half = headDim / (headDim + valueDim);
+  const key = yield* part(kernel.matrixMultiplySteps(product(headDim), from, input.keyWeight, input.keyBias, reuse?.key), 0, half);
   if (input.queryKeyNorm !== undefined) rmsNorm(key, headDim, input.queryKeyNorm.key, input.queryKeyNorm.epsilon ?? 1e-6);
   if (positions?.kind === 'rotary') rotate(key, keyValueHeads, tokens, headDim, positions, offset);
-  const value = yield* kernel.matrixMultiplySteps(product(valueDim), from, input.valueWeight, input.valueBias, reuse?.value);
+  const value = yield* part(kernel.matrixMultiplySteps(product(valueDim), from, input.valueWeight, input.valueBias, reuse?.value), half, 1);
   return { key, value };
 }
 
@@ -130,15 +131,6 @@ export function* projectOutput(
   const product = { rows: tokens, depth: queryHeads * valueDim, columns: outputDim };
   const output = yield* kernel.matrixMultiplySteps(product, concatenated, input.outputWeight, input.outputBias, reuse?.output);
   return { concatenated, output };
-}
-
-/** A part of a computation, from `from` to `to` of the whole. */
-function* part<T>(steps: Steps<T>, from: number, to: number): Steps<T> {
-  for (;;) {
-    const step = steps.next();
-    if (step.done === true) return step.value;
-    yield from + step.value * (to - from);
-  }
 }
 
 /** MultiHead(Q, K, V) = Concat(head_1, ..., head_h) W^O with the products and the attention of the given kernel. */

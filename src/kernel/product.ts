@@ -55,17 +55,19 @@ export function* multiply(
         copyBlock(machine, right, columns, from, block, column, across, strip);
         exports.packColumns(strip, block, across, packedRight);
         for (let step = 0; step < across; step += STEP_COLUMNS) {
+          const wide = Math.min(STEP_COLUMNS, across - step);
           exports.multiplyBlock(
             packedLeft + from * height * 4,
             chunk,
             block,
             packedRight + step * block * 4,
-            Math.min(STEP_COLUMNS, across - step),
+            wide,
             productAt + step * height * 4,
             height,
             from > 0 ? 1 : 0,
           );
-          yield (row + (chunk * (column + (across * (from + (block * step) / across)) / depth)) / columns) / rows;
+          const done = (across * from + block * (step + wide)) / depth;
+          yield (row + (chunk * (column + done)) / columns) / rows;
         }
       }
       for (let first = 0; first < chunk; first += stripRows) {

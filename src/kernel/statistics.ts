@@ -1,8 +1,10 @@
-import type { AttentionOptions, AttentionResult, HeadStatistics, PooledWeights } from './interface.ts';
-import type { ResolvedProblem } from './problem.ts';
+import type { AttentionOptions, AttentionResult, HeadStatistics, Kernel, PooledWeights } from './interface.ts';
+import { checkShape, type ResolvedProblem } from './problem.ts';
 
 /** Part of a row's weight that `span` covers. */
 const SPAN_MASS = 0.9;
+/** Numbers of each map multiplied at once. */
+const SIMILARITY_CHUNK = 4096;
 
 interface Sums {
   rows: number;
@@ -14,6 +16,83 @@ interface Sums {
   previous: number;
   self: number;
   span: number;
+  induction?: number | undefined;
+}
+
+/** For each query, the keys that follow an earlier occurrence of its token. */
+export class Induction {
+  /** Keys of all queries one after the other; those of query i from #starts[i] on. */
+  readonly #keys: Int32Array;
+  readonly #starts: Int32Array;
+  #rows = 0;
+  #total = 0;
+
+  constructor({ queryLength, keyLength, offset }: ResolvedProblem, tokens: ArrayLike<number>) {
+    checkShape('tokens', tokens, { keyLength });
+    const seen = new Map<number, number[]>();
+    const keys: number[] = [];
+    this.#starts = new Int32Array(queryLength + 1);
+    let next = 0;
+    for (let row = 0; row < queryLength; row++) {
+      const position = row + offset;
+      // What follows the token right before is the query itself: that is no looking back.
+      for (; next < Math.min(position - 1, keyLength); next++) {
+        const token = tokens[next] as number;
+        const list = seen.get(token);
+        if (list === undefined) seen.set(token, [next + 1]);
+        else list.push(next + 1);
+      }
+      if (position >= 0 && position < keyLength) for (const key of seen.get(tokens[position] as number) ?? []) keys.push(key);
+      this.#starts[row + 1] = keys.length;
+    }
+    this.#keys = Int32Array.from(keys);
+  }
+
+  /** Takes the weights of a row: keyLength numbers of `data` from `start`. */
+  row(row: number, data: Float32Array, start: number): void {
+    const end = this.#starts[row + 1] as number;
+    const from = this.#starts[row] as number;
+    if (from === end) return;
+    this.#rows++;
+    for (let at = from; at < end; at++) this.#total += data[start + (this.#keys[at] as number)] as number;
+  }
+
+  /** The score of the head whose rows were taken; what comes is another head. */
+  take(): Pick<HeadStatistics, 'induction'> {
+    const score = this.#rows === 0 ? {} : { induction: this.#total / this.#rows };
+    this.#rows = 0;
+    this.#total = 0;
+    return score;
+  }
+}
+
+/**
+ * How alike heads look: the cosine of their maps, 0 for a map without weight.
+ *
+ * @param maps [heads, numbers]: weights, or pooled means
+ * @returns [heads, heads]
+ */
+export function headSimilarity(kernel: Pick<Kernel, 'matrixMultiply'>, maps: Float32Array, heads: number): Float32Array {
+  const numbers = maps.length / heads;
+  if (!Number.isInteger(numbers)) throw new RangeError(`maps holds ${maps.length} numbers, which ${heads} heads cannot share.`);
+  const products = new Float64Array(heads * heads);
+  for (let from = 0; from < numbers; from += SIMILARITY_CHUNK) {
+    const depth = Math.min(SIMILARITY_CHUNK, numbers - from);
+    const left = new Float32Array(heads * depth);
+    const right = new Float32Array(depth * heads);
+    for (let head = 0; head < heads; head++) {
+      const row = maps.subarray(head * numbers + from, head * numbers + from + depth);
+      left.set(row, head * depth);
+      for (let k = 0; k < depth; k++) right[k * heads + head] = row[k] as number;
+    }
+    const chunk = kernel.matrixMultiply({ rows: heads, depth, columns: heads }, left, right);
+    for (const [cell, product] of chunk.entries()) products[cell] = (products[cell] as number) + product;
+  }
+  return Float32Array.from(products, (product, cell) => {
+    const row = Math.floor(cell / heads);
+    const norms = Math.sqrt((products[row * (heads + 1)] as number) * (products[(cell % heads) * (heads + 1)] as number));
+    return norms === 0 ? 0 : product / norms;
+  });
 }
 
 /** Reads each row of weights once, as it is computed, and keeps the statistics and pooled maps that were asked for. */
@@ -22,6 +101,7 @@ export class WeightReader {
   readonly #sums: Sums[] | undefined;
   readonly #pooled: PooledWeights | undefined;
   readonly #sorted: Float32Array;
+  readonly #induction: Induction | undefined;
 
   constructor(resolved: ResolvedProblem, options: AttentionOptions) {
     this.#resolved = resolved;
@@ -41,11 +121,16 @@ export class WeightReader {
       }));
     }
     this.#pooled = emptyPool(resolved, options);
+    if (options.statistics === true && options.tokens !== undefined) this.#induction = new Induction(resolved, options.tokens);
   }
 
   /** Takes row `row` of head `head`: keyLength weights of `data` from `start`. */
   row(head: number, row: number, data: Float32Array, start: number): void {
     if (this.#sums !== undefined) this.#count(this.#sums[head] as Sums, row, data, start);
+    this.#induction?.row(row, data, start);
+    if (row === this.#resolved.queryLength - 1 && this.#sums !== undefined) {
+      (this.#sums[head] as Sums).induction = this.#induction?.take().induction;
+    }
     if (this.#pooled !== undefined) this.#pool(this.#pooled, head, row, data, start);
   }
 
@@ -110,6 +195,7 @@ export class WeightReader {
         previous: ratio(sums.previous, sums.previousRows),
         self: ratio(sums.self, sums.rows),
         span: ratio(sums.span, sums.rows),
+        ...(sums.induction === undefined ? {} : { induction: sums.induction }),
       }),
     );
     const pooled = this.#pooled;

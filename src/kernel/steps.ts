@@ -21,6 +21,15 @@ export function atOnce(
   };
 }
 
+/** A part of a computation, from `from` to `to` of the whole. */
+export function* part<T>(steps: Steps<T>, from: number, to: number): Steps<T> {
+  for (;;) {
+    const step = steps.next();
+    if (step.done === true) return step.value;
+    yield from + step.value * (to - from);
+  }
+}
+
 /** The array of an earlier result where its length is right, else a new one. A new one is zeros, the other anything. */
 export function takeArray(reused: Float32Array | undefined, length: number): Float32Array {
   return reused !== undefined && reused.length === length ? reused : new Float32Array(length);
@@ -35,9 +44,16 @@ export interface RunOptions {
   readonly progress?: (part: number) => void;
 }
 
-/** Lets whatever waits run: a message to oneself, since timers wait longer the more often they are asked. */
-function otherWork(channel: MessageChannel): Promise<void> {
+/**
+ * Lets whatever waits run. In browsers by a message to oneself, since timers wait longer the more often they are asked; Node handles
+ * a thousand messages in a row before it looks at anything else, but has setImmediate.
+ */
+function otherWork(channel: MessageChannel | undefined): Promise<void> {
   return new Promise((resolve) => {
+    if (channel === undefined) {
+      setImmediate(resolve);
+      return;
+    }
     channel.port1.onmessage = () => resolve();
     channel.port2.postMessage(undefined);
   });
@@ -46,7 +62,7 @@ function otherWork(channel: MessageChannel): Promise<void> {
 /** Runs a computation in slices with other work in between: messages, input, cancelling. */
 export async function run<T>(steps: Steps<T>, options: RunOptions = {}): Promise<T> {
   const { signal, slice = 12, progress } = options;
-  const channel = new MessageChannel();
+  const channel = typeof setImmediate === 'function' ? undefined : new MessageChannel();
   try {
     for (;;) {
       signal?.throwIfAborted();
@@ -60,6 +76,6 @@ export async function run<T>(steps: Steps<T>, options: RunOptions = {}): Promise
     }
   } finally {
     steps.return(undefined as never);
-    channel.port1.close();
+    channel?.port1.close();
   }
 }

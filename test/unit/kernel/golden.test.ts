@@ -1,9 +1,19 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AttentionMask, AttentionProblem, Kernel, MultiHeadInput, MultiHeadProblem } from '../../../src/kernel/interface.ts';
-import { alibiBias, alibiSlopes, t5Bias, t5Bucket } from '../../../src/kernel/positions.ts';
+import type {
+  AttentionMask,
+  AttentionProblem,
+  Kernel,
+  LatentInput,
+  LatentProblem,
+  MultiHeadInput,
+  MultiHeadProblem,
+} from '../../../src/kernel/interface.ts';
+import { latentAttentionSteps } from '../../../src/kernel/latent.ts';
+import { alibiBias, alibiSlopes, type RotaryScaling, scaledRotary, t5Bias, t5Bucket } from '../../../src/kernel/positions.ts';
 import { createReferenceKernel } from '../../../src/kernel/reference.ts';
+import { finish } from '../../../src/kernel/steps.ts';
 import { repositoryRoot, wasmKernels } from './load-kernels.ts';
 
 interface Packed {
@@ -113,6 +123,50 @@ describe('kernel against PyTorch', () => {
         } catch (error) {
           throw new Error(`${kernel.name}: ${(error as Error).message}`, { cause: error });
         }
+      }
+    });
+  }
+});
+
+describe('kernel against Transformers', () => {
+  const golden = JSON.parse(readFileSync(join(repositoryRoot(), 'test/golden/transformers.generated.json'), 'utf8')) as {
+    scalings: readonly {
+      readonly name: string;
+      readonly rotaryDim: number;
+      readonly theta: number;
+      readonly scaling: RotaryScaling;
+      readonly frequencies: Packed;
+      readonly factor: number;
+    }[];
+    latent: readonly {
+      readonly name: string;
+      readonly problem: LatentProblem;
+      readonly input: Readonly<Record<keyof LatentInput, Packed>>;
+      readonly output: Packed;
+      readonly weights: Packed;
+    }[];
+  };
+
+  for (const one of golden.scalings) {
+    it(`scales rotary positions: ${one.name}`, () => {
+      const { frequencies, factor } = scaledRotary(one.rotaryDim, one.theta, one.scaling);
+      const expected = unpack(one.frequencies);
+      assert.equal(frequencies.length, expected.length);
+      for (const [pair, value] of expected.entries()) {
+        const error = Math.abs((frequencies[pair] as number) / value - 1);
+        assert.ok(error < 1e-5, `pair ${pair} is ${frequencies[pair]}, expected ${value}`);
+      }
+      assert.ok(Math.abs(factor - one.factor) < 1e-6);
+    });
+  }
+
+  for (const one of golden.latent) {
+    it(`computes multi-head latent attention: ${one.name}`, async () => {
+      const input = Object.fromEntries(Object.entries(one.input).map(([name, tensor]) => [name, unpack(tensor)]));
+      for (const kernel of [createReferenceKernel(), ...(await wasmKernels())]) {
+        const result = finish(latentAttentionSteps(kernel, one.problem, input as unknown as LatentInput));
+        near(`${kernel.name} weights`, result.weights, one.weights);
+        near(`${kernel.name} output`, result.output, one.output);
       }
     });
   }
