@@ -120,10 +120,29 @@ export interface Assigned {
   readonly range: Range;
 }
 
-export interface Query {
+/** What a value that is asked for has to satisfy. */
+export interface Constraint {
+  readonly kind: 'relation' | 'divisible';
+  /** `cache` stands for the bytes of the whole KV cache. */
+  readonly quantity: QuantityName | 'cache';
+  readonly relation?: '<' | '<=' | '>' | '>=';
+  readonly value: bigint;
+}
+
+export interface Solve {
+  readonly constraints: readonly Constraint[];
+  /** Devices over which heads are split. */
+  readonly tensorParallel?: bigint;
+  /** Parameters that the layers should come near to. */
+  readonly parameters?: bigint;
+}
+
+export interface Query extends Partial<Solve> {
   readonly values: { readonly [K in QuantityName]?: Assigned };
   readonly dtype?: { readonly name: string; readonly bits: bigint; readonly range: Range };
   readonly bias?: { readonly value: boolean; readonly range: Range };
+  /** The quantity that is asked for, `h=?`; a bare `?` asks for the width. */
+  readonly wanted?: { readonly quantity: QuantityName; readonly range: Range };
   readonly problems: readonly QueryProblem[];
 }
 
@@ -158,6 +177,9 @@ const units: Readonly<Record<string, bigint>> = {
   gb: 1000n ** 3n,
   tb: 1000n ** 4n,
 };
+
+/** Factors after a number of parameters, which are counted in thousands: `7b`. */
+const counts: Readonly<Record<string, bigint>> = { k: 10n ** 3n, m: 10n ** 6n, b: 10n ** 9n, g: 10n ** 9n, t: 10n ** 12n };
 
 interface Token {
   readonly kind: 'number' | 'word' | 'operator';
@@ -205,6 +227,19 @@ export function parseQuery(text: string): Query {
   let dtype: Query['dtype'];
   let bias: Query['bias'];
   let at = 0;
+  let wanted: Query['wanted'];
+  const demands: {
+    readonly kind: Constraint['kind'];
+    readonly quantity: Constraint['quantity'];
+    readonly relation?: Constraint['relation'];
+    readonly expression: Expression;
+  }[] = [];
+  const extras = new Map<'tensorParallel' | 'parameters', Expression>();
+  const ask = (quantity: QuantityName, at: Range): void => {
+    if (wanted !== undefined)
+      throw new QueryError(at, `Only one value can be asked for: the ${quantities[wanted.quantity].label} is already.`);
+    wanted = { quantity, range: at };
+  };
   const guarded = (work: () => void): void => {
     try {
       work();
@@ -229,6 +264,11 @@ export function parseQuery(text: string): Query {
     guarded(() => {
       const token = tokens[at];
       if (token === undefined) return;
+      if (token.text === '?') {
+        at++;
+        ask('hiddenSize', token.range);
+        return;
+      }
       if (token.kind !== 'word') {
         at++;
         throw new QueryError(token.range, `A quantity's name belongs here, as in d=4096 or heads=32.`);
@@ -236,6 +276,25 @@ export function parseQuery(text: string): Query {
       const assignment = startsAssignment(tokens, at);
       at++;
       const word = token.text.toLowerCase();
+      const sign = tokens[at];
+      if (assignment && sign !== undefined && sign.text !== '=' && sign.text !== ':') {
+        at++;
+        const quantity = word === 'cache' ? 'cache' : nameTable.get(word);
+        if (quantity === undefined)
+          throw new QueryError(
+            token.range,
+            `No quantity is called ${token.text}. ${nearestText(token.text, [...nameTable.keys(), 'cache'], 'Known: d, h, kv, hd, L, T, B, cache.')}`,
+          );
+        const parser = { tokens, at, end: assignmentEnd(tokens, at), depth: 0 };
+        const expression = parseSum(parser, endOf(sign));
+        at = parser.at;
+        demands.push(
+          sign.text === '%'
+            ? { kind: 'divisible', quantity, expression }
+            : { kind: 'relation', quantity, relation: sign.text as '<', expression },
+        );
+        return;
+      }
       if (!assignment) {
         if (word === 'bias' || word === 'nobias' || word === 'no_bias') bias = { value: word === 'bias', range: token.range };
         else if (nameTable.has(word)) throw new QueryError(token.range, `${token.text} needs a value: ${token.text}=...`);
@@ -251,6 +310,15 @@ export function parseQuery(text: string): Query {
         setDtype(value);
         return;
       }
+      const extra = word === 'tp' ? 'tensorParallel' : word === 'params' || word === 'parameters' ? 'parameters' : undefined;
+      if (extra !== undefined) {
+        const parser = { tokens, at, end: assignmentEnd(tokens, at), depth: 0, ...(extra === 'parameters' ? { units: counts } : {}) };
+        const expression = parseSum(parser, endOf(equals));
+        at = parser.at;
+        if (extras.has(extra)) throw new QueryError(token.range, `${token.text} is set twice.`);
+        extras.set(extra, expression);
+        return;
+      }
       const name = nameTable.get(word);
       if (name === undefined) {
         const error = new QueryError(
@@ -259,8 +327,13 @@ export function parseQuery(text: string): Query {
         );
         throw error;
       }
-      if (tokens[at]?.text === '?')
-        throw new QueryError(tokens[at++]?.range ?? token.range, 'Solving for a quantity is not supported; give its value.');
+      const mark = tokens[at];
+      if (mark?.text === '?') {
+        at++;
+        if (expressions.has(name)) throw new QueryError(mark.range, `The ${quantities[name].label} is already set.`);
+        ask(name, mark.range);
+        return;
+      }
       const parser = { tokens, at, end: assignmentEnd(tokens, at), depth: 0 };
       const expression = parseSum(parser, endOf(equals));
       at = parser.at;
@@ -269,9 +342,26 @@ export function parseQuery(text: string): Query {
       expressions.set(name, expression);
     });
   }
-  const values = evaluateAll(expressions, problems);
+  const evaluation = new Evaluation(expressions, problems);
+  const values = evaluation.values();
+  const constraints = demands.flatMap(({ expression, ...demand }): Constraint[] => {
+    const value = evaluation.positive(expression, 'a limit');
+    return value === undefined ? [] : [{ ...demand, value }];
+  });
+  const numbers = [...extras].flatMap(([name, expression]) => {
+    const value = evaluation.positive(expression, name === 'parameters' ? 'a number of parameters' : 'a number of devices');
+    return value === undefined ? [] : [[name, value] as const];
+  });
   problems.sort((a, b) => a.range.start - b.range.start);
-  return { values, ...(dtype === undefined ? {} : { dtype }), ...(bias === undefined ? {} : { bias }), problems };
+  return {
+    values,
+    ...(dtype === undefined ? {} : { dtype }),
+    ...(bias === undefined ? {} : { bias }),
+    ...(wanted === undefined ? {} : { wanted }),
+    ...(constraints.length === 0 ? {} : { constraints }),
+    ...Object.fromEntries(numbers),
+    problems,
+  };
 }
 
 const endOf = (token: Token | undefined): Range => range(token?.range.end ?? 0, token?.range.end ?? 0);
@@ -283,7 +373,7 @@ const nearestText = (word: string, names: readonly string[], otherwise: string):
 
 const startsAssignment = (tokens: readonly Token[], at: number): boolean => {
   const next = tokens[at + 1]?.text;
-  return tokens[at]?.kind === 'word' && (next === '=' || next === ':');
+  return tokens[at]?.kind === 'word' && next !== undefined && /^(?:[=:%]|[<>]=?)$/.test(next);
 };
 
 /** An assignment ends where the next begins, and before a bare word such as a data type. */
@@ -294,7 +384,7 @@ function assignmentEnd(tokens: readonly Token[], from: number): number {
 
 function tokenize(text: string, problems: QueryProblem[]): Token[] {
   const tokens: Token[] = [];
-  const pattern = /([\s,;]+)|(\d[\d_]*(?:\.\d+)?(?:e[+-]?\d+)?|\.\d+)|([\p{L}_][\p{L}\p{N}_.]*)|(\*\*|\/\/|[-+*/^()=:?])|(.)/gisuy;
+  const pattern = /([\s,;]+)|(\d[\d_]*(?:\.\d+)?(?:e[+-]?\d+)?|\.\d+)|([\p{L}_][\p{L}\p{N}_.]*)|(\*\*|\/\/|[<>]=?|[-+*/^()=:?%])|(.)/gisuy;
   let spaced = true;
   for (const match of text.matchAll(pattern)) {
     const [whole, space, number, word, operator] = match;
@@ -318,6 +408,8 @@ interface Parser {
   readonly end: number;
   at: number;
   depth: number;
+  /** Factors after a number where they are not those of sizes. */
+  readonly units?: Readonly<Record<string, bigint>>;
 }
 
 const tokenAt = (parser: Parser): Token | undefined => (parser.at < parser.end ? parser.tokens[parser.at] : undefined);
@@ -411,9 +503,11 @@ function parseNumber(parser: Parser, token: Token): Expression {
   const unit = tokenAt(parser);
   // A unit touches its number: `8k`. `T=8 k=...` starts a new assignment.
   if (unit?.kind === 'word' && !unit.spaced) {
-    const factor = units[unit.text.toLowerCase()];
-    if (factor === undefined || !Object.hasOwn(units, unit.text.toLowerCase())) {
-      throw new QueryError(unit.range, `${unit.text} is no unit. Units are k, m, g (1024, 1024^2, 1024^3), KiB, MiB, GiB, KB, MB and GB.`);
+    const known = parser.units ?? units;
+    const factor = known[unit.text.toLowerCase()];
+    if (factor === undefined || !Object.hasOwn(known, unit.text.toLowerCase())) {
+      const all = known === units ? 'k, m, g (1024, 1024^2, 1024^3), KiB, MiB, GiB, KB, MB and GB' : 'k, m, b and t (thousand to trillion)';
+      throw new QueryError(unit.range, `${unit.text} is no unit. Units are ${all}.`);
     }
     numerator *= factor;
     end = unit.range.end;
@@ -430,33 +524,79 @@ function reduce(numerator: bigint, denominator: bigint): Fraction {
   return { numerator: numerator / divisor, denominator: denominator / divisor };
 }
 
-function evaluateAll(expressions: ReadonlyMap<QuantityName, Expression>, problems: QueryProblem[]): Query['values'] {
-  const done = new Map<QuantityName, Fraction>();
-  const open = new Set<QuantityName>();
-  const nameOf = (word: string): QuantityName | undefined => nameTable.get(word.toLowerCase());
+class Evaluation {
+  readonly #expressions: ReadonlyMap<QuantityName, Expression>;
+  readonly #problems: QueryProblem[];
+  readonly #done = new Map<QuantityName, Fraction>();
+  readonly #open = new Set<QuantityName>();
 
-  const evaluate = (expression: Expression): Fraction => {
-    const result = step(expression);
+  constructor(expressions: ReadonlyMap<QuantityName, Expression>, problems: QueryProblem[]) {
+    this.#expressions = expressions;
+    this.#problems = problems;
+  }
+
+  values(): Query['values'] {
+    const values: { -readonly [K in QuantityName]?: Assigned } = {};
+    for (const [name, expression] of this.#expressions) {
+      const value = this.#guarded(() => this.#whole(this.#resolve(name, expression.range), expression.range, quantities[name].label));
+      if (value !== undefined) values[name] = { value, range: expression.range };
+    }
+    return values;
+  }
+
+  /** The expression as a whole number of at least 1; undefined, with the problem noted, where it is none. */
+  positive(expression: Expression, label: string): bigint | undefined {
+    return this.#guarded(() => this.#whole(this.#evaluate(expression), expression.range, label));
+  }
+
+  #guarded(work: () => bigint): bigint | undefined {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof QueryError)) throw error;
+      if (!this.#problems.some(({ range: at, message }) => at.start === error.range.start && message === error.message)) {
+        this.#problems.push({ range: error.range, message: error.message });
+      }
+      return undefined;
+    }
+  }
+
+  #whole({ numerator, denominator }: Fraction, at: Range, label: string): bigint {
+    if (denominator !== 1n) {
+      const below = numerator / denominator;
+      throw new QueryError(
+        at,
+        `This is the ${label}, a whole number, not ${numerator}/${denominator}: ${below > 0n ? `${below} or ` : ''}${below + 1n} would work.`,
+      );
+    }
+    if (numerator <= 0n) throw new QueryError(at, `At least 1 is needed here (${label}), not ${numerator}.`);
+    if (numerator > maximumValue) throw new QueryError(at, `At most 10^15 is understood here (${label}).`);
+    return numerator;
+  }
+
+  #evaluate(expression: Expression): Fraction {
+    const result = this.#step(expression);
     const limit = maximumValue ** 2n;
     if (result.numerator > limit || result.numerator < -limit || result.denominator > limit) {
       throw new QueryError(expression.range, 'This is beyond what can be meant; sizes go up to 10^15.');
     }
     return result;
-  };
-  const step = (expression: Expression): Fraction => {
+  }
+
+  #step(expression: Expression): Fraction {
     if (expression.kind === 'number') return expression.value;
     if (expression.kind === 'negative') {
-      const { numerator, denominator } = evaluate(expression.operand);
+      const { numerator, denominator } = this.#evaluate(expression.operand);
       return { numerator: -numerator, denominator };
     }
     if (expression.kind === 'name') {
-      const name = nameOf(expression.name);
-      if (name === undefined || !expressions.has(name))
+      const name = nameTable.get(expression.name.toLowerCase());
+      if (name === undefined || !this.#expressions.has(name))
         throw new QueryError(expression.range, `${expression.name} is not set in this query.`);
-      return resolve(name, expression.range);
+      return this.#resolve(name, expression.range);
     }
-    const left = evaluate(expression.left);
-    const right = evaluate(expression.right);
+    const left = this.#evaluate(expression.left);
+    const right = this.#evaluate(expression.right);
     switch (expression.operator) {
       case '+':
         return reduce(left.numerator * right.denominator + right.numerator * left.denominator, left.denominator * right.denominator);
@@ -479,43 +619,20 @@ function evaluateAll(expressions: ReadonlyMap<QuantityName, Expression>, problem
         return { numerator: floor, denominator: 1n };
       }
     }
-  };
-  const resolve = (name: QuantityName, at: Range): Fraction => {
-    const known = done.get(name);
+  }
+
+  #resolve(name: QuantityName, at: Range): Fraction {
+    const known = this.#done.get(name);
     if (known !== undefined) return known;
-    const expression = expressions.get(name);
-    if (expression === undefined || open.has(name)) throw new QueryError(at, `The ${quantities[name].label} is defined by itself.`);
-    open.add(name);
+    const expression = this.#expressions.get(name);
+    if (expression === undefined || this.#open.has(name)) throw new QueryError(at, `The ${quantities[name].label} is defined by itself.`);
+    this.#open.add(name);
     try {
-      const value = evaluate(expression);
-      done.set(name, value);
+      const value = this.#evaluate(expression);
+      this.#done.set(name, value);
       return value;
     } finally {
-      open.delete(name);
-    }
-  };
-
-  const values: { -readonly [K in QuantityName]?: Assigned } = {};
-  for (const [name, expression] of expressions) {
-    const { label } = quantities[name];
-    try {
-      const { numerator, denominator } = resolve(name, expression.range);
-      if (denominator !== 1n) {
-        const below = numerator / denominator;
-        throw new QueryError(
-          expression.range,
-          `This is the ${label}, a whole number, not ${numerator}/${denominator}: ${below > 0n ? `${below} or ` : ''}${below + 1n} would work.`,
-        );
-      }
-      if (numerator <= 0n) throw new QueryError(expression.range, `At least 1 is needed here (${label}), not ${numerator}.`);
-      if (numerator > maximumValue) throw new QueryError(expression.range, `At most 10^15 is understood here (${label}).`);
-      values[name] = { value: numerator, range: expression.range };
-    } catch (error) {
-      if (!(error instanceof QueryError)) throw error;
-      if (!problems.some(({ range: at, message }) => at.start === error.range.start && message === error.message)) {
-        problems.push({ range: error.range, message: error.message });
-      }
+      this.#open.delete(name);
     }
   }
-  return values;
 }

@@ -2,6 +2,8 @@ import type { Field, TransformerDesign } from '../design/design.ts';
 import { range } from '../text/range.ts';
 import { dtypeOf, parseQuery, type QuantityName, type Query, type QueryProblem, quantities } from './query.ts';
 
+import { isSolvable, solve } from './solve.ts';
+
 /** Data type of stored elements. */
 export interface Dtype {
   readonly name: string;
@@ -75,8 +77,12 @@ export function cacheDtypeOf(design: TransformerDesign): Dtype | undefined {
 export function calculate(query: string, base?: TransformerDesign): Calculation {
   const parsed = parseQuery(query);
   const { input, problems } = combine(parsed, base, query.length);
-  const rows = attentionRows(input);
-  const hint = hintFor(input);
+  const { wanted } = parsed;
+  const solutions = wanted === undefined ? [] : solutionRows(wanted, parsed, base, problems);
+  if (wanted === undefined && (parsed.constraints !== undefined || parsed.parameters !== undefined))
+    problems.push({ range: range(0, query.length), message: 'Nothing is asked for: put ? in place of a value, as in h=?.' });
+  const rows = [...solutions, ...attentionRows(input)];
+  const hint = solutions.length > 0 ? undefined : hintFor(input);
   return {
     rows,
     problems: [...parsed.problems, ...problems].sort((a, b) => a.range.start - b.range.start),
@@ -84,6 +90,50 @@ export function calculate(query: string, base?: TransformerDesign): Calculation 
     ...(hint === undefined ? {} : { hint }),
     markdown: () => renderMarkdown(rows),
   };
+}
+
+/** The answers to `?`, a row each. */
+function solutionRows(
+  { quantity, range: at }: NonNullable<Query['wanted']>,
+  query: Query,
+  base: TransformerDesign | undefined,
+  problems: QueryProblem[],
+): Row[] {
+  const { label, symbol } = quantities[quantity];
+  if (!isSolvable(quantity)) {
+    problems.push({ range: at, message: `The ${label} cannot be asked for; d, h, kv, hd, L, T and B can.` });
+    return [];
+  }
+  const { input } = combine(query, base, 0);
+  const { answers, kind, more } = solve(quantity, { constraints: [], ...query }, (value) => {
+    // Most values fail at the first division; only the others are worth the whole answer.
+    const d = quantity === 'hiddenSize' ? value : input.hiddenSize;
+    const h = quantity === 'queryHeads' ? value : input.queryHeads;
+    const kv = quantity === 'keyValueHeads' ? value : query.values.keyValueHeads?.value;
+    const isFree = query.values.headDim !== undefined || quantity === 'headDim' || input.latent !== undefined;
+    if (d !== undefined && h !== undefined && !isFree && d % h !== 0n) return undefined;
+    if (h !== undefined && kv !== undefined && h % kv !== 0n) return undefined;
+    const made = combine({ ...query, values: { ...query.values, [quantity]: { value, range: at } } }, base, 0);
+    return made.problems.length > 0 ? undefined : made.input;
+  });
+  if (answers.length === 0) {
+    problems.push({ range: at, message: `No ${label} is known that satisfies all of this.` });
+    return [];
+  }
+  const title = label.charAt(0).toUpperCase() + label.slice(1);
+  const how = { all: '', largest: 'at most ', smallest: 'at least ', nearest: 'about ' }[kind];
+  const rows = answers.map(
+    ({ value, note }, i): Row => ({
+      id: `solution${i}`,
+      label: title,
+      symbolic: `${symbol} = ?`,
+      value: String(value),
+      text: `${how}${grouped(value)}${note === '' ? '' : ` (${note})`}`,
+    }),
+  );
+  if (more > 0)
+    rows.push({ id: 'moreSolutions', label: title, symbolic: `${symbol} = ?`, value: String(more), text: `and ${more} larger ones` });
+  return rows;
 }
 
 /** The sizes that a design states, for `attentionRows` and `cacheElementsPerToken`. */
