@@ -3,7 +3,7 @@ import type { Dim } from '../../dims/dim.ts';
 import { isDropout, sameElements } from '../../interpreter/graph.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
-import { type Attention, attentionsOf, type Operand } from './attention.ts';
+import { type Attention, attentionsOf, equationOf, type Operand } from './attention.ts';
 import { dimsIn, isView, type Misplaced } from './layouts.ts';
 import { type Piece, piecesOf } from './pieces.ts';
 
@@ -117,17 +117,43 @@ function orderOfCopies(
 /** Attention that goes over pieces of the width, and sums over others: over the heads of each token. */
 export function overFeatures(code: CodeReading): readonly Misplaced[] {
   return attentionsOf(code).flatMap((attention) => {
+    if (attention.kind === 'softmax' && attention.sums.length === 0) return [];
     const { key } = attention;
-    if (key.axis !== -1 && key.axis !== -2) return [];
+    const axes = keyAxes(attention);
     const pieces = piecesOf(code, key.tensor)?.axes;
-    const [summed, own, before] = [pieces?.at(key.axis), pieces?.at(key.axis === -1 ? -2 : -1), pieces?.at(-3)];
-    const isOf = (axis: readonly Piece[] | undefined, kind: Piece['kind']): boolean =>
-      axis !== undefined && axis.length > 0 && axis.every((piece) => piece.kind === kind);
-    if (!isOf(summed, 'feature') || !isOf(own, 'feature') || !isOf(before, 'lead')) return [];
     const dims = dimsIn(code, key.tensor);
-    const [contracted, across] = [dims?.at(key.axis === -1 ? -2 : -1), dims?.at(-3)];
-    const node = key.source?.passed.findLast((each) => isView(each) || each.op === 'rearrange') ?? key.tensor;
+    if (axes === undefined || pieces === undefined || dims === undefined) return [];
+    const isOf = (axis: number, kind: Piece['kind']): boolean => {
+      const found = pieces[axis];
+      return found !== undefined && found.length > 0 && found.every((piece) => piece.kind === kind);
+    };
+    // The batch, and the tokens, each of which attends by itself.
+    const rows = axes.shared.filter((axis) => isOf(axis, 'lead') || dims[axis]?.constant === 1);
+    const tokens = rows.findLast((axis) => isOf(axis, 'lead'));
+    if (!isOf(axes.summed, 'feature') || !isOf(axes.own, 'feature') || tokens === undefined || rows.length < 2) return [];
+    const [contracted, across] = [dims[axes.own], dims[tokens]];
     if (contracted === undefined || across === undefined || contracted.constant === 1) return [];
+    const node = key.source?.passed.findLast((each) => isView(each) || each.op === 'rearrange') ?? key.tensor;
     return [{ attention, node, contracted, across }];
   });
+}
+
+/** The axes of the keys that are summed over, that attention goes over, and that queries and keys share. */
+function keyAxes(attention: Attention): { readonly summed: number; readonly own: number; readonly shared: readonly number[] } | undefined {
+  const { key } = attention;
+  const rank = key.tensor.shape.dims.length;
+  if (attention.kind === 'softmax' && attention.product.op === 'einsum') {
+    const equation = equationOf(attention.product);
+    const place = attention.product.inputs.indexOf(key.tensor);
+    const [mine, others] = [equation?.inputs[place], equation?.inputs[1 - place]];
+    if (equation === undefined || mine === undefined || others === undefined || mine.includes('...') || mine.length !== rank)
+      return undefined;
+    const summed = mine.findIndex((label) => others.includes(label) && !equation.output.includes(label));
+    const own = mine.findIndex((label) => !others.includes(label) && equation.output.includes(label));
+    const shared = mine.flatMap((label, i) => (others.includes(label) && equation.output.includes(label) ? [i] : []));
+    return summed < 0 || own < 0 ? undefined : { summed, own, shared };
+  }
+  if ((key.axis !== -1 && key.axis !== -2) || rank !== 4) return undefined;
+  const own = key.axis === -1 ? rank - 2 : rank - 1;
+  return { summed: rank + key.axis, own, shared: Array.from({ length: Math.max(0, rank - 2) }, (_, i) => i) };
 }

@@ -212,7 +212,7 @@ function read(tensor: TensorValue, depth: number): Meaning | undefined {
     case 'where':
       return chosen(of(at('condition')), of(at('input')), of(at('other')));
     case 'getitem':
-      return sliced(tensor, of(first));
+      return namedSlice(tensor) ?? sliced(tensor, of(first));
     case 'cat':
     case 'hstack':
       return joined(tensor, depth);
@@ -439,28 +439,30 @@ const nameOf = ({ site }: TensorValue): string | undefined => {
 function namedInput(tensor: TensorValue): Meaning | undefined {
   const name = nameOf(tensor) ?? '';
   const isPadding = /padding_mask$|pad_mask$|_padding$|^padding$|^is_pad/.test(name) && !/non|not|valid/.test(name);
-  const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name) || isAttentionMask(tensor, name);
-  if (!isPadding && !isKept) return undefined;
-  return {
-    regions: [
-      {
-        kind: 'padding',
-        boundary: undefined,
-        seen: isPadding ? 0 : 1,
-        unseen: isPadding ? 1 : 0,
-        rows: undefined,
-        columns: undefined,
-        made: tensor,
-        isNamed: true,
-      },
-    ],
-    constant: undefined,
-  };
+  const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name);
+  return isPadding || isKept ? { regions: [namedRegion(tensor, isPadding)], constant: undefined } : undefined;
 }
 
-/** A mask of tokens, 1 at those to attend to: it has no axes for heads and queries yet. One with them may hold anything. */
-const isAttentionMask = ({ shape }: TensorValue, name: string): boolean =>
-  /(?:^|_)attention_mask$/.test(name) && (shape.ellipsis !== undefined || shape.dims.length === 2);
+const namedRegion = (made: TensorValue, isTrueAtPadding: boolean): Region => ({
+  kind: 'padding',
+  boundary: undefined,
+  seen: isTrueAtPadding ? 0 : 1,
+  unseen: isTrueAtPadding ? 1 : 0,
+  rows: undefined,
+  columns: undefined,
+  made,
+  isNamed: true,
+});
+
+/** `attention_mask[:, None, None, :]`: a mask of tokens, 1 at those to attend to. One that comes with its axes may hold anything. */
+function namedSlice(tensor: TensorValue): Meaning | undefined {
+  const [first] = tensor.inputs;
+  const index = tensor.arguments.get('index');
+  if (first?.op !== 'input' || index?.kind !== 'tuple' || !/(?:^|_)attention_mask$/.test(nameOf(first) ?? '')) return undefined;
+  const kinds = index.items.map(({ kind }) => kind);
+  const isOfTokens = kinds.filter((kind) => kind === 'slice').length === 2 && kinds.filter((kind) => kind === 'none').length === 2;
+  return isOfTokens && kinds.length === 4 ? { regions: [namedRegion(tensor, false)], constant: undefined } : undefined;
+}
 
 function filled(mask: Meaning | undefined, fill: number | undefined, input: Meaning | undefined): Meaning | undefined {
   if (mask === undefined) return undefined;
