@@ -1,6 +1,6 @@
 import { formatDim } from '../../../dims/format.ts';
 import { rangeIn } from '../../code/places.ts';
-import { smallTables } from '../../code/tables.ts';
+import { smallTables } from '../../code/positionTables.ts';
 import { defineRule, type RuleExample } from '../../rule.ts';
 
 const model = (rows: string): RuleExample => ({

@@ -1,6 +1,6 @@
 import { formatDim } from '../../../dims/format.ts';
 import { rangeIn, shown } from '../../code/places.ts';
-import { repeatedOperands } from '../../code/tables.ts';
+import { repeatedOperands } from '../../code/positionTables.ts';
 import { defineRule, type RuleExample } from '../../rule.ts';
 
 const model = (positions: string, types = 'config.hidden_size'): RuleExample => ({
