@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import { basename, dirname, relative, resolve } from 'node:path';
 import { readCheckpointBeside } from '../checkpoint/node.ts';
 import { rules } from '../rules/registry.ts';
+import { parseNotebook } from '../syntax/notebook.ts';
 import { maximumLength } from '../syntax/read.ts';
 import type { Severity } from '../text/finding.ts';
 import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
@@ -11,11 +12,12 @@ import { type FolderLoader, folderLoader } from '../workspace/code/node.ts';
 import { configFor, isExcluded } from '../workspace/filter.ts';
 import { levelOf, selects } from '../workspace/levels.ts';
 import { loadPython } from '../workspace/node.ts';
+import { analyseNotebook, isNotebook, isOfNotebook } from '../workspace/notebook.ts';
 import { levels, parallelStacks, selectorProblem } from '../workspace/projectSettings.ts';
 import type { Settings } from '../workspace/settings.ts';
 import { makeBaseline, parseBaseline, subtractBaseline } from './baseline.ts';
 import { decode, encoderOf } from './encoding.ts';
-import { type FoundFile, findFiles, mapBounded, readBytes, readStream, reasonOf, slashes, type Unread } from './files.ts';
+import { type FoundFile, findFiles, mapBounded, readBytes, readStream, reasonOf, sizeLimit, slashes, type Unread } from './files.ts';
 import { type FixResult, fixText } from './fix.ts';
 import { has, lastOf, listOf, type ParsedOptions, sizeOf, UsageError } from './options.ts';
 import type { Output } from './output.ts';
@@ -72,31 +74,36 @@ function checker(options: ParsedOptions, note: (problem: string) => void): Check
   const checkBytes: Checker['checkBytes'] = async (file, bytes) => {
     const fail = (reason: string): Failed => ({ unread: { file: file.name, reason, named: file.named } });
     if (!Buffer.isBuffer(bytes)) return fail(bytes.reason);
-    const decoded = decode(bytes);
+    const decoded = decode(bytes, sizeLimit(file.path));
     if ('reason' in decoded) return fail(decoded.reason);
     const original = decoded.text;
     const { settings, root, relativePath } = settingsOf(file.path);
-    const python = needsPython({ text: original, path: relativePath }) ? await loadPython(note) : undefined;
+    const inNotebook = isNotebook(file.path);
+    const code = inNotebook ? { text: parseNotebook(original).text, languageId: 'python' } : { text: original };
+    const python = needsPython({ ...code, path: relativePath }) ? await loadPython(note) : undefined;
     if (python !== undefined) loader ??= folderLoader(python.parse, new Map());
     const shown = (path: string): string => slashes(relative(process.cwd(), path));
     const imports = loader === undefined ? undefined : { name: loader.nameOf(file.path), loader, shown };
     const config = python === undefined ? undefined : configFor(relativePath, settings);
     const values = config === undefined ? undefined : readValues(resolve(root, config), shown);
-    const run = (text: string): Analysis =>
-      analyse(
-        { text, path: relativePath, python, imports, values: () => values, checkpoint: () => readCheckpointBeside(file.path) },
-        settings,
-      );
+    const checkpoint = () => readCheckpointBeside(file.path);
+    const run = (text: string): Analysis => {
+      const input = { text, path: relativePath, python, imports, values: () => values, checkpoint };
+      return inNotebook ? analyseNotebook(input, settings, file.name) : analyse(input, settings);
+    };
     try {
       const fix = fixing || diff ? fixText(original, run, { unsafe }) : undefined;
       const analysis = fix?.analysis ?? run(original);
       const text = fix?.text ?? original;
+      const { cells = undefined, unread = undefined } = isOfNotebook(analysis) ? analysis : {};
+      if (unread !== undefined) return fail(`It is no notebook. ${unread}`);
       const report = {
         file: file.name,
         path: file.path,
         text,
         isModel: analysis.reading !== undefined || analysis.code !== undefined,
         findings: analysis.findings,
+        ...(cells === undefined ? {} : { cells }),
       };
       return { report, original, fix, bytes };
     } catch (error) {

@@ -2,11 +2,12 @@ import { type Dirent, promises as fs } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { maximumLength, tooLarge } from '../syntax/read.ts';
 import { alwaysSkipped, type IgnoreChain, noIgnores } from '../workspace/ignore.ts';
+import { isNotebook } from '../workspace/notebook.ts';
 
 /** Files open at one time. */
 const concurrency = 16;
 
-const extensions = /\.(jsonc?|ya?ml|toml|sh|gin|py)$/i;
+const extensions = /\.(jsonc?|ya?ml|toml|sh|gin|py|ipynb)$/i;
 
 export interface FoundFile {
   /** As the user would write it: the argument, and what follows it, with forward slashes. */
@@ -142,16 +143,23 @@ const isFile = (path: string): Promise<boolean> =>
     () => false,
   );
 
-/** The bytes of a regular file of at most `maximumLength`, or why there are none. */
+/** Notebooks hold pictures. */
+const maximumNotebook = 100_000_000;
+
+/** Bytes beyond which a file is not read. */
+export const sizeLimit = (path: string): number => (isNotebook(path) ? maximumNotebook : maximumLength);
+
+/** The bytes of a regular file within its size limit, or why there are none. */
 export async function readBytes(path: string): Promise<Buffer | { readonly reason: string }> {
   try {
     // Opening a pipe would wait for its writer, so what it is comes first.
     const stat = await fs.stat(path);
     if (stat.isDirectory()) return { reason: 'It is a directory.' };
     if (!stat.isFile()) return { reason: 'It is not a regular file.' };
-    if (stat.size > maximumLength) return { reason: tooLarge(stat.size) };
+    const limit = sizeLimit(path);
+    if (stat.size > limit) return { reason: tooLarge(stat.size, limit) };
     const bytes = await fs.readFile(path);
-    return bytes.length > maximumLength ? { reason: tooLarge(bytes.length) } : bytes;
+    return bytes.length > limit ? { reason: tooLarge(bytes.length, limit) } : bytes;
   } catch (error) {
     return { reason: reasonOf(error) };
   }

@@ -1,6 +1,7 @@
 import type { Finding, Severity } from '../text/finding.ts';
 import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
+import type { CellFinding } from '../workspace/notebook.ts';
 import type { Unread } from './files.ts';
 
 /** One file that was looked at, as the formats need it. */
@@ -11,6 +12,20 @@ export interface FileReport {
   readonly text: string;
   readonly isModel: boolean;
   readonly findings: readonly Finding[];
+  /** Of a notebook: each finding in its cell. */
+  readonly cells?: ReadonlyMap<Finding, CellFinding>;
+}
+
+/** A finding as a reader looks for it: in a notebook that is in a cell, whose name and text stand for the file's. */
+export function shownFinding(
+  file: FileReport,
+  finding: Finding,
+): { readonly file: FileReport; readonly finding: Finding; readonly cell: number | undefined } {
+  const place = file.cells?.get(finding);
+  if (place === undefined) return { file, finding, cell: undefined };
+  const { cell, source, finding: local } = place;
+  const name = `${file.file}:cell ${cell}`;
+  return { file: { file: name, path: file.path, text: source, isModel: file.isModel, findings: [local] }, finding: local, cell };
 }
 
 export interface Report {

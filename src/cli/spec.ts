@@ -30,7 +30,7 @@ export const checkCommand: CommandSpec = {
   usage: 'headwise check [OPTIONS] [PATH...]',
   summary: 'Report what is wrong with model configurations.',
   description:
-    'Reports what is wrong with the heads, widths, norms and positions of model configurations. PATH is a file, a directory to be searched, or - for standard input; without one, the current directory. In a directory, files ending in .json, .jsonc, .yaml, .yml, .toml, .sh, .gin and .py are read; which of them is a model configuration is decided by content, and the others are left alone.',
+    'Reports what is wrong with the heads, widths, norms and positions of model configurations. PATH is a file, a directory to be searched, or - for standard input; without one, the current directory. In a directory, files ending in .json, .jsonc, .yaml, .yml, .toml, .sh, .gin, .py and .ipynb are read; which of them is a model configuration is decided by content, and the others are left alone.',
   groups: [
     {
       title: 'Output',

@@ -48,14 +48,17 @@ export function quickFixes(analysis: Analysis, at: Range, options: ActionOptions
   return [...fixes, ...suppressions];
 }
 
-/** One action that applies every safe fix of the file; undefined when there is none. */
-export function fixAll(analysis: Analysis, t: Translate = english): Action | undefined {
-  const edits = fixEdits(analysis.findings);
+/** One action that applies every safe fix of the file, or of the part of it that is `shown`; undefined when there is none. */
+export function fixAll(analysis: Analysis, t: Translate = english, shown: (range: Range) => boolean = () => true): Action | undefined {
+  const findings = analysis.findings.filter(
+    ({ range, fixes }) => shown(range) && fixes.every(({ edits }) => edits.every((edit) => shown(edit.range))),
+  );
+  const edits = fixEdits(findings);
   if (edits.length === 0) return undefined;
   return {
     title: t('Fix all safe Headwise problems'),
     kind: 'source.fixAll.headwise',
-    findings: analysis.findings.filter((finding) => finding.fixes.some((fix) => fix.safe)),
+    findings: findings.filter((finding) => finding.fixes.some((fix) => fix.safe)),
     edits,
     preferred: false,
   };

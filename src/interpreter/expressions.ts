@@ -10,7 +10,8 @@ import type { ClassValue, Value } from './value.ts';
 
 /** What comes in under a name and is given new axes, as in `mask[:, None, None, :]`, is a tensor: nothing else takes such an index. */
 function tensorByIndex(interpreter: Interpreter, frame: Frame, written: Expression, object: Value, index: Value): Value | undefined {
-  if (!interpreter.assumesShapes || object.kind !== 'unknown' || written.kind !== 'name' || object.reason !== written.name) return undefined;
+  if (!interpreter.assumesShapes || object.kind !== 'unknown' || written.kind !== 'name' || object.reason !== written.name)
+    return undefined;
   if (index.kind !== 'tuple' || !index.items.some(({ kind }) => kind === 'none')) return undefined;
   if (!index.items.every(({ kind }) => kind === 'none' || kind === 'slice' || kind === 'ellipsis')) return undefined;
   if (frame.unit === undefined) return undefined;

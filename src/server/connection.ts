@@ -13,6 +13,7 @@ import {
   type InitializeResult,
   LSPErrorCodes,
   MarkupKind,
+  NotebookDocuments,
   type Position,
   ResponseError,
   TextDocumentSyncKind,
@@ -66,6 +67,7 @@ import {
 import { isSettingsFile, ProjectFiles } from './projectFiles.ts';
 import { defaultEditorSettings, type EditorSettings, readClientSettings } from './settings.ts';
 import { baseName, parentUri, plainUri, relativePath, resolveUri } from './uris.ts';
+import { documentSource, NotebookSources, type Source, type View } from './views.ts';
 
 /** What the platform adds: reading a settings file, where the client does not do that itself. */
 export interface Host {
@@ -102,7 +104,7 @@ const debounce = 150;
 const settling = 400;
 
 interface Cached {
-  readonly version: number;
+  readonly version: string;
   /** The configuration that gave numbers to it, by its plain URI. */
   readonly config: string | undefined;
   readonly languageId: string;
@@ -122,6 +124,8 @@ interface PlacedSettings extends EditorSettings {
 /** Serves one client until it leaves. Holds every open document's text and its latest analysis, nothing else. */
 export function serve(connection: Connection, host: Host): void {
   const documents = new TextDocuments(TextDocument);
+  const notebooks = new NotebookDocuments(TextDocument);
+  const notebookSources = new NotebookSources(notebooks);
   const cache = new Map<string, Cached>();
   const reports = new Map<string, { readonly id: string; readonly json: string }>();
   const timers = new Map<string, ReturnType<typeof setTimeout>>();
@@ -232,11 +236,16 @@ export function serve(connection: Connection, host: Host): void {
     if (affected.size === 0) return;
     for (const other of affected) {
       cache.delete(other);
-      outdated.add(other);
+      for (const part of partsOf(other)) outdated.add(part);
     }
+    renew();
+  }
+
+  /** Once edits have come to rest, the client is told to ask again for what is outdated. */
+  function renew(): void {
     clearTimeout(renewing);
     renewing = setTimeout(() => {
-      const again = [...outdated].filter((other) => documents.get(other) !== undefined);
+      const again = [...outdated].filter((other) => sourceOf(other) !== undefined);
       outdated.clear();
       if (again.length === 0) return;
       askAgain();
@@ -305,44 +314,57 @@ export function serve(connection: Connection, host: Host): void {
     });
   }
 
+  /** What is analysed for a document: itself, or the notebook that it is a cell of. Undefined when it is not open. */
+  function sourceOf(uri: string): Source | undefined {
+    const document = documents.get(uri);
+    return document === undefined ? notebookSources.source(uri) : documentSource(document);
+  }
+
+  /** The documents that show what is analysed under a URI: itself, or the cells of a notebook. */
+  function partsOf(id: string): readonly string[] {
+    const notebook = notebooks.getNotebookDocument(id);
+    return notebook === undefined ? [id] : notebookSources.cellsOf(notebook).map(({ uri }) => uri);
+  }
+
+  const allOpen = (): readonly string[] => [...documents.all(), ...notebooks.cellTextDocuments.all()].map(({ uri }) => uri);
+
   /** The document and what is known about it; undefined when it is closed or too long. */
   async function analysisOf(
     uri: string,
-  ): Promise<{ readonly document: TextDocument; readonly analysis: Analysis; readonly editor: PlacedSettings } | undefined> {
-    const editor = await settingsFor(uri);
-    const document = documents.get(uri);
-    if (document === undefined) return undefined;
-    const known = cache.get(uri);
-    const { version, languageId } = document;
+  ): Promise<{ readonly document: View; readonly analysis: Analysis; readonly editor: PlacedSettings } | undefined> {
+    const editor = await settingsFor(sourceOf(uri)?.id ?? uri);
+    const source = sourceOf(uri);
+    if (source === undefined) return undefined;
+    const { id, version, languageId, text, view: document } = source;
+    const known = cache.get(id);
     if (known?.version === version && known.settings === editor.settings && known.languageId === languageId)
       return known.analysis === undefined ? undefined : { document, analysis: known.analysis, editor };
-    const text = document.getText();
-    const preparing = preparation(text, uri, languageId);
+    const preparing = preparation(text, id, languageId);
     if (preparing !== undefined) return preparing.then(() => analysisOf(uri));
-    const values = languageId === 'python' && needsPython({ text, path: pathOf(uri), languageId }) ? valuesFor(uri, editor) : undefined;
+    const values = languageId === 'python' && needsPython({ text, path: pathOf(id), languageId }) ? valuesFor(id, editor) : undefined;
     if (values instanceof Promise) return values.then(() => analysisOf(uri));
     let analysis: Analysis | undefined;
     if (text.length <= maximumLength) {
-      tooLong.delete(uri);
-      const imports = python === undefined ? undefined : host.imports?.(uri, python.parse, editedText);
+      tooLong.delete(id);
+      const imports = python === undefined ? undefined : host.imports?.(id, python.parse, editedText);
       analysis = analyse(
         {
           text,
-          path: relativePath(editor.root, uri) ?? baseName(uri),
+          path: relativePath(editor.root, id) ?? baseName(id),
           languageId,
           python,
           imports,
           values: () => values,
-          checkpoint: () => host.readCheckpoint?.(uri),
+          checkpoint: () => host.readCheckpoint?.(id),
         },
         editor.settings,
       );
-    } else if (!tooLong.has(uri)) {
-      tooLong.add(uri);
-      connection.console.info(`${baseName(uri)} is longer than ${maximumLength} characters and is not read.`);
+    } else if (!tooLong.has(id)) {
+      tooLong.add(id);
+      connection.console.info(`${baseName(id)} is longer than ${maximumLength} characters and is not read.`);
     }
     const config = values === undefined ? undefined : plainUri(values.uri);
-    cache.set(uri, { version, languageId, settings: editor.settings, analysis, config });
+    cache.set(id, { version, languageId, settings: editor.settings, analysis, config });
     return analysis === undefined ? undefined : { document, analysis, editor };
   }
 
@@ -365,11 +387,11 @@ export function serve(connection: Connection, host: Host): void {
     const { document, analysis } = found;
     if (isSettingsFile(uri) && folderOf(uri) !== undefined) return settingsDiagnostics(document, analysis);
     if (analysis.reading === undefined && analysis.code === undefined) return [];
-    return diagnostics(analysis).map((data) => toDiagnostic(document, data, abilities));
+    return diagnostics(analysis).flatMap((data) => toDiagnostic(document, data, abilities) ?? []);
   }
 
   /** What is wrong in `headwise.json` or `[tool.headwise]`; what is wrong with the JSON itself its own language support says. */
-  function settingsDiagnostics(document: TextDocument, { parsed }: Analysis): Diagnostic[] {
+  function settingsDiagnostics(document: View, { parsed }: Analysis): Diagnostic[] {
     const syntax = new Set(parsed.problems.map((problem) => problem.range));
     const problems = readProjectSettings(parsed)?.problems ?? [];
     return problems
@@ -385,11 +407,11 @@ export function serve(connection: Connection, host: Host): void {
   const pulls = (): boolean => capabilities.textDocument?.diagnostic !== undefined;
 
   async function push(uri: string): Promise<void> {
-    const document = documents.get(uri);
-    if (document === undefined) return;
-    const { version } = document;
+    const source = sourceOf(uri);
+    if (source === undefined) return;
+    const { version } = source.view;
     const items = await diagnosticsOf(uri);
-    if (documents.get(uri)?.version === version) await connection.sendDiagnostics({ uri, version, diagnostics: items });
+    if (sourceOf(uri)?.version === source.version) await connection.sendDiagnostics({ uri, version, diagnostics: items });
   }
 
   const later = (uri: string, wait: number): void => {
@@ -405,9 +427,9 @@ export function serve(connection: Connection, host: Host): void {
 
   async function tell(uri: string): Promise<void> {
     if (!pulls()) await push(uri);
-    const document = documents.get(uri);
-    if (document === undefined || options.designChanged !== true) return;
-    const params: DesignChangedParams = { uri, version: document.version };
+    const source = sourceOf(uri);
+    if (source === undefined || options.designChanged !== true) return;
+    const params: DesignChangedParams = { uri, version: source.view.version };
     await connection.sendNotification(designChangedNotification, params);
   }
 
@@ -418,7 +440,7 @@ export function serve(connection: Connection, host: Host): void {
     projectFiles.forget();
     cache.clear();
     askAgain();
-    for (const { uri } of documents.all()) later(uri, 0);
+    for (const uri of allOpen()) later(uri, 0);
   }
 
   /** Tells the client that answers may be other ones now. */
@@ -449,6 +471,7 @@ export function serve(connection: Connection, host: Host): void {
       capabilities: {
         positionEncoding: 'utf-16',
         textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental },
+        notebookDocumentSync: { notebookSelector: [{ notebook: '*', cells: [{ language: 'python' }] }] },
         diagnosticProvider: { identifier: 'headwise', interFileDependencies: true, workspaceDiagnostics: false },
         codeActionProvider: {
           codeActionKinds: [CodeActionKind.QuickFix, CodeActionKind.RefactorRewrite, `${CodeActionKind.SourceFixAll}.headwise`],
@@ -493,20 +516,16 @@ export function serve(connection: Connection, host: Host): void {
   documents.onDidOpen(({ document }) => later(document.uri, 0));
   documents.onDidChangeContent(({ document }) => {
     changed(document.uri);
-    if (document.version !== cache.get(document.uri)?.version && cache.has(document.uri)) later(document.uri, debounce);
+    if (String(document.version) !== cache.get(document.uri)?.version && cache.has(document.uri)) later(document.uri, debounce);
     else if (!timers.has(document.uri)) later(document.uri, 0);
   });
   documents.onDidClose(({ document: { uri } }) => {
-    clearTimeout(timers.get(uri));
-    timers.delete(uri);
     cache.delete(uri);
-    reports.delete(uri);
     tooLong.delete(uri);
     host.close?.(uri);
     // What was not saved is gone.
     changed(uri);
-    // What was pushed for a closed document would stay on the client's list for ever.
-    if (!pulls()) connection.sendDiagnostics({ uri, diagnostics: [] }).catch((error) => failed('Publishing', error));
+    left(uri);
   });
 
   connection.languages.diagnostics.on(({ textDocument: { uri }, previousResultId }, token) =>
@@ -539,7 +558,7 @@ export function serve(connection: Connection, host: Host): void {
       if (model === undefined || !model.editor.inlayHints) return null;
       const { document, analysis } = model;
       const within = fromLspRange(document, range);
-      return [...inlayHints(analysis, within, t), ...codeHints(analysis, within, t)].map((hint) => toInlayHint(document, hint));
+      return [...inlayHints(analysis, within, t), ...codeHints(analysis, within, t)].flatMap((hint) => toInlayHint(document, hint) ?? []);
     }),
   );
 
@@ -554,7 +573,8 @@ export function serve(connection: Connection, host: Host): void {
 
   connection.onCompletion(({ textDocument: { uri }, position, context }, token) =>
     guarded('textDocument/completion', token, null, async () => {
-      if (/^[# ]$/.test(context?.triggerCharacter ?? '') && !startsComment(documents.get(uri), position)) return null;
+      const written = documents.get(uri) ?? notebooks.cellTextDocuments.get(uri);
+      if (/^[# ]$/.test(context?.triggerCharacter ?? '') && !startsComment(written, position)) return null;
       const model = await modelOf(uri);
       if (model === undefined) return null;
       const { document, analysis } = model;
@@ -587,10 +607,10 @@ export function serve(connection: Connection, host: Host): void {
       const actions = wants('quickfix')
         ? quickFixes(analysis, fromLspRange(document, range), { languageId: document.languageId, canIgnoreInSettings }, t)
         : [];
-      const all = wants('source.fixAll.headwise') ? fixAll(analysis, t) : undefined;
+      const all = wants('source.fixAll.headwise') ? fixAll(analysis, t, (range) => document.showing(range) === document) : undefined;
       if (all !== undefined) actions.push(all);
       if (wants('refactor.rewrite')) actions.push(...refactorings(analysis, document.offsetAt(range.start), t));
-      return actions.map((action) => toCodeAction(document, action, pathOf(uri), context.diagnostics, abilities));
+      return actions.flatMap((action) => toCodeAction(document, action, pathOf(uri), context.diagnostics, abilities) ?? []);
     }),
   );
 
@@ -621,7 +641,37 @@ export function serve(connection: Connection, host: Host): void {
   /** The stacks of a configuration, and the blocks of model code. */
   const designsOf = (analysis: Analysis): readonly TransformerDesign[] => [...(analysis.reading?.designs ?? []), ...blockDesigns(analysis)];
 
+  notebooks.onDidOpen((notebook) => {
+    for (const { uri } of notebookSources.cellsOf(notebook)) later(uri, 0);
+  });
+  notebooks.onDidChange(({ notebookDocument, cells }) => {
+    const edited = new Set(cells?.changed.textContent.map(({ document }) => document));
+    for (const { uri } of notebookSources.cellsOf(notebookDocument)) {
+      later(uri, debounce);
+      // What is said of a cell rests on the others.
+      if (!edited.has(uri)) outdated.add(uri);
+    }
+    for (const { document } of cells?.removed ?? []) left(document);
+    if (outdated.size > 0) renew();
+  });
+  notebooks.onDidClose((notebook) => {
+    notebookSources.forget(notebook);
+    cache.delete(notebook.uri);
+    host.close?.(notebook.uri);
+    for (const { document } of notebook.cells) left(document);
+  });
+
+  /** A document, or a cell, is shown no more. */
+  function left(uri: string): void {
+    clearTimeout(timers.get(uri));
+    timers.delete(uri);
+    reports.delete(uri);
+    // What was pushed for a closed document would stay on the client's list for ever.
+    if (!pulls()) connection.sendDiagnostics({ uri, diagnostics: [] }).catch((error) => failed('Publishing', error));
+  }
+
   documents.listen(connection);
+  notebooks.listen(connection);
   connection.listen();
 }
 

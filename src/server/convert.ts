@@ -12,7 +12,6 @@ import {
   type Range as LspRange,
   type WorkspaceEdit,
 } from 'vscode-languageserver';
-import type { TextDocument } from 'vscode-languageserver-textdocument';
 import type { TransformerDesign } from '../design/design.ts';
 import type { Action } from '../features/codeActions.ts';
 import type { Lens } from '../features/codeLens.ts';
@@ -28,6 +27,7 @@ import type { OtherFile, Severity } from '../text/finding.ts';
 import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
 import type { Analysis } from '../workspace/analyse.ts';
+import type { View } from './views.ts';
 
 /** What a client can show and do, as far as answers depend on it. */
 export interface ClientAbilities {
@@ -36,12 +36,12 @@ export interface ClientAbilities {
   readonly commands: ReadonlySet<string>;
 }
 
-export const toLspRange = (document: TextDocument, range: Range): LspRange => ({
+export const toLspRange = (document: View, range: Range): LspRange => ({
   start: document.positionAt(range.start),
   end: document.positionAt(range.end),
 });
 
-export const fromLspRange = (document: TextDocument, range: LspRange): Range => ({
+export const fromLspRange = (document: View, range: LspRange): Range => ({
   start: document.offsetAt(range.start),
   end: document.offsetAt(range.end),
 });
@@ -53,11 +53,14 @@ const severities: Readonly<Record<Severity, DiagnosticSeverity>> = {
   hint: DiagnosticSeverity.Hint,
 };
 
-export function toDiagnostic(document: TextDocument, data: DiagnosticData, abilities: ClientAbilities): Diagnostic {
-  const related = data.related.map(({ range, message, file }) => ({
-    location: file === undefined ? { uri: document.uri, range: toLspRange(document, range) } : locationIn(file, range),
-    message,
-  }));
+/** Undefined for a finding that another cell of the notebook shows. */
+export function toDiagnostic(document: View, data: DiagnosticData, abilities: ClientAbilities): Diagnostic | undefined {
+  if (document.showing(data.range) !== document) return undefined;
+  const related = data.related.flatMap(({ range, message, file }) => {
+    const view = file === undefined ? document.showing(range) : undefined;
+    if (file !== undefined) return [{ location: locationIn(file, range), message }];
+    return view === undefined ? [] : [{ location: { uri: view.uri, range: toLspRange(view, range) }, message }];
+  });
   const inMessage = abilities.relatedInformation ? [] : data.related.map(({ message }) => message);
   return {
     range: toLspRange(document, data.range),
@@ -78,21 +81,30 @@ function locationIn({ uri, text }: OtherFile, { start, end }: Range): Location {
   return { uri, range: { start: lines.positionAt(start), end: lines.positionAt(end) } };
 }
 
-function toWorkspaceEdit(document: TextDocument, edits: readonly TextEdit[], abilities: ClientAbilities): WorkspaceEdit {
-  const changes = edits.map((edit) => ({ range: toLspRange(document, edit.range), newText: edit.newText }));
+/** Undefined where an edit has no place in any cell. */
+function toWorkspaceEdit(document: View, edits: readonly TextEdit[], abilities: ClientAbilities): WorkspaceEdit | undefined {
+  const changes = new Map<View, { readonly range: LspRange; readonly newText: string }[]>();
+  for (const { range, newText } of edits) {
+    const view = document.showing(range);
+    if (view === undefined) return undefined;
+    const list = changes.get(view);
+    const change = { range: toLspRange(view, range), newText };
+    if (list === undefined) changes.set(view, [change]);
+    else list.push(change);
+  }
   return abilities.documentChanges
-    ? { documentChanges: [{ textDocument: { uri: document.uri, version: document.version }, edits: changes }] }
-    : { changes: { [document.uri]: changes } };
+    ? { documentChanges: [...changes].map(([{ uri, version }, list]) => ({ textDocument: { uri, version }, edits: list })) }
+    : { changes: Object.fromEntries([...changes].map(([{ uri }, list]) => [uri, list])) };
 }
 
-/** `reported` are the client's diagnostics at the place: those that the action answers are attached to it. */
+/** `reported` are the client's diagnostics at the place: those that the action answers are attached to it. Undefined where it cannot be carried out. */
 export function toCodeAction(
-  document: TextDocument,
+  document: View,
   action: Action,
   path: string,
   reported: readonly Diagnostic[],
   abilities: ClientAbilities,
-): CodeAction {
+): CodeAction | undefined {
   const answered = reported.filter(
     (diagnostic) =>
       diagnostic.source === 'headwise' &&
@@ -106,13 +118,17 @@ export function toCodeAction(
     ...(answered.length > 0 ? { diagnostics: answered } : {}),
     ...(action.preferred ? { isPreferred: true } : {}),
   };
-  if (action.ignore === undefined) return { ...base, edit: toWorkspaceEdit(document, action.edits, abilities) };
+  if (action.ignore === undefined) {
+    const edit = toWorkspaceEdit(document, action.edits, abilities);
+    return edit === undefined ? undefined : { ...base, edit };
+  }
   const target: IgnoreTarget = { uri: document.uri, path, code: action.ignore.code };
   return { ...base, command: { title: action.title, command: 'headwise.ignoreInFile', arguments: [target] } };
 }
 
-/** Undefined for a lens whose command the client does not have. */
-export function toCodeLens(document: TextDocument, lens: Lens, abilities: ClientAbilities): CodeLens | undefined {
+/** Undefined for a lens of another cell, or whose command the client does not have. */
+export function toCodeLens(document: View, lens: Lens, abilities: ClientAbilities): CodeLens | undefined {
+  if (!showsOffset(document, lens.offset)) return undefined;
   const position = document.positionAt(lens.offset);
   const range = { start: position, end: position };
   if (lens.command === undefined) return { range, command: { title: lens.title, command: '' } };
@@ -121,22 +137,24 @@ export function toCodeLens(document: TextDocument, lens: Lens, abilities: Client
   return { range, command: { title: lens.title, command: lens.command, arguments: [target] } };
 }
 
-export const toInlayHint = (document: TextDocument, hint: Hint): InlayHint => ({
-  position: document.positionAt(hint.offset),
-  label: hint.label,
-  tooltip: hint.tooltip,
-  paddingLeft: true,
-});
+/** Undefined for a hint of another cell. */
+export const toInlayHint = (document: View, hint: Hint): InlayHint | undefined =>
+  showsOffset(document, hint.offset)
+    ? { position: document.positionAt(hint.offset), label: hint.label, tooltip: hint.tooltip, paddingLeft: true }
+    : undefined;
+
+const showsOffset = (document: View, offset: number): boolean => document.showing({ start: offset, end: offset }) === document;
 
 /** Fields that a client may show, and whose findings belong to them. */
 const shownFields = ['hiddenSize', 'queryHeads', 'keyValueHeads', 'headDim', 'valueDim', 'layers', 'slidingWindow', 'positions'] as const;
 
-export function toStackSummary(document: TextDocument, analysis: Analysis, design: TransformerDesign, t: Translate): StackSummary {
+export function toStackSummary(document: View, analysis: Analysis, design: TransformerDesign, t: Translate): StackSummary {
   const { name, role, family, fields } = design;
   const places: Record<string, Place> = {};
   for (const field of shownFields) {
     const range = fields[field]?.source === 'written' ? fields[field].range : undefined;
-    if (range !== undefined) places[field] = { ...document.positionAt(range.start), length: range.end - range.start };
+    if (range !== undefined && document.showing(range) === document)
+      places[field] = { ...document.positionAt(range.start), length: range.end - range.start };
   }
   const about = shownFields.flatMap((field) => (fields[field]?.source === 'written' ? [fields[field].range, fields[field].keyRange] : []));
   const warnings = analysis.findings
@@ -170,7 +188,7 @@ export interface CompletionData {
   readonly design: string;
 }
 
-export function toCompletionItem(document: TextDocument, completion: Completion): CompletionItem {
+export function toCompletionItem(document: View, completion: Completion): CompletionItem {
   const data: CompletionData = { uri: document.uri, key: completion.key, design: completion.design };
   return {
     label: completion.label,

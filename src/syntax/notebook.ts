@@ -35,6 +35,8 @@ export interface NotebookText {
   offsetOf(place: CellPlace): number | undefined;
   /** The cell that holds the whole range, with the range in its source. */
   rangeIn(range: Range): { readonly cell: number; readonly range: Range } | undefined;
+  /** The source of a code cell as it is written; undefined where there is no such cell. */
+  sourceOf(cell: number): string | undefined;
 }
 
 export interface NotebookFile extends NotebookText {
@@ -167,6 +169,7 @@ interface Joined {
   readonly index: number;
   readonly start: number;
   readonly end: number;
+  readonly source: string;
   readonly runs: readonly Run[];
 }
 
@@ -196,7 +199,7 @@ class Notebook implements NotebookFile {
     let length = 0;
     for (const { index, source, runs } of cells) {
       const { text, closing } = maskMagics(source);
-      joined.push({ index, start: length, end: length + source.length, runs });
+      joined.push({ index, start: length, end: length + source.length, source, runs });
       const separator = `${closing}\n`;
       parts.push(text, separator);
       length += source.length + separator.length;
@@ -221,6 +224,10 @@ class Notebook implements NotebookFile {
   rangeIn({ start, end }: Range): { readonly cell: number; readonly range: Range } | undefined {
     const cell = findLast(this.#cells, start);
     return cell === undefined || end > cell.end ? undefined : { cell: cell.index, range: range(start - cell.start, end - cell.start) };
+  }
+
+  sourceOf(cell: number): string | undefined {
+    return this.#byIndex.get(cell)?.source;
   }
 
   rangeInFile({ start, end }: Range): Range | undefined {

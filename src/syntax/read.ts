@@ -136,8 +136,8 @@ export type Decoded =
   | { readonly unreadable: string };
 
 /** Text of a file's bytes, or a sentence that says why there is none. */
-export function decodeBytes(bytes: Uint8Array): Decoded {
-  if (bytes.length > maximumLength) return { unreadable: tooLarge(bytes.length) };
+export function decodeBytes(bytes: Uint8Array, limit: number = maximumLength): Decoded {
+  if (bytes.length > limit) return { unreadable: tooLarge(bytes.length, limit) };
   const [a, b, c] = bytes;
   if (a === 0xef && b === 0xbb && c === 0xbf) return decode(bytes.subarray(3), 'utf-8', true);
   if (a === 0xff && b === 0xfe) return decode(bytes.subarray(2), 'utf-16le', true);

@@ -1,6 +1,6 @@
 import type { Finding } from '../../text/finding.ts';
 import { LineIndex } from '../../text/lineIndex.ts';
-import { count, type FileReport, linesOf, printedSeverity, type Report } from '../report.ts';
+import { count, type FileReport, linesOf, printedSeverity, type Report, shownFinding } from '../report.ts';
 
 export interface TextOptions {
   readonly color: boolean;
@@ -36,7 +36,8 @@ export const printable = (text: string): string =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is replaced.
   text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\ufffd');
 
-function renderFinding(file: FileReport, finding: Finding, paint: Paint): string {
+function renderFinding(report: FileReport, found: Finding, paint: Paint): string {
+  const { file, finding } = shownFinding(report, found);
   const severity = printedSeverity(finding.severity);
   const at = linesOf(file).positionAt(finding.range.start);
   const place = paint('bold', `${printable(file.file)}:${at.line + 1}:${at.character + 1}:`);
