@@ -226,7 +226,10 @@ export function slice(
 
 /** A bound of a slice as a position from 0 to the length. */
 function clamp(judgement: Judgement, bound: Dim, length: Dim): Dim | undefined {
-  if (judgement.isAtLeast(bound, zero)) return judgement.isAtLeast(length, bound) ? bound : minimum(bound, length);
+  if (judgement.isAtLeast(bound, zero)) {
+    const fits = judgement.isAtLeast(length, bound) || judgement.assumptions?.fits(bound, length) === true;
+    return fits ? bound : minimum(bound, length);
+  }
   if (!judgement.isAtLeast(negate(bound), one)) return undefined;
   const position = add(length, bound);
   return judgement.isAtLeast(position, zero) ? position : maximum(position, zero);

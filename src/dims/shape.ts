@@ -20,6 +20,16 @@ export interface Shape {
 export interface Context {
   readonly facts: Facts;
   readonly substitution: Substitution;
+  /** What to take for granted where neither algebra nor the facts decide; nothing where it is absent. */
+  readonly assumptions?: Assumptions;
+}
+
+/** What code that works is likely to rest on. It never makes an operation fail or succeed: it says which size stands for the result. */
+export interface Assumptions {
+  /** The plainer one of two sizes that are likely the same. */
+  agree(a: Dim, b: Dim): Dim | undefined;
+  /** Whether a bound likely lies within a length. */
+  fits(bound: Dim, length: Dim): boolean;
 }
 
 export type Outcome = 'ok' | 'mismatch' | 'unknown';
@@ -104,12 +114,14 @@ export function withRank(shape: Shape, rank: number): Shape | undefined {
 /** Builds an answer while sizes are required to be equal; the worst outcome so far stands, with its first reason. */
 export class Judgement {
   readonly facts: Facts;
+  readonly assumptions: Assumptions | undefined;
   #substitution: Substitution;
   #status: Outcome = 'ok';
   #reason: string | undefined;
 
   constructor(context: Context) {
     this.facts = context.facts;
+    this.assumptions = context.assumptions;
     this.#substitution = context.substitution;
   }
 
@@ -197,6 +209,8 @@ function broadcastDims(judgement: Judgement, a: Dim, b: Dim, where: () => string
     if (xIsWide && yIsWide) judgement.fail(`${left} and ${right} do not broadcast${where()}`);
     else judgement.doubt(`${left} and ${right} broadcast only where one of them is 1${where()}`);
   } else judgement.doubt(`nothing says that ${left} is ${right}, or that one of them is 1${where()}`);
+  const agreed = comparison === 'unknown' ? judgement.assumptions?.agree(x, y) : undefined;
+  if (agreed !== undefined) return agreed;
   // The wide one is the result if there is any; otherwise the greater, since the smaller can only be 1 or the same.
   if (xIsWide) return x;
   if (yIsWide) return y;

@@ -1,5 +1,7 @@
+import { number } from '../dims/dim.ts';
 import { unknownShape } from '../dims/shape.ts';
 import type { Argument, Comprehension, Expression, StringLiteral } from '../syntax/python/ast.ts';
+import { childExpressions } from '../syntax/python/walk.ts';
 import { inverse, negated } from './arithmetic.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
@@ -424,6 +426,14 @@ function superOf(interpreter: Interpreter, frame: Frame, written: readonly Argum
   return owner === undefined || self === undefined ? undefined : { kind: 'super', self, after: owner };
 }
 
+/** `[Block(config) for _ in range(12)]`: what is made of one round is made of each. A few may be told apart by their place. */
+function areAlike({ target, conditions }: Comprehension['clauses'][number], element: Expression, items: readonly Value[]): boolean {
+  if (items.length <= 4 || conditions.length > 0 || target.kind !== 'name' || items.some(({ kind }) => kind !== 'int')) return false;
+  const mentions = (expression: Expression): boolean =>
+    (expression.kind === 'name' && expression.name === target.name) || childExpressions(expression).some(mentions);
+  return !mentions(element);
+}
+
 function comprehension(interpreter: Interpreter, frame: Frame, { type, key, element, clauses }: Comprehension): Value {
   const inner: Frame = {
     ...frame,
@@ -446,7 +456,9 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
       return;
     }
     const iterable = evaluate(interpreter, depth === 0 ? frame : scope, clause.iterable);
-    const iteration = interpreter.iterate(iterable);
+    const each = interpreter.iterate(iterable);
+    const isAlike = interpreter.assumesShapes && clauses.length === 1 && key === undefined && areAlike(clause, element, each.items);
+    const iteration = isAlike ? { items: each.items.slice(0, 1), repeat: number(each.items.length), open: each.open } : each;
     if (iteration.repeat !== undefined && depth === 0 && clauses.length === 1) repeat = iteration.repeat;
     else if (iteration.repeat !== undefined) open = true;
     if (iteration.open) open = true;

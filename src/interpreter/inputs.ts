@@ -121,6 +121,8 @@ function shapesOf(name: string, { kind, axes, leastRank = 0, isSource = false, i
       if (rank !== undefined && rank !== 3) return unnamed;
       return [
         shapeOf(batch, long, free('C')),
+        // A name alone does not say which of three axes is which.
+        ...(kind === undefined ? unnamed : []),
         ...(rank === undefined ? [shapeOf(long, free('C')), shapeOf(batch, free('H'), free('W'), free('C'))] : []),
       ];
     case 'image':

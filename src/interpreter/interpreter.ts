@@ -1,9 +1,10 @@
 import { add, type Dim, loneAtom, mod, multiply, number, rigid, type SymbolAtom, unknownDim, zero } from '../dims/dim.ts';
 import { compare, Facts } from '../dims/facts.ts';
-import { applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
+import { type Assumptions, applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
 import type { Statement, Unit, UnitBody } from '../syntax/python/ast.ts';
 import { arithmetic, comparison, rangeLength } from './arithmetic.ts';
+import { assumptionsOf } from './assumptions.ts';
 import { attributesAsDict } from './attributeView.ts';
 import { bindFunction } from './binding.ts';
 import { instantiate } from './classes.ts';
@@ -15,7 +16,25 @@ import { Heap } from './heap.ts';
 import { join, type Preference, unite } from './join.ts';
 import { lengthConflict } from './lengths.ts';
 import { prelude } from './library/prelude.ts';
-import { bool, dict, dimOf, int, keyOf, list, named as namedValue, none, opaque, text, truthOf, tuple, unknown } from './make.ts';
+import { standInFor, standInModule } from './library/standIns.ts';
+import {
+  bool,
+  dict,
+  dimOf,
+  float,
+  int,
+  isFraction,
+  keyOf,
+  likelyKeyOf,
+  list,
+  named as namedValue,
+  none,
+  opaque,
+  text,
+  truthOf,
+  tuple,
+  unknown,
+} from './make.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
 import { stretchable } from './ops/torch/support.ts';
@@ -118,6 +137,10 @@ type Happening =
   | { readonly happened: 'called'; readonly callee: FunctionValue }
   | { readonly happened: 'returned'; readonly frame: Frame; readonly value: Value };
 
+/** A number of the code, or a setting. */
+const isSetting = (value: Value): boolean =>
+  value.kind === 'int' || value.kind === 'float' || (value.kind === 'unknown' && value.path !== undefined);
+
 const maximumDepth = 120;
 const maximumRecursion = 12;
 
@@ -180,12 +203,16 @@ export class Interpreter implements Machine {
   readonly #builtins = new Map<string, Value>();
   readonly #running: unknown[] = [];
 
+  readonly #assumptions: Assumptions | undefined;
+
   constructor(options: InterpreterOptions) {
     this.options = options;
+    this.#assumptions = options.assumesShapes === true && options.samples !== undefined ? assumptionsOf(options.samples) : undefined;
   }
 
   get context(): Context {
-    return { facts: this.facts, substitution: this.substitution };
+    const { facts, substitution } = this;
+    return this.#assumptions === undefined ? { facts, substitution } : { facts, substitution, assumptions: this.#assumptions };
   }
 
   /** How branches are joined. */
@@ -709,10 +736,18 @@ export class Interpreter implements Machine {
         // The number of cached tokens stands under its own name.
         if (callee.path !== undefined && /\.get_(?:seq|usable)_length$/.test(callee.path))
           return namedValue(`${callee.path}()`, callee.scope ?? '');
-        return unknown(`a call of ${callee.reason}`);
+        return this.#standIn(callee.path ?? callee.reason, positional, keywords) ?? unknown(`a call of ${callee.reason}`);
+      case 'opaque':
+        return this.#standIn(callee.name, positional, keywords) ?? unknown(`a call of ${callee.name}`);
       default:
-        return unknown(`a call of ${callee.kind === 'opaque' ? callee.name : callee.kind}`);
+        return unknown(`a call of ${callee.kind}`);
     }
+  }
+
+  /** In linting, what is usually meant by the name of something that cannot be read. */
+  #standIn(name: string, positional: readonly Value[], keywords: ReadonlyMap<string, Value>): Value | undefined {
+    const described = this.assumesShapes ? standInFor(name) : undefined;
+    return described === undefined ? undefined : this.call(this.library(`${standInModule}.${described}`), positional, keywords);
   }
 
   #callModule(
@@ -1368,7 +1403,10 @@ export class Interpreter implements Machine {
       case 'union': {
         const options = value.options.filter(({ kind }) => kind !== 'none');
         const [only] = options;
-        return options.length === 1 && only !== undefined ? this.iterate(only) : nothing;
+        if (options.length === 1 && only !== undefined) return this.iterate(only);
+        // A list of which nothing is known holds what the other does.
+        const known = this.assumesShapes ? options.filter((option) => option.kind !== 'list' || option.items.length > 0) : [];
+        return known.length === 1 && known[0] !== undefined ? this.iterate(known[0]) : nothing;
       }
       default:
         return nothing;
@@ -1390,6 +1428,8 @@ export class Interpreter implements Machine {
     }
     if (left.kind === 'set' && right.kind === 'set') return { kind: 'set', items: [...left.items, ...right.items], open: true };
     if (operator === '//' && this.assumesShapes) this.#assumeExact(dimOf(left), dimOf(right));
+    // What is computed from two settings is a number, whatever they are.
+    if (this.assumesShapes && isSetting(left) && isSetting(right) && (isFraction(left) || isFraction(right))) return float(undefined);
     const result = arithmetic(operator, left, right);
     return (
       this.options.witness?.settle(result, [left, right], (numbers) => arithmetic(operator, numbers[0] as Value, numbers[1] as Value)) ??
@@ -1469,6 +1509,8 @@ export class Interpreter implements Machine {
         const key = keyOf(index);
         const entry = key === undefined ? undefined : object.entries.get(key);
         if (entry !== undefined) return entry.value;
+        const likely = object.entries.get(likelyKeyOf(index) ?? '');
+        if (key === undefined && likely !== undefined) return likely.value;
         if (key !== undefined && !object.open) throw new Raised('KeyError', key, undefined);
         return unknown('an entry of a dictionary');
       }

@@ -52,6 +52,7 @@ export function join(a: Value, b: Value, prefer: Preference = 'none'): Value {
     if (a.kind === 'unknown' && a.path === undefined && b.kind === 'int') return b;
     if (b.kind === 'unknown' && b.path === undefined && a.kind === 'int') return a;
   }
+  if (prefer === 'known' && a.kind === 'int' && b.kind === 'int' && a.dim.unknown !== b.dim.unknown) return a.dim.unknown ? b : a;
   if (a.kind === 'union' || b.kind === 'union') return unite([...optionsOf(a), ...optionsOf(b)]);
   if (a.kind !== b.kind) return unite([a, b]);
   switch (a.kind) {

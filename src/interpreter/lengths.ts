@@ -6,6 +6,7 @@ import type { Dim } from '../dims/dim.ts';
 import { formatDim } from '../dims/format.ts';
 import type { Shape } from '../dims/shape.ts';
 import { symbolsOf } from '../dims/visit.ts';
+import { choiceScope } from './make.ts';
 import { conceptOf, lengthScope } from './samples.ts';
 import type { TensorValue, Value } from './value.ts';
 
@@ -23,7 +24,7 @@ function isWidth(dim: Dim, needsConcept: boolean): boolean {
   if (dim.constant !== undefined || dim.unknown || dim.flexible) return false;
   const symbols = symbolsOf(dim);
   const concepts = symbols.map(({ name }) => conceptOf(name));
-  if (symbols.length === 0 || symbols.some(({ scope }) => scope === lengthScope)) return false;
+  if (symbols.length === 0 || symbols.some(({ scope }) => scope === lengthScope || scope.startsWith(choiceScope))) return false;
   if (concepts.includes('maxPositions') || concepts.includes('vocabularySize')) return false;
   if (needsConcept && concepts.every((concept) => concept === undefined)) return false;
   return symbols.every(({ name }, i) => concepts[i] !== undefined || !lengthNames.test(name.slice(name.lastIndexOf('.') + 1)));

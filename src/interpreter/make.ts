@@ -1,5 +1,6 @@
 /** Constructors of values, and the questions asked about them everywhere. */
 import { type Dim, number, rigid, unknownDim } from '../dims/dim.ts';
+import { formatDim } from '../dims/format.ts';
 import type { Shape } from '../dims/shape.ts';
 import type {
   BoolValue,
@@ -53,6 +54,9 @@ export const dict = (entries: Iterable<readonly [Value, Value]> = [], open = fal
   }
   return { kind: 'dict', entries: map, open: isOpen };
 };
+
+/** The key under which a value is looked up: of a setting that is not known, that of its default. */
+export const likelyKeyOf = (value: Value): string | undefined => keyOf(value) ?? (value.kind === 'string' ? value.likely : undefined);
 
 /** A tensor's shape as the tuple that `x.shape` answers. */
 export const sizeTuple = ({ dims, ellipsis: at }: Shape): TupleValue => ({
@@ -126,9 +130,27 @@ function unionDim(value: UnionValue): Dim | undefined {
   if (dims.length === 0 || dims.includes(undefined)) return undefined;
   const [first] = dims as Dim[];
   const name = present.find(({ kind }) => kind === 'unknown');
-  const dim = dims.every((each) => each?.key === first?.key) ? first : name === undefined ? unknownDim('one of several') : dimOf(name);
+  const dim = dims.every((each) => each?.key === first?.key) ? first : name === undefined ? oneOf(dims as Dim[]) : dimOf(name);
   if (dim !== undefined) unionDims.set(value, dim);
   return dim;
+}
+
+/** A setting whose name says that it is seldom a whole number. */
+export const isFraction = (value: Value): boolean =>
+  value.kind === 'unknown' && value.path !== undefined && fractional.test(value.path.slice(value.path.lastIndexOf('.') + 1));
+
+/** How the scopes of sizes begin that are one of several. */
+export const choiceScope = 'choice ';
+let choices = 0;
+
+/** `1 if pool == 'cls' else 0`: one of these wherever the value is used. */
+function oneOf(dims: readonly Dim[]): Dim {
+  if (dims.some(({ unknown, flexible }) => unknown || flexible)) return unknownDim('one of several');
+  choices += 1;
+  return rigid(`(${dims.map(formatDim).join(' or ')})`, {
+    scope: `${choiceScope}${choices}`,
+    min: Math.min(...dims.map(({ min }) => min)),
+  });
 }
 
 /** The same, with a new unknown where it is not known. */

@@ -51,11 +51,16 @@ const typical: readonly Readonly<Partial<Record<LexiconConcept, number>>>[] = [
 /** The scope of the symbols for the number of rows and the lengths of what comes in: code must work whatever they are. */
 export const lengthScope = 'lengths';
 
-/** Even, and different from every size above. */
-const lengths: readonly Readonly<Record<string, number>>[] = [
-  { B: 14, T: 120, S: 84 },
-  { B: 22, T: 72, S: 132 },
+/** Even, and different from every size above; what is no batch and no length is where the input begins. */
+const lengths: readonly (Readonly<Record<string, number>> & { readonly begin: number })[] = [
+  { B: 14, T: 120, S: 84, begin: 18 },
+  { B: 22, T: 72, S: 132, begin: 26 },
 ];
+
+const lengthOf = (name: string, sample: number): number | undefined => lengths[sample]?.[beginNames.test(name) ? 'begin' : name];
+
+/** Whole numbers given to a call that say where what is given stands among what was given before. */
+export const beginNames = /^(?:start_pos|start_position|pos_offset|position_offset|offset|past_(?:key_values?_)?len(?:gth)?|cache_len)$/;
 
 /** The concept that a parameter's or config field's name stands for in every format. */
 export function conceptOf(path: string): LexiconConcept | undefined {
@@ -103,13 +108,31 @@ export function sampleGroups(samples: Samples): readonly SampleGroup[] {
   return defaults.groups;
 }
 
-const makeGroups = ({ defaults, given }: Samples): readonly SampleGroup[] => {
+type SizeOf = (numbers: Numbers, symbol: SymbolAtom) => number | undefined;
+
+/** What sizes are usually, by their names. */
+function typicalSizes({ defaults }: Samples): SizeOf {
   const isGrouped = hasGroupedHeads(defaults);
-  const typicalSize = (numbers: Numbers, symbol: SymbolAtom): number | undefined => {
+  return (numbers, symbol) => {
     const concept = conceptOf(symbol.name);
+    if (concept === undefined && groupNames.test(symbol.name)) return numbers.keyValueHeads;
     if (concept === undefined) return ownWidth(symbol.name, numbers === typical[0] ? 0 : 1);
     return numbers[concept === 'keyValueHeads' && !isGrouped ? 'queryHeads' : concept];
   };
+}
+
+/** Sizes of models and of their inputs, in two ways. */
+export function usualSizes(samples: Samples): readonly Sample[] {
+  const typicalSize = typicalSizes(samples);
+  return typical.map((numbers, i) => (symbol) => {
+    if (symbol.flexible) return undefined;
+    return symbol.scope === lengthScope ? lengthOf(symbol.name, i) : typicalSize(numbers, symbol);
+  });
+}
+
+const makeGroups = (samples: Samples): readonly SampleGroup[] => {
+  const { defaults, given } = samples;
+  const typicalSize = typicalSizes(samples);
   return [
     {
       basis: given === undefined ? 'defaults' : 'given',
@@ -120,7 +143,7 @@ const makeGroups = ({ defaults, given }: Samples): readonly SampleGroup[] => {
       basis: 'lengths',
       members: typical.map((numbers, i) => (symbol) => {
         if (symbol.flexible) return undefined;
-        if (symbol.scope === lengthScope) return lengths[i]?.[symbol.name];
+        if (symbol.scope === lengthScope) return lengthOf(symbol.name, i);
         // A length that is fixed when the model is made may be the length of all that comes in.
         return conceptOf(symbol.name) === 'maxPositions' ? undefined : typicalSize(numbers, symbol);
       }),
@@ -133,6 +156,9 @@ const widthNames =
 /** Names of counts and lengths, and of widths that callers may have to make the same. */
 const notWidths =
   /patch|img|image|kernel|window|batch|block|max|min|len|num_|n_layer|stride|pad|pool|step|context|ctx|seq|position|layer|depth|group|grid|tile|chunk|bucket|expert|heads?$|head_|_head|^in_|^out_|_in$|_out$|input|output|query|key|value|cross|cond|time|frame|sample|crop|scale|factor|ratio|mult/;
+
+/** Groups of heads, or heads to a group: both divide the heads. */
+const groupNames = /(?:kv|key_value|query)_?groups?$/;
 
 /** A number of its own for a width that no format has a name for: it is not another width. */
 function ownWidth(path: string, sample: 0 | 1): number | undefined {

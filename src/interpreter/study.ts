@@ -22,7 +22,7 @@ import type { Frame } from './frame.ts';
 import { inputShapes, type StatedAxes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
 import { bool, float, int, named, none, numberOf, text, unknown } from './make.ts';
-import { Defaults, type Sample } from './samples.ts';
+import { beginNames, Defaults, lengthScope, type Sample } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
 /** One class followed from its constructor through `forward`, with all that happened on the way. */
@@ -194,8 +194,8 @@ export class Student {
     for (const of of classes) if (!used.has(of.name)) study(of.qualifiedName, of);
     for (const maker of makersOf(interpreter, file, classes)) study(`def ${maker.name}`, maker);
     for (const of of classes) {
-      const forward = forwardOf(interpreter, of);
-      const isReached = ({ reached }: Study): boolean => reached.has(forward);
+      const [entry] = entriesOf(interpreter, of);
+      const isReached = ({ reached }: Study): boolean => reached.has(entry?.definition);
       if (!studies.some(isReached) && !elsewhere.some(isReached)) study(of.qualifiedName, of);
     }
     this.#studies = studies;
@@ -326,7 +326,7 @@ const definitionsOf = (file: SourceFile): readonly ClassDefinition[] =>
 
 function hasForward(interpreter: Interpreter, value: ClassValue): boolean {
   const forward = forwardMember(interpreter, value);
-  if (forward === undefined) return false;
+  if (forward === undefined) return entriesOf(interpreter, value).length > 0;
   return (value.isOpen && forward.name === 'forward') || value.mro.some(({ qualifiedName }) => forwardNames.has(qualifiedName));
 }
 
@@ -355,9 +355,12 @@ function mentionedIn(body: UnitBody): ReadonlySet<string> {
   const { statement } = body;
   const found = new Set<string>();
   const own = statement.kind === 'class' ? statement.name.name : undefined;
+  const built = new Set<Expression>();
   const visit = (child: Statement): void => {
     eachExpression(child, (expression) => {
-      if (expression.kind === 'name' && expression.name !== own) found.add(expression.name);
+      if (expression.kind === 'name' && expression.name !== own && !built.has(expression)) found.add(expression.name);
+      // `model = GPT(config)` at the end of a script makes what nothing else in the file is made of.
+      if (statement.kind === 'assign' && expression.kind === 'call') built.add(expression.callee);
     });
     eachChildStatement(child, visit);
   };
@@ -409,7 +412,7 @@ class Symbols {
       case 'bool':
         return bool(undefined);
       case 'string':
-        return text(undefined);
+        return fallback.value === undefined ? text(undefined) : { kind: 'string', value: undefined, likely: fallback.value };
       case 'class':
       case 'function':
       case 'builtin':
@@ -583,23 +586,44 @@ function studyClass(
   }
   const instance = made ?? interpreter.guard(() => interpreter.call(of, positional, keywords));
   if (instance?.kind !== 'instance') return undefined;
-  const forward = forwardMember(interpreter, of);
-  if (forward === undefined) return { instance, output: undefined, inputs: [], choices: 0 };
+  const inputs: TensorValue[] = [];
+  let output: Value | undefined;
+  let choices = 0;
+  for (const entry of entriesOf(interpreter, of)) {
+    const run = follow(interpreter, instance, entry, choice, stated);
+    output = run.output;
+    inputs.push(...run.inputs);
+    choices = Math.max(choices, run.choices);
+    // What fails is followed no further.
+    if (output === undefined) break;
+  }
+  return { instance, output, inputs, choices };
+}
+
+/** Calls one method of an instance with inputs of the shapes that they have by the choice. */
+function follow(
+  interpreter: Interpreter,
+  instance: InstanceValue,
+  entry: FunctionValue,
+  choice: Choice,
+  stated: StatedAxes | undefined,
+): { readonly output: Value | undefined; readonly inputs: readonly TensorValue[]; readonly choices: number } {
+  const of = instance.class;
   const inputs: TensorValue[] = [];
   const given = new Map<string, Value>();
-  const parameters = forward.definition.parameters.slice(1);
+  const parameters = entry.definition.parameters.slice(1);
   const names = parameters.flatMap(({ name, kind }) => (name === undefined || kind !== 'plain' ? [] : [name.name]));
   const shapes =
-    choice === undefined || forward.definition.kind !== 'function'
+    choice === undefined || entry.definition.kind !== 'function'
       ? new Map<string, readonly Shape[]>()
-      : inputShapes(interpreter, instance, forward.definition, names, stated, choice === 'sure');
+      : inputShapes(interpreter, instance, entry.definition, names, stated, choice === 'sure');
   for (const parameter of parameters) {
     if (parameter.name === undefined || parameter.kind !== 'plain') continue;
-    const fallback = forward.defaults.get(parameter.name.name);
+    const fallback = entry.defaults.get(parameter.name.name);
     const likely = shapes.get(parameter.name.name) ?? [];
     const isStated =
       (fallback === undefined && parameter.annotation === undefined && likely.length > 0) ||
-      (forward.definition.kind === 'function' && stated?.(forward.definition, parameter.name.name) !== undefined);
+      (entry.definition.kind === 'function' && stated?.(entry.definition, parameter.name.name) !== undefined);
     const argument = forwardArgument(
       parameter,
       fallback,
@@ -612,12 +636,33 @@ function studyClass(
     if (value.kind === 'tensor') inputs.push(value);
     given.set(parameter.name.name, value);
   }
-  const output = interpreter.guard(() => interpreter.call(instance, [], given));
+  const isForward = forwardMember(interpreter, of) === entry;
+  const output = interpreter.guard(() =>
+    interpreter.call(isForward ? instance : { kind: 'bound', self: instance, callee: entry }, [], given),
+  );
   const choices = inputs.reduce((most, { site }) => {
     const name = parameters.find((parameter) => parameter.name === site?.node)?.name?.name ?? '';
     return Math.max(most, shapes.get(name)?.length ?? 0);
   }, 0);
-  return { instance, output, inputs, choices };
+  return { output, inputs, choices };
+}
+
+const maximumEntries = 4;
+
+/** What runs when a model is used: its `forward`, or the methods of one that has none, `encode` and `decode`. */
+function entriesOf(interpreter: Interpreter, of: ClassValue): readonly FunctionValue[] {
+  const forward = forwardMember(interpreter, of);
+  if (forward !== undefined) return [forward];
+  if (!of.mro.some(({ qualifiedName }) => qualifiedName === 'torch.nn.Module')) return [];
+  const found: FunctionValue[] = [];
+  for (const member of of.members.values()) {
+    const isEntry =
+      member.kind === 'function' &&
+      member.wraps === 'plain' &&
+      /^(?:encode|decode|embed|project|compute|apply|run)(?:_\w+)?$/.test(member.name);
+    if (isEntry && member.definition.parameters.length > 1) found.push(member);
+  }
+  return found.slice(0, maximumEntries);
 }
 
 /** Inputs that are tensors by their name, and what they hold. */
@@ -644,6 +689,8 @@ function forwardArgument(
   const isOptional = fallback !== undefined;
   if (!isTensor || (isOptional && !tensorNames.test(name))) {
     // A name under which it may stand as a number, where it may be one.
+    if (beginNames.test(name) && (/\bint\b/.test(type ?? '') || (fallback?.kind === 'int' && numberOf(fallback) === 0)))
+      return int(rigid(name, { scope: lengthScope, min: 0 }));
     if (fallback === undefined || fallback.kind === 'none')
       return /\bint\b/.test(type ?? '') || (type === undefined && countNames.test(name)) ? named(name, of.qualifiedName) : unknown(name);
     return fallback.kind === 'bool' ? bool(undefined) : fallback.kind === 'int' ? named(name, of.qualifiedName) : fallback;

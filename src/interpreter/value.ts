@@ -81,6 +81,8 @@ export interface FloatValue {
 export interface StringValue {
   readonly kind: 'string';
   readonly value: string | undefined;
+  /** Of a setting whose value is not known, its default: what it chooses from a table is one of the things that it may choose. */
+  readonly likely?: string;
 }
 
 /** `items` in order; where `ellipsis` is set, any number of unknown items stand before that index. */

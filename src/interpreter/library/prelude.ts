@@ -6,6 +6,7 @@ import { keras } from './keras.ts';
 import { mlx } from './mlx.ts';
 import { numpyLists } from './numpyLists.ts';
 import { pythonTypes } from './pythonTypes.ts';
+import { standIns } from './standIns.ts';
 import { torchAutograd } from './torchAutograd.ts';
 import { torchNn } from './torchNn.ts';
 import { transformersPrelude } from './transformers.ts';
@@ -20,6 +21,7 @@ export const prelude: ReadonlyMap<string, string> = new Map<string, string>([
   ...torchNn,
   ...einopsLayers,
   ...fairscale,
+  ...standIns,
   ['torch.autograd', torchAutograd],
   ['torch.autograd.function', torchAutograd],
   ...transformersPrelude,

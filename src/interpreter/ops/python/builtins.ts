@@ -358,7 +358,8 @@ function takeNext(call: Call, machine: Machine): Value {
 }
 
 function getAttribute(call: Call, machine: Machine): Value {
-  const name = call.text('name');
+  const written = call.value('name');
+  const name = call.text('name') ?? (written.kind === 'string' ? written.likely : undefined);
   const object = call.value('object');
   if (name === undefined) return unknown('an attribute whose name is not known');
   const found = machine.attribute(object, name);

@@ -138,6 +138,14 @@ export const headwiseOperations: OperationTable = operations({
     },
   ],
   'headwise.result': ['name, shape, *args, dtype=None', result],
+  // What keeps the shape of a tensor; of what is no tensor, nothing is said.
+  'headwise.through': [
+    'name, input',
+    (call, machine) => {
+      const input = call.value('input');
+      return input.kind === 'tensor' ? machine.tensor(call.text('name') ?? 'through', call, input.shape, { inputs: [input] }) : input;
+    },
+  ],
   'headwise.map_last': ['name, input, inputs, outputs', mapLast],
   // The rank as a number, or None where it is not known.
   'headwise.rank': [

@@ -2,7 +2,7 @@
 import { type Dim, number, subtract } from '../../../dims/dim.ts';
 import { type OperationEntry, operations } from '../../define.ts';
 import { unite } from '../../join.ts';
-import { bool, dict, int, keyOf, list, none, numberOf, openList, text, tuple, unknown } from '../../make.ts';
+import { bool, dict, int, keyOf, likelyKeyOf, list, none, numberOf, openList, text, tuple, unknown } from '../../make.ts';
 import type { Call, Machine, OperationTable } from '../../operation.ts';
 import type { DictValue, ListValue, SetValue, Value } from '../../value.ts';
 import { dictFrom, gathered, setFrom, textOf } from './builtins.ts';
@@ -380,7 +380,7 @@ export function putEntry(self: DictValue, key: Value, value: Value, machine: Mac
 /** The value of a key: undefined where there is surely none. */
 function look(self: DictValue, key: Value): Value | undefined {
   const at = keyOf(key);
-  const entry = at === undefined ? undefined : self.entries.get(at);
+  const entry = self.entries.get(likelyKeyOf(key) ?? '');
   if (entry !== undefined) return entry.value;
   if (self.open) return unknown('the value of a key that may be there');
   if (at !== undefined || self.entries.size === 0) return undefined;

@@ -1,0 +1,27 @@
+/** What linting takes for granted of sizes that nothing says are the same. */
+import { type Dim, sameDim } from '../dims/dim.ts';
+import type { Assumptions } from '../dims/shape.ts';
+import { symbolsOf } from '../dims/visit.ts';
+import { lengthScope, type Sample, type Samples, sampled, usualSizes } from './samples.ts';
+
+const isOfInputs = (dim: Dim): boolean => symbolsOf(dim).some(({ scope, flexible }) => flexible || scope === lengthScope);
+
+/** Sizes agree that come out the same for all usual sizes of models and inputs; what is cut to the length of an input fits. */
+export function assumptionsOf(samples: Samples): Assumptions {
+  let known = -1;
+  let members: readonly Sample[] = [];
+  return {
+    agree(a, b) {
+      // The code's defaults become known as it is read.
+      if (known !== samples.defaults.size) members = usualSizes(samples);
+      known = samples.defaults.size;
+      if (a.unknown || b.unknown || a.flexible || b.flexible || a.constant !== undefined || b.constant !== undefined) return undefined;
+      for (const sample of members) {
+        const x = sampled(a, sample);
+        if (x.constant === undefined || x.constant < 2 || !sameDim(x, sampled(b, sample))) return undefined;
+      }
+      return b.size < a.size ? b : a;
+    },
+    fits: (bound, length) => !length.unknown && isOfInputs(bound) && !isOfInputs(length),
+  };
+}

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict';
+import { formatShape } from '../../../src/dims/shape.ts';
+import { type CodeReading, studyFile } from '../../../src/interpreter/study.ts';
+import type { PythonParser } from '../../../src/syntax/python/parse.ts';
+import { pythonParser } from '../python/parser.ts';
+
+let parser: PythonParser;
+before(async () => {
+  parser = await pythonParser();
+});
+
+function studied(text: string): CodeReading {
+  const file = { path: 'model.py', name: 'model', isPackage: false, isPrelude: false, module: parser.parse(text) };
+  return studyFile(file, { loader: { load: () => undefined }, parse: (source) => parser.parse(source) });
+}
+
+/** The shape of the last value that a local variable held. */
+function shapeOf(reading: CodeReading, name: string): string | undefined {
+  const value = reading.variables.findLast((variable) => variable.name === name)?.value;
+  return value?.kind === 'tensor' ? formatShape(value.shape) : value?.kind;
+}
+
+const cached = `
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def __init__(self, dim: int, n_heads: int, n_kv_heads: int, max_batch_size: int, max_seq_len: int):
+        super().__init__()
+        self.n_heads, self.n_kv_heads, self.head_dim = n_heads, n_kv_heads, dim // n_heads
+        self.wq = nn.Linear(dim, n_heads * self.head_dim)
+        self.wk = nn.Linear(dim, n_kv_heads * self.head_dim)
+        self.wo = nn.Linear(n_heads * self.head_dim, dim)
+        self.cache = torch.zeros(max_batch_size, max_seq_len, n_kv_heads, self.head_dim)
+
+    def forward(self, x: torch.Tensor, start_pos: int):
+        bsz, seqlen, _ = x.shape
+        q = self.wq(x).view(bsz, seqlen, self.n_heads, self.head_dim).transpose(1, 2)
+        self.cache[:bsz, start_pos : start_pos + seqlen] = self.wk(x).view(bsz, seqlen, self.n_kv_heads, self.head_dim)
+        keys = self.cache[:bsz, : start_pos + seqlen].repeat_interleave(self.n_heads // self.n_kv_heads, dim=2).transpose(1, 2)
+        scores = torch.matmul(q, keys.transpose(2, 3)) / self.head_dim**0.5
+        output = torch.matmul(scores.softmax(-1), keys).transpose(1, 2).reshape(bsz, seqlen, -1)
+        return self.wo(output)
+`;
+
+const pair = `
+import torch
+from torch import nn
+
+class Embed(nn.Module):
+    def __init__(self, vocab_size, d_model):
+        super().__init__()
+        self.embedding = nn.Embedding(vocab_size, d_model)
+
+    def forward(self, x):
+        return self.embedding(x)
+
+class Translator(nn.Module):
+    def __init__(self, vocab_size, d_model, n_heads):
+        super().__init__()
+        self.src_embed = Embed(vocab_size, d_model)
+        self.tgt_embed = Embed(vocab_size, d_model)
+        self.attention = nn.MultiheadAttention(d_model, n_heads, batch_first=True)
+        self.head = nn.Linear(d_model, vocab_size)
+
+    def encode(self, src):
+        states = self.src_embed(src)
+        return states
+
+    def decode(self, encoder_output, tgt):
+        x = self.tgt_embed(tgt)
+        return self.head(self.attention(x, encoder_output, encoder_output)[0])
+`;
+
+const tokens = `
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, dim, grid, pool='cls'):
+        super().__init__()
+        count = 1 if pool == 'cls' else 0
+        self.cls = nn.Parameter(torch.randn(count, dim))
+        self.pos = nn.Parameter(torch.randn(grid * grid + count, dim))
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x):
+        b, n, _ = x.shape
+        x = torch.cat((self.cls.expand(b, -1, -1), x), dim=1)
+        x = x + self.pos[: x.shape[1]]
+        y = self.norm(x)
+        return y
+`;
+
+const vision = `
+from torch import nn
+from timm.models.layers import DropPath, Mlp, to_2tuple
+
+class Block(nn.Module):
+    def __init__(self, dim, drop_path=0.1, mlp_ratio=4.0, qk_norm=False, norm_layer=None):
+        super().__init__()
+        self.norm = norm_layer(dim) if qk_norm else nn.Identity()
+        self.drop_path = DropPath(drop_path) if drop_path > 0.0 else nn.Identity()
+        self.mlp = Mlp(in_features=dim, hidden_features=int(dim * mlp_ratio))
+
+    def forward(self, x):
+        b, n, c = x.shape
+        normed = self.norm(x)
+        x = x + self.drop_path(self.mlp(normed))
+        return x
+
+class Patches(nn.Module):
+    def __init__(self, img_size=224, patch_size=16, dim=96):
+        super().__init__()
+        grid = to_2tuple(img_size // patch_size)
+        self.count = grid[0] * grid[1]
+        self.proj = nn.Linear(patch_size * patch_size * 3, dim)
+
+    def forward(self, x):
+        b, n, c = x.shape
+        y = self.proj(x)[:, :1].expand(b, self.count, -1)
+        return y
+`;
+
+const script = `
+import torch
+from torch import nn
+
+n_embd = 384
+
+class Head(nn.Module):
+    def __init__(self, head_size):
+        super().__init__()
+        self.key = nn.Linear(n_embd, head_size)
+
+    def forward(self, x):
+        return self.key(x)
+
+class Block(nn.Module):
+    def __init__(self, n_embd, n_head):
+        super().__init__()
+        self.heads = nn.ModuleList([Head(n_embd // n_head) for _ in range(n_head)])
+
+    def forward(self, x):
+        out = torch.cat([h(x) for h in self.heads], dim=-1)
+        return x + out
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(65, n_embd)
+        self.blocks = nn.Sequential(*[Block(n_embd, n_head=6) for _ in range(12)])
+
+    def forward(self, idx):
+        x = self.blocks(self.embedding(idx))
+        return x
+
+model = Model()
+`;
+
+describe('studying a file of model code', () => {
+  it('takes what is cut from a cache to be as long as what was put in, and repeated heads to be all heads', () => {
+    const reading = studied(cached);
+    assert.deepEqual(reading.failures, []);
+    assert.equal(shapeOf(reading, 'scores'), '(B, n_heads, T, T + start_pos)');
+    assert.equal(shapeOf(reading, 'output'), '(B, T, dim)');
+  });
+
+  // PyTorch: mat1 and mat2 shapes cannot be multiplied, with 6 heads and 3 for keys.
+  it('sees that the output projection has the width of fewer heads behind a cache', () => {
+    const reading = studied(cached.replace('nn.Linear(n_heads * self.head_dim, dim)', 'nn.Linear(n_kv_heads * self.head_dim, dim)'));
+    assert.deepEqual(
+      reading.failures.map(({ problem }) => problem.kind),
+      ['torch.nn.functional.linear'],
+    );
+  });
+
+  it('follows the methods of a model that has no forward', () => {
+    const reading = studied(pair);
+    assert.deepEqual(
+      reading.studies.map((study) => study.class.name),
+      ['Translator'],
+    );
+    assert.equal(shapeOf(reading, 'states'), '(B, T, d_model)');
+    const [study] = reading.studies;
+    assert.equal(study?.output?.kind === 'tensor' && formatShape(study.output.shape), '(B, T, vocab_size)');
+  });
+
+  it('gives one of several sizes one name wherever it is used', () => {
+    assert.equal(shapeOf(studied(tokens), 'y'), '(B, (1 or 0) + T, dim)');
+  });
+
+  it('knows by their names what layers do that cannot be read', () => {
+    const reading = studied(vision);
+    assert.deepEqual(reading.failures, []);
+    assert.equal(shapeOf(reading, 'normed'), '(B, T, c)');
+    assert.equal(shapeOf(reading, 'y'), '(B, (img_size // patch_size) ** 2, dim)');
+  });
+
+  it('studies the model that a script builds at its end, with the numbers above it', () => {
+    const reading = studied(script);
+    assert.deepEqual(
+      reading.studies.map((study) => study.class.name),
+      ['Model'],
+    );
+    assert.deepEqual(reading.failures, []);
+    assert.equal(shapeOf(reading, 'out'), '(B, T, 384)');
+  });
+});
