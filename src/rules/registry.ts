@@ -14,6 +14,7 @@ import { causalDiagonal } from './heads/code/causalDiagonal.ts';
 import { causalInverted } from './heads/code/causalInverted.ts';
 import { causalOffset } from './heads/code/causalOffset.ts';
 import { causalWithMask } from './heads/code/causalWithMask.ts';
+import { choicesAxis } from './heads/code/choicesAxis.ts';
 import { dropoutOnScores } from './heads/code/dropoutOnScores.ts';
 import { maskAfterSoftmax } from './heads/code/maskAfterSoftmax.ts';
 import { maskFill } from './heads/code/maskFill.ts';
@@ -142,6 +143,7 @@ export const rules: readonly Rule[] = [
   dropoutOnScores,
   batchFirst,
   tupleAsTensor,
+  choicesAxis,
   ffnWidth,
   embeddingWidth,
   expertsPerTokenExceedExperts,
