@@ -2,7 +2,7 @@
  * Where a mistake is that shows elsewhere. An operation fails because two chains of evidence contradict each other about one size: the
  * one that deviates last, where a single change makes all fit, is blamed.
  */
-import { type Dim, divideExactly, multiply, number } from '../../dims/dim.ts';
+import { type Dim, divideExactly, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { sameElements } from '../../interpreter/graph.ts';
@@ -10,6 +10,7 @@ import { lengthScope } from '../../interpreter/samples.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Trace, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
+import { isTable, tableAt } from './angleTables.ts';
 import { dimFromEnd, fromEnd, isWeight, projectedness } from './attention.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
@@ -18,7 +19,7 @@ import type { FaultKind } from './fault.ts';
 import { ownedBy, partners, roleOf } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { aliasOf, defaultOf, isCopy, placeAt, placeOf, rangeIn, shown } from './places.ts';
-import { compareSizes, samplesOf } from './sizes.ts';
+import { compareSizes, ratioOf } from './sizes.ts';
 import { demandsOn, originOf } from './witnesses.ts';
 
 export interface Blame {
@@ -36,6 +37,7 @@ export function blameOf(find: Find): Blame | undefined {
     emptied(find) ??
     rankChanged(find) ??
     firstOf(clashes, (clash) => wrongAxis(find, clash)) ??
+    firstOf(clashes, (clash) => tableAt(find, clash)) ??
     swapped(find, clashes) ??
     oddOne(find) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
@@ -104,22 +106,6 @@ const textOf = (find: Find, at: Range): string => shown(find.code, at, 50);
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Sizes
-
-/** The left size by the right one, where it is the same whole number or product of sizes always. */
-function ratioOf(find: Find, left: Dim, right: Dim): Dim | undefined {
-  const exact = divideExactly(left, right);
-  if (exact !== undefined) return exact.constant === 1 ? undefined : exact;
-  const [a, b] = [samplesOf(find.code, left), samplesOf(find.code, right)];
-  const ratios = new Set<number>();
-  for (const [i, group] of a.entries()) {
-    for (const [j, x] of group.entries()) {
-      const y = b[i]?.[j];
-      if (x !== undefined && y !== undefined && y > 0) ratios.add(x / y);
-    }
-  }
-  const [only] = ratios;
-  return ratios.size === 1 && only !== undefined && Number.isInteger(only) && only > 1 ? number(only) : undefined;
-}
 
 const sameSize = (find: Find, left: Dim, right: Dim): boolean => compareSizes(find.code, read(find, left), read(find, right)) === 'same';
 
@@ -192,7 +178,7 @@ function wrongAxis(find: Find, clash: Clash): Blame | undefined {
     [clash.right, clash.y, clash.x],
   ] as const;
   for (const [place, own, wanted] of sides) {
-    const [more, less] = [ratioOf(find, own, wanted), ratioOf(find, wanted, own)];
+    const [more, less] = [ratioOf(find.code, own, wanted), ratioOf(find.code, wanted, own)];
     const factor = more ?? less;
     if (factor === undefined) continue;
     for (const { node, axis } of axisPath(place)) {
@@ -221,7 +207,12 @@ function resizedAxis(
   const isWhole = isLength(factor) || factor.constant !== undefined || roleOfAxis(factor) !== undefined;
   if (size === undefined) return undefined;
   // Along this axis: joined or repeated where it should not be.
-  if (isTooLong && /^(?:cat|concat|repeat|repeat_interleave)$/.test(node.op) && !before.includes(size.key)) {
+  if (
+    isTooLong &&
+    /^(?:cat|concat|repeat|repeat_interleave)$/.test(node.op) &&
+    !before.includes(size.key) &&
+    !isRejoined(find, node, axis)
+  ) {
     const was = divideExactly(size, factor);
     if (was !== undefined && before.includes(was.key)) return (text) => `\`${text}\` makes the axis ${formatDim(size)} long.`;
   }
@@ -238,10 +229,29 @@ function resizedAxis(
     const was = isTooLong ? multiply(long, factor) : divideExactly(long, factor);
     if (was === undefined || was.constant === 1 || !before.includes(was.key) || (after.includes(was.key) && node.op !== 'stack')) continue;
     if (isTooLong && !/^(?:chunk|split)$/.test(node.op)) continue;
-    if (!isWhole && ratioOf(find, long, was) === undefined) continue;
+    if (!isWhole && ratioOf(find.code, long, was) === undefined) continue;
     return (text) => `\`${text}\` makes ${formatDim(long)} of ${formatDim(was)} along axis ${other}; along axis ${axis} it would fit.`;
   }
   return undefined;
+}
+
+/** Halves of a width put together again, or of a table's angles: as they should be. */
+function isRejoined(find: Find, node: TensorValue, axis: number): boolean {
+  if (isTable(node)) return axis === -1;
+  const size = sizeAt({ node, axis });
+  return (
+    size !== undefined &&
+    axisPath({ node, axis })
+      .slice(1)
+      .some((place) => {
+        const before = sizeAt(place);
+        return (
+          before !== undefined &&
+          !before.unknown &&
+          /^(?:same|unknown)$/.test(compareSizes(find.code, read(find, before), read(find, size)))
+        );
+      })
+  );
 }
 
 const moves = /^(?:transpose|permute|swapaxes|movedim|T|mT|view|reshape|unflatten|flatten|rearrange|getitem|unsqueeze|select)$/;
@@ -380,11 +390,37 @@ function dropped(find: Find, clash: Clash): Blame | undefined {
       if (input === undefined || (!reductions.test(each.op) && !reshapes.test(each.op))) continue;
       const has = (tensor: TensorValue): boolean => tensor.shape.dims.some((dim) => read(find, dim).key === wanted.key);
       if (!has(input) || has(each)) continue;
+      const misfed = misfedAt(find, each);
+      if (misfed !== undefined) return misfed;
       const at = rangeOfNode(find, each);
       if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` takes the axis of ${formatDim(wanted)} away.` };
     }
   }
   return undefined;
+}
+
+/** A function gets the axes in another order than where else it is called: what was handed to it. */
+function misfedAt(find: Find, node: TensorValue): Blame | undefined {
+  const outside = chainOf(node).find((each) => callAt(each, 0) !== callAt(node, 0));
+  const input = node.inputs[0];
+  if (outside === undefined || input === undefined || node.trace === undefined) return undefined;
+  const roles = ({ shape }: TensorValue): readonly string[] =>
+    shape.dims.map((dim) => (isLength(dim) ? 'length' : (roleOfAxis(dim) ?? '')));
+  const key = placeOf(node);
+  const [own, sorted] = [roles(input), [...roles(input)].sort().join(' ')];
+  const other = find.study.tensors.find(
+    (each) =>
+      each.op === node.op &&
+      placeOf(each) === key &&
+      callAt(each, 0) !== callAt(node, 0) &&
+      each.inputs[0] !== undefined &&
+      roles(each.inputs[0]).join(' ') !== own.join(' ') &&
+      [...roles(each.inputs[0])].sort().join(' ') === sorted,
+  );
+  const alias = other === undefined ? undefined : aliasOf(find.code, outside);
+  const moved = chainOf(outside).find((each) => moves.test(each.op));
+  const at = other === undefined ? undefined : (alias?.at ?? (moved === undefined ? undefined : rangeOfNode(find, moved)));
+  return at === undefined ? undefined : { at, hint: 'Its axes are in another order than those of what stands beside it.' };
 }
 
 /** Key-value heads that are repeated in one of keys and values and not in the other. */
@@ -438,10 +474,11 @@ function repeatOf(find: Find, few: Dim, operand: TensorValue): TensorValue | und
 /** Of two widths the one that what follows does not take. */
 function oddWidth(find: Find, clash: Clash): Blame | undefined {
   const { left, right, x, y } = clash;
-  if (left.axis !== -1 || right.axis !== -1 || isMatrixProduct(find.op) || find.op === 'linear') return undefined;
+  if (isMatrixProduct(find.op) || find.op === 'linear') return undefined;
+  if (left.axis !== -1 || right.axis !== -1) return undefined;
   const demands = demandsOn(find);
   const [isLeft, isRight] = [x, y].map((size) => demands.some((demand) => sameSize(find, demand, size)));
-  const odd = isLeft === isRight ? oddPartner(find, clash) : isLeft ? right : left;
+  const odd = isLeft === isRight ? (oddPartner(find, clash) ?? besideSplit(find, clash)) : isLeft ? right : left;
   if (odd === undefined) return undefined;
   const [own, wanted] = odd === left ? [x, y] : [y, x];
   const origin = originOf(find.study, odd);
@@ -450,6 +487,14 @@ function oddWidth(find: Find, clash: Clash): Blame | undefined {
   if (at === undefined) return undefined;
   const name = origin?.layer === undefined || origin.layer.name === '' ? 'It' : `\`${origin.layer.name}\``;
   return { at, hint: `${name} gives ${formatDim(own)}; with ${formatDim(wanted)} it fits.` };
+}
+
+/** A weight that meets what was split into heads on purpose. */
+function besideSplit(find: Find, { left, right }: Clash): Place | undefined {
+  const [a, b] = [originOf(find.study, left), originOf(find.study, right)];
+  const isSplit = (op: string | undefined): boolean => op === 'view' || op === 'reshape' || op === 'unflatten' || op === 'rearrange';
+  if (a?.layer !== undefined && b?.layer === undefined && isSplit(b?.node.op)) return left;
+  return b?.layer !== undefined && a?.layer === undefined && isSplit(a?.node.op) ? right : undefined;
 }
 
 /** The projection that is not as wide as its partner is, where the other operand agrees with the partner. */

@@ -1,5 +1,5 @@
 /** Whether sizes of model code are the same, by algebra and by the numbers under which the code is tried. */
-import type { Dim } from '../../dims/dim.ts';
+import { type Dim, divideExactly, number } from '../../dims/dim.ts';
 import { compare, Facts } from '../../dims/facts.ts';
 import { sampled, sampleGroups } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
@@ -39,3 +39,19 @@ export const samplesOf = (code: CodeReading, dim: Dim): readonly (readonly (numb
   const read = readDim(code, dim);
   return sampleGroups(code).map(({ members: group }) => group.map((sample) => sampled(read, sample).constant));
 };
+
+/** The left size by the right one, where it is the same whole number or product of sizes always. */
+export function ratioOf(code: CodeReading, left: Dim, right: Dim): Dim | undefined {
+  const exact = divideExactly(left, right);
+  if (exact !== undefined) return exact.constant === 1 ? undefined : exact;
+  const [a, b] = [samplesOf(code, left), samplesOf(code, right)];
+  const ratios = new Set<number>();
+  for (const [i, group] of a.entries()) {
+    for (const [j, x] of group.entries()) {
+      const y = b[i]?.[j];
+      if (x !== undefined && y !== undefined && y > 0) ratios.add(x / y);
+    }
+  }
+  const [only] = ratios;
+  return ratios.size === 1 && only !== undefined && Number.isInteger(only) && only > 1 ? number(only) : undefined;
+}
