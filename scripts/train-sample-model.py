@@ -133,17 +133,39 @@ def head_scores(model, generator, tokens, period=24, rows=32):
     return scores
 
 
-def save(path, model, metadata):
-    """safetensors by hand: u64 header length, JSON header, then the numbers as little-endian f16."""
-    tensors = {"embedding": model.embedding.weight, "norm": model.norm.weight, "unembedding": model.unembedding.weight.T}
+def named_tensors(model):
+    """What is saved, by name; projections are [in, out], as the kernel takes them."""
+    yield "embedding", model.embedding.weight.data
+    yield "norm", model.norm.weight.data
+    yield "unembedding", model.unembedding.weight.data.T
     for i, layer in enumerate(model.layers):
-        tensors[f"layers.{i}.norm"] = layer.norm.weight
+        yield f"layers.{i}.norm", layer.norm.weight.data
         for name in ("query", "key", "value", "output"):
-            tensors[f"layers.{i}.{name}"] = getattr(layer, name).weight.T  # [in, out], as the kernel takes it
+            yield f"layers.{i}.{name}", getattr(layer, name).weight.data.T
+
+
+def quantise(model):
+    """Rounds every matrix to 8 bits and a scale for each row, in place; returns the whole numbers and scales by name."""
+    kept = {}
+    for name, tensor in named_tensors(model):
+        if tensor.dim() == 1:
+            kept[name] = tensor.clone()
+            continue
+        scale = tensor.abs().amax(1, keepdim=True) / 127
+        whole = (tensor / scale).round()
+        tensor.copy_(whole * scale)
+        kept[name] = whole.to(torch.int8)
+        kept[f"{name}.scale"] = scale.squeeze(1)
+    return kept
+
+
+def save(path, tensors, metadata):
+    """safetensors by hand: u64 header length, JSON header, then the numbers, little-endian."""
     header, data = {"__metadata__": metadata}, b""
     for name, tensor in tensors.items():
-        raw = tensor.detach().contiguous().half().numpy().tobytes()
-        header[name] = {"dtype": "F16", "shape": list(tensor.shape), "data_offsets": [len(data), len(data) + len(raw)]}
+        raw = tensor.contiguous().numpy().tobytes()
+        dtype = "I8" if tensor.dtype == torch.int8 else "F32"
+        header[name] = {"dtype": dtype, "shape": list(tensor.shape), "data_offsets": [len(data), len(data) + len(raw)]}
         data += raw
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
@@ -208,6 +230,7 @@ def main():
             curve.append((step, loss.item(), right))
             if step % 250 == 0:
                 print(f"step {step}: loss {loss.item():.3f}, right where known {right:.3f}, {time.time() - begin:.0f} s", flush=True)
+    tensors = quantise(model)
     scores = head_scores(model, generator, len(tokens))
     for layer, heads in enumerate(scores):
         for head, score in enumerate(heads):
@@ -222,7 +245,7 @@ def main():
     }
     model_path = options.out / "media/sample-model.safetensors"
     model_path.parent.mkdir(parents=True, exist_ok=True)
-    save(model_path, model, metadata)
+    save(model_path, tensors, metadata)
     docs = options.out / "docs"
     docs.mkdir(parents=True, exist_ok=True)
     (docs / "sample-model.svg").write_text(chart(curve, scores))
@@ -237,7 +260,7 @@ def main():
 
 `media/sample-model.safetensors` is made by `python scripts/train-sample-model.py` (PyTorch {torch.__version__.split("+")[0]}, seed {options.seed}); this page too.
 
-- **Model.** {sizes["layers"]} layers of attention alone: `x += attention(rmsnorm(x))`, {sizes["heads"]} heads of {sizes["width"] // sizes["heads"]}, width {sizes["width"]}, causal, rotary positions of base {sizes["theta"]:.0f} (half-split pairs), no biases, a last RMS norm and an unembedding. {parameters:,} parameters, kept as f16.
+- **Model.** {sizes["layers"]} layers of attention alone: `x += attention(rmsnorm(x))`, {sizes["heads"]} heads of {sizes["width"] // sizes["heads"]}, width {sizes["width"]}, causal, rotary positions of base {sizes["theta"]:.0f} (half-split pairs), no biases, a last RMS norm and an unembedding. {parameters:,} parameters, kept as 8-bit numbers with a scale for each row.
 - **Tokens.** {len(tokens)}: a start sign, an unknown sign, letters, digits, punctuation and common English words. A word that is not among them is spelt.
 - **Data.** Sequences of {options.length} tokens: a start sign, then random tokens in which spans of 3 to 13 come again after a while (60 % of the pieces). Nothing but copying can be learned from them.
 - **Training.** AdamW, learning rate 0.002 with {warmup} steps of warm-up and a cosine, weight decay 0.02, {options.steps} steps of {options.batch} sequences, gradients clipped at 1. The last loss is {curve[-1][1]:.3f} nats a token (guessing: {math.log(len(tokens) - 2):.3f}); where a span comes again {curve[-1][2]:.1%} of the guesses are right.

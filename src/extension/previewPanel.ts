@@ -2,6 +2,7 @@ import * as vscode from 'vscode';
 import { previewHtml } from '../../webview/html.ts';
 import { type FromPreview, isDesignOrUnavailable, isFromPreview, type PreviewDesign, type ToPreview } from '../../webview/protocol.ts';
 import type { CommandTarget, Place, StackSummary } from '../protocol/languageServer.ts';
+import { type LinkTarget, linkQuery, readLink } from './previewLink.ts';
 import type { Server } from './server.ts';
 
 const viewType = 'headwise.attentionPreview';
@@ -35,9 +36,8 @@ export function registerPreview(context: vscode.ExtensionContext, server: Server
     vscode.window.registerUriHandler({
       handleUri: async (uri) => {
         if (uri.path !== linkPath) return;
-        const query = new URLSearchParams(uri.query);
-        const document = query.get('uri');
-        await open(document === null ? undefined : { uri: document, design: query.get('design') ?? '' }, query.get('state') ?? undefined);
+        const link = readLink(uri.query);
+        await open(link.uri === undefined ? undefined : { uri: link.uri, design: link.design ?? '' }, link.state);
       },
     }),
     { dispose: () => panels.clear() },
@@ -196,11 +196,8 @@ class PreviewPanel {
       case 'findTokenizer':
         return this.#send({ kind: 'tokenizer', ...(await findTokenizer(this.#target)) });
       case 'copyLink': {
-        const { uri, design } = this.#target ?? { uri: '', design: '' };
-        const text =
-          message.form === 'command'
-            ? commandText({ ...(this.#target === undefined ? {} : { uri, design }), state: message.state })
-            : linkText({ ...(this.#target === undefined ? {} : { uri, design }), state: message.state });
+        const target: LinkTarget = { ...this.#target, state: message.state };
+        const text = message.form === 'command' ? commandText(target) : linkText(target);
         await vscode.env.clipboard.writeText(text);
         vscode.window.setStatusBarMessage(vscode.l10n.t('Copied to the clipboard.'), 4000);
         return;
@@ -292,15 +289,13 @@ function makeNonce(): string {
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-type LinkArguments = Readonly<Record<string, string>>;
+/** What keybindings.json takes, with a key added. */
+const commandText = (target: LinkTarget): string => JSON.stringify({ command: 'headwise.previewAttention', args: target });
 
-/** What `keybindings.json`, a task or `Developer: Execute Command` takes. */
-const commandText = (given: LinkArguments): string => JSON.stringify({ command: 'headwise.previewAttention', args: given });
-
-function linkText(given: LinkArguments): string {
-  const query = new URLSearchParams(given).toString();
-  return vscode.Uri.from({ scheme: vscode.env.uriScheme, authority: 'headwise.headwise', path: linkPath, query }).toString();
-}
+const linkText = (target: LinkTarget): string =>
+  vscode.Uri.from({ scheme: vscode.env.uriScheme, authority: 'headwise.headwise', path: linkPath, query: linkQuery(target) }).toString(
+    true,
+  );
 
 const folderOf = (target: vscode.Uri | undefined): vscode.Uri | undefined =>
   target !== undefined && target.scheme !== 'untitled' ? vscode.Uri.joinPath(target, '..') : vscode.workspace.workspaceFolders?.[0]?.uri;
@@ -343,7 +338,8 @@ async function pickArray(): Promise<{ readonly name: string; readonly bytes: Uin
     );
     return undefined;
   }
-  return { name: vscode.workspace.asRelativePath(uri), bytes: await vscode.workspace.fs.readFile(uri) };
+  // A plain array: Node's own kind of bytes does not pass through messages.
+  return { name: vscode.workspace.asRelativePath(uri), bytes: new Uint8Array(await vscode.workspace.fs.readFile(uri)) };
 }
 
 /** The tokenizer.json beside the document, or the first of the workspace. */

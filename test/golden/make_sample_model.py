@@ -14,7 +14,13 @@ from safetensors import safe_open
 root = Path(__file__).resolve().parent.parent.parent
 with safe_open(root / "media/sample-model.safetensors", "pt") as file:
     metadata = file.metadata()
-    model = {name: file.get_tensor(name).double() for name in file.keys()}
+    tensors = {name: file.get_tensor(name).double() for name in file.keys()}
+    # Matrices are whole numbers with a scale for each row.
+    model = {
+        name: tensor * tensors[f"{name}.scale"][:, None] if f"{name}.scale" in tensors else tensor
+        for name, tensor in tensors.items()
+        if not name.endswith(".scale")
+    }
 vocabulary = json.loads(metadata["vocabulary"])
 heads, layers, theta, epsilon = int(metadata["heads"]), int(metadata["layers"]), float(metadata["theta"]), float(metadata["epsilon"])
 

@@ -27,7 +27,10 @@ export function readModel(bytes: Uint8Array): TrainedModel {
   const tensor = (name: string): Float32Array => {
     const found = named.get(name);
     if (found === undefined) throw new RangeError(`The sample model has no ${name}.`);
-    return found.data;
+    // Matrices are whole numbers with a scale for each row.
+    const scale = named.get(`${name}.scale`)?.data;
+    const columns = found.shape[1] ?? 1;
+    return scale === undefined ? found.data : found.data.map((value, i) => value * (scale[Math.floor(i / columns)] as number));
   };
   const number = (name: string): number => Number(metadata[name]);
   const vocabulary = JSON.parse(String(metadata.vocabulary)) as readonly string[];

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
+import { linkQuery, readLink } from '../../../src/extension/previewLink.ts';
 import type { ComputeResult } from '../../../webview/preview/compute.ts';
 import { estimate } from '../../../webview/preview/cost.ts';
 import { csvOf, jsonOf } from '../../../webview/preview/exports.ts';
@@ -36,6 +37,21 @@ describe('preview state', () => {
         assert.deepEqual(Object.keys(read.settings).sort(), Object.keys(freshSettings).sort());
       }),
     );
+  });
+});
+
+describe('preview links', () => {
+  it('carry any text through a query', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'grapheme', minLength: 1 }), fc.string({ minLength: 1 }), (uri, state) => {
+        const query = linkQuery({ uri, state });
+        assert.match(query, /^uri=[\w-]+&state=[\w-]+$/);
+        assert.deepEqual(readLink(query), { uri, state });
+        assert.deepEqual(readLink(`?${query}`), { uri, state });
+      }),
+    );
+    assert.deepEqual(readLink('state=%00&uri=!!'), {});
+    assert.deepEqual(readLink(''), {});
   });
 });
 
