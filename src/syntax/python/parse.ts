@@ -6,6 +6,8 @@ import { type NodeTypes, nodeTypes, RawReader } from './raw.ts';
 /** Code units beyond which a text is not parsed, and deeper brackets than any code has: the parser would take minutes on them. */
 const maximumLength = 6_000_000;
 const maximumNesting = 300;
+/** Lines of nothing but comments, one after the other, from which on the parser is not given them: its time grows with their square. */
+const maximumComments = 200;
 
 /** The bytes of the two WebAssembly modules that do the parsing. */
 export interface ParserFiles {
@@ -70,8 +72,10 @@ class TreeSitterParser implements PythonParser {
   /** Undefined for a text that is not parsed. */
   tree(text: string, old: Tree | undefined): Tree | undefined {
     if (text.length > maximumLength || isTooDeep(text)) return undefined;
+    const given = withoutLongComments(text);
+    if (given === undefined) return undefined;
     try {
-      return this.#parser.parse(text, old) ?? undefined;
+      return this.#parser.parse(given, given === text ? old : undefined) ?? undefined;
     } catch {
       // A parser that failed in the middle would go on there.
       this.#parser.reset();
@@ -219,7 +223,7 @@ class OpenDocument implements PythonDocument {
     }
     const change = changeBetween(before, text);
     let tree: Tree | undefined;
-    if (old !== undefined) {
+    if (old !== undefined && withoutLongComments(before) === before) {
       old.edit(
         new Edit({
           startIndex: change.start,
@@ -284,13 +288,54 @@ function pointFrom(text: string, from: Point, start: number, end: number): Point
   return { row, column: end - lineStart };
 }
 
+/**
+ * The text with spaces for the comments in rows longer than `maximumComments`; itself where there is no such row. Places stay what they
+ * are. Lines with three quotation marks stay, too: they may end a string. Undefined where too many of them do.
+ */
+function withoutLongComments(text: string): string | undefined {
+  let row: { readonly from: number; readonly to: number }[] = [];
+  let copied = 0;
+  let shortened = '';
+  let isTooLong = false;
+  const close = (): void => {
+    if (row.length > maximumComments) {
+      let stay = 0;
+      for (const { from, to } of row) {
+        if (/"""|'''/.test(text.slice(from, to))) stay++;
+        else {
+          shortened += text.slice(copied, from) + ' '.repeat(to - from);
+          copied = to;
+        }
+      }
+      isTooLong ||= stay > maximumComments;
+    }
+    row = [];
+  };
+  for (let start = 0; start < text.length; ) {
+    const newline = text.indexOf('\n', start);
+    const to = newline < 0 ? text.length : newline;
+    let from = start;
+    while (from < to && (text.charCodeAt(from) === 32 || text.charCodeAt(from) === 9)) from++;
+    const code = text.charCodeAt(from);
+    if (from < to && code === 35) row.push({ from, to });
+    else if (from < to && code !== 13 && row.length > 0) close();
+    start = to + 1;
+  }
+  close();
+  if (isTooLong) return undefined;
+  return copied === 0 ? text : shortened + text.slice(copied);
+}
+
 /** Whether brackets nest deeper than `maximumNesting`. Those in strings count too, so a line that starts with a letter starts anew. */
 function isTooDeep(text: string): boolean {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === 10 && /[A-Za-z@]/.test(text.charAt(i + 1))) depth = 0;
-    else if (code === 40 || code === 91 || code === 123) {
+    if (code === 10) {
+      const next = text.charCodeAt(i + 1);
+      // A letter or `@`.
+      if ((next >= 64 && next <= 90) || (next >= 97 && next <= 122)) depth = 0;
+    } else if (code === 40 || code === 91 || code === 123) {
       if (++depth > maximumNesting) return true;
     } else if ((code === 41 || code === 93 || code === 125) && depth > 0) depth--;
   }

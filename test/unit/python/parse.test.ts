@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { type Statement, spanIn } from '../../../src/syntax/python/ast.ts';
+import { type Statement, spanIn, type UnitBody } from '../../../src/syntax/python/ast.ts';
 import { stringValue } from '../../../src/syntax/python/literals.ts';
 import { changeBetween, type PythonParser } from '../../../src/syntax/python/parse.ts';
 import { pythonParser, unknownNodes } from './parser.ts';
@@ -210,6 +210,26 @@ describe('Python syntax', () => {
     );
     next.dispose();
   });
+
+  it('reads the code around thousands of lines of comments, at its places', () => {
+    const row = "    # don't\n".repeat(3) + '    # nothing but a remark\n'.repeat(10_000);
+    const text = `def f(x):\n    a = 1\n${row}    b = """\n${'# in a string\n'.repeat(1000)}# its end"""\n    return b\nc = 2\n`;
+    const started = process.cpuUsage().user;
+    const document = parser.open(text);
+    // Without care for such rows this takes half a minute.
+    ok(process.cpuUsage().user - started < 5_000_000);
+    const [f, c] = document.module.units;
+    equal(document.module.units.length, 2);
+    ok(f?.body.statement.kind === 'function' && c !== undefined);
+    deepEqual(
+      f.body.statement.body.map(({ kind, start, end }) => `${kind} ${text.slice(f.start + start, f.start + end).slice(0, 9)}`),
+      ['assign a = 1', 'assign b = """\n#', 'return return b'],
+    );
+    equal(text.slice(c.start), 'c = 2\n');
+    equal(unknownNodes(parser.parse(`a = 1\n${'# """\n'.repeat(5000)}`).units[0]?.body as UnitBody), 1);
+    const edited = text.replace('a = 1', 'a = 12');
+    deepEqual(document.update(edited).module, parser.parse(edited));
+  }).timeout(20_000);
 
   it('finds the one replacement between two texts', () => {
     deepEqual(changeBetween('abcd', 'abXcd'), { start: 2, end: 2, newEnd: 3 });
