@@ -13,17 +13,27 @@ const BLOCK_PANELS = 8;
 /** Sums that measureRows keeps (assembly/statistics.ts). */
 const STATISTIC_SUMS = 9;
 
-/** Attention on a machine, one block of queries a step. */
+/** Keys and values of every head, packed, in the memory of the machine that attends to them; the values without NaN or extremes. */
+export interface PackedCache {
+  /** Addresses for a key/value head. */
+  keys(head: number): number;
+  values(head: number): number;
+  /** Tokens that there is room for. */
+  readonly room: number;
+}
+
+/** Attention on a machine, one block of queries a step. With a cache the input's keys and values are not looked at. */
 export function* attend(
   machine: Machine,
   resolved: ResolvedProblem,
   input: AttentionInput,
   options: AttentionOptions,
+  cache?: PackedCache,
 ): Steps<AttentionResult> {
   const pooled = emptyPool(resolved, options);
   const statistics: HeadStatistics[] = [];
   const { queryHeads, keyValueHeads, group, queryLength, keyLength, headDim, valueDim, relativeBias } = resolved;
-  const { exports, rowTile } = machine;
+  const { exports } = machine;
   const wantWeights = options.weights !== false;
   const wantStatistics = options.statistics === true;
   const induction = wantStatistics && options.tokens !== undefined ? new Induction(resolved, options.tokens) : undefined;
@@ -38,10 +48,7 @@ export function* attend(
   const distances = queryLength + keyLength - 1;
 
   const query = machine.take(blockRows * headDim);
-  const keys = machine.take(keyLength * headDim);
-  const values = machine.take(keyLength * valueDim);
-  const packedKeys = machine.take(roundUp(keyLength, rowTile) * headDim);
-  const packedValues = machine.take(roundUp(valueDim, rowTile) * keyLength);
+  const own = cache === undefined ? takeKeysAndValues(machine, resolved) : undefined;
   const lows = machine.take(queryLength + PANEL);
   const highs = machine.take(queryLength + PANEL);
   const ranges = machine.take(2 * panels);
@@ -65,11 +72,9 @@ export function* attend(
   const allOutput = takeArray(options.reuse?.output, queryHeads * queryLength * valueDim);
   const allWeights = wantWeights ? takeArray(options.reuse?.weights, queryHeads * queryLength * keyLength) : undefined;
   for (let shared = 0; shared < keyValueHeads; shared++) {
-    machine.write(keys, input.key.subarray(shared * keyLength * headDim, (shared + 1) * keyLength * headDim));
-    machine.write(values, input.value.subarray(shared * keyLength * valueDim, (shared + 1) * keyLength * valueDim));
-    exports.packRows(keys, keyLength, headDim, headDim, packedKeys, resolved.scale * Math.LOG2E);
-    exports.packValues(values, keyLength, valueDim, packedValues);
-    const modest = exports.allModest(values, keyLength * valueDim) !== 0;
+    const packedKeys = cache?.keys(shared) ?? (own?.packedKeys as number);
+    const packedValues = cache?.values(shared) ?? (own?.packedValues as number);
+    const plainValues = own === undefined ? 0 : packKeysAndValues(machine, resolved, input, shared, own);
     for (let head = shared * group; head < (shared + 1) * group; head++) {
       machine.view(sums, 2 * STATISTIC_SUMS).fill(0);
       if (pool !== undefined) machine.view(pool.maximum, pool.numbers).fill(0);
@@ -97,6 +102,7 @@ export function* attend(
           rows,
           packedKeys,
           packedValues,
+          cache?.room ?? keyLength,
           keyLength,
           headDim,
           valueDim,
@@ -113,7 +119,7 @@ export function* attend(
           inverses,
           weights,
           output,
-          modest ? 0 : values,
+          plainValues,
         );
         if (paddedValues !== valueDim) exports.closeRows(output, rows, valueDim, paddedValues);
         allOutput.set(machine.view(output, rows * valueDim), from * valueDim);
@@ -161,6 +167,32 @@ export function* attend(
     ...(pooled === undefined ? {} : { pooled }),
     ...(options.statistics === true ? { statistics } : {}),
   };
+}
+
+/** Room for one head's keys and values, as given and packed. */
+function takeKeysAndValues(machine: Machine, { keyLength, headDim, valueDim }: ResolvedProblem) {
+  return {
+    keys: machine.take(keyLength * headDim),
+    values: machine.take(keyLength * valueDim),
+    packedKeys: machine.take(roundUp(keyLength, machine.rowTile) * headDim),
+    packedValues: machine.take(roundUp(valueDim, machine.rowTile) * keyLength),
+  };
+}
+
+/** Packs one head's keys and values. Returns where the values stand as given when they cannot be summed up in any order, else 0. */
+function packKeysAndValues(
+  machine: Machine,
+  { keyLength, headDim, valueDim, scale }: ResolvedProblem,
+  input: AttentionInput,
+  head: number,
+  own: ReturnType<typeof takeKeysAndValues>,
+): number {
+  machine.write(own.keys, input.key.subarray(head * keyLength * headDim, (head + 1) * keyLength * headDim));
+  machine.write(own.values, input.value.subarray(head * keyLength * valueDim, (head + 1) * keyLength * valueDim));
+  const { exports } = machine;
+  exports.packRows(own.keys, keyLength, headDim, headDim, own.packedKeys, scale * Math.LOG2E);
+  exports.packValues(own.values, keyLength, valueDim, own.packedValues);
+  return exports.allModest(own.values, keyLength * valueDim) !== 0 ? 0 : own.values;
 }
 
 /** Room for one head's pooled maps, and which tile every row and key belongs to. */

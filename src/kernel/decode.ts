@@ -29,47 +29,6 @@ export interface Decoder {
   step(token: Float32Array, options?: AttentionOptions): MultiHeadResult;
 }
 
-/** Rows of `width` numbers per head, one more per token; room doubles when it runs out. */
-class Cache {
-  #rows: Float32Array;
-  #capacity = 16;
-  readonly #heads: number;
-  readonly #width: number;
-
-  constructor(heads: number, width: number) {
-    this.#heads = heads;
-    this.#width = width;
-    this.#rows = new Float32Array(heads * this.#capacity * width);
-  }
-
-  /** Adds a row per head. @param rows [heads, width] */
-  push(rows: Float32Array, length: number): void {
-    const width = this.#width;
-    if (length === this.#capacity) {
-      const old = this.#rows;
-      const from = this.#capacity * width;
-      this.#capacity *= 2;
-      this.#rows = new Float32Array(this.#heads * this.#capacity * width);
-      for (let head = 0; head < this.#heads; head++) {
-        this.#rows.set(old.subarray(head * from, (head + 1) * from), head * this.#capacity * width);
-      }
-    }
-    for (let head = 0; head < this.#heads; head++) {
-      this.#rows.set(rows.subarray(head * width, (head + 1) * width), (head * this.#capacity + length) * width);
-    }
-  }
-
-  /** [heads, length, width] */
-  read(length: number): Float32Array {
-    const tight = new Float32Array(this.#heads * length * this.#width);
-    for (let head = 0; head < this.#heads; head++) {
-      const from = head * this.#capacity * this.#width;
-      tight.set(this.#rows.subarray(from, from + length * this.#width), head * length * this.#width);
-    }
-    return tight;
-  }
-}
-
 /** Starts with an empty cache. Throws RangeError on sizes that cannot be. */
 export function createDecoder(kernel: Kernel, problem: DecodeProblem, weights: Omit<MultiHeadInput, 'input' | 'keyValueInput'>): Decoder {
   const sizes = multiHeadSizes(problem, weights);
@@ -81,46 +40,42 @@ export function createDecoder(kernel: Kernel, problem: DecodeProblem, weights: O
   }
   const { positions, scale, softcap, sinks, mask = { kind: 'causal' } } = problem;
   if (mask.kind === 'slidingWindow') positiveInteger('mask.window', mask.window);
-  const keys = new Cache(keyValueHeads, headDim);
-  const values = new Cache(keyValueHeads, valueDim);
-  let length = 0;
+  const cache = kernel.createCache({ queryHeads, keyValueHeads, headDim, valueDim, scale });
   return {
     get length() {
-      return length;
+      return cache.length;
     },
-    key: () => keys.read(length),
-    value: () => values.read(length),
+    key: () => cache.key(),
+    value: () => cache.value(),
     step(token, options) {
       checkShape('token', token, { inputDim });
-      const position = length;
+      const position = cache.length;
       const input = { ...weights, input: token };
       const query = finish(projectQueries(kernel, sizes, positions, input, 1, position));
       const made = finish(projectKeysAndValues(kernel, sizes, positions, input, 1, position));
-      keys.push(made.key, length);
-      values.push(made.value, length);
-      length++;
-      const key = keys.read(length);
-      const value = values.read(length);
-      const here: AttentionMask = mask.kind === 'none' ? mask : { ...mask, offset: position };
-      const relativeBias = positionBias({ queryHeads, positions }, 1, length, position);
-      const { output: heads, ...rest } = kernel.attention(
-        {
-          queryHeads,
-          keyValueHeads,
-          queryLength: 1,
-          keyLength: length,
-          headDim,
-          valueDim,
-          scale,
-          mask: here,
-          softcap,
-          sinks,
-          relativeBias,
+      cache.append(made.key, made.value);
+      const length = position + 1;
+      const rules = {
+        queryLength: 1,
+        mask: mask.kind === 'none' ? mask : { ...mask, offset: position },
+        softcap,
+        sinks,
+        relativeBias: positionBias({ queryHeads, positions }, 1, length, position),
+      };
+      const { output: heads, ...rest } = cache.attention(rules, query, options);
+      return {
+        query,
+        // Copied out of the cache only where somebody looks.
+        get key() {
+          return cache.key(length);
         },
-        { query, key, value },
-        options,
-      );
-      return { query, key, value, heads, ...finish(projectOutput(kernel, sizes, input, heads, 1)), ...rest };
+        get value() {
+          return cache.value(length);
+        },
+        heads,
+        ...finish(projectOutput(kernel, sizes, input, heads, 1)),
+        ...rest,
+      };
     },
   };
 }

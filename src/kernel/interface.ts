@@ -276,6 +276,27 @@ export interface MatrixProblem {
 /** Which implementation computes. */
 export type KernelName = 'wasm-relaxed-simd' | 'wasm-simd' | 'typescript';
 
+/** What stays the same for all that a cache is asked. */
+export type CacheProblem = Pick<AttentionProblem, 'queryHeads' | 'keyValueHeads' | 'headDim' | 'valueDim' | 'scale'>;
+
+/** Keys and values that grow by a token at a time (a KV cache). */
+export interface AttentionCache {
+  /** Tokens so far. */
+  readonly length: number;
+  /** Adds a token. @param key [keyValueHeads, headDim] @param value [keyValueHeads, valueDim] */
+  append(key: Float32Array, value: Float32Array): void;
+  /** Keys of the first `tokens` tokens, default all. [keyValueHeads, tokens, headDim] */
+  key(tokens?: number): Float32Array;
+  /** Values alike. [keyValueHeads, tokens, valueDim] */
+  value(tokens?: number): Float32Array;
+  /** Attention of queries [queryHeads, queryLength, headDim] to all tokens so far. */
+  attention(
+    rules: Omit<AttentionProblem, keyof CacheProblem | 'keyLength'>,
+    query: Float32Array,
+    options?: AttentionOptions,
+  ): AttentionResult;
+}
+
 /**
  * A computation that stops every few milliseconds and says which part of it is done, from 0 to 1; going on continues it, and leaving
  * it cancels it. `run` of steps.ts does so between other work.
@@ -291,6 +312,8 @@ export interface Kernel {
    */
   matrixMultiply(problem: MatrixProblem, left: Float32Array, right: Float32Array, bias?: Float32Array, reuse?: Float32Array): Float32Array;
   multiHeadAttention(problem: MultiHeadProblem, input: MultiHeadInput, options?: MultiHeadOptions): MultiHeadResult;
+  /** An empty cache. Throws RangeError on sizes that cannot be. */
+  createCache(problem: CacheProblem): AttentionCache;
   /** The same three, a few milliseconds at a time. */
   attentionSteps(...call: Parameters<Kernel['attention']>): Steps<AttentionResult>;
   matrixMultiplySteps(...call: Parameters<Kernel['matrixMultiply']>): Steps<Float32Array>;

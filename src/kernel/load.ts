@@ -1,4 +1,5 @@
 import { attend } from './attend.ts';
+import { createPackedCache } from './cache.ts';
 import type { Kernel, KernelName } from './interface.ts';
 import { Machine } from './machine.ts';
 import { multiHeadAttentionSteps } from './multi-head.ts';
@@ -46,7 +47,8 @@ function createWasmKernel(name: KernelName, module: WebAssembly.Module): Kernel 
     multiHeadAttentionSteps: (...[problem, input, options]: Parameters<Kernel['multiHeadAttention']>) =>
       multiHeadAttentionSteps(products, problem, input, options),
   };
-  return { name, ...steps, ...atOnce(steps) };
+  const calls = atOnce(steps);
+  return { name, ...steps, ...calls, createCache: (problem) => createPackedCache(calls, module, problem) };
 }
 
 /** The fastest kernel that runs here: relaxed SIMD, SIMD128, else the TypeScript reference. Never rejects. */

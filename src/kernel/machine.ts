@@ -11,6 +11,7 @@ interface Exports {
     rows: number,
     keys: number,
     values: number,
+    valueRoom: number,
     keyLength: number,
     headDim: number,
     valueDim: number,
@@ -83,6 +84,7 @@ export const roundUp = (value: number, step: number): number => Math.ceil(value 
 export class Machine {
   readonly exports: Exports;
   readonly rowTile: number;
+  #first = 1024;
   #next = 0;
 
   constructor(module: WebAssembly.Module) {
@@ -92,7 +94,12 @@ export class Machine {
 
   /** Starts a run: everything taken before is free again. The first 1 KiB stays unused so that no tensor has address 0. */
   reset(): void {
-    this.#next = 1024;
+    this.#next = this.#first;
+  }
+
+  /** What was taken so far stays for good. */
+  keep(): void {
+    this.#first = this.#next;
   }
 
   /** Reserves room for `count` numbers of 4 bytes and returns its address, a multiple of 64. */

@@ -1,3 +1,4 @@
+import { createPlainCache } from './cache.ts';
 import type { AttentionInput, AttentionOptions, AttentionProblem, AttentionResult, Kernel, MatrixProblem } from './interface.ts';
 import { multiHeadAttentionSteps } from './multi-head.ts';
 import { checkInput, checkMatrix, planeOffset, type ResolvedProblem, resolveProblem } from './problem.ts';
@@ -118,5 +119,6 @@ export function createReferenceKernel(): Kernel {
     multiHeadAttentionSteps: (...[problem, input, options]: Parameters<Kernel['multiHeadAttention']>) =>
       multiHeadAttentionSteps({ attentionSteps, matrixMultiplySteps }, problem, input, options),
   };
-  return { name: 'typescript', ...steps, ...atOnce(steps) };
+  const calls = atOnce(steps);
+  return { name: 'typescript', ...steps, ...calls, createCache: (problem) => createPlainCache(calls, problem) };
 }

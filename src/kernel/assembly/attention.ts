@@ -28,7 +28,7 @@ export function most(a: i32, b: i32): i32 {
  *
  * query    [rows, headDim]
  * keys     packRows(K) with scale * log2(e) as its factor; cap and sink are multiplied by log2(e), too
- * values   packValues(V)
+ * values   packValues(V), in panels of valueRoom keys, of which keyLength are used
  * lows, highs: per row, the keys [low, high) it may see (i32), 0 and 0 for the rows that fill up the last panel
  * bias     0; or with biasStride >= 0 the bias of the block's first row at its first key, biasStride numbers further for each
  *          next row; or with biasStride < 0 where the bias of the block's first row at the last key stands, one number further
@@ -44,7 +44,7 @@ export function most(a: i32, b: i32): i32 {
  *          product then goes weight by weight and leaves out keys of weight 0
  */
 export function attendBlock(
-  query: usize, rows: i32, keys: usize, values: usize, keyLength: i32, headDim: i32, valueDim: i32,
+  query: usize, rows: i32, keys: usize, values: usize, valueRoom: i32, keyLength: i32, headDim: i32, valueDim: i32,
   cap: f32, sink: f32, lows: usize, highs: usize, bias: usize, biasStride: i32,
   ranges: usize, packed: usize, scores: usize, columns: usize, inverses: usize, weights: usize, output: usize, plainValues: usize,
 ): void {
@@ -137,7 +137,7 @@ export function attendBlock(
       let column = 0;
       let target = columns + <usize>panel * columnBytes;
       let source = values + <usize>(start * ROW_TILE) * 4;
-      const step = <usize>(keyLength * ROW_TILE) * 4;
+      const step = <usize>(valueRoom * ROW_TILE) * 4;
       for (; column + 4 < valueDim; column += ROW_TILE) {
         multiplyTile(source, tile, depth, target, 32, start > low);
         target += ROW_TILE * 32;

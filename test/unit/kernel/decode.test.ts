@@ -79,4 +79,57 @@ describe('decoding with a cache', () => {
     );
     assert.throws(() => createDecoder(kernel, { ...sizes, mask: { kind: 'slidingWindow', window: 0 } }, weights), /mask\.window/);
   });
+
+  it('grows past its room, and takes values that are NaN, infinite or very large as the whole computation does', () => {
+    const [length, headDim, valueDim] = [150, 5, 9];
+    const key = wave(2 * length * headDim, 0.3);
+    for (const extreme of [0.5, 3e38, Number.POSITIVE_INFINITY, Number.NaN]) {
+      const value = wave(2 * length * valueDim, 0.7);
+      value[(length - 3) * valueDim + 2] = extreme;
+      const query = wave(4 * headDim, 1.9);
+      for (const kernel of kernels) {
+        const cache = kernel.createCache({ queryHeads: 4, keyValueHeads: 2, headDim, valueDim });
+        for (let token = 0; token < length; token++) {
+          const row = (tensor: Float32Array, width: number): Float32Array =>
+            Float32Array.from(
+              [0, 1].flatMap((head) => [...tensor.subarray((head * length + token) * width, (head * length + token + 1) * width)]),
+            );
+          cache.append(row(key, headDim), row(value, valueDim));
+        }
+        assert.deepEqual(cache.key(), key);
+        assert.deepEqual(cache.value(), value);
+        const problem = { queryHeads: 4, keyValueHeads: 2, queryLength: 1, keyLength: length, headDim, valueDim };
+        const whole = kernel.attention(problem, { query, key, value });
+        assert.deepEqual(cache.attention({ queryLength: 1 }, query), whole, `${kernel.name} with ${extreme}`);
+      }
+    }
+  });
+
+  it('does not go through the cached keys again to add one', () => {
+    // Against attention with the same keys given anew, which packs them: several times the work of one query.
+    const sizes = { queryHeads: 2, headDim: 64 };
+    const length = 8192;
+    const [key, value, query] = [wave(2 * length * 64, 0.3), wave(2 * length * 64, 0.7), wave(128, 0.9)];
+    const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1] as number;
+    const cpu = (compute: () => unknown): number => {
+      const before = process.cpuUsage();
+      compute();
+      const { user, system } = process.cpuUsage(before);
+      return user + system;
+    };
+    for (const kernel of kernels.slice(1)) {
+      const cache = kernel.createCache(sizes);
+      for (let token = 0; token < length; token++)
+        cache.append(key.subarray(token * 128, token * 128 + 128), value.subarray(token * 128, token * 128 + 128));
+      const problem = { ...sizes, queryLength: 1, keyLength: length };
+      const steps: number[] = [];
+      const anew: number[] = [];
+      for (let round = 0; round < 30; round++) {
+        steps.push(cpu(() => cache.attention({ queryLength: 1 }, query)));
+        anew.push(cpu(() => kernel.attention(problem, { query, key, value })));
+      }
+      const ratio = median(anew) / median(steps);
+      assert.ok(ratio > 1.5, `${kernel.name}: ${ratio}`);
+    }
+  });
 });
