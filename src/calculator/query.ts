@@ -141,6 +141,8 @@ export interface Query extends Partial<Solve> {
   readonly values: { readonly [K in QuantityName]?: Assigned };
   readonly dtype?: { readonly name: string; readonly bits: bigint; readonly range: Range };
   readonly bias?: { readonly value: boolean; readonly range: Range };
+  /** Whether the feed-forward has a gate: `gated`, `ungated`. */
+  readonly gated?: boolean;
   /** The quantity that is asked for, `h=?`; a bare `?` asks for the width. */
   readonly wanted?: { readonly quantity: QuantityName; readonly range: Range };
   readonly problems: readonly QueryProblem[];
@@ -227,6 +229,7 @@ export function parseQuery(text: string): Query {
   let dtype: Query['dtype'];
   let bias: Query['bias'];
   let at = 0;
+  let gated: boolean | undefined;
   let wanted: Query['wanted'];
   const demands: {
     readonly kind: Constraint['kind'];
@@ -297,6 +300,7 @@ export function parseQuery(text: string): Query {
       }
       if (!assignment) {
         if (word === 'bias' || word === 'nobias' || word === 'no_bias') bias = { value: word === 'bias', range: token.range };
+        else if (word === 'gated' || word === 'ungated') gated = word === 'gated';
         else if (nameTable.has(word)) throw new QueryError(token.range, `${token.text} needs a value: ${token.text}=...`);
         else setDtype(token);
         return;
@@ -357,6 +361,7 @@ export function parseQuery(text: string): Query {
     values,
     ...(dtype === undefined ? {} : { dtype }),
     ...(bias === undefined ? {} : { bias }),
+    ...(gated === undefined ? {} : { gated }),
     ...(wanted === undefined ? {} : { wanted }),
     ...(constraints.length === 0 ? {} : { constraints }),
     ...Object.fromEntries(numbers),

@@ -1,5 +1,6 @@
 import type { Field, TransformerDesign } from '../design/design.ts';
 import { range } from '../text/range.ts';
+import { type LayerCost, layerCost } from './layer.ts';
 import { dtypeOf, parseQuery, type QuantityName, type Query, type QueryProblem, quantities } from './query.ts';
 
 import { isSolvable, solve } from './solve.ts';
@@ -55,6 +56,8 @@ export interface Calculation {
   /** Ranges are offsets in the query. */
   readonly problems: readonly QueryProblem[];
   readonly input: AttentionInput;
+  /** The first stack's layer step by step, where tokens and the feed-forward are known. */
+  readonly cost?: LayerCost;
   /** What has to be given before more can be said. */
   readonly hint?: string;
   readonly markdown: () => string;
@@ -81,15 +84,77 @@ export function calculate(query: string, base?: TransformerDesign): Calculation 
   const solutions = wanted === undefined ? [] : solutionRows(wanted, parsed, base, problems);
   if (wanted === undefined && (parsed.constraints !== undefined || parsed.parameters !== undefined))
     problems.push({ range: range(0, query.length), message: 'Nothing is asked for: put ? in place of a value, as in h=?.' });
-  const rows = [...solutions, ...attentionRows(input)];
+  const cost = wanted === undefined ? costOf(parsed, input, base) : undefined;
+  const rows = [...solutions, ...attentionRows(input), ...(cost === undefined ? [] : costRows(cost, parsed.tensorParallel ?? 1n))];
   const hint = solutions.length > 0 ? undefined : hintFor(input);
   return {
     rows,
     problems: [...parsed.problems, ...problems].sort((a, b) => a.range.start - b.range.start),
     input,
+    ...(cost === undefined ? {} : { cost }),
     ...(hint === undefined ? {} : { hint }),
-    markdown: () => renderMarkdown(rows),
+    markdown: () => `${renderMarkdown(rows)}${cost === undefined ? '' : `\n${renderSteps(cost)}`}`,
   };
+}
+
+function costOf(query: Query, input: AttentionInput, base: TransformerDesign | undefined): LayerCost | undefined {
+  const written = base?.fields.intermediateSize?.value;
+  const found = layerCost({
+    ...input,
+    intermediateSize:
+      query.values.intermediateSize?.value ??
+      (written !== undefined && Number.isSafeInteger(written) && written > 0 ? BigInt(written) : undefined),
+    gated: query.gated ?? base?.fields.gatedFfn?.value,
+    tensorParallel: query.tensorParallel,
+  });
+  // Layers with experts have other feed-forwards than one.
+  return 'steps' in found && base?.fields.experts === undefined ? found : undefined;
+}
+
+function costRows({ parameters, forwardFlops, activationBytes, fusedActivationBytes }: LayerCost, devices: bigint): readonly Row[] {
+  const share = devices > 1n ? ', each device' : '';
+  const row = (id: string, label: string, symbolic: string, value: bigint, text = grouped(value)): Row => ({
+    id,
+    label,
+    symbolic,
+    value: String(value),
+    text,
+  });
+  return [
+    row(
+      'layerParameters',
+      'Weights of a layer',
+      'attention + feed-forward',
+      parameters,
+      `${grouped(parameters)} (without biases and norms)`,
+    ),
+    row('layerFlops', 'FLOPs of a layer, forward', '2 B T weights + 2 B h T^2 (d_h + d_v)', forwardFlops),
+    row('layerActivations', `Activations of a layer${share}`, 'kept for the backward pass', activationBytes, byteText(activationBytes)),
+    row(
+      'fusedLayerActivations',
+      `with a fused attention kernel${share}`,
+      'kept for the backward pass',
+      fusedActivationBytes,
+      byteText(fusedActivationBytes),
+    ),
+  ];
+}
+
+/** The layer's steps as a Markdown table. */
+function renderSteps({ steps }: LayerCost): string {
+  const lines = steps.map(({ label, symbolic, shape, parameters, forwardFlops, activationBytes }) =>
+    [
+      '',
+      label,
+      `\`${symbolic}\``,
+      `[${shape.join(', ')}]`,
+      ...[parameters, forwardFlops, activationBytes].map((value) => (value === 0n ? '' : grouped(value))),
+      '',
+    ]
+      .join(' | ')
+      .trim(),
+  );
+  return `| Step | Shape | | Weights | FLOPs forward | Bytes kept |\n| --- | --- | --- | ---: | ---: | ---: |\n${lines.join('\n')}\n`;
 }
 
 /** The answers to `?`, a row each. */

@@ -70,10 +70,19 @@ function shapesOfExpression(query: string, format: string, output: Output): numb
     const sizes = Object.entries(input).filter(([, value]) => typeof value === 'bigint');
     const design = Object.fromEntries(sizes.map(([key, value]) => [key, { value, source: 'written', range: null }]));
     output.write(
-      json({ version: 1, expression: query, ...empty, design, shapes: calculation.rows, problems: calculation.problems, notModelled: [] }),
+      json({
+        version: 1,
+        expression: query,
+        ...empty,
+        design,
+        shapes: calculation.rows,
+        ...(calculation.cost === undefined ? {} : { layer: calculation.cost }),
+        problems: calculation.problems,
+        notModelled: [],
+      }),
     );
   } else if (format === 'markdown') output.write(calculation.markdown());
-  else output.write(rowsText(calculation));
+  else output.write(rowsText(calculation) + stepsText(calculation));
   return reportProblems(query, calculation, output);
 }
 
@@ -111,6 +120,7 @@ function fileJson(file: string, reading: ConfigReading, calculation: Calculation
     designs: reading.designs.map(({ name, role, family, fields }) => ({ name, role, family: family ?? null, fields: fieldsOf(fields) })),
     parallelism: fieldsOf(reading.parallelism),
     shapes: calculation.rows,
+    ...(calculation.cost === undefined ? {} : { layer: calculation.cost }),
     // `name: [how many, shape]`, or a list of shapes where layers differ.
     parameters: Object.fromEntries(parameters.map(({ name, count, shapes }) => [name, [count, shapes.length === 1 ? shapes[0] : shapes]])),
     totals,
@@ -166,6 +176,8 @@ function fileText(file: string, reading: ConfigReading, calculation: Calculation
   if (parameters !== undefined) out.push('', `Parameters  ${parameters.toLocaleString('en')}`);
   const rows = rowsText(calculation);
   if (rows !== '') out.push('', 'Shapes of the first stack (weights as [out, in])', rows.trimEnd());
+  const steps = stepsText(calculation);
+  if (steps !== '') out.push(steps.trimEnd());
   if (notModelled.length > 0) out.push('', 'Not covered', ...notModelled.map((reason) => `  ${reason}`));
   return `${out.join('\n')}\n`;
 }
@@ -174,6 +186,29 @@ function rowsText({ rows }: Calculation): string {
   const width = Math.max(0, ...rows.map(({ label }) => label.length));
   const values = Math.min(40, Math.max(0, ...rows.map(({ text }) => text.length)));
   return rows.map(({ label, text, symbolic }) => `  ${label.padEnd(width)}  ${text.padEnd(values)}  ${symbolic}\n`).join('');
+}
+
+/** The layer step by step: shape, weights, FLOPs forward, bytes kept for the backward pass. */
+function stepsText({ cost }: Calculation): string {
+  if (cost === undefined) return '';
+  const amount = (value: bigint): string => (value === 0n ? '' : value.toLocaleString('en'));
+  const rows = [
+    ['Layer, step by step', 'Shape', 'Weights', 'FLOPs forward', 'Bytes kept'],
+    ...cost.steps.map(({ label, shape, parameters, forwardFlops, activationBytes }) => [
+      label,
+      `[${shape.join(', ')}]`,
+      amount(parameters),
+      amount(forwardFlops),
+      amount(activationBytes),
+    ]),
+  ];
+  const widths = [0, 1, 2, 3, 4].map((column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
+  const line = (row: readonly string[]): string =>
+    row
+      .map((cell, column) => (column < 2 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)))
+      .join('  ')
+      .trimEnd();
+  return `\n${rows.map((row) => `  ${line(row)}\n`).join('')}`;
 }
 
 function fileMarkdown(file: string, reading: ConfigReading, calculation: Calculation, notModelled: readonly string[]): string {
