@@ -13,6 +13,34 @@ const rowsOf = (query: string, base?: TransformerDesign): ReadonlyMap<string, Ro
 const answer = (query: string, id: string): string | readonly string[] | undefined => rowsOf(query).get(id)?.value;
 
 describe('calculated shapes', () => {
+  it('follows the data through a layer where tokens and the feed-forward are known', () => {
+    const query = 'd=4096 h=32 kv=8 ff=14336 gated T=8k bf16';
+    const { cost } = calculate(query);
+    // q, k, v, o, gate, up and down of a layer of Llama 3 8B.
+    assert.equal(answer(query, 'layerParameters'), String(4096 * (4096 + 1024 + 1024 + 4096 + 3 * 14336)));
+    assert.deepEqual(
+      cost?.steps.map(({ id }) => id),
+      [
+        'attentionNorm',
+        'queries',
+        'keys',
+        'values',
+        'scores',
+        'weights',
+        'weightedValues',
+        'concatenation',
+        'outputProjection',
+        'feedForwardNorm',
+        'up',
+        'activation',
+        'down',
+      ],
+    );
+    assert.match(calculate(query).markdown(), /\| Scores \| `\[B, h, T, T\]` \| \[1, 32, 8192, 8192\] \|/);
+    assert.equal(calculate('d=4096 h=32 kv=8 ff=14336 T=8k').cost, undefined, 'whether the feed-forward is gated is not known');
+    assert.match(calculate(`${query} tp=8`).rows.find(({ id }) => id === 'layerActivations')?.label ?? '', /each device/);
+  });
+
   it('gives Llama 3 8B as published', () => {
     const query = 'd=4096 h=32 kv=8 L=32 T=8k bf16';
     assert.equal(answer(query, 'headDim'), '128');
@@ -205,32 +233,5 @@ else {
       }
       assert.equal(compared, Object.keys(configs).length);
     });
-  
-  it('follows the data through a layer where tokens and the feed-forward are known', () => {
-    const query = 'd=4096 h=32 kv=8 ff=14336 gated T=8k bf16';
-    const { cost } = calculate(query);
-    // q, k, v, o, gate, up and down of a layer of Llama 3 8B.
-    assert.equal(answer(query, 'layerParameters'), String(4096 * (4096 + 1024 + 1024 + 4096 + 3 * 14336)));
-    assert.deepEqual(
-      cost?.steps.map(({ id }) => id),
-      [
-        'attentionNorm',
-        'queries',
-        'keys',
-        'values',
-        'scores',
-        'weights',
-        'weightedValues',
-        'concatenation',
-        'outputProjection',
-        'feedForwardNorm',
-        'up',
-        'activation',
-        'down',
-      ],
-    );
-    assert.match(calculate(query).markdown(), /\| Scores \| `\[B, h, T, T\]` \| \[1, 32, 8192, 8192\] \|/);
-    assert.equal(calculate('d=4096 h=32 kv=8 ff=14336 T=8k').cost, undefined, 'whether the feed-forward is gated is not known');
-    assert.match(calculate(`${query} tp=8`).rows.find(({ id }) => id === 'layerActivations')?.label ?? '', /each device/);
   });
-});
+}
