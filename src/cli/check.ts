@@ -8,7 +8,7 @@ import { maximumLength } from '../syntax/read.ts';
 import type { Severity } from '../text/finding.ts';
 import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
 import type { ValuesFile } from '../workspace/code/given.ts';
-import { type FolderLoader, folderLoader } from '../workspace/code/node.ts';
+import { type FolderLoaders, folderLoaders } from '../workspace/code/node.ts';
 import { configFor, isExcluded } from '../workspace/filter.ts';
 import { levelOf, selects } from '../workspace/levels.ts';
 import { loadPython } from '../workspace/node.ts';
@@ -70,7 +70,7 @@ function checker(options: ParsedOptions, note: (problem: string) => void): Check
     return { settings, root: located.root, relativePath: slashes(relative(located.root, path)) };
   };
 
-  let loader: FolderLoader | undefined;
+  let loaders: FolderLoaders | undefined;
   const checkBytes: Checker['checkBytes'] = async (file, bytes) => {
     const fail = (reason: string): Failed => ({ unread: { file: file.name, reason, named: file.named } });
     if (!Buffer.isBuffer(bytes)) return fail(bytes.reason);
@@ -81,7 +81,8 @@ function checker(options: ParsedOptions, note: (problem: string) => void): Check
     const inNotebook = isNotebook(file.path);
     const code = inNotebook ? { text: parseNotebook(original).text, languageId: 'python' } : { text: original };
     const python = needsPython({ ...code, path: relativePath }) ? await loadPython(note) : undefined;
-    if (python !== undefined) loader ??= folderLoader(python.parse, new Map());
+    if (python !== undefined) loaders ??= folderLoaders(python.parse);
+    const loader = loaders?.of(file.path);
     const shown = (path: string): string => slashes(relative(process.cwd(), path));
     const imports = loader === undefined ? undefined : { name: loader.nameOf(file.path), loader, shown };
     const config = python === undefined ? undefined : configFor(relativePath, settings);

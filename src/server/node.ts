@@ -6,7 +6,7 @@ import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
 import { version } from '../../package.json';
 import { createCheckpointReader } from '../checkpoint/node.ts';
 import type { SourceFile } from '../interpreter/value.ts';
-import { type FolderLoader, folderLoader } from '../workspace/code/node.ts';
+import { type FolderLoaders, folderLoaders } from '../workspace/code/node.ts';
 import { loadPython } from '../workspace/node.ts';
 import type { Imports } from '../workspace/python.ts';
 import { keptTrees, serve } from './connection.ts';
@@ -23,7 +23,7 @@ export function startServer(): void {
   process.on('uncaughtException', (error) => connection.console.error(`Uncaught: ${error.stack ?? error.message}`));
   process.on('unhandledRejection', (reason) => connection.console.error(`Unhandled: ${String(reason)}`));
   const readCheckpoint = createCheckpointReader();
-  let loader: FolderLoader | undefined;
+  let loaders: FolderLoaders | undefined;
   /** By the URI of the file that imports. */
   const importsOf = new Map<string, TrackedImports>();
   const pathOf = (uri: string): string | undefined => {
@@ -41,8 +41,8 @@ export function startServer(): void {
       if (path === undefined) return undefined;
       const known = importsOf.get(uri);
       if (known !== undefined) return known;
-      loader ??= folderLoader(parse, new Map(), (each) => edited(pathToFileURL(each).href));
-      const from = loader;
+      loaders ??= folderLoaders(parse, (each) => edited(pathToFileURL(each).href));
+      const from = loaders.of(path);
       const paths = new Set<string>();
       const missed = new Set<string>();
       const load = (name: string): SourceFile | undefined => {
@@ -57,11 +57,12 @@ export function startServer(): void {
     },
     forgetImports: (uri, text) => {
       const path = pathOf(uri);
-      const was = path === undefined ? undefined : loader?.forget(path, text);
-      if (path === undefined || was === undefined || was === 'same') return [];
+      if (path === undefined || loaders === undefined) return [];
+      const was = new Set([...loaders.all()].map((loader) => loader.forget(path, text)));
+      if (was.has('same') && !was.has('forgotten')) return [];
       const name = basename(path) === '__init__.py' ? basename(dirname(path)) : basename(path, '.py');
       const rest = [...importsOf]
-        .filter(([, { paths, missed }]) => (was === 'forgotten' ? paths.has(path) : missed.has(name)))
+        .filter(([, { paths, missed }]) => (was.has('forgotten') ? paths.has(path) : missed.has(name)))
         .map(([importer]) => importer);
       for (const importer of rest) importsOf.delete(importer);
       return rest;

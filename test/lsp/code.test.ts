@@ -316,6 +316,37 @@ class Block(nn.Module):
     deepEqual(client.refreshes, []);
   });
 
+  it('looks for modules beside the file that imports them, then in the repository', async () => {
+    const sized = (width: number): string => `width = ${width}\n`;
+    const model = `import torch.nn as nn
+from sizes import width
+from shared.sizes import depth
+
+class A(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(width, depth)
+
+    def forward(self, x):
+        y = self.a(x)
+        return y
+`;
+    write('one/sizes.py', sized(16));
+    write('two/sizes.py', sized(32));
+    write('src/shared/sizes.py', 'depth = 5\n');
+    write('src/shared/__init__.py', '');
+    await start();
+    for (const [folder, width] of [
+      ['one', 16],
+      ['two', 32],
+      ['three', 48],
+    ] as const) {
+      if (folder === 'three') write('sizes.py', sized(48));
+      const uri = await open(`${folder}/model.py`, model.replace('width, depth', 'depth, width'));
+      deepEqual(await hints(uri), [`: (B, T, ${width})`]);
+    }
+  });
+
   it('finds a module once there is one', async () => {
     await start();
     const uri = await open(

@@ -30,6 +30,8 @@ export function folderLoader(
   roots: PackageRoots,
   /** The text of a file that is being edited. */
   edited: (path: string) => string | undefined = () => undefined,
+  /** Folders that are searched last, for modules that no root has. */
+  further: readonly string[] = [],
 ): FolderLoader {
   const known = new Map<string, SourceFile | undefined>();
   const folders = new Map(roots);
@@ -67,6 +69,11 @@ export function folderLoader(
         (rest.length === 0 ? undefined : read(`${base}.py`, moduleName, false)) ?? read(join(base, '__init__.py'), moduleName, true);
       if (found !== undefined) return found;
     }
+    for (const folder of further) {
+      const base = join(folder, ...moduleName.split('.'));
+      const found = read(`${base}.py`, moduleName, false) ?? read(join(base, '__init__.py'), moduleName, true);
+      if (found !== undefined) return found;
+    }
     return undefined;
   };
 
@@ -97,6 +104,43 @@ export function folderLoader(
     return 'unread';
   };
   return { load, open, nameOf, forget };
+}
+
+/** Loaders for the files of many folders. */
+export interface FolderLoaders {
+  /** The loader for what a file imports: it looks beside the file, or its outermost package, as Python does, then in the repository. */
+  of(path: string): FolderLoader;
+  /** Every loader that was made. */
+  all(): Iterable<FolderLoader>;
+}
+
+export function folderLoaders(parse: (text: string) => PythonModule, edited?: (path: string) => string | undefined): FolderLoaders {
+  const made = new Map<string, FolderLoader>();
+  const repositories = new Map<string, string | undefined>();
+  return {
+    all: () => made.values(),
+    of: (path) => {
+      const { root, folder } = placeOf(resolve(path));
+      const key = `${root} ${folder}`;
+      let loader = made.get(key);
+      if (loader === undefined) {
+        const repository = root === '' ? repositoryOf(folder, repositories) : undefined;
+        const further = repository === undefined ? [] : [repository, join(repository, 'src')].filter((each) => each !== folder);
+        loader = folderLoader(parse, new Map([[root, folder]]), edited, further);
+        made.set(key, loader);
+      }
+      return loader;
+    },
+  };
+}
+
+/** The folder above that holds the repository. */
+function repositoryOf(folder: string, known: Map<string, string | undefined>): string | undefined {
+  if (known.has(folder)) return known.get(folder);
+  const above = dirname(folder);
+  const found = existsSync(join(folder, '.git')) ? folder : above === folder ? undefined : repositoryOf(above, known);
+  known.set(folder, found);
+  return found;
 }
 
 /** The dotted name of a file by the packages around it, and the folder that the outermost of them lies in. */

@@ -1,0 +1,151 @@
+import { deepEqual, equal, match, ok } from 'node:assert/strict';
+import * as vscode from 'vscode';
+import { closeAll, codeOf, eventually, findings, lenses, openSample, positionOf, sampleUri, whole } from './workspace.ts';
+
+const everything = new vscode.Range(0, 0, 9999, 0);
+
+async function hints(uri: vscode.Uri): Promise<string[]> {
+  const found = await vscode.commands.executeCommand<vscode.InlayHint[]>('vscode.executeInlayHintProvider', uri, everything);
+  return found.map(({ label }) => (typeof label === 'string' ? label : label.map(({ value }) => value).join('')));
+}
+
+/** Writes files into the workspace, and removes them after the test. */
+const written = new Set<vscode.Uri>();
+async function write(path: string, text: string): Promise<vscode.Uri> {
+  const uri = sampleUri(path);
+  await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(text));
+  written.add(uri);
+  return uri;
+}
+
+async function replace(document: vscode.TextDocument, from: string, to: string): Promise<void> {
+  const edit = new vscode.WorkspaceEdit();
+  const start = positionOf(document, from);
+  edit.replace(document.uri, new vscode.Range(start, document.positionAt(document.offsetAt(start) + from.length)), to);
+  ok(await vscode.workspace.applyEdit(edit));
+}
+
+const tabs = (): string[] => vscode.window.tabGroups.all.flatMap((group) => group.tabs.map(({ label }) => label));
+
+const mlp = `import torch.nn as nn
+
+class MLP(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.up = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.down = nn.Linear(config.ffn_size, config.hidden_size)
+
+    def forward(self, x):
+        h = self.up(x)
+        return self.down(h)
+`;
+
+describe('model code in the editor', () => {
+  afterEach(async () => {
+    await closeAll();
+    for (const uri of written) await vscode.workspace.fs.delete(uri);
+    written.clear();
+  });
+
+  it('has shapes, findings and fixes in the cells of a notebook, and follows their edits', async () => {
+    const notebook = await vscode.workspace.openNotebookDocument(sampleUri('notebook/experiment.ipynb'));
+    await vscode.window.showNotebookDocument(notebook);
+    const [, , feedForward, block] = notebook.getCells().map((cell) => cell.document);
+    ok(feedForward !== undefined && block !== undefined);
+    const finding = await eventually('HW223 in the cell', () => findings(feedForward.uri).find((entry) => codeOf(entry) === 'HW223'));
+    match(feedForward.getText(finding.range), /^nn\.Linear\(2 \* inner, width\)$/);
+    deepEqual(findings(block.uri), []);
+    ok((await hints(feedForward.uri)).includes(': (B, T, 1536)'), (await hints(feedForward.uri)).join(' '));
+    deepEqual(await hints(block.uri), [': (B, T, 512)']);
+    await replace(feedForward, '2 * inner, width', 'inner, width');
+    await eventually('the finding to go', () => (findings(feedForward.uri).length === 0 ? true : undefined));
+    // What another cell changes is told where it shows.
+    await replace(feedForward, 'nn.Linear(inner, width)', 'nn.Linear(inner, 2 * width)');
+    await eventually('a finding in either cell', () => [...findings(feedForward.uri), ...findings(block.uri)][0]);
+  });
+
+  it('takes the numbers of the config beside it, as it is typed', async () => {
+    const values = await write('numbers/config.json', '{\n  "hidden_size": 64,\n  "intermediate_size": 172,\n  "ffn_size": 172\n}\n');
+    const uri = await write('numbers/modeling.py', mlp);
+    const document = await vscode.workspace.openTextDocument(uri);
+    await vscode.window.showTextDocument(document);
+    await eventually('the numbers', async () => ((await hints(uri)).includes(': (B, T, 172)') ? true : undefined));
+    ok((await lenses(uri)).some(({ command }) => command?.title === 'numbers of config.json'));
+    const config = await vscode.workspace.openTextDocument(values);
+    await vscode.window.showTextDocument(config, vscode.ViewColumn.Beside);
+    await replace(config, '"ffn_size": 172', '"ffn_size": 170');
+    const finding = await eventually('HW211', () => findings(uri).find((entry) => codeOf(entry) === 'HW211'));
+    const [related] = (finding.relatedInformation ?? []).filter(({ location }) => location.uri.path.endsWith('config.json'));
+    equal(config.getText(related?.location.range ?? everything), '170');
+    await replace(config, '"ffn_size": 170', '"ffn_size": 172');
+    await eventually('the finding to go', () => (findings(uri).length === 0 ? true : undefined));
+  });
+
+  it('is told again when a module that it imports is edited', async () => {
+    const layers = mlp
+      .replace('config)', 'width)')
+      .replace('config.hidden_size, config.intermediate_size', 'width, 2 * width')
+      .replace('config.ffn_size, config.hidden_size', '2 * width, width');
+    const from = await write('package/layers.py', layers);
+    const model =
+      'import torch.nn as nn\nfrom layers import MLP\n\nclass Block(nn.Module):\n    def __init__(self, width):\n        super().__init__()\n        self.mlp = MLP(width)\n\n    def forward(self, x):\n        return x + self.mlp(x)\n';
+    const uri = await write('package/model.py', model);
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri));
+    await eventually('the server', async () => ((await hints(uri)) !== undefined ? true : undefined));
+    deepEqual(findings(uri), []);
+    const document = await vscode.workspace.openTextDocument(from);
+    await vscode.window.showTextDocument(document, vscode.ViewColumn.Beside);
+    await replace(document, '2 * width, width', '3 * width, width');
+    const finding = await eventually('a finding at the call', () => findings(uri)[0]);
+    ok((finding.relatedInformation ?? []).some(({ location }) => location.uri.path.endsWith('layers.py')));
+    await replace(document, '3 * width, width', '2 * width, width');
+    await eventually('the finding to go', () => (findings(uri).length === 0 ? true : undefined));
+  });
+
+  it('completes a shape comment', async () => {
+    const document = await openSample('model/attention.py');
+    const line = 'k = k.view(B, T, self.heads, C // self.heads).transpose(1, 2)';
+    await replace(document, line, `${line}  # `);
+    const at = positionOf(document, line).translate(0, line.length + 4);
+    const items = await eventually('a completion', async () => {
+      const found = await vscode.commands.executeCommand<vscode.CompletionList>(
+        'vscode.executeCompletionItemProvider',
+        document.uri,
+        at,
+        ' ',
+      );
+      const own = found.items.filter(({ label }) => String(typeof label === 'string' ? label : label.label).startsWith('(B, '));
+      return own.length > 0 ? own : undefined;
+    });
+    // The file's other comment calls the heads h and their width d.
+    deepEqual(
+      items.map(({ label }) => label),
+      ['(B, h, T, d)'],
+    );
+  });
+
+  it('opens the preview and the calculator with the sizes of a block', async () => {
+    const content = (await vscode.workspace.fs.readFile(sampleUri('model/attention.py'))).toString();
+    const mended = content
+      .replace('math.sqrt(C)', 'math.sqrt(k.size(-1))')
+      .replace('y.contiguous()', 'y.transpose(1, 2).contiguous()')
+      .replace(
+        '3 * config.width, config.width)\n\n    def forward(self, x):\n        return self.down',
+        '4 * config.width, config.width)\n\n    def forward(self, x):\n        return self.down',
+      );
+    const uri = await write('model/mended.py', mended);
+    const document = await vscode.workspace.openTextDocument(uri);
+    await vscode.window.showTextDocument(document);
+    const own = (await lenses(uri)).filter(({ range }) => range.start.line === positionOf(document, 'class Block').line);
+    match(own[0]?.command?.title ?? '', /^pre-norm, 12 heads x 64, 7\.1M parameters$/);
+    deepEqual(
+      own.slice(1, 3).map(({ command }) => command?.title),
+      ['Preview attention', 'Calculate shapes'],
+    );
+    const [, preview] = own;
+    ok(preview?.command);
+    await vscode.commands.executeCommand(preview.command.command, ...(preview.command.arguments ?? []));
+    await eventually('the preview', () => (tabs().some((label) => label === 'Attention: model/mended.py') ? true : undefined));
+    equal(whole(document).start.line, 0);
+  });
+});
