@@ -42,8 +42,10 @@ import { widthOffTensorCores } from './kernels/widthOffTensorCores.ts';
 import { finalNormMissing } from './norm/code/finalNormMissing.ts';
 import { missingResidual } from './norm/code/missingResidual.ts';
 import { normFlagContradicted } from './norm/code/normFlagContradicted.ts';
+import { normFlagNotRead } from './norm/code/normFlagNotRead.ts';
 import { normNeverUsed } from './norm/code/normNeverUsed.ts';
 import { normOfNorm } from './norm/code/normOfNorm.ts';
+import { normOverAnotherAxis } from './norm/code/normOverAnotherAxis.ts';
 import { residualCarriesNormed } from './norm/code/residualCarriesNormed.ts';
 import { sharedNorm } from './norm/code/sharedNorm.ts';
 import { sublayersDisagree } from './norm/code/sublayersDisagree.ts';
@@ -189,6 +191,8 @@ export const rules: readonly Rule[] = [
   sharedNorm,
   normOfNorm,
   normFlagContradicted,
+  normOverAnotherAxis,
+  normFlagNotRead,
   oddRotaryWidth,
   rotaryWidthExceedsHead,
   unknownRopeType,
