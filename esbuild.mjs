@@ -96,8 +96,9 @@ async function buildKernelIfPresent(log) {
     log('skipped dist/kernel/attention.wasm: scripts/build-kernel.mjs is not there yet');
     return;
   }
-  const { buildKernel } = await import('./scripts/build-kernel.mjs');
+  const { buildKernel, buildLibrary } = await import('./scripts/build-kernel.mjs');
   await buildKernel();
+  await buildLibrary(undefined, false);
   log('built   dist/kernel');
 }
 

@@ -1,9 +1,12 @@
 // Builds the attention kernel from AssemblyScript: dist/kernel/attention.wasm (SIMD128) and attention-relaxed.wasm (relaxed SIMD).
-// The same sources give the same bytes.
+// The same sources give the same bytes. buildLibrary makes `headwise/kernel` of them: index.js and its declarations.
+
+import { execFile } from 'node:child_process';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { main } from 'assemblyscript/asc';
+import * as esbuild from 'esbuild';
 
 const root = resolve(dirname(fileURLToPath(import.meta.url)), '..');
 
@@ -51,6 +54,46 @@ export async function buildKernel(outputFolder = join(root, 'dist/kernel')) {
   return written;
 }
 
+/** Puts the binaries into the bundle. */
+function binaries(folder) {
+  return {
+    name: 'kernel-binaries',
+    setup(context) {
+      context.onResolve({ filter: /^kernel-binary:/ }, ({ path }) => ({ path, namespace: 'kernel-binary' }));
+      context.onLoad({ filter: /.*/, namespace: 'kernel-binary' }, async ({ path }) => {
+        const file = path.endsWith(':relaxed') ? 'attention-relaxed.wasm' : 'attention.wasm';
+        const text = (await readFile(join(folder, file))).toString('base64');
+        return { contents: `export const bytes = Uint8Array.from(atob(${JSON.stringify(text)}), (c) => c.charCodeAt(0));`, loader: 'js' };
+      });
+    },
+  };
+}
+
+/** Bundles `headwise/kernel` beside the binaries in `folder`. With types, also its declarations (a second more). */
+export async function buildLibrary(folder = join(root, 'dist/kernel'), types = true) {
+  await esbuild.build({
+    absWorkingDir: root,
+    entryPoints: ['src/kernel/library.ts'],
+    outfile: join(folder, 'index.js'),
+    bundle: true,
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2022',
+    logLevel: 'silent',
+    plugins: [binaries(folder)],
+  });
+  await writeFile(join(folder, 'package.json'), '{ "type": "module", "sideEffects": false }\n');
+  if (!types) return;
+  await new Promise((resolvePromise, reject) => {
+    const tsc = join(root, 'node_modules/typescript/bin/tsc');
+    const options = ['-p', join(root, 'src/kernel/tsconfig.json'), '--outDir', join(folder, 'types')];
+    execFile(process.execPath, [tsc, ...options], (error, output) =>
+      error ? reject(new Error(output || error.message)) : resolvePromise(undefined),
+    );
+  });
+}
+
 if (process.argv[1] !== undefined && resolve(process.argv[1]) === fileURLToPath(import.meta.url)) {
   for (const { path, bytes } of await buildKernel()) console.log(`${path} ${bytes} bytes`);
+  await buildLibrary();
 }
