@@ -88,6 +88,7 @@ describe('the attention preview in VS Code', function () {
     const frame = await code.webview('button[data-head] canvas');
     await frame.getByText('16 heads × 48 × 48 weights computed in').waitFor();
     near(await entropies(frame), wantedEntropies());
+    await frame.locator('#sample-controls > summary').click();
     await frame.locator('#seed').getByRole('textbox').fill('7');
     const seeded = wantedEntropies({ seed: 7 });
     await waitFor('the other seed', async () =>
@@ -178,10 +179,15 @@ describe('the attention preview in VS Code', function () {
     await frame.locator('#export > summary').click();
     await frame.locator('#copy-link').click();
     const link = readLink(new URL(await code.clipboard((text) => text.includes('://headwise.headwise/preview'))).search);
-    assert.deepEqual(link, copied.args);
+    assert.deepEqual({ design: '', ...link }, copied.args);
     assert.match(link.uri ?? '', /qwen-good\/config\.json$/);
 
-    await code.page.reload();
+    // An orderly reload, for which VS Code keeps what panels know.
+    await code.runCommand('Developer: Reload Window');
+    await frame
+      .locator('#detail-title')
+      .waitFor({ state: 'detached', timeout: 30_000 })
+      .catch(() => undefined);
     frame = await code.webview('#detail-title', 60_000);
     await frame.locator('#detail-title').filter({ hasText: 'Head 3' }).waitFor({ timeout: 30_000 });
     near(await entropies(frame), wantedEntropies({ seed: 7 }));
@@ -210,6 +216,7 @@ describe('the attention preview in VS Code', function () {
       const frame = await code.webview('button[data-head] canvas');
       await frame.locator(`body.vscode-high-contrast${name === 'light' ? '-light' : ''}`).waitFor();
       const canvas = frame.locator('button[data-head="0"] canvas');
+      await canvas.scrollIntoViewIfNeeded();
       // The first weight is 1: the map's last colour.
       const wanted = name === 'dark' ? 255 : 0;
       await waitFor(`the colours of ${theme}`, async () => {

@@ -152,8 +152,8 @@ export class Preview {
       .click();
   }
 
-  /** Unfolds the controls of sizes, mask and scores, or those of colours and filters. */
-  async unfold(id: 'design-controls' | 'picture-controls'): Promise<void> {
+  /** Unfolds the controls of the sample, those of sizes, mask and scores, or those of colours and filters. */
+  async unfold(id: 'sample-controls' | 'design-controls' | 'picture-controls'): Promise<void> {
     await this.page.locator(`#${id} > summary`).click();
   }
 

@@ -343,6 +343,11 @@ describe('the attention preview in a browser', function () {
   it('fits a narrow panel: nothing overlaps or sticks out', async () => {
     await using(await open('vscode-light', { width: 380 }), async (preview) => {
       await preview.design({ queryHeads: 32, keyValueHeads: 8 });
+      // The first heads stand on the first screen.
+      const first = await preview.page.locator('button[data-head="0"]').boundingBox();
+      assert.ok(first !== null && first.y + first.height < 560, `the first map ends at ${first?.y}`);
+      assert.match(await preview.text('#sample-summary'), /^Sample: random weights · seeded words · 48 tokens · seed 1$/);
+      await preview.unfold('sample-controls');
       await preview.page.locator('button[data-head="0"]').click();
       assert.equal(await preview.page.evaluate('document.documentElement.scrollWidth'), 380);
       const boxes = await Promise.all(

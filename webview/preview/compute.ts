@@ -1,12 +1,12 @@
 import { createDecoder, type DecodeMask, type Decoder } from '../../src/kernel/decode.ts';
-import type { Kernel, KernelName } from '../../src/kernel/interface.ts';
+import type { HeadStatistics, Kernel, KernelName } from '../../src/kernel/interface.ts';
 import { type KernelBinaries, loadKernel } from '../../src/kernel/load.ts';
 import { rmsNorm } from '../../src/kernel/multi-head.ts';
 import { resolveProblem } from '../../src/kernel/problem.ts';
 import type { PreviewDesign } from '../protocol.ts';
 import { asTokens, readArrays } from './arrays.ts';
 import { makeModelSample, readModel, type TrainedModel } from './model.ts';
-import { layerInput, type PreviewStatistics, runSample, type SampleRun, sum } from './run.ts';
+import { layerInput, runSample, type SampleRun, sum } from './run.ts';
 import { makeSample, type Sample, type TokenRows } from './sample.ts';
 import { effectiveDesign, MAX_LENGTH, type SampleSettings } from './settings.ts';
 import { type StepNumbers, stepThrough } from './step.ts';
@@ -60,7 +60,7 @@ export interface ComputeResult {
   readonly lows: Int32Array;
   readonly highs: Int32Array;
   /** Of each layer's heads. */
-  readonly statistics: readonly PreviewStatistics[];
+  readonly statistics: readonly HeadStatistics[];
   /** Length of each value vector. [layers * keyValueHeads, tokens] */
   readonly valueNorms: Float32Array;
   /** [tokens, width] */

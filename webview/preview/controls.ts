@@ -20,10 +20,8 @@ export interface ControlEvents {
 
 /** Everything that sets what is computed and how it is drawn. */
 export class Controls {
-  /** What is computed. */
-  readonly sample: HTMLElement;
-  /** Sizes, mask and scores; folded away. */
-  readonly design: HTMLDetailsElement;
+  /** What is computed: its summary says what is set. Folded away where there is little room. */
+  readonly sample: HTMLDetailsElement;
   /** How heads are ordered, filtered and drawn. */
   readonly picture: HTMLElement;
   readonly #sync: (state: PageState, design: PreviewDesign | undefined) => void;
@@ -134,7 +132,7 @@ export class Controls {
     );
     const isText = (now: PageState): boolean => now.settings.source === 'text';
     const isDesign = (now: PageState): boolean => now.settings.model === 'design';
-    this.sample = element(
+    const sampleRow = element(
       'div',
       { class: 'controls', role: 'group', 'aria-label': t('Sample') },
       labelled(t('Model'), model.element),
@@ -173,8 +171,8 @@ export class Controls {
         (value) => events.settings({ extent: value ?? freshSettings.extent }),
       ).element,
     );
-    this.design = element('details', { class: 'fold', id: 'design-controls' }, element('summary', {}, t('Sizes, mask and scores')));
-    this.design.append(
+    const design = element('details', { class: 'fold', id: 'design-controls' }, element('summary', {}, t('Sizes, mask and scores')));
+    design.append(
       element(
         'div',
         { class: 'controls', role: 'group', 'aria-label': t('Sizes, mask and scores') },
@@ -263,6 +261,23 @@ export class Controls {
         }),
       ),
     );
+
+    const set = element('span', { id: 'sample-summary' });
+    this.sample = element('details', { class: 'fold', id: 'sample-controls' }, element('summary', {}, set), sampleRow, design);
+    this.sample.open = innerWidth >= 720;
+    const modelNames = { design: t('random weights'), trained: t('trained sample model') };
+    const sourceNames = {
+      words: t('seeded words'),
+      repeated: t('words said twice'),
+      text: t('a text of your own'),
+      positions: t('positions only'),
+      file: t('rows of a file'),
+    };
+    syncs.push(({ settings: now }) => {
+      const parts = [modelNames[now.model], sourceNames[now.source]];
+      if (now.source !== 'text' && now.source !== 'file') parts.push(plural(now.length, t('1 token'), t('{n} tokens')));
+      set.textContent = `${t('Sample')}: ${[...parts, t('seed {n}', { n: String(now.seed) })].join(' · ')}`;
+    });
 
     const statistics = statisticNames.map((name) => [name, statisticText(name).label] as const);
     const direction = element('button', { class: 'icon', type: 'button', id: 'direction' });

@@ -1,10 +1,10 @@
+import type { HeadStatistics } from '../../src/kernel/interface.ts';
 import { button, type Choice, dropdown } from '../toolkit.ts';
 import { bars, element, labelled, lazyTable } from './dom.ts';
 import { readout } from './grid.ts';
 import type { Window } from './heatmap.ts';
 import { placeInRow, similarity, type Weights } from './lens.ts';
 import { type Cell, LABEL_CELL, Pane } from './pane.ts';
-import type { PreviewStatistics } from './run.ts';
 import { differenceOf, type Shown, viewOf } from './shown.ts';
 import type { Comparison, Display } from './state.ts';
 import { t } from './text.ts';
@@ -271,12 +271,12 @@ export class Detail {
     } else first.show(both ? headName(result, this.#opened) : '', own, this.#window, room, name);
     second.root.hidden = !both;
     if (both) second.show(compared.title, viewOf(shown, compared.weights, compared.head), this.#window, room, name);
-    const statistics = result.statistics[this.#opened] as PreviewStatistics;
+    const statistics = result.statistics[this.#opened] as HeadStatistics;
     first.canvas.setAttribute('aria-label', summary(result, this.#opened, statistics));
     if (both)
       second.canvas.setAttribute(
         'aria-label',
-        `${compared.title}: ${summary(compared.weights.result, compared.head, compared.weights.result.statistics[compared.head] as PreviewStatistics)}`,
+        `${compared.title}: ${summary(compared.weights.result, compared.head, compared.weights.result.statistics[compared.head] as HeadStatistics)}`,
       );
     this.root.classList.toggle('zoomed', this.#window.cells < result.size);
   }

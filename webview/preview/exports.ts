@@ -1,8 +1,8 @@
+import type { HeadStatistics } from '../../src/kernel/interface.ts';
 import { writeNpy } from './arrays.ts';
 import { type ColorMap, css } from './colors.ts';
 import { type MapView, paint, place } from './heatmap.ts';
 import { isPlain } from './lens.ts';
-import type { PreviewStatistics } from './run.ts';
 import { type Shown, viewOf } from './shown.ts';
 import { t } from './text.ts';
 import { headName, labels, statisticNames, tokenText } from './words.ts';
@@ -77,7 +77,7 @@ export function csvOf({ shown: { weights }, heads }: Exported): string {
     return [['query \\ key', ...names], ...rows].map((row) => `${row.map(field).join(',')}\r\n`).join('');
   }
   const rows = heads.map((each) => {
-    const statistics = result.statistics[each] as PreviewStatistics;
+    const statistics = result.statistics[each] as HeadStatistics;
     return [headName(result, each), ...statisticNames.map((name) => String(statistics[name] ?? ''))];
   });
   return [['head', ...statisticNames], ...rows].map((row) => `${row.map(field).join(',')}\r\n`).join('');
@@ -100,7 +100,7 @@ export function jsonOf({ title, shown: { weights }, heads }: Exported): string {
       layer: Math.floor(head / result.design.queryHeads),
       head: head % result.design.queryHeads,
       statistics: result.statistics[head],
-      labels: labels(result.statistics[head] as PreviewStatistics, result.tokens.length),
+      labels: labels(result.statistics[head] as HeadStatistics, result.tokens.length),
       ...(whole ? { weights: Array.from({ length: size }, (_, row) => [...weights.row(head, row)]) } : {}),
     })),
   })}\n`;
@@ -150,7 +150,7 @@ async function draw(painter: Painter, { title, shown, heads }: Exported): Promis
     const y = margin + 48 + Math.floor(i / columns) * height + (single ? axis : 0);
     const view = viewOf(shown, shown.weights, head);
     painter.map(x, y, side, view);
-    const name = [headName(result, head), ...labels(result.statistics[head] as PreviewStatistics, result.tokens.length)].join(' · ');
+    const name = [headName(result, head), ...labels(result.statistics[head] as HeadStatistics, result.tokens.length)].join(' · ');
     painter.text(x, y + side + 15, name, { size: 12 });
     if (single) {
       const cell = side / result.size;

@@ -1,7 +1,7 @@
+import type { HeadStatistics } from '../../src/kernel/interface.ts';
 import { element, type Tip } from './dom.ts';
 import { paint } from './heatmap.ts';
 import type { Weights } from './lens.ts';
-import type { PreviewStatistics } from './run.ts';
 import { type Shown, viewOf } from './shown.ts';
 import { plural, t } from './text.ts';
 import { headName, labels, statisticText, statisticValue, summary, tokenText, weightText } from './words.ts';
@@ -59,9 +59,9 @@ export class Grid {
     const { order, filter, least, ascending } = display;
     const all = statistics
       .map((_, head) => head)
-      .filter((head) => filter === 'all' || ((statistics[head] as PreviewStatistics)[filter] ?? Number.NEGATIVE_INFINITY) >= least);
+      .filter((head) => filter === 'all' || ((statistics[head] as HeadStatistics)[filter] ?? Number.NEGATIVE_INFINITY) >= least);
     if (order === 'head') return ascending ? all.reverse() : all;
-    const value = (head: number): number => (statistics[head] as PreviewStatistics)[order] ?? Number.NEGATIVE_INFINITY;
+    const value = (head: number): number => (statistics[head] as HeadStatistics)[order] ?? Number.NEGATIVE_INFINITY;
     return all.sort((a, b) => (ascending ? value(a) - value(b) : value(b) - value(a)));
   }
 
@@ -128,7 +128,7 @@ export class Grid {
   #figure(shown: Shown, head: number, group: number): HTMLElement {
     const { weights, display } = shown;
     const { result } = weights;
-    const statistics = result.statistics[head] as PreviewStatistics;
+    const statistics = result.statistics[head] as HeadStatistics;
     const name = headName(result, head);
     const canvas = element('canvas', { role: 'img', 'data-map': String(head), 'aria-label': summary(result, head, statistics) });
     canvas.width = canvas.height = 1;

@@ -124,7 +124,6 @@ function start(root: HTMLElement, host: Host): void {
   root.append(
     element('header', { class: 'heading' }, formula, element('div', { class: 'title-line' }, title, menu), facts, shared),
     controls.sample,
-    controls.design,
     notices,
     element('div', { class: 'bar-line' }, tabs.root, legend),
     element('div', { class: 'status-line' }, status, cancel),

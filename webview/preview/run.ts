@@ -9,15 +9,6 @@ import type {
 import { joinHeads, rmsNorm } from '../../src/kernel/multi-head.ts';
 import { generator, hash, type Sample } from './sample.ts';
 
-/** What one head's weights look like, with what only the tokens tell. */
-export interface PreviewStatistics extends HeadStatistics {
-  /**
-   * Mean weight on the keys that follow earlier occurrences of the query's token (Olsson et al. 2022), over the queries whose token
-   * came before. Absent where fewer than four did, or where the weights are pooled.
-   */
-  readonly induction?: number;
-}
-
 /** One layer as it was computed. */
 export interface LayerRun {
   /** What the attention read. [tokens, width] */
@@ -34,7 +25,7 @@ export interface SampleRun {
   readonly size: number;
   /** Largest and mean of tiles, where pooled. */
   readonly pooled?: { readonly mean: Float32Array };
-  readonly statistics: readonly PreviewStatistics[];
+  readonly statistics: readonly HeadStatistics[];
 }
 
 export interface RunOptions {
@@ -63,7 +54,9 @@ export function runSample(kernel: Kernel, sample: Sample, options: RunOptions = 
   const runs: LayerRun[] = [];
   const parts: Float32Array[] = [];
   const means: Float32Array[] = [];
-  const statistics: PreviewStatistics[] = [];
+  const statistics: HeadStatistics[] = [];
+  // One token alone comes again everywhere, which tells nothing of what a head looks for.
+  const told = new Set(sample.ids).size > 1;
   let size = tokens.length;
   let x = sample.input;
   for (const [index, { problem, weights, norm }] of layers.entries()) {
@@ -72,6 +65,7 @@ export function runSample(kernel: Kernel, sample: Sample, options: RunOptions = 
       weights: options.pooled === undefined,
       ...(options.pooled === undefined ? {} : { pooled: { rows: options.pooled, columns: options.pooled } }),
       statistics: true,
+      ...(told ? { tokens: sample.ids } : {}),
       progress: (done) => options.progress?.(index * heads + done, layers.length * heads),
     };
     const { weights: full, statistics: found = [], pooled, ...result } = kernel.multiHeadAttention(problem, { ...weights, input }, asked);
@@ -84,10 +78,7 @@ export function runSample(kernel: Kernel, sample: Sample, options: RunOptions = 
     parts.push((full ?? (pooled as PooledWeights).maximum) as Float32Array);
     if (pooled !== undefined) means.push(pooled.mean);
     size = pooled?.rows ?? tokens.length;
-    for (const [head, each] of found.entries()) {
-      const induction = full === undefined ? undefined : inductionScore(full, head * size * size, sample.ids);
-      statistics.push(induction === undefined ? each : { ...each, induction });
-    }
+    statistics.push(...found);
     x = norm === undefined ? run.result.output : sum(x, run.result.output);
   }
   return {
@@ -137,24 +128,4 @@ function attend(
   const concatenated = joinHeads(heads, length, queryHeads, valueDim);
   const product = { rows: length, depth: queryHeads * valueDim, columns: inputDim };
   return { heads, concatenated, output: kernel.matrixMultiply(product, concatenated, outputWeight) };
-}
-
-/** See PreviewStatistics. @param start where the head's [tokens, tokens] begin */
-export function inductionScore(weights: Float32Array, start: number, ids: Int32Array): number | undefined {
-  const size = ids.length;
-  const seen = new Map<number, number[]>();
-  let rows = 0;
-  let total = 0;
-  for (let i = 0; i < size; i++) {
-    const before = seen.get(ids[i] as number);
-    if (before !== undefined) {
-      const keys = before.filter((key) => key + 1 < i);
-      if (keys.length > 0) {
-        rows++;
-        for (const key of keys) total += weights[start + i * size + key + 1] as number;
-      }
-      before.push(i);
-    } else seen.set(ids[i] as number, [i]);
-  }
-  return rows < 4 ? undefined : total / rows;
 }

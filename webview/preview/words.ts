@@ -1,7 +1,6 @@
-import type { KernelName } from '../../src/kernel/interface.ts';
+import type { HeadStatistics, KernelName } from '../../src/kernel/interface.ts';
 import type { PreviewDesign } from '../protocol.ts';
 import type { ComputeResult } from './compute.ts';
-import type { PreviewStatistics } from './run.ts';
 import { plural, t } from './text.ts';
 
 export const statisticNames = ['entropy', 'maximum', 'distance', 'span', 'first', 'previous', 'self', 'induction'] as const;
@@ -30,7 +29,7 @@ export function statisticText(name: StatisticName): { readonly label: string; re
 }
 
 /** A statistic's value as it is written; a dash where there is none. */
-export function statisticValue(statistics: PreviewStatistics, name: StatisticName): string {
+export function statisticValue(statistics: HeadStatistics, name: StatisticName): string {
   const value = statistics[name];
   if (value === undefined) return '–';
   return value.toFixed(name === 'distance' || name === 'span' ? 1 : name === 'entropy' ? 2 : 3);
@@ -65,7 +64,7 @@ export function headName({ layers, design }: Pick<ComputeResult, 'layers' | 'des
 const STANDS_OUT = 0.4;
 
 /** What stands out about a head, most telling first; empty when nothing does. */
-export function labels(statistics: PreviewStatistics, tokens: number): readonly string[] {
+export function labels(statistics: HeadStatistics, tokens: number): readonly string[] {
   if (tokens <= 4) return [];
   const { induction = 0, previous, first, self, distance } = statistics;
   const found: (readonly [value: number, text: string])[] = [];
@@ -80,7 +79,7 @@ export function labels(statistics: PreviewStatistics, tokens: number): readonly 
 }
 
 /** A head in one sentence, for those who cannot see its map. */
-export function summary(result: Pick<ComputeResult, 'layers' | 'design' | 'tokens'>, head: number, statistics: PreviewStatistics): string {
+export function summary(result: Pick<ComputeResult, 'layers' | 'design' | 'tokens'>, head: number, statistics: HeadStatistics): string {
   const { design, tokens } = result;
   const { entropy, maximum, distance } = statistics;
   const marked = labels(statistics, tokens.length);

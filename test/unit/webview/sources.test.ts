@@ -5,7 +5,7 @@ import fc from 'fast-check';
 import { createReferenceKernel } from '../../../src/kernel/reference.ts';
 import { asTokens, type NumberArray, readArrays, readSafetensors, writeNpy } from '../../../webview/preview/arrays.ts';
 import { makeModelSample, modelText, readModel, tokenise } from '../../../webview/preview/model.ts';
-import { inductionScore, runSample } from '../../../webview/preview/run.ts';
+import { runSample } from '../../../webview/preview/run.ts';
 import { makeSample } from '../../../webview/preview/sample.ts';
 import { freshSettings } from '../../../webview/preview/settings.ts';
 import { stepThrough } from '../../../webview/preview/step.ts';
@@ -143,16 +143,7 @@ describe('preview sample model', () => {
   });
 });
 
-describe('preview statistics', () => {
-  it('scores induction as the weight on what followed the same token', () => {
-    // a b c d a b c d: every later token looks at what followed its first occurrence.
-    const ids = Int32Array.of(0, 1, 2, 3, 0, 1, 2, 3);
-    const weights = new Float32Array(64);
-    for (let i = 4; i < 8; i++) weights[i * 8 + i - 3] = 0.8;
-    assert.equal(inductionScore(weights, 0, ids), Math.fround(0.8));
-    assert.equal(inductionScore(weights, 0, Int32Array.of(0, 1, 2, 3, 4, 5, 6, 7)), undefined);
-  });
-
+describe('preview dropout', () => {
   it('drops weights at their rate, the rest larger for it, and lets the output follow', () => {
     const design = { queryHeads: 2, keyValueHeads: 1, headDim: 8, valueDim: 4, causal: true };
     const sample = makeSample(design, { ...freshSettings, length: 64 });
