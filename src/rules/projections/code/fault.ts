@@ -4,6 +4,7 @@ import { spanIn } from '../../../syntax/python/ast.ts';
 import type { FaultKind } from '../../code/fault.ts';
 import { faultsOf } from '../../code/faults.ts';
 import { defineRule, type Report, type Rule, type RuleDocs } from '../../rule.ts';
+import { widthFixes } from './widthFix.ts';
 
 /** A rule for operations of model code that cannot work, of one kind. */
 export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, docs: RuleDocs): Rule =>
@@ -13,7 +14,11 @@ export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, doc
     category: 'projections',
     severity: 'error',
     since: '0.2.0',
-    docs,
+    docs: {
+      fixSafety:
+        'Where the fault is at the constructor of a layer, the fix writes the width that would fit. It is unsafe because the other side may be the one to change.',
+      ...docs,
+    },
     messages: { fact: '{fact}' },
     checkCode({ code: reading, report }) {
       for (const fault of faultsOf(reading)) {
@@ -29,6 +34,7 @@ export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, doc
           message: 'fact',
           data: { fact: fault.fact },
           related: [...fault.related, ...elsewhere(reading, fault.failure)],
+          fixes: widthFixes(reading, fault),
           ...severity,
         });
       }
