@@ -3,6 +3,17 @@ export type * from './interface.ts';
 export { latentAttentionSteps } from './latent.ts';
 export { type KernelBinaries, loadKernel } from './load.ts';
 export {
+  createKernelPool,
+  type KernelPool,
+  ownerPort,
+  type PoolOptions,
+  type PoolPart,
+  type PoolResult,
+  type Port,
+  serveKernel,
+  workerPort,
+} from './pool.ts';
+export {
   alibiBias,
   alibiSlopes,
   type RotaryScaling,
