@@ -1,6 +1,7 @@
 import { lastDim } from '../../code/widths.ts';
 import { defineRule } from '../../rule.ts';
 import { stackExample } from './examples.ts';
+import { normedFirst } from './fixes.ts';
 import { openStacksOf } from './stacks.ts';
 
 export const finalNormMissing = defineRule({
@@ -18,6 +19,8 @@ export const finalNormMissing = defineRule({
       stackExample('return x', 'pass'),
       stackExample('return self.head(x)', 'pass', 'x = self.norm1(x + self.attn(x))\nx = self.norm2(x + self.mlp(x))\nreturn x'),
     ],
+    fixSafety:
+      'The fix changes what the model computes, which is the point: weights that were trained with the code as it is no longer fit.',
     references: ['https://arxiv.org/abs/2002.04745'],
   },
   messages: {
@@ -45,6 +48,7 @@ export const finalNormMissing = defineRule({
             message: 'unused',
             data: { name: unused.name },
             related: [{ range: rangeOf(unused.norm.site), message: 'The norm is created here.' }],
+            fixes: normedFirst(code, at, unused.name),
           });
           continue;
         }

@@ -4,10 +4,12 @@ import { type Range, range } from '../../../text/range.ts';
 import type { Block, Flow, Sublayer } from '../../code/blocks.ts';
 import { blocksOf, siteIn } from '../../code/blocks.ts';
 import { argumentTensors } from '../../code/norms.ts';
+import { variablesOf } from '../../code/places.ts';
 import { lastDim } from '../../code/widths.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { allAlike, isMain, leaves, nameOf, ownBlocks, staleResiduals } from './findings.ts';
+import { addedStream, carriedOn } from './fixes.ts';
 
 const products: ReadonlySet<string> = new Set(['linear', 'addmm', 'matmul', 'einsum', 'bmm', 'mul']);
 
@@ -30,6 +32,8 @@ export const missingResidual = defineRule({
       blockExample('return x + self.attn(self.norm1(x)) + self.mlp(self.norm2(x))'),
       blockExample('residual = x + self.attn(self.norm1(x))\nreturn self.mlp(self.norm2(residual)), residual'),
     ],
+    fixSafety:
+      'The fix changes what the model computes, which is the point: weights that were trained with the code as it is no longer fit.',
     references: ['https://arxiv.org/abs/1512.03385', 'https://arxiv.org/abs/2103.03404'],
   },
   messages: {
@@ -49,7 +53,7 @@ export const missingResidual = defineRule({
         const whole = rangeOf(place);
         if (whole === undefined) continue;
         const at = lastLine(code.file.module.text, whole);
-        report({ at, message: 'replaced', data: { sublayer: nameOf(sublayer) } });
+        report({ at, message: 'replaced', data: { sublayer: nameOf(sublayer) }, fixes: addedStream(code, at) });
       }
     }
     for (const study of code.studies) {
@@ -63,6 +67,7 @@ export const missingResidual = defineRule({
           message: 'stale',
           data: { sublayer: kind === 'crossAttention' ? 'cross-attention' : 'attention' },
           related: [{ range: rangeOf(dropped.sum.site), message: 'The sum that is left out is here.' }],
+          fixes: carriedOn(code, at, variablesOf(code, dropped.sum).at(-1)?.name),
         });
       }
     }

@@ -5,6 +5,7 @@ import type { Block } from '../../code/blocks.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { isMain, normSite, ownBlocks } from './findings.ts';
+import { flagAsGiven } from './fixes.ts';
 
 export const normFlagContradicted = defineRule({
   code: 'HW327',
@@ -34,6 +35,8 @@ export const normFlagContradicted = defineRule({
         'dim, heads, norm_first=False',
       ),
     ],
+    fixSafety:
+      'The fix changes what the model computes, which is the point: weights that were trained with the code as it is no longer fit.',
     references: ['https://docs.pytorch.org/docs/stable/generated/torch.nn.TransformerEncoderLayer.html'],
   },
   messages: {
@@ -69,6 +72,7 @@ export const normFlagContradicted = defineRule({
         at,
         message: fixed !== undefined ? 'fixed' : flag.read !== undefined ? 'contradicted' : 'ignored',
         data,
+        fixes: flagAsGiven(code, at, flag.name),
         related:
           flag.parameter === undefined || file === undefined || unit === undefined
             ? []

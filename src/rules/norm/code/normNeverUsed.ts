@@ -7,6 +7,7 @@ import { isInside } from '../../code/norms.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { isMain, leaves, nameOf, normSite, sumSite } from './findings.ts';
+import { keptResult, normedFirst } from './fixes.ts';
 import { openStacksOf } from './stacks.ts';
 import { type UnusedNorm, unusedNormsOf } from './unused.ts';
 
@@ -27,6 +28,8 @@ export const normNeverUsed = defineRule({
       blockExample('x = x + self.attn(self.norm1(x))\nx = x + self.mlp(self.norm2(x))\nreturn x'),
       blockExample('for norm, f in ((self.norm1, self.attn), (self.norm2, self.mlp)):\n    x = x + f(norm(x))\nreturn x'),
     ],
+    fixSafety:
+      'The fix changes what the model computes, which is the point: weights that were trained with the code as it is no longer fit.',
     references: ['https://arxiv.org/abs/2002.04745'],
   },
   messages: {
@@ -53,11 +56,12 @@ export const normNeverUsed = defineRule({
           data: { name: unused.name, sublayer: place?.sublayer ?? '' },
           severity: place === undefined ? 'information' : 'warning',
           related: at === created ? [] : [{ range: created, message: 'The norm is created here.' }],
+          fixes: normedFirst(code, at, unused.name),
         });
       }
       for (const site of droppedNorms(code, study)) {
         const at = rangeOf(site);
-        if (at !== undefined) report({ at, message: 'dropped' });
+        if (at !== undefined) report({ at, message: 'dropped', fixes: keptResult(code, at) });
       }
     }
   },

@@ -3,6 +3,7 @@ import type { Norm } from '../../code/norms.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { normSite, ownBlocks } from './findings.ts';
+import { normedOnce } from './fixes.ts';
 
 export const normOfNorm = defineRule({
   code: 'HW326',
@@ -18,6 +19,8 @@ export const normOfNorm = defineRule({
       blockExample('y = self.norm1(x)\ny = self.norm1(y)\nx = x + self.attn(y)\nx = x + self.mlp(self.norm2(x))\nreturn x'),
     ],
     good: [blockExample('x = x + self.attn(self.norm1(x))\nx = x + self.mlp(self.norm2(x))\nreturn x')],
+    fixSafety:
+      'The fix changes what the model computes, which is the point: weights that were trained with the code as it is no longer fit.',
     references: ['https://arxiv.org/abs/1607.06450'],
   },
   messages: {
@@ -42,6 +45,7 @@ export const normOfNorm = defineRule({
           at,
           message: 'doubled',
           related: [{ range: rangeOf(normSite(inner, block)), message: 'The first norm is here.' }],
+          fixes: normedOnce(code, at, rangeOf(normSite(inner, block))),
         });
       }
     }

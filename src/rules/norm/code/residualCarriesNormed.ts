@@ -3,6 +3,7 @@ import type { Norm } from '../../code/norms.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { attributeOf, isMain, nameOf, normSite, ownBlocks, sumSite } from './findings.ts';
+import { unnormedResidual } from './fixes.ts';
 
 export const residualCarriesNormed = defineRule({
   code: 'HW321',
@@ -25,6 +26,8 @@ export const residualCarriesNormed = defineRule({
       blockExample('x = self.norm1(x + self.attn(x))\nx = self.norm2(x + self.mlp(x))\nreturn x'),
       blockExample('x = self.norm1(x)\nx = x + self.attn(x) + self.mlp(x)\nreturn self.norm2(x)'),
     ],
+    fixSafety:
+      'The fix changes what the model computes, which is the point: weights that were trained with the code as it is no longer fit.',
     references: ['https://arxiv.org/abs/2002.04745'],
   },
   messages: {
@@ -55,6 +58,7 @@ export const residualCarriesNormed = defineRule({
           message: 'carried',
           data: { sublayer: nameOf(sublayer), norm: name === undefined ? 'the norm' : `\`${name}\`` },
           related: [{ range: sum, message: 'The sum is here.' }],
+          fixes: unnormedResidual(code, place),
         });
       }
     }

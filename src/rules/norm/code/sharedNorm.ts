@@ -6,6 +6,8 @@ import type { Norm } from '../../code/norms.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { normSiteIn, ownBlocks, sharedCall } from './findings.ts';
+import { ownNorm } from './fixes.ts';
+import { unusedNormsOf } from './unused.ts';
 
 export const sharedNorm = defineRule({
   code: 'HW325',
@@ -28,6 +30,8 @@ export const sharedNorm = defineRule({
       blockExample('h = self.norm1(x)\nreturn x + self.attn(h) + self.mlp(h)', 'self.norm1 = nn.LayerNorm(dim)'),
       blockExample('return x + self.attn(self.norm1(x)) + self.mlp(self.norm1(x))', 'self.norm1 = nn.LayerNorm(dim)'),
     ],
+    fixSafety:
+      'The fix changes what the model computes, which is the point: weights that were trained with the code as it is no longer fit.',
     references: ['https://arxiv.org/abs/2002.04745'],
   },
   messages: {
@@ -35,7 +39,7 @@ export const sharedNorm = defineRule({
     alias: 'Both names stand for one norm, which is then applied to two different tensors of a block.',
   },
   checkCode({ code, rangeOf, report }) {
-    for (const { block, flow } of ownBlocks(code)) {
+    for (const { study, block, flow } of ownBlocks(code)) {
       const uses: { readonly norm: Norm; readonly instance: InstanceValue }[] = [];
       const seen = new Set<Norm>();
       for (const { before, entries, exits, after } of block.sublayers) {
@@ -61,6 +65,8 @@ export const sharedNorm = defineRule({
           at,
           message: alias === undefined ? 'shared' : 'alias',
           related: [{ range: rangeOf(there), message: 'It is applied here first.' }],
+          fixes:
+            alias === undefined ? ownNorm(code, at, unusedNormsOf(code, study).find(({ owner }) => owner === shared.instance)?.name) : [],
         });
       }
     }
