@@ -205,8 +205,8 @@ function tensorFlowContender(
   mask: Float32Array | undefined,
   weights: Float32Array,
 ): { readonly contender: Contender; readonly release: () => void } | undefined {
-  // Beyond this its memory runs out.
-  if (tf === undefined || shape[0] * shape[1] * shape[1] > 2 ** 25) return undefined;
+  // It takes seconds there already, and minutes beyond.
+  if (tf === undefined || shape[0] * shape[1] * shape[1] > 2 ** 22) return undefined;
   const [query, key, value] = [input.query, input.key, input.value].map((data) => tf.tensor3d(data, shape)) as [
     TensorFlowTensor,
     TensorFlowTensor,
