@@ -40,7 +40,7 @@ export function tableAt(find: Find, { left, right, x, y }: Clash): { readonly at
 const isLonger = (place: Place, before: Place | undefined): boolean => before !== undefined && sizeAt(place)?.key !== sizeAt(before)?.key;
 
 /** Where the number that the positions end at was handed over: a call, or an assignment. */
-function givenAt(find: Find, count: TensorValue): Range | undefined {
+export function givenAt(find: Find, count: TensorValue): Range | undefined {
   const end = count.arguments.get('end');
   const { code } = find;
   if (end?.kind !== 'int') return rangeIn(code, count.site);

@@ -2,7 +2,7 @@
  * Where a mistake is that shows elsewhere. An operation fails because two chains of evidence contradict each other about one size: the
  * one that deviates last, where a single change makes all fit, is blamed.
  */
-import { type Dim, divideExactly, multiply } from '../../dims/dim.ts';
+import { type Dim, divideExactly, loneAtom, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { sameElements } from '../../interpreter/graph.ts';
@@ -10,16 +10,16 @@ import { lengthScope } from '../../interpreter/samples.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Trace, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
-import { isTable, tableAt } from './angleTables.ts';
+import { givenAt, isTable, tableAt } from './angleTables.ts';
 import { dimFromEnd, fromEnd, isWeight, projectedness } from './attention.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
-import { type Find, inputsOf, opOf, read } from './failing.ts';
+import { dimsOf, type Find, inputsOf, opOf, read } from './failing.ts';
 import type { FaultKind } from './fault.ts';
 import { ownedBy, partners, roleOf } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
-import { aliasOf, defaultOf, isCopy, placeAt, placeOf, rangeIn, shown } from './places.ts';
-import { compareSizes, ratioOf } from './sizes.ts';
+import { aliasOf, defaultOf, definitionOf, isCopy, placeAt, placeOf, rangeIn, shown } from './places.ts';
+import { compareSizes, ratioOf, seemSame } from './sizes.ts';
 import { demandsOn, originOf } from './witnesses.ts';
 
 export interface Blame {
@@ -37,9 +37,13 @@ export function blameOf(find: Find): Blame | undefined {
     emptied(find) ??
     rankChanged(find) ??
     firstOf(clashes, (clash) => wrongAxis(find, clash)) ??
-    firstOf(clashes, (clash) => tableAt(find, clash)) ??
+    overRepeated(find, clashes) ??
     swapped(find, clashes) ??
     oddOne(find) ??
+    firstOf(clashes, (clash) =>
+      isTrusted(find, (isTable(clash.left.node) ? clash.left : clash.right).node) ? undefined : tableAt(find, clash),
+    ) ??
+    tableViewed(find) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
     firstOf(clashes, (clash) => notRepeated(find, clash)) ??
     firstOf(clashes, (clash) => oddWidth(find, clash))
@@ -107,7 +111,7 @@ const textOf = (find: Find, at: Range): string => shown(find.code, at, 50);
 // ---------------------------------------------------------------------------------------------------------------------
 // Sizes
 
-const sameSize = (find: Find, left: Dim, right: Dim): boolean => compareSizes(find.code, read(find, left), read(find, right)) === 'same';
+const sameSize = (find: Find, left: Dim, right: Dim): boolean => seemSame(find.code, read(find, left), read(find, right));
 
 const keysOf = ({ shape }: TensorValue): readonly string[] => shape.dims.map(({ key }) => key);
 
@@ -311,7 +315,11 @@ function movedAt(find: Find, { node, axes }: Swap): Blame | undefined {
     moves.test(each.op) &&
     each.shape.dims.length >= 2 &&
     (each.op !== 'getitem' || each.shape.dims.length !== each.inputs[0]?.shape.dims.length);
-  const moved = chain.find(isMove);
+  const depth = find.failure.sites.length - 1;
+  // What a function further in made of it is not where it was put in order.
+  const outside = chain.filter(({ trace }) => traceSites(trace).length <= depth);
+  const moved =
+    outside.find((each) => isMove(each) || (each.op === 'getitem' && definitionOf(find.code, each) !== undefined)) ?? chain.find(isMove);
   const hint = (name: string): string => `With axes ${axes[0]} and ${axes[1]} of ${name} swapped, it fits.`;
   const alias = firstOf(chain.slice(0, moved === undefined ? chain.length : chain.indexOf(moved) + 1), (each) => aliasOf(find.code, each));
   if (alias !== undefined) return { at: alias.at, hint: hint(`\`${alias.name}\``) };
@@ -324,7 +332,19 @@ function movedAt(find: Find, { node, axes }: Swap): Blame | undefined {
   const byDefault = firstOf([...moved.arguments.values()], (value) => defaultOf(find.code, value));
   if (byDefault !== undefined) return { at: byDefault.at, hint: hint(`what \`${byDefault.name}\` places`) };
   const at = rangeOfNode(find, moved);
+  const beside = at === undefined ? undefined : besideAt(find, node, at);
+  if (beside !== undefined) return { at: beside, hint: 'The other operand is transposed here, and this one is not.' };
   return at === undefined ? undefined : { at, hint: hint('its result') };
+}
+
+/** Where the other operand gets its axes in a statement of its own, after this one was made: the like of it was left out. */
+function besideAt(find: Find, node: TensorValue, made: Range): Range | undefined {
+  const others = inputsOf(find.failure).filter((each) => each !== node);
+  const transposed = others.flatMap(chainOf).flatMap((each) => {
+    const at = /^(?:transpose|permute|swapaxes)$/.test(each.op) ? definitionOf(find.code, each)?.at : undefined;
+    return at === undefined || at.start < made.end || at.end > find.use.start ? [] : [at];
+  });
+  return transposed[0];
 }
 
 /** Weights that have no axis of tokens, because the product before summed over it. */
@@ -475,7 +495,7 @@ function repeatOf(find: Find, few: Dim, operand: TensorValue): TensorValue | und
 function oddWidth(find: Find, clash: Clash): Blame | undefined {
   const { left, right, x, y } = clash;
   if (isMatrixProduct(find.op) || find.op === 'linear') return undefined;
-  if (left.axis !== -1 || right.axis !== -1) return undefined;
+  if (left.axis !== -1 || right.axis !== -1) return learned(find, clash);
   const demands = demandsOn(find);
   const [isLeft, isRight] = [x, y].map((size) => demands.some((demand) => sameSize(find, demand, size)));
   const odd = isLeft === isRight ? (oddPartner(find, clash) ?? besideSplit(find, clash)) : isLeft ? right : left;
@@ -510,4 +530,89 @@ function oddPartner(find: Find, { left, right, x, y }: Clash): Place | undefined
       return place;
   }
   return undefined;
+}
+
+/** A learned table, as of positions, of another length than what it is added to. */
+function learned(find: Find, { left, right, x, y }: Clash): Blame | undefined {
+  const [isLeft, isRight] = [isWeight(left.node, false), isWeight(right.node, false)];
+  if (!/^(?:add|sub)$/.test(find.op) || isLeft === isRight) return undefined;
+  const [rows, axis] = isLeft ? [x, left.axis] : [y, right.axis];
+  // What is added too early is as long as the table later.
+  const place = find.failure.call.site === undefined ? '' : placeAt(find.failure.call.site);
+  const isEarly = find.study.tensors.some((node) => {
+    const size = /^(?:cat|concat)$/.test(node.op) ? sizeAt({ node, axis }) : undefined;
+    return (
+      size !== undefined &&
+      sameSize(find, size, rows) &&
+      node.inputs.some((input) => chainOf(input).some((each) => placeOf(each) === place))
+    );
+  });
+  if (isEarly) return undefined;
+  const origin = originOf(find.study, isLeft ? left : right);
+  const at = rangeIn(find.code, origin?.site);
+  return at === undefined
+    ? undefined
+    : { at, hint: `The table has ${formatDim(isLeft ? x : y)} rows; with ${formatDim(isLeft ? y : x)} it fits.` };
+}
+
+/** Heads that are repeated by another number than the groups: the number, or the call that hands it over. */
+function overRepeated(find: Find, clashes: readonly Clash[]): Blame | undefined {
+  for (const { left, right, x, y } of clashes) {
+    if (!isProductOp(find.op) || left.axis !== right.axis) continue;
+    const [place, own, wanted] = left.node === inputsOf(find.failure)[0] ? [right, y, x] : [left, x, y];
+    if (roleOfAxis(wanted) !== 'heads' || isLength(own)) continue;
+    const repeat = axisPath(place).find(
+      ({ node }) => node.op === 'repeat_interleave' || node.op === 'expand' || node.inputs[0]?.op === 'expand',
+    )?.node;
+    const maker = repeat?.inputs[0]?.op === 'expand' ? repeat.inputs[0] : repeat;
+    const input = maker?.inputs[0];
+    if (repeat === undefined || maker === undefined || input === undefined || repeat.inputs.length !== 1) continue;
+    const value = maker.arguments.get(maker.op === 'repeat_interleave' ? 'repeats' : 'size');
+    const numbers =
+      value?.kind === 'tuple'
+        ? value.items.flatMap((item) => (item.kind === 'tuple' ? item.items : [item]))
+        : value === undefined
+          ? []
+          : [value];
+    const few = input.shape.dims.find((dim) => roleOfAxis(dim) === 'heads');
+    // Heads that are enough already are no matter of the repetition.
+    if (few === undefined || loneAtom(few)?.kind !== 'symbol' || sameSize(find, few, wanted)) continue;
+    const count = numbers.find((each) => each.kind === 'int' && each.dim.constant === undefined && !keysOf(input).includes(each.dim.key));
+    // With the right number of repetitions it would not clash here.
+    if (count?.kind !== 'int' || ratioOf(find.code, own, count.dim) === undefined || divideExactly(wanted, count.dim) !== undefined)
+      continue;
+    const here = rangeOfNode(find, repeat);
+    const isCalled = here !== undefined && rangeIn(find.code, repeat.site)?.start !== here.start;
+    const at = isCalled ? here : (definitionOf(find.code, count)?.at ?? here);
+    if (at !== undefined) return { at, hint: `The heads are repeated ${formatDim(count.dim)} times.` };
+  }
+  return undefined;
+}
+
+/** A table that is viewed for a tensor of another width. */
+function tableViewed(find: Find): Blame | undefined {
+  const [input] = inputsOf(find.failure);
+  if (input === undefined || !/^(?:view|reshape)$/.test(find.op) || !isTable(input)) return undefined;
+  const [own, wanted] = [dimFromEnd(input, -1), dimsOf(find.failure.call.arguments.get('shape')).at(-1)];
+  if (own === undefined || wanted === undefined || sameSize(find, own, wanted) || ratioOf(find.code, wanted, own) === undefined)
+    return undefined;
+  const count = axisPath({ node: input, axis: -1 }).at(-1)?.node;
+  const at = count?.op === 'arange' ? givenAt(find, count) : undefined;
+  return at === undefined ? undefined : { at, hint: `The table is ${formatDim(own)} wide; with ${formatDim(wanted)} it fits.` };
+}
+
+/** Where a function is called that fails on this call and serves others well. */
+export function callOf(find: Find): Range | undefined {
+  const { code, study, failure } = find;
+  const [site, ...calls] = failure.sites;
+  if (site === undefined || calls.length === 0) return undefined;
+  const place = placeAt(site);
+  const shapesOf = (inputs: readonly TensorValue[]): string => inputs.map((input) => keysOf(input).join(' ')).join(', ');
+  const failing = new Set(
+    study.failures.flatMap((each) => (each.sites[0] !== undefined && placeAt(each.sites[0]) === place ? [shapesOf(inputsOf(each))] : [])),
+  );
+  const works = study.tensors.filter((node) => placeOf(node) === place && !failing.has(shapesOf(node.inputs)));
+  const outer = calls[0];
+  if (outer === undefined || !works.some((node) => callAt(node, 0) !== placeAt(outer) && callAt(node, 0) !== '')) return undefined;
+  return rangeIn(code, outer);
 }

@@ -7,7 +7,7 @@ import { equationOf, fromEnd } from './attention.ts';
 import { isMatrixProduct, type Place, productOperands, sizeAt } from './axes.ts';
 import { elementwiseOps, type Find, inputsOf, normOps, pieceOps, read, tensorOf } from './failing.ts';
 import { isLength } from './layouts.ts';
-import { compareSizes } from './sizes.ts';
+import { compareSizes, seemSame } from './sizes.ts';
 
 /** Two axes that must be equally long. */
 interface Pair {
@@ -154,7 +154,10 @@ export function swapsThatFit(find: Find, clashes: readonly Clash[]): readonly Sw
           sizeAt(place.node !== node ? place : place.axis === i ? { node, axis: j } : place.axis === j ? { node, axis: i } : place);
         const works = pairs.every((each) => {
           const answer = differs(find, each, sizeOf);
-          return answer === undefined || (answer === 'unknown' && differs(find, each, sizeAt) === 'unknown');
+          if (answer !== 'unknown') return answer === undefined;
+          const [x, y] = [sizeOf(each.left), sizeOf(each.right)];
+          if (x !== undefined && y !== undefined && seemSame(find.code, read(find, x), read(find, y))) return true;
+          return differs(find, each, sizeAt) === 'unknown';
         });
         if (works && sizeAt({ node, axis: i })?.key !== sizeAt({ node, axis: j })?.key) swaps.push({ node, axes });
       }

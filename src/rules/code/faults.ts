@@ -12,7 +12,8 @@ import { lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import { attentionsOf } from './attention.ts';
-import { blameOf } from './blame.ts';
+import { blameOf, callOf } from './blame.ts';
+import { clashesOf, swapsThatFit } from './clashes.ts';
 import {
   axisOps,
   collect,
@@ -84,7 +85,11 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   const find: Find = { code, study, failure, op, use };
   const fault = kindOf(find);
   const blame = fault === undefined ? undefined : blameOf(find);
-  if (fault === undefined || blame === undefined) return fault;
+  if (fault === undefined) return undefined;
+  if (blame === undefined) {
+    const call = fault.at.start === use.start && fault.at.end === use.end ? callOf(find) : undefined;
+    return call === undefined ? fault : { ...fault, at: call, related: [{ range: use, message: 'It fails here.' }] };
+  }
   const isElsewhere = blame.at.end < use.start || blame.at.start > use.end;
   const related = isElsewhere ? [{ range: use, message: 'It fails here.' }] : [];
   return { ...fault, kind: blame.kind ?? fault.kind, at: isElsewhere ? blame.at : use, fact: `${fault.fact} ${blame.hint}`, related };
@@ -125,12 +130,12 @@ function viewFault(find: Find): Fault | undefined {
   const { layer: source, crossed } = widthSource(study, input);
   const isProjected =
     source?.outputs !== undefined &&
-    crossed.every((each) => isLayout(each) || /^(?:getitem|split|chunk|unbind|contiguous|to)$/.test(each.op));
+    crossed.every((each) => isLayout(each) || /^(?:getitem|split|chunk|unbind|contiguous|to|mul|div)$/.test(each.op));
   const fact = plainFact(find);
   if (!isProjected || source === undefined) return at(find, 'view', undefined, fact);
   const kind: FaultKind = roleOf(source.name) === undefined ? 'view' : 'projection';
   const cut = crossed.find((each) => splitOps.test(each.op));
-  const cutAt = cut === undefined || !fitsWhole(find, cut, source) ? undefined : rangeIn(find.code, cut.site);
+  const cutAt = cut === undefined || !(isUncut(cut, source) || fitsWhole(find, cut, source)) ? undefined : rangeIn(find.code, cut.site);
   if (cutAt !== undefined)
     return { ...at(find, 'split', undefined, fact), at: cutAt, related: [{ range: find.use, message: 'It fails here.' }] };
   const isFine = isAccepted(find);
@@ -164,6 +169,9 @@ function viewFault(find: Find): Fault | undefined {
   const isFused = sizes.some(({ constant }) => constant === 2 || constant === 3) && roleOf(source.name) === undefined;
   return at(find, kind, useVotes > layerVotes || (isFused && useVotes === layerVotes) ? source : undefined, fact);
 }
+
+/** Cut along another axis than the one that the layer made. */
+const isUncut = ({ shape }: TensorValue, { outputs }: Layer): boolean => shape.dims.at(-1)?.key === outputs?.key;
 
 /** Whether the parts would be as wide as the views of them ask, were the layer's width cut otherwise. */
 function fitsWhole(find: Find, cut: TensorValue, source: Layer): boolean {
@@ -211,6 +219,7 @@ function productFault(find: Find): Fault | undefined {
   const isOver = [...attentionsOf(code)].some(({ node }) => node === plain(left));
   const [a, b] = [widthSource(study, left).layer, widthSource(study, right).layer];
   const held = [left, right].map((tensor) => heldParameter(study, tensor)).find((each) => each !== undefined);
+  if (held !== undefined && isFineElsewhere(find, held)) return at(find, 'product', undefined, fact);
   if (held !== undefined) return at(find, 'product', held, fact);
   if (op !== 'matmul' && op !== 'bmm') return at(find, 'product', undefined, fact);
   const [x, y] = [shapeIn(find, left), shapeIn(find, right)];
@@ -247,6 +256,16 @@ function productFault(find: Find): Fault | undefined {
         `\`${expression(find)}\` multiplies ${formatShape(x)} with ${formatShape(y)}: ${formatDim(heads[0])} heads meet ${formatDim(heads[1])}`,
       );
   return at(find, 'product', undefined, fact);
+}
+
+/** Whether the weight is used in another place too, or fits when the letters for its axes are exchanged. */
+function isFineElsewhere(find: Find, { weight }: Layer): boolean {
+  const { study, op, failure } = find;
+  if (op === 'einsum') return swapsThatFit(find, clashesOf(find)).some(({ node }) => heldParameter(study, node)?.weight === weight);
+  const place = failure.call.site === undefined ? '' : placeAt(failure.call.site);
+  return study.tensors.some(
+    (node) => placeOf(node) !== place && (productOps.test(node.op) || layerOps.test(node.op)) && node.inputs.includes(weight),
+  );
 }
 
 /** The projection of queries, keys or values that is not as wide as its partners. */

@@ -55,3 +55,13 @@ export function ratioOf(code: CodeReading, left: Dim, right: Dim): Dim | undefin
   const [only] = ratios;
   return ratios.size === 1 && only !== undefined && Number.isInteger(only) && only > 1 ? number(only) : undefined;
 }
+
+/** The same, or at least never different: `2 * (d // 2)` and `d`. */
+export function seemSame(code: CodeReading, left: Dim, right: Dim): boolean {
+  if (left.unknown || right.unknown) return false;
+  const answer = compareSizes(code, left, right);
+  if (answer !== 'unknown') return answer === 'same';
+  const [a, b] = [samplesOf(code, left).flat(), samplesOf(code, right).flat()];
+  const known = a.flatMap((x, i) => (x === undefined || b[i] === undefined ? [] : [x === b[i]]));
+  return known.length > 0 && known.every((each) => each);
+}

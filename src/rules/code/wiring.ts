@@ -5,7 +5,7 @@ import { plain } from '../../interpreter/graph.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../interpreter/value.ts';
 import { dimFromEnd } from './attention.ts';
-import { type Find, normOps, read } from './failing.ts';
+import { type Find, inputsOf, normOps, read } from './failing.ts';
 import { type Layer, layersOf, ownedBy, partners, roleOf } from './layers.ts';
 import { isCopy } from './places.ts';
 import { compareSizes } from './sizes.ts';
@@ -106,6 +106,12 @@ function followsFrom(tensor: TensorValue | undefined, layer: Layer): boolean {
   return false;
 }
 
+/** Whether the tensor fails too, where something else than this layer takes it. */
+const fails = ({ study }: Find, tensor: TensorValue, layer: Layer): boolean =>
+  study.failures.some(
+    (failure) => failure.call.arguments.get('weight') !== layer.weight && inputsOf(failure).some((input) => isOne(input, tensor)),
+  );
+
 /** Two arguments of the call of the object that holds the layer, of which the other would fit. */
 function argumentsSwapped(find: Find, { layer, input, takes }: Feeding): Wiring | undefined {
   for (const call of find.study.calls) {
@@ -113,7 +119,7 @@ function argumentsSwapped(find: Find, { layer, input, takes }: Feeding): Wiring 
     const tensors = call.positional.flatMap((value) => (value.kind === 'tensor' ? [value] : []));
     const fed = tensors.find((tensor) => isOne(tensor, input));
     const fit = tensors.find((tensor) => tensor !== fed && isSame(find, dimFromEnd(tensor, -1), takes));
-    if (fed !== undefined && fit !== undefined)
+    if (fed !== undefined && fit !== undefined && fails(find, fit, layer))
       return { site: call.site, hint: `Another argument of the call is ${formatDim(takes)} wide.` };
   }
   return undefined;
