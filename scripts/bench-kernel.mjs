@@ -131,10 +131,10 @@ async function benchInChromium() {
     const call = (/** @type {string} */ name, /** @type {unknown[]} */ ...values) =>
       page.evaluate(([method, given]) => /** @type {any} */ (globalThis).bench[method](...given), /** @type {const} */ ([name, values]));
     const rows = [];
-    const count = await call('start', quick);
-    for (let index = 0; index < count; index++) {
+    const shapes = /** @type {readonly string[]} */ (await call('start', quick));
+    for (const [index, shape] of shapes.entries()) {
+      if (only !== undefined && !shape.includes(only)) continue;
       const card = await call('take', index);
-      if (only !== undefined && !card.shape.includes(only)) continue;
       const raw = async (/** @type {number} */ contender, /** @type {number} */ repeats) => {
         const before = await cpu();
         await call('repeat', contender, repeats);

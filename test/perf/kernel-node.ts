@@ -64,19 +64,18 @@ async function loadEngines({ binaries, engines, log }: BenchOptions): Promise<En
 export async function benchInNode(options: BenchOptions): Promise<readonly Row[]> {
   const rows: Row[] = [];
   const engines = await loadEngines(options);
-  for (const make of groups(engines, options.quick)) {
+  for (const { shape, make } of groups(engines, options.quick)) {
+    if (options.only !== undefined && !shape.includes(options.only)) continue;
     const group = await make();
-    if (options.only === undefined || group.shape.includes(options.only)) {
-      const stopwatch = async (index: number, repeats: number): Promise<number> => {
-        const { run } = group.contenders[index] as { run: () => unknown };
-        const before = process.cpuUsage();
-        for (let i = 0; i < repeats; i++) await run();
-        const { user, system } = process.cpuUsage(before);
-        return (user + system) / 1000;
-      };
-      rows.push(...(await race('node', group, stopwatch, options.budgetMs)));
-      options.log(`node: ${group.shape}${group.causal ? ', causal' : ''}`);
-    }
+    const stopwatch = async (index: number, repeats: number): Promise<number> => {
+      const { run } = group.contenders[index] as { run: () => unknown };
+      const before = process.cpuUsage();
+      for (let i = 0; i < repeats; i++) await run();
+      const { user, system } = process.cpuUsage(before);
+      return (user + system) / 1000;
+    };
+    rows.push(...(await race('node', group, stopwatch, options.budgetMs)));
+    options.log(`node: ${shape}${group.causal ? ', causal' : ''}`);
     await group.release();
   }
   return rows;

@@ -1,6 +1,6 @@
 // The kernel's benchmark inside a page: scripts/bench-kernel.mjs serves it, asks for one group after the other and times it.
 import { loadKernel } from '../../src/kernel/load.ts';
-import { type Card, type Group, groups, type OnnxRuntime, type Peak, type TensorFlow } from './kernel.ts';
+import { type Card, type Group, type GroupMaker, groups, type OnnxRuntime, type Peak, type TensorFlow } from './kernel.ts';
 
 interface PageGlobals {
   readonly ort?: OnnxRuntime;
@@ -15,7 +15,7 @@ async function fetchBytes(path: string): Promise<ArrayBuffer> {
   return (await fetch(path)).arrayBuffer();
 }
 
-async function start(quick: boolean): Promise<number> {
+async function start(quick: boolean): Promise<readonly string[]> {
   const { ort, tf } = globalThis as unknown as PageGlobals;
   if (ort !== undefined) {
     ort.env.wasm.numThreads = 1;
@@ -46,15 +46,15 @@ async function start(quick: boolean): Promise<number> {
     },
     quick,
   );
-  return made.length;
+  return made.map(({ shape }) => shape);
 }
 
-let made: readonly (() => Promise<Group>)[] = [];
+let made: readonly GroupMaker[] = [];
 let group: Group | undefined;
 
 async function take(index: number): Promise<Card> {
   await group?.release();
-  group = await (made[index] as () => Promise<Group>)();
+  group = await (made[index] as GroupMaker).make();
   const { shape, causal, flops, base } = group;
   return { shape, causal, flops, base, contenders: group.contenders.map(({ engine, factor }) => ({ engine, factor })) };
 }

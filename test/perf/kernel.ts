@@ -127,6 +127,9 @@ async function onnxContenders(
   return { contenders, release: () => Promise.all(sessions.map((session) => session.release())) };
 }
 
+const attentionShape = (heads: number, length: number, headDim: number): string => `attention ${length} x ${heads} x ${headDim}`;
+const blockShape = (length: number, heads: number, headDim: number): string => `block ${length} x ${heads * headDim}, ${heads} heads`;
+
 async function attentionGroup(engines: Engines, heads: number, length: number, headDim: number, causal: boolean): Promise<Group> {
   const shape = [heads, length, headDim] as const;
   const size = heads * length * headDim;
@@ -180,7 +183,7 @@ async function attentionGroup(engines: Engines, heads: number, length: number, h
   );
   const tensorFlow = tensorFlowContender(engines.tensorFlow, input, shape, causal ? mask : undefined, ours.weights as Float32Array);
   return {
-    shape: `attention ${length} x ${heads} x ${headDim}`,
+    shape: attentionShape(heads, length, headDim),
     causal,
     flops,
     contenders: [
@@ -253,7 +256,7 @@ async function blockGroup(engines: Engines, length: number, heads: number, headD
     (engine, result) => mustAgree(engine, result.output?.data, ours, 1e-4),
   );
   return {
-    shape: `block ${length} x ${width}, ${heads} heads`,
+    shape: blockShape(length, heads, headDim),
     causal: false,
     flops,
     contenders: [
@@ -310,8 +313,14 @@ async function productGroup(engines: Engines, size: number): Promise<Group> {
   };
 }
 
-/** Everything that is timed, made when its turn comes: the largest hold a gigabyte. */
-export function groups(engines: Engines, quick: boolean): readonly (() => Promise<Group>)[] {
+/** A group that is made when its turn comes: the largest hold a gigabyte. */
+export interface GroupMaker {
+  readonly shape: string;
+  readonly make: () => Promise<Group>;
+}
+
+/** Everything that is timed. */
+export function groups(engines: Engines, quick: boolean): readonly GroupMaker[] {
   const shapes: readonly (readonly [number, number, number])[] = [
     [1, 1, 8],
     [16, 4, 32],
@@ -324,14 +333,27 @@ export function groups(engines: Engines, quick: boolean): readonly (() => Promis
           [2048, 32, 128],
         ] as const)),
   ];
+  const blocks: readonly (readonly [number, number, number])[] = [
+    [512, 12, 64],
+    ...(quick
+      ? []
+      : ([
+          [1024, 16, 64],
+          [512, 32, 128],
+        ] as const)),
+  ];
   return [
     ...shapes.flatMap(([length, heads, headDim]) =>
-      [false, true].map((causal) => () => attentionGroup(engines, heads, length, headDim, causal)),
+      [false, true].map((causal) => ({
+        shape: attentionShape(heads, length, headDim),
+        make: () => attentionGroup(engines, heads, length, headDim, causal),
+      })),
     ),
-    () => blockGroup(engines, 512, 12, 64),
-    ...(quick ? [] : [() => blockGroup(engines, 1024, 16, 64), () => blockGroup(engines, 512, 32, 128)]),
-    () => productGroup(engines, 64),
-    () => productGroup(engines, 1024),
+    ...blocks.map(([length, heads, headDim]) => ({
+      shape: blockShape(length, heads, headDim),
+      make: () => blockGroup(engines, length, heads, headDim),
+    })),
+    ...[64, 1024].map((size) => ({ shape: `product ${size}`, make: () => productGroup(engines, size) })),
   ];
 }
 

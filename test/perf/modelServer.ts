@@ -1,7 +1,7 @@
-// What the server needs for model code: `modelServer.cjs FOLDER [--server=FILE]`, where FOLDER is that of the package transformers 5.18.0
-// and FILE the built server (dist/server/node.js of the checkout unless said). Opens the 50 largest modeling files over stdio, asks for
-// what an editor shows, edits them, and prints the server's own memory and CPU time. Linux only: both are read from /proc. Bundle for
-// Node with esbuild (packages external).
+// What the server needs for model code: `modelServer.cjs FOLDER [--server=FILE] [--files=50] [--edits=4] [--node=FLAG...]`, where FOLDER
+// is that of the package transformers 5.18.0 and FILE the built server (dist/server/node.js of the checkout unless said). Opens the
+// largest modeling files over stdio, asks for their diagnostics, edits each, and prints the server's own memory and CPU time. Linux only:
+// both are read from /proc. Bundle for Node with esbuild (packages external).
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -26,6 +26,9 @@ function processorTime(pid: number): number {
 async function main(): Promise<void> {
   const [folder = ''] = process.argv.slice(2).filter((word) => !word.startsWith('--'));
   const server = process.argv.find((word) => word.startsWith('--server='))?.slice('--server='.length) ?? serverPath;
+  const option = (name: string, otherwise: number): number =>
+    Number(process.argv.find((word) => word.startsWith(`--${name}=`))?.slice(name.length + 3) ?? otherwise);
+  const count = option('files', 50);
   const models = join(folder, 'models');
   const files = readdirSync(models)
     .flatMap((name) =>
@@ -34,8 +37,9 @@ async function main(): Promise<void> {
     .filter((path) => /modeling_\w+\.py$/.test(path))
     .map((path) => ({ uri: pathToFileURL(path).href, text: readFileSync(path, 'utf8') }))
     .sort((a, b) => b.text.length - a.text.length)
-    .slice(0, 50);
-  const client = await TestClient.start({ command: [process.execPath, server, '--stdio'] });
+    .slice(0, count);
+  const flags = process.argv.filter((word) => word.startsWith('--node=')).map((word) => word.slice('--node='.length));
+  const client = await TestClient.start({ command: [process.execPath, ...flags, server, '--stdio'] });
   const pid = client.process.pid ?? 0;
   const before = processorTime(pid);
   for (const { uri, text } of files) {
@@ -55,7 +59,7 @@ async function main(): Promise<void> {
     // What the reader sees is what gets edited: the first look after others were shown does not count.
     await client.pull(uri);
     const places = [...text.matchAll(/(?<=\n {8})[a-z_]{3,}(?= = )|(?<= = self\.)\w+|(?<=, )\d+(?=\))/g)];
-    for (let i = 0; i < 4; i++) {
+    for (let i = 0; i < option('edits', 4); i++) {
       const place = places[random(places.length)];
       if (place === undefined) continue;
       const at = place.index + place[0].length;
@@ -78,8 +82,8 @@ async function main(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 5000));
   const afterResting = memoryOf(pid);
   const figures = {
-    'opening 50 files, ms of CPU': opened,
-    'memory with 50 open, MB': afterOpening.now,
+    'opening them, ms of CPU': opened,
+    'memory with them open, MB': afterOpening.now,
     'the same at most, MB': afterOpening.most,
     'edit to diagnostics, p50 ms': Math.round(quantile(trips, 0.5)),
     'edit to diagnostics, p99 ms': Math.round(quantile(trips, 0.99)),

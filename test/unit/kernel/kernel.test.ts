@@ -5,7 +5,7 @@ import { loadKernel } from '../../../src/kernel/load.ts';
 import { createReferenceKernel } from '../../../src/kernel/reference.ts';
 import { wasmKernels } from './load-kernels.ts';
 
-/** Random problems in an ordinary run; HEADWISE_KERNEL_RUNS=10000 for the long one. */
+/** Random problems in an ordinary run; `HEADWISE_KERNEL_RUNS=10000 npm test -- unit` for the long one. */
 const RUNS = Number(process.env.HEADWISE_KERNEL_RUNS ?? 300);
 
 const reference = createReferenceKernel();
@@ -360,7 +360,8 @@ describe('kernel at the edges', () => {
   });
 });
 
-describe('head statistics and pooled maps', () => {
+describe('head statistics and pooled maps', function () {
+  this.timeout(Math.max(20_000, RUNS * 60));
   /** Scores are chosen by hand: with a scale of 1 and width 1, score = query * key. */
   const attend = (kernel: Kernel, bias: readonly number[], length: number) =>
     kernel.attention(
