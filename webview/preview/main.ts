@@ -122,7 +122,8 @@ function start(root: HTMLElement, host: Host): void {
   headsView.append(controls.picture, grid.status, element('div', { class: 'stage' }, grid.root, detail.root), table.root);
   const hint = element('p', { class: 'hint', id: 'about-sample' });
   root.append(
-    element('header', { class: 'heading' }, formula, element('div', { class: 'title-line' }, title, menu), facts, shared),
+    formula,
+    element('header', { class: 'heading' }, element('div', { class: 'title-line' }, title, menu), facts, shared),
     controls.sample,
     notices,
     element('div', { class: 'bar-line' }, tabs.root, legend),
@@ -447,6 +448,7 @@ function start(root: HTMLElement, host: Host): void {
 
   function layOutView(): void {
     const { view } = state.display;
+    root.dataset.view = view;
     headsView.hidden = view !== 'heads';
     tokenView.root.hidden = view !== 'tokens';
     stepView.root.hidden = view !== 'steps';

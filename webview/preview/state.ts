@@ -34,7 +34,7 @@ export interface Display {
   readonly compare: Comparison;
   readonly compareHead: number;
   readonly difference: boolean;
-  /** The token that is followed. */
+  /** The token that is followed; beyond the text: its last. */
   readonly token: number;
   /** Head of the token and step views; -1: the mean of all, -2 - layer: the mean of a layer, where a view has one. */
   readonly head: number;
@@ -68,7 +68,8 @@ export const freshDisplay: Display = {
   compare: 'none',
   compareHead: 0,
   difference: false,
-  token: 0,
+  // The last there is: it sees the most.
+  token: MAX_LENGTH - 1,
   head: 0,
   lines: false,
   towards: true,
