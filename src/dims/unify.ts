@@ -13,7 +13,7 @@ export class Substitution {
   readonly #values: ReadonlyMap<string, { readonly symbol: SymbolAtom; readonly value: Dim }>;
 
   /** The latest answers of `apply`: the same sizes are asked for with every operation. */
-  readonly #applied = new Map<Dim, Dim>();
+  #applied: Map<Dim, Dim> | undefined;
 
   private constructor(values: ReadonlyMap<string, { readonly symbol: SymbolAtom; readonly value: Dim }>) {
     this.#values = values;
@@ -36,10 +36,10 @@ export class Substitution {
   /** The dim with every bound symbol replaced. The dim itself, in constant time, when it holds no flexible symbol. */
   apply(dim: Dim): Dim {
     if (!dim.flexible || this.#values.size === 0) return dim;
-    const known = this.#applied.get(dim);
+    const known = this.#applied?.get(dim);
     if (known !== undefined) return known;
     const applied = substitute(dim, (atom) => (atom.kind === 'symbol' && atom.flexible ? this.#values.get(atom.key)?.value : undefined));
-    if (this.#applied.size >= maximumApplied) this.#applied.clear();
+    if (this.#applied === undefined || this.#applied.size >= maximumApplied) this.#applied = new Map();
     this.#applied.set(dim, applied);
     return applied;
   }

@@ -85,11 +85,16 @@ export interface Host {
   readonly forgetImports?: (uri: string, text: string | undefined) => readonly string[];
   /** A document was closed. */
   readonly close?: (uri: string) => void;
+  /** Model code was read, and nothing has happened for a while since. */
+  readonly rest?: () => void;
   readonly version: string;
 }
 
 /** Python files whose trees are kept between keystrokes. */
-export const keptTrees = 16;
+export const keptTrees = 8;
+
+/** Documents of model code whose analyses are kept, some megabytes each; those looked at longest ago are read again when they are asked for. */
+const keptAnalyses = 6;
 
 /** Longer queries are cut. */
 const maximumQuery = 2000;
@@ -99,6 +104,9 @@ const slow = 50;
 
 /** Quiet time after a keystroke before diagnostics are pushed or a preview is told, in milliseconds. */
 const debounce = 150;
+
+/** Quiet time after model code was read before memory is given back, in milliseconds. */
+const resting = 2000;
 
 /** Quiet time after an edit before what rests on it in other files is asked for again, in milliseconds. */
 const settling = 400;
@@ -110,6 +118,8 @@ interface Cached {
   readonly languageId: string;
   readonly settings: Settings;
   readonly analysis: Analysis | undefined;
+  /** There was an analysis, which was let go. */
+  readonly isForgotten?: true;
 }
 
 interface Folder {
@@ -148,6 +158,7 @@ export function serve(connection: Connection, host: Host): void {
   let reportCount = 0;
   let python: PythonReader | undefined;
   let pythonAsked = false;
+  let rest: ReturnType<typeof setTimeout> | undefined;
 
   const failed = (what: string, error: unknown): void => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -328,6 +339,17 @@ export function serve(connection: Connection, host: Host): void {
 
   const allOpen = (): readonly string[] => [...documents.all(), ...notebooks.cellTextDocuments.all()].map(({ uri }) => uri);
 
+  /** Puts the document last in the order in which they are let go of. */
+  function remember(id: string, entry: Cached): void {
+    cache.delete(id);
+    cache.set(id, entry);
+    let kept = 0;
+    for (const [other, each] of [...cache].reverse()) {
+      if (each.analysis?.code === undefined || ++kept <= keptAnalyses) continue;
+      cache.set(other, { ...each, analysis: undefined, isForgotten: true });
+    }
+  }
+
   /** The document and what is known about it; undefined when it is closed or too long. */
   async function analysisOf(
     uri: string,
@@ -337,8 +359,10 @@ export function serve(connection: Connection, host: Host): void {
     if (source === undefined) return undefined;
     const { id, version, languageId, text, view: document } = source;
     const known = cache.get(id);
-    if (known?.version === version && known.settings === editor.settings && known.languageId === languageId)
+    if (known?.version === version && known.settings === editor.settings && known.languageId === languageId && known.isForgotten !== true) {
+      remember(id, known);
       return known.analysis === undefined ? undefined : { document, analysis: known.analysis, editor };
+    }
     const preparing = preparation(text, id, languageId);
     if (preparing !== undefined) return preparing.then(() => analysisOf(uri));
     const values = languageId === 'python' && needsPython({ text, path: pathOf(id), languageId }) ? valuesFor(id, editor) : undefined;
@@ -364,7 +388,12 @@ export function serve(connection: Connection, host: Host): void {
       connection.console.info(`${baseName(id)} is longer than ${maximumLength} characters and is not read.`);
     }
     const config = values === undefined ? undefined : plainUri(values.uri);
-    cache.set(id, { version, languageId, settings: editor.settings, analysis, config });
+    remember(id, { version, languageId, settings: editor.settings, analysis, config });
+    if (analysis?.code !== undefined && host.rest !== undefined) {
+      clearTimeout(rest);
+      rest = setTimeout(host.rest, resting);
+      rest.unref?.();
+    }
     return analysis === undefined ? undefined : { document, analysis, editor };
   }
 
