@@ -3,6 +3,8 @@
 import type { Dim } from '../../../dims/dim.ts';
 import { formatDim } from '../../../dims/format.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
+import type { Expression } from '../../../syntax/python/ast.ts';
+import type { TextEdit } from '../../../text/edit.ts';
 import type { Range } from '../../../text/range.ts';
 import { type Attention, attentionsOf, type Step } from '../../code/attention.ts';
 import { byPlace, definitionOf, rangeIn, textAt } from '../../code/places.ts';
@@ -78,3 +80,37 @@ const contains = (
   outer: { readonly start: number; readonly end: number },
   inner: { readonly start: number; readonly end: number },
 ): boolean => outer.start <= inner.start && inner.end <= outer.end;
+
+/** The expression without its scale: `q * scale` becomes `q`; none where it is written in another way. */
+export function withoutScale(code: CodeReading, step: Step): readonly TextEdit[] {
+  const { site } = step.node;
+  const at = rangeIn(code, site);
+  const node = site?.node as Expression | undefined;
+  if (site === undefined || at === undefined || node?.kind !== 'binary' || !(node.operator === '*' || node.operator === '/')) return [];
+  const isFactor = (each: Expression): boolean => /sqrt|scal|\*\*|norm_factor/i.test(textAt(code, rangeIn(code, { ...site, node: each })));
+  const kept =
+    isFactor(node.right) && !isFactor(node.left) ? node.left : node.operator === '*' && isFactor(node.left) ? node.right : undefined;
+  return kept === undefined ? [] : [{ range: at, newText: textAt(code, rangeIn(code, { ...site, node: kept })) }];
+}
+
+/** The root of the head dim where the root of another size stands, as the code calls the head dim. */
+export function rootOf(code: CodeReading, attention: Attention, width: Dim, at: Range): readonly TextEdit[] {
+  const text = textAt(code, at);
+  const expression = widthExpression(code, attention, width);
+  const root = /sqrt\(\s*([^()]+?)\s*\)/.exec(text) ?? /([\w.]+|\([^()]*\))\s*\*\*\s*-?\s*0?\.5/.exec(text);
+  const written = root?.[1];
+  if (root === null || written === undefined || expression === undefined || !isInScope(code, attention, expression, at)) return [];
+  const start = at.start + root.index + root[0].indexOf(written);
+  return [{ range: { start, end: start + written.length }, newText: expression }];
+}
+
+/** Attributes that were set before, and names of the function in which the attention stands. */
+function isInScope(code: CodeReading, attention: Attention, expression: string, at: Range): boolean {
+  const { text } = code.file.module;
+  if (expression.startsWith('self.')) {
+    const set = text.lastIndexOf(`${expression} =`, at.start);
+    return set >= 0 && set > text.lastIndexOf('\nclass ', at.start);
+  }
+  const product = rangeIn(code, nodeOf(attention).site);
+  return product !== undefined && !text.slice(Math.min(at.start, product.start), Math.max(at.start, product.start)).includes('\n    def ');
+}

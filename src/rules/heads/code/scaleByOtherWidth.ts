@@ -1,7 +1,7 @@
 import { rangeIn } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample, calledExample } from './examples.ts';
-import { judgedScales, nodeOf, placeOfStep, sizeText } from './scale.ts';
+import { judgedScales, nodeOf, placeOfStep, rootOf, sizeText } from './scale.ts';
 
 export const scaleByOtherWidth = defineRule({
   code: 'HW151',
@@ -22,6 +22,8 @@ export const scaleByOtherWidth = defineRule({
       attentionExample({ scores: 'scores = (q @ k.transpose(-2, -1)) * (1.0 / math.sqrt(k.size(-1)))' }),
       attentionExample({ scores: 'scores = q @ k.transpose(-2, -1) / self.head_dim' }),
     ],
+    fixSafety:
+      'The fix changes what the model computes, which is the point: weights that were trained with the code as it is no longer fit.',
     references: ['https://arxiv.org/abs/1706.03762'],
   },
   messages: {
@@ -33,11 +35,13 @@ export const scaleByOtherWidth = defineRule({
       const at = placeOfStep(code, verdict.step, attention, true);
       if (at === undefined) continue;
       const product = rangeIn(code, nodeOf(attention).site);
+      const edits = rootOf(code, attention, verdict.width, at);
       report({
         at,
         message: 'other',
         data: { base: sizeText(verdict.base), width: sizeText(verdict.width), exponent: verdict.exponent },
         related: [{ range: product, message: 'Queries and keys are multiplied here.' }],
+        fixes: edits.length === 0 ? [] : [{ title: 'Take the root of the head dim', safe: false, edits }],
       });
     }
   },

@@ -1,7 +1,7 @@
 import { rangeIn } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample, calledExample } from './examples.ts';
-import { judgedScales, nodeOf, sizeText } from './scale.ts';
+import { judgedScales, nodeOf, sizeText, withoutScale } from './scale.ts';
 
 export const scaledTwice = defineRule({
   code: 'HW153',
@@ -26,6 +26,8 @@ export const scaledTwice = defineRule({
       attentionExample({ project: 'q = q / math.sqrt(self.head_dim)', scores: 'scores = q @ k.transpose(-2, -1)' }),
       attentionExample({ scores: 'scores = q @ k.transpose(-2, -1) / self.head_dim' }),
     ],
+    fixSafety:
+      'The fix changes what the model computes, which is the point: weights that were trained with the code as it is no longer fit.',
     references: ['https://docs.pytorch.org/docs/stable/generated/torch.nn.functional.scaled_dot_product_attention.html'],
   },
   messages: {
@@ -34,14 +36,18 @@ export const scaledTwice = defineRule({
   },
   checkCode({ code, report }) {
     for (const { attention, verdict } of judgedScales(code, 'twice')) {
-      const places = verdict.steps.map(({ node }) => rangeIn(code, node.site));
+      const steps = verdict.steps;
+      const places = steps.map(({ node }) => rangeIn(code, node.site));
       const product = rangeIn(code, nodeOf(attention).site);
       for (const [i, at] of places.entries()) {
-        if (at === undefined) continue;
+        const step = steps[i];
+        if (at === undefined || step === undefined) continue;
+        const edits = withoutScale(code, step);
         report({
           at,
           message: verdict.called ? 'called' : 'twice',
           data: { width: sizeText(verdict.width) },
+          fixes: edits.length === 0 ? [] : [{ title: 'Leave out this scale', safe: false, edits }],
           related: [
             ...places.filter((_, j) => j !== i).map((range) => ({ range, message: 'The other scale is here.' })),
             { range: product, message: verdict.called ? 'The function is called here.' : 'Queries and keys are multiplied here.' },

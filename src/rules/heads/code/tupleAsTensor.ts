@@ -1,8 +1,10 @@
 import { isDropout, isLayout, sameElements } from '../../../interpreter/graph.ts';
+import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue, TupleValue, Value } from '../../../interpreter/value.ts';
+import type { Range } from '../../../text/range.ts';
 import { asTensor, withCopies } from '../../code/attention.ts';
-import { rangeIn } from '../../code/places.ts';
-import { defineRule } from '../../rule.ts';
+import { lineEnd, rangeIn } from '../../code/places.ts';
+import { defineRule, type Report } from '../../rule.ts';
 import { layerExample } from './examples.ts';
 
 export const tupleAsTensor = defineRule({
@@ -44,12 +46,21 @@ export const tupleAsTensor = defineRule({
           at,
           message: found.message,
           data: { count: found.value.kind === 'tuple' ? found.value.items.length : 0 },
+          fixes: found.message === 'tuple' ? firstItem(code, at) : [],
           related: [{ range: set === undefined ? undefined : used, message: 'It is used as a tensor here.' }],
         });
       }
     }
   },
 });
+
+/** `[0]` behind the call that answers the tuple, where it ends the line. */
+function firstItem(code: CodeReading, at: Range): NonNullable<Report<string>['fixes']> {
+  const { text } = code.file.module;
+  const end = lineEnd(text, at.end);
+  if (!/^\s*=\s*[\w.]+\(.*\)$/.test(text.slice(at.end, end))) return [];
+  return [{ title: 'Take the first item', safe: false, edits: [{ range: { start: end, end }, newText: '[0]' }] }];
+}
 
 const takesTensors: ReadonlySet<string> = new Set([
   'add',
