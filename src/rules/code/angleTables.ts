@@ -1,6 +1,7 @@
 /** Tables of angles whose width does not fit: where the width was given, or where the halves should have been joined. */
+import { zero } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
-import { numberOf } from '../../interpreter/make.ts';
+import { dimOf, numberOf } from '../../interpreter/make.ts';
 import type { FunctionValue, TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { projectedness } from './attention.ts';
@@ -43,13 +44,13 @@ const isLonger = (place: Place, before: Place | undefined): boolean => before !=
 export function givenAt(find: Find, count: TensorValue): Range | undefined {
   const end = count.arguments.get('end');
   const { code } = find;
-  if (end?.kind !== 'int') return rangeIn(code, count.site);
+  const size = end === undefined ? undefined : dimOf(end);
+  if (end === undefined || size === undefined) return rangeIn(code, count.site);
   const call = count.trace?.site;
   const isArgument = code.variables.some(
     ({ isArgument, value, frame }) =>
       isArgument &&
-      value.kind === 'int' &&
-      read(find, value.dim).key === read(find, end.dim).key &&
+      read(find, dimOf(value) ?? zero).key === read(find, size).key &&
       frame.function?.file === count.site?.file &&
       isIn(frame.function, count),
   );

@@ -275,7 +275,7 @@ function swapped(find: Find, clashes: readonly Clash[]): Blame | undefined {
   const trusted = nodes.size > 1 ? [...nodes].filter((node) => isTrusted(find, node)) : [];
   const left = swaps.filter(({ node }) => trusted.length === nodes.size || !trusted.includes(node));
   // Queries times keys where neither is transposed: the product is what lacks it.
-  if (isMatrix && left.filter(({ axes }) => axes[0] === -2).length > 1) return undefined;
+  if (isMatrix && swaps.filter(({ axes }) => axes[0] === -2).length > 1) return undefined;
   // What a product gave has its axes from its operands.
   const split = left.filter(({ node }) => !isProduct(node));
   const [swap] = [...(split.length > 0 ? split : left)].sort((a, b) => b.node.id - a.node.id);

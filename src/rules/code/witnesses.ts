@@ -1,6 +1,7 @@
 /** What other code says of a size that two operands disagree about: what comes after them, and the layers beside them. */
 import { type Dim, multiplyAll } from '../../dims/dim.ts';
 import { formatShape } from '../../dims/shape.ts';
+import { someAtom } from '../../dims/visit.ts';
 import { isDropout, sameElements, usersOf } from '../../interpreter/graph.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../interpreter/value.ts';
@@ -77,7 +78,8 @@ export function demandsOn(find: Find): readonly Dim[] {
   };
   const found: Dim[] = [];
   const ask = (dim: Dim | undefined): void => {
-    if (dim !== undefined && !dim.unknown && dim.constant !== 1) found.push(dim);
+    // One of two sizes is what a sum that failed has.
+    if (dim !== undefined && !dim.unknown && dim.constant !== 1 && !someAtom(dim, ({ kind }) => kind === 'maximum')) found.push(dim);
   };
   for (const node of seen) {
     for (const user of uses.get(node) ?? []) {

@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict';
+import { LineIndex } from '../../../src/text/lineIndex.ts';
+import { analyse } from '../../../src/workspace/analyse.ts';
+import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
+import { defaultSettings } from '../../../src/workspace/settings.ts';
+import { pythonParser } from '../../unit/python/parser.ts';
+
+let python: PythonReader;
+before(async () => {
+  python = pythonReader(await pythonParser());
+});
+
+/** The one mistake stands on the line that ends in `# here`: the rules about shapes say it there, and nothing elsewhere. */
+function expectHere(text: string): void {
+  const lines = new LineIndex(text);
+  const found = analyse({ text, path: 'model.py', python }, defaultSettings).findings.filter(({ code }) => /^HW2[12]\d$/.test(code));
+  const seen = [...new Set(found.map(({ range }) => lines.positionAt(range.start).line + 1))];
+  const expected = text.split('\n').flatMap((line, i) => (line.endsWith('# here') ? [i + 1] : []));
+  assert.deepEqual(seen, expected, found.map(({ code, message }) => `${code} ${message}`).join('\n'));
+}
+
+interface Rotary {
+  readonly joined?: string;
+  readonly counted?: string;
+  readonly given?: string;
+  readonly key?: string;
+  readonly splitKey?: string;
+  readonly repeatedValue?: string;
+}
+
+/** A decoder as transformers writes them: a class for the table of angles, functions for turning and for attention. */
+const decoder = (parts: Rotary = {}): string => `import torch
+from torch import nn
+
+
+class Rotary(nn.Module):
+    def __init__(self, dim, theta=10000.0):
+        super().__init__()
+        frequencies = 1.0 / (theta ** (${parts.counted ?? 'torch.arange(0, dim, 2).float()'} / dim))
+        self.register_buffer("frequencies", frequencies, persistent=False)
+
+    def forward(self, positions):
+        angles = torch.outer(positions.float(), self.frequencies)
+        table = ${parts.joined ?? 'torch.cat((angles, angles), dim=-1)'}
+        return table.cos(), table.sin()
+
+
+def rotate_half(x):
+    half = x.shape[-1] // 2
+    return torch.cat((-x[..., half:], x[..., :half]), dim=-1)
+
+
+def turn(q, k, cos, sin):
+    turned_q = (q * cos) + (rotate_half(q) * sin)
+    turned_k = (k * cos) + (rotate_half(k) * sin)
+    return turned_q, turned_k
+
+
+def repeat_heads(x, times):
+    batch, heads, length, width = x.shape
+    x = x[:, :, None, :, :].expand(batch, heads, times, length, width)
+    return x.reshape(batch, heads * times, length, width)
+
+
+def attend(groups, query, key, value, scaling):
+    keys = repeat_heads(key, groups)
+    values = ${parts.repeatedValue ?? 'repeat_heads(value, groups)'}
+    scores = torch.matmul(query, keys.transpose(2, 3)) * scaling
+
+
+    weights = nn.functional.softmax(scores, dim=-1)
+    y = torch.matmul(weights, values)
+    return y.transpose(1, 2).contiguous()
+
+
+class Attention(nn.Module):
+    def __init__(self, hidden_size, num_heads, num_kv_heads, head_dim):
+        super().__init__()
+        self.head_dim = head_dim
+        self.groups = num_heads // num_kv_heads
+        self.q_proj = nn.Linear(hidden_size, num_heads * head_dim)
+        self.k_proj = ${parts.key ?? 'nn.Linear(hidden_size, num_kv_heads * head_dim)'}
+        self.v_proj = nn.Linear(hidden_size, num_kv_heads * head_dim)
+        self.o_proj = nn.Linear(num_heads * head_dim, hidden_size)
+
+    def forward(self, x, cos, sin):
+        shape = (*x.shape[:-1], -1, self.head_dim)
+        q = self.q_proj(x).view(shape).transpose(1, 2)
+        k = ${parts.splitKey ?? 'self.k_proj(x).view(shape).transpose(1, 2)'}
+        v = self.v_proj(x).view(shape).transpose(1, 2)
+        q, k = turn(q, k, cos, sin)
+        y = attend(self.groups, q, k, v, self.head_dim**-0.5)
+        return self.o_proj(y.reshape(*x.shape[:-1], -1))
+
+
+class Model(nn.Module):
+    def __init__(self, vocab_size, hidden_size, num_heads, num_kv_heads, head_dim):
+        super().__init__()
+        self.embed = nn.Embedding(vocab_size, hidden_size)
+        self.rotary = ${parts.given ?? 'Rotary(head_dim)'}
+        self.attention = Attention(hidden_size, num_heads, num_kv_heads, head_dim)
+        self.head = nn.Linear(hidden_size, vocab_size)
+
+    def forward(self, input_ids):
+        x = self.embed(input_ids)
+        cos, sin = self.rotary(torch.arange(input_ids.shape[1]))
+        return self.head(x + self.attention(x, cos, sin))
+`;
+
+describe('where mistakes in shapes are reported', () => {
+  it('leaves the decoder alone', () => expectHere(decoder()));
+  it('blames halves of angles that are not joined', () => expectHere(decoder({ joined: 'angles  # here' })));
+  it('blames angles that are joined along the positions', () =>
+    expectHere(decoder({ joined: 'torch.cat((angles, angles), dim=0)  # here' })));
+  it('blames angles for every feature instead of every pair', () =>
+    expectHere(decoder({ counted: 'torch.arange(0, dim).float() / dim))  # here\n        frequencies = (frequencies + (0' })));
+  it('blames the width that the table is made with', () => expectHere(decoder({ given: 'Rotary(hidden_size)  # here' })));
+  it('blames the one of three splits that is not transposed', () =>
+    expectHere(decoder({ splitKey: 'self.k_proj(x).view(shape)  # here' })));
+  it('blames the assignment where the repetition of the heads was left out', () => expectHere(decoder({ repeatedValue: 'value  # here' })));
+  it('blames the projection with as many heads as the queries', () =>
+    expectHere(decoder({ key: 'nn.Linear(hidden_size, num_heads * head_dim)  # here' })));
+});
+
+interface Block {
+  readonly norm?: string;
+  readonly up?: string;
+  readonly down?: string;
+  readonly call?: string;
+  readonly feed?: string;
+  readonly scale?: string;
+}
+
+/** A pre-norm block whose norm, FFN and scale are small classes of their own. */
+const block = (parts: Block = {}): string => `import torch
+from torch import nn
+import torch.nn.functional as F
+
+
+class Norm(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6) * self.weight
+
+
+class Scale(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.gamma = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        return x * self.gamma
+
+
+class FeedForward(nn.Module):
+    def __init__(self, hidden_size, intermediate_size):
+        super().__init__()
+        self.gate = nn.Linear(hidden_size, intermediate_size)
+        self.up = nn.Linear(${parts.up ?? 'hidden_size, intermediate_size)'}
+
+
+        self.down = nn.Linear(${parts.down ?? 'intermediate_size, hidden_size)'}
+
+    def forward(self, x):
+        return ${parts.feed ?? 'self.down(F.silu(self.gate(x)) * self.up(x))'}
+
+
+class Block(nn.Module):
+    def __init__(self, hidden_size, intermediate_size):
+        super().__init__()
+        self.norm = ${parts.norm ?? 'Norm(hidden_size)'}
+        self.ffn = ${parts.call ?? 'FeedForward(hidden_size, intermediate_size)'}
+        self.scale = ${parts.scale ?? 'Scale(hidden_size)'}
+
+    def forward(self, x):
+        return x + self.scale(self.ffn(self.norm(x)))
+
+
+class Model(nn.Module):
+    def __init__(self, vocab_size, hidden_size, intermediate_size):
+        super().__init__()
+        self.embed = nn.Embedding(vocab_size, hidden_size)
+        self.blocks = nn.ModuleList([Block(hidden_size, intermediate_size) for _ in range(4)])
+        self.norm = Norm(hidden_size)
+        self.head = nn.Linear(hidden_size, vocab_size)
+
+    def forward(self, input_ids):
+        x = self.embed(input_ids)
+        for each in self.blocks:
+            x = each(x)
+        return self.head(self.norm(x))
+`;
+
+describe('where mistakes in widths are reported', () => {
+  it('leaves the block alone', () => expectHere(block()));
+  it('blames the constructor call of a norm, not the norm', () => expectHere(block({ norm: 'Norm(intermediate_size)  # here' })));
+  it('blames the scale that the residual does not agree with', () => expectHere(block({ scale: 'Scale(intermediate_size)  # here' })));
+  it('blames the layer that the scale and the residual do not agree with', () =>
+    expectHere(block({ down: 'intermediate_size, intermediate_size)  # here' })));
+  it('blames the layer that differs from the one that is fed the same', () =>
+    expectHere(block({ up: 'intermediate_size, intermediate_size)  # here' })));
+  it('blames the call that gives widths in the wrong order', () =>
+    expectHere(block({ call: 'FeedForward(intermediate_size, hidden_size)  # here' })));
+  it('blames a call of layers in the wrong order', () => expectHere(block({ feed: 'self.down(self.up(F.silu(self.gate(x))))  # here' })));
+});
