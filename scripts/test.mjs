@@ -88,7 +88,7 @@ suites.set('e2e', async () => {
   await readyServer();
   // Walks through what a person installs: the package.
   await packaged();
-  return mocha(await bundleNodeSuite('e2e'), 400_000);
+  return mocha(await bundleNodeSuite('e2e'), 900_000);
 });
 
 /** @type {Promise<string> | undefined} */
