@@ -143,6 +143,7 @@ export function* attend(
             pool.maximum,
             pool.sum,
             pool.columnSums,
+            pool.rowSums + row * 4,
           );
         }
         if (allWeights !== undefined) {
@@ -155,6 +156,7 @@ export function* attend(
         pooled.maximum.set(machine.view(pool.maximum, pool.cells), head * pool.cells);
         pooled.mean.set(machine.view(pool.sum, pool.cells), head * pool.cells);
         pooled.columnSums.set(machine.view(pool.columnSums, keyLength), head * keyLength);
+        pooled.rowSums.set(machine.view(pool.rowSums, queryLength), head * queryLength);
       }
       if (options.statistics === true) statistics.push({ ...headStatistics(machine.doubles(sums, STATISTIC_SUMS)), ...induction?.take() });
       options.progress?.(head + 1, queryHeads);
@@ -205,7 +207,7 @@ function takePool(machine: Machine, resolved: ResolvedProblem, pooled: PooledWei
   const rowTiles = Int32Array.from({ length: queryLength }, (_, row) => tileOf(row, rows, queryLength));
   const bounds = machine.take(columns + 1);
   const tiles = machine.take(queryLength);
-  const numbers = 2 * cells + keyLength;
+  const numbers = 2 * cells + keyLength + queryLength;
   const maximum = machine.take(numbers);
   return {
     columns,
@@ -218,6 +220,7 @@ function takePool(machine: Machine, resolved: ResolvedProblem, pooled: PooledWei
     maximum,
     sum: maximum + cells * 4,
     columnSums: maximum + 2 * cells * 4,
+    rowSums: maximum + (2 * cells + keyLength) * 4,
   };
 }
 

@@ -134,6 +134,8 @@ export interface PooledWeights {
   readonly mean: Float32Array;
   /** Weight that each key receives from all rows, exact. [queryHeads, keyLength] */
   readonly columnSums: Float32Array;
+  /** Weight that each row gives to all keys: 1, less with a sink, 0 where it sees none. [queryHeads, queryLength] */
+  readonly rowSums: Float32Array;
 }
 
 /** Rotary positions (Su et al. 2021) applied to queries and keys. */

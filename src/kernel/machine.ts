@@ -52,6 +52,7 @@ interface Exports {
     maximum: number,
     sum: number,
     columnSums: number,
+    rowSums: number,
   ): void;
   multiplyBlock(
     left: number,

@@ -37,7 +37,7 @@ function buffersOf(...things: readonly (Partial<AttentionResult> | AttentionInpu
   const arrays = things.flatMap((thing) => {
     if (thing === undefined) return [];
     if ('query' in thing) return [thing.query, thing.key, thing.value];
-    return [thing.output, thing.weights, thing.pooled?.maximum, thing.pooled?.mean, thing.pooled?.columnSums];
+    return [thing.output, thing.weights, thing.pooled?.maximum, thing.pooled?.mean, thing.pooled?.columnSums, thing.pooled?.rowSums];
   });
   return arrays.flatMap((array) => (array === undefined || array.byteLength === 0 ? [] : [array.buffer as ArrayBuffer]));
 }

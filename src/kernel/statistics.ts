@@ -175,14 +175,17 @@ export class WeightReader {
     const { queryLength, keyLength } = this.#resolved;
     const tile = tileOf(row, pooled.rows, queryLength);
     const base = (head * pooled.rows + tile) * pooled.columns;
+    let sum = 0;
     for (let j = 0; j < keyLength; j++) {
       const weight = data[start + j] as number;
       if (weight === 0) continue;
+      sum += weight;
       const cell = base + tileOf(j, pooled.columns, keyLength);
       pooled.maximum[cell] = Math.max(pooled.maximum[cell] as number, weight);
       pooled.mean[cell] = (pooled.mean[cell] as number) + weight;
       pooled.columnSums[head * keyLength + j] = (pooled.columnSums[head * keyLength + j] as number) + weight;
     }
+    pooled.rowSums[head * queryLength + row] = sum;
   }
 
   result(): Pick<AttentionResult, 'statistics' | 'pooled'> {
@@ -217,6 +220,7 @@ export function emptyPool(resolved: ResolvedProblem, options: AttentionOptions):
     maximum: new Float32Array(size),
     mean: new Float32Array(size),
     columnSums: new Float32Array(queryHeads * keyLength),
+    rowSums: new Float32Array(queryHeads * queryLength),
   };
 }
 

@@ -389,6 +389,7 @@ describe('head statistics and pooled maps', function () {
         maximum: new Float32Array(4).fill(0.25),
         mean: new Float32Array(4).fill(0.25),
         columnSums: new Float32Array(4).fill(1),
+        rowSums: new Float32Array(4).fill(1),
       });
     }
   });
@@ -445,6 +446,7 @@ describe('head statistics and pooled maps', function () {
           const sum = new Float64Array(size);
           const counts = new Float64Array(size);
           const columnSums = new Float64Array(queryHeads * keyLength);
+          const rowSums = new Float64Array(queryHeads * queryLength);
           for (let head = 0; head < queryHeads; head++) {
             for (let i = 0; i < queryLength; i++) {
               for (let j = 0; j < keyLength; j++) {
@@ -454,6 +456,7 @@ describe('head statistics and pooled maps', function () {
                 maximum[cell] = Math.max(maximum[cell] as number, weight);
                 sum[cell] = (sum[cell] as number) + weight;
                 counts[cell] = (counts[cell] as number) + 1;
+                rowSums[head * queryLength + i] = (rowSums[head * queryLength + i] as number) + weight;
                 columnSums[head * keyLength + j] = (columnSums[head * keyLength + j] as number) + weight;
               }
             }
@@ -461,6 +464,7 @@ describe('head statistics and pooled maps', function () {
           assert.deepEqual(pooled.maximum, maximum);
           const mean = Float32Array.from(sum, (total, cell) => total / (counts[cell] as number));
           assertNear(`${kernel.name} mean`, pooled.mean, mean, 1e-6);
+          assertNear(`${kernel.name} row sums`, pooled.rowSums, Float32Array.from(rowSums), 1e-5);
           assertNear(`${kernel.name} column sums`, pooled.columnSums, Float32Array.from(columnSums), 1e-4);
         }
       }),
