@@ -150,7 +150,9 @@ function repeatedIn(
   const table = positionTableOf(operand);
   const all = table?.rows === undefined ? undefined : readDim(code, table.rows);
   if (table === undefined || all === undefined || all.unknown || isOne(all)) return undefined;
-  return isFirstSlice(operand, table.node) ? { kind: 'row', size: tokens } : undefined;
+  // Beside the rows for the others, the first is there for all on purpose.
+  const isAddedToo = stream.op === 'add' && stream.inputs.some((input) => positionTableOf(input)?.weight === table.weight);
+  return isFirstSlice(operand, table.node) && !isAddedToo ? { kind: 'row', size: tokens } : undefined;
 }
 
 /** `weights.permute(...)`: the last axis is not that of the table. */

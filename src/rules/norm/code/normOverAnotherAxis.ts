@@ -84,6 +84,14 @@ function statisticsElsewhere(code: CodeReading): readonly { readonly node: Tenso
       const width = input === undefined ? undefined : dimFromEnd(input, -1);
       if (input === undefined || width === undefined || !holdsWeightsFor(code, call, width)) return [];
       const own = ancestors(result, (tensor) => isWithin(tensor, call), 120).filter((tensor) => isWithin(tensor, call));
+      // Weights that are given axes behind them belong to channels that stand elsewhere.
+      if (
+        own.some(
+          ({ op, inputs }) =>
+            inputs[0]?.isParameter === true && (op === 'getitem' || op === 'view' || op === 'reshape' || op === 'unsqueeze'),
+        )
+      )
+        return [];
       return own.flatMap((node) => {
         const axis = statistics.has(node.op) ? axisOf(node) : undefined;
         const [over] = node.inputs;
