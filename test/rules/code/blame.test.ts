@@ -13,7 +13,7 @@ before(async () => {
 /** The one mistake stands on the line that ends in `# here`: the rules about shapes say it there, and nothing elsewhere. */
 function expectHere(text: string): void {
   const lines = new LineIndex(text);
-  const found = analyse({ text, path: 'model.py', python }, defaultSettings).findings.filter(({ code }) => /^HW2[12]\d$/.test(code));
+  const found = analyse({ text, path: 'model.py', python }, defaultSettings).findings.filter(({ code }) => /^HW2[123]\d$/.test(code));
   const seen = [...new Set(found.map(({ range }) => lines.positionAt(range.start).line + 1))];
   const expected = text.split('\n').flatMap((line, i) => (line.endsWith('# here') ? [i + 1] : []));
   assert.deepEqual(seen, expected, found.map(({ code, message }) => `${code} ${message}`).join('\n'));
@@ -26,6 +26,9 @@ interface Rotary {
   readonly key?: string;
   readonly splitKey?: string;
   readonly repeatedValue?: string;
+  readonly merged?: string;
+  readonly scores?: string;
+  readonly half?: string;
 }
 
 /** A decoder as transformers writes them: a class for the table of angles, functions for turning and for attention. */
@@ -47,7 +50,7 @@ class Rotary(nn.Module):
 
 def rotate_half(x):
     half = x.shape[-1] // 2
-    return torch.cat((-x[..., half:], x[..., :half]), dim=-1)
+    return ${parts.half ?? 'torch.cat((-x[..., half:], x[..., :half]), dim=-1)'}
 
 
 def turn(q, k, cos, sin):
@@ -65,12 +68,12 @@ def repeat_heads(x, times):
 def attend(groups, query, key, value, scaling):
     keys = repeat_heads(key, groups)
     values = ${parts.repeatedValue ?? 'repeat_heads(value, groups)'}
-    scores = torch.matmul(query, keys.transpose(2, 3)) * scaling
+    scores = ${parts.scores ?? 'torch.matmul(query, keys.transpose(2, 3)) * scaling'}
 
 
     weights = nn.functional.softmax(scores, dim=-1)
     y = torch.matmul(weights, values)
-    return y.transpose(1, 2).contiguous()
+    return ${parts.merged ?? 'y.transpose(1, 2).contiguous()'}
 
 
 class Attention(nn.Module):
@@ -118,6 +121,10 @@ describe('where mistakes in shapes are reported', () => {
   it('blames the one of three splits that is not transposed', () =>
     expectHere(decoder({ splitKey: 'self.k_proj(x).view(shape)  # here' })));
   it('blames the assignment where the repetition of the heads was left out', () => expectHere(decoder({ repeatedValue: 'value  # here' })));
+  it('blames the copy that stands where the heads should move back', () => expectHere(decoder({ merged: 'y.contiguous()  # here' })));
+  it('blames a product without its transpose', () => expectHere(decoder({ scores: 'torch.matmul(query, keys) * scaling  # here' })));
+  it('blames the helper that joins halves along the tokens', () =>
+    expectHere(decoder({ half: 'torch.cat((-x[..., half:], x[..., :half]), dim=-2)  # here' })));
   it('blames the projection with as many heads as the queries', () =>
     expectHere(decoder({ key: 'nn.Linear(hidden_size, num_heads * head_dim)  # here' })));
 });

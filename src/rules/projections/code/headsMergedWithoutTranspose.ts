@@ -1,3 +1,8 @@
+import { isDropout, sameElements } from '../../../interpreter/graph.ts';
+import type { CodeReading } from '../../../interpreter/study.ts';
+import type { TensorValue } from '../../../interpreter/value.ts';
+import type { Range } from '../../../text/range.ts';
+import type { Misaligned } from '../../code/pieces.ts';
 import { rangeIn, shown } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { fusedAttention, groupedAttention } from './examples.ts';
@@ -24,15 +29,35 @@ export const headsMergedWithoutTranspose = defineRule({
     merged: '`{text}` merges {before} to {after} without a transpose: the rows of {after} mix different tokens.',
   },
   checkCode({ code, report }) {
+    const reported = new Set<number>();
     for (const scramble of allScrambles(code)) {
-      const at = rangeIn(code, scramble.node.site);
-      if (scramble.kind !== 'merge' || at === undefined) continue;
+      const merge = rangeIn(code, scramble.node.site);
+      if (scramble.kind !== 'merge' || merge === undefined) continue;
+      const at = copyBefore(code, scramble, merge);
+      if (reported.has(at?.start ?? merge.start)) continue;
+      reported.add(at?.start ?? merge.start);
       report({
-        at,
+        at: at ?? merge,
         message: 'merged',
-        data: { text: shown(code, at, 50), ...shapesOf(scramble) },
-        fixes: mergeFix(code, scramble),
+        data: { text: shown(code, merge, 50), ...shapesOf(scramble) },
+        ...(at === undefined
+          ? { fixes: mergeFix(code, scramble) }
+          : { related: [{ range: merge, message: 'The heads are merged here.' }] }),
       });
     }
   },
 });
+
+/** A copy before the merge that copies nothing new, or another exchange of axes: it stands where the transpose belongs. */
+function copyBefore(code: CodeReading, { input }: Misaligned, merge: Range): Range | undefined {
+  let node: TensorValue | undefined = input;
+  for (let i = 0; node !== undefined && i < 6; i++) {
+    if (/^(?:contiguous|transpose|permute|clone)$/.test(node.op)) {
+      const at = rangeIn(code, node.site);
+      return at === undefined || (at.start >= merge.start && at.end <= merge.end) ? undefined : at;
+    }
+    if (!sameElements.has(node.op) && !isDropout(node)) return undefined;
+    node = node.inputs[0];
+  }
+  return undefined;
+}
