@@ -287,7 +287,7 @@ function start(root: HTMLElement, host: Host): void {
     describeFormula(present);
     hint.textContent = trained
       ? t(
-          'A two-layer model trained to copy: its first layer has previous-token heads, its second induction heads, which find what followed the same token before. docs/sample-model.md of the extension says how it was trained.',
+          'A two-layer model trained to copy: its first layer has previous-token heads, its second induction heads, which find what followed the same token before. docs/sample-model.md in the repository says how it was trained.',
         )
       : state.settings.source === 'file'
         ? t('Rows of the file are the tokens’ embeddings; every projection is random, all from the seed.')
