@@ -32,6 +32,8 @@ export function startServer(): void {
   let loaders: FolderLoaders | undefined;
   /** By the URI of the file that imports. */
   const importsOf = new Map<string, TrackedImports>();
+  /** Paths of files being edited that nobody imports: a keystroke there costs nothing. */
+  const alone = new Set<string>();
   const pathOf = (uri: string): string | undefined => {
     try {
       return uri.startsWith('file:') ? fileURLToPath(uri) : undefined;
@@ -54,7 +56,10 @@ export function startServer(): void {
       const load = (name: string): SourceFile | undefined => {
         const file = from.load(name);
         if (file === undefined) missed.add(name.slice(name.lastIndexOf('.') + 1));
-        else paths.add(file.path);
+        else {
+          paths.add(file.path);
+          alone.delete(file.path);
+        }
         return file;
       };
       const made = { name: from.nameOf(path), loader: { load }, shown: (each: string) => pathToFileURL(each).href, paths, missed };
@@ -63,12 +68,13 @@ export function startServer(): void {
     },
     forgetImports: (uri, text) => {
       const path = pathOf(uri);
-      if (path === undefined || loaders === undefined) return [];
+      if (path === undefined || loaders === undefined || (text !== undefined && alone.has(path))) return [];
       const was = new Set([...loaders.all()].map((loader) => loader.forget(path, text)));
       if (was.has('same') && !was.has('forgotten')) return [];
+      if (!was.has('forgotten')) alone.add(path);
       const name = basename(path) === '__init__.py' ? basename(dirname(path)) : basename(path, '.py');
       const rest = [...importsOf]
-        .filter(([, { paths, missed }]) => (was.has('forgotten') ? paths.has(path) : missed.has(name)))
+        .filter(([importer, { paths, missed }]) => importer !== uri && (was.has('forgotten') ? paths.has(path) : missed.has(name)))
         .map(([importer]) => importer);
       for (const importer of rest) importsOf.delete(importer);
       return rest;

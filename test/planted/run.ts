@@ -50,7 +50,8 @@ function outcomeOf(
   const findings = all.filter((finding) => isShown(finding) && !before.has(keyOf(finding)));
   let verdict: Verdict = findings.length > 0 ? 'mislocated' : 'missed';
   if (findings.some(({ range }) => isNear(range.start))) verdict = 'caught';
-  else if (findings.some(({ related }) => related.some(({ range, file }) => file === undefined && isNear(range.start)))) verdict = 'related';
+  else if (findings.some(({ related }) => related.some(({ range, file }) => file === undefined && isNear(range.start))))
+    verdict = 'related';
   return {
     mutation,
     crashes: proof?.result === 'crash',
