@@ -17,7 +17,8 @@ export async function inWorkers<File, Outcome>(
   const run = (): Promise<void> =>
     new Promise((resolve, reject) => {
       const start: WorkerStart = { headwise: 'check', values };
-      const worker = new Worker(__filename, { workerData: start });
+      // Most of what is made for a file is of no use after it: with room for all of it, little is copied.
+      const worker = new Worker(__filename, { workerData: start, resourceLimits: { maxYoungGenerationSizeMb: 64 } });
       let current = -1;
       const give = (): void => {
         current = next++;

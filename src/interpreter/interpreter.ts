@@ -325,7 +325,9 @@ export class Interpreter implements Machine {
       if (value !== undefined) return value;
     }
     for (const star of state.stars) {
-      const module = this.module(absoluteName(state.file, star.level, star.module));
+      const from = absoluteName(state.file, star.level, star.module);
+      if (!this.#modules.has(from) && !prelude.has(from) && this.options.loader.mentions?.(from, name) === false) continue;
+      const module = this.module(from);
       if (module === undefined || module.globals === globals) continue;
       if (state.pending.has(`*${name}`)) continue;
       state.pending.add(`*${name}`);

@@ -6,6 +6,8 @@ import type { SourceFile, Value } from './value.ts';
 export interface SourceLoader {
   /** The file of a dotted module name, or undefined. The same object for the same file. */
   load(moduleName: string): SourceFile | undefined;
+  /** False where the module was not loaded, and its text shows that it does not have the name: it need not be loaded to know. */
+  mentions?(moduleName: string, name: string): boolean;
 }
 
 /** Names that a unit of a module binds when it runs. */

@@ -62,7 +62,12 @@ export function startServer(): void {
         }
         return file;
       };
-      const made = { name: from.nameOf(path), loader: { load }, shown: (each: string) => pathToFileURL(each).href, paths, missed };
+      const mentions = (name: string, word: string): boolean => {
+        const answer = from.mentions?.(name, word) ?? true;
+        if (!answer) missed.add(name.slice(name.lastIndexOf('.') + 1));
+        return answer;
+      };
+      const made = { name: from.nameOf(path), loader: { load, mentions }, shown: (each: string) => pathToFileURL(each).href, paths, missed };
       importsOf.set(uri, made);
       return made;
     },

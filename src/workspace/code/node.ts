@@ -35,6 +35,7 @@ export function folderLoader(
 ): FolderLoader {
   const known = new Map<string, SourceFile | undefined>();
   const folders = new Map(roots);
+  const mentioned = new Map<string, boolean>();
   let count = 0;
 
   const read = (path: string, name: string, isPackage: boolean): SourceFile | undefined => {
@@ -51,30 +52,56 @@ export function folderLoader(
     }
   };
 
-  const load = (moduleName: string): SourceFile | undefined => {
-    if (known.has(moduleName)) return known.get(moduleName);
-    known.set(moduleName, undefined);
-    if (!/^[\w.]+$/.test(moduleName)) return undefined;
+  /** Where a module may lie, in the order in which it is looked for; true for a package. */
+  function* placesOf(moduleName: string): Generator<readonly [path: string, isPackage: boolean]> {
+    if (!/^[\w.]+$/.test(moduleName)) return;
     for (const [root, folder] of folders) {
       if (root !== '' && moduleName !== root && !moduleName.startsWith(`${root}.`)) continue;
-      const rest =
-        root === ''
-          ? moduleName.split('.')
-          : moduleName
-              .slice(root.length + 1)
-              .split('.')
-              .filter(Boolean);
+      const rest = (root === '' ? moduleName : moduleName.slice(root.length + 1)).split('.').filter(Boolean);
       const base = join(folder, ...rest);
-      const found =
-        (rest.length === 0 ? undefined : read(`${base}.py`, moduleName, false)) ?? read(join(base, '__init__.py'), moduleName, true);
-      if (found !== undefined) return found;
+      if (rest.length > 0) yield [`${base}.py`, false];
+      yield [join(base, '__init__.py'), true];
     }
     for (const folder of further) {
       const base = join(folder, ...moduleName.split('.'));
-      const found = read(`${base}.py`, moduleName, false) ?? read(join(base, '__init__.py'), moduleName, true);
+      yield [`${base}.py`, false];
+      yield [join(base, '__init__.py'), true];
+    }
+  }
+
+  const load = (moduleName: string): SourceFile | undefined => {
+    if (known.has(moduleName)) return known.get(moduleName);
+    known.set(moduleName, undefined);
+    for (const [path, isPackage] of placesOf(moduleName)) {
+      const found = read(path, moduleName, isPackage);
       if (found !== undefined) return found;
     }
     return undefined;
+  };
+
+  const mentions = (moduleName: string, word: string): boolean => {
+    if (known.has(moduleName)) return true;
+    const key = `${moduleName} ${word}`;
+    let answer = mentioned.get(key);
+    if (answer === undefined) {
+      answer = looksFor(moduleName, word);
+      mentioned.set(key, answer);
+    }
+    return answer;
+  };
+  const looksFor = (moduleName: string, word: string): boolean => {
+    for (const [path, isPackage] of placesOf(moduleName)) {
+      if (!existsSync(path)) continue;
+      // A package has modules under it as well.
+      if (isPackage) return true;
+      try {
+        const text = edited(path) ?? readFileSync(path, 'utf8');
+        return text.includes(word) || /\bimport\s*\(?\s*\*/.test(text);
+      } catch {
+        return true;
+      }
+    }
+    return true;
   };
 
   const open = (path: string): SourceFile | undefined => {
@@ -92,6 +119,7 @@ export function folderLoader(
   };
   const forget: FolderLoader['forget'] = (path, text) => {
     const full = resolve(path);
+    mentioned.clear();
     for (const [name, file] of known) {
       if (file?.path !== full) continue;
       if (text !== undefined && file.module.text === text) return 'same';
@@ -103,7 +131,7 @@ export function folderLoader(
     for (const [name, file] of known) if (file === undefined) known.delete(name);
     return 'unread';
   };
-  return { load, open, nameOf, forget };
+  return { load, mentions, open, nameOf, forget };
 }
 
 /** Loaders for the files of many folders. */

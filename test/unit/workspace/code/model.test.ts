@@ -156,6 +156,45 @@ class TinyModel(PreTrainedModel):
     );
   });
 
+  it('reads of modules that give all their names only those that have the one that is looked for', async () => {
+    const wanted = 'import torch.nn as nn\nclass Wanted(nn.Linear):\n    pass\n';
+    const tree = {
+      'pkg/__init__.py': 'from .other import *\nfrom .sub import *\nfrom .last import *\n',
+      'pkg/other.py': 'class Other:\n    pass\n',
+      'pkg/sub/__init__.py': 'from .passing import *\n',
+      'pkg/sub/passing.py': 'from .deep import *\n',
+      'pkg/sub/deep.py': wanted,
+      'pkg/last.py': 'Last = 1\n',
+      'pkg/model.py':
+        'import torch.nn as nn\nfrom pkg import Wanted\nclass Model(nn.Module):\n    def __init__(self, config):\n        super().__init__()\n        self.w = Wanted(2, config.n)\n',
+    };
+    await withFiles(tree, async (folder) => {
+      const parser = await pythonParser();
+      const parsed: string[] = [];
+      const parse = (text: string) => {
+        parsed.push(text);
+        return parser.parse(text);
+      };
+      const loader = folderLoader(parse, new Map());
+      const file = loader.open(join(folder, 'pkg', 'model.py'));
+      ok(file);
+      const { parameters } = evaluateModel({ loader, parse: (text) => parser.parse(text), file, className: 'Model', config: { n: 3 } });
+      deepEqual(
+        parameters.map(({ name, shape }) => [name, shape]),
+        [
+          ['w.weight', [3, 2]],
+          ['w.bias', [3]],
+        ],
+      );
+      deepEqual(
+        Object.entries(tree)
+          .filter(([, text]) => parsed.includes(text))
+          .map(([path]) => path),
+        ['pkg/__init__.py', 'pkg/sub/__init__.py', 'pkg/sub/passing.py', 'pkg/sub/deep.py', 'pkg/model.py'],
+      );
+    });
+  });
+
   it('finds modules by the packages around a file and nothing else', async () => {
     await withFiles({ 'pkg/__init__.py': '', 'pkg/sub/__init__.py': 'x = 1\n', 'pkg/sub/a.py': 'y = 2\n' }, async (folder) => {
       const parser = await pythonParser();
