@@ -2,7 +2,7 @@
  * Where a mistake is that shows elsewhere. An operation fails because two chains of evidence contradict each other about one size: the
  * one that deviates last, where a single change makes all fit, is blamed.
  */
-import { type Dim, divideExactly, loneAtom, multiply } from '../../dims/dim.ts';
+import { type Dim, divideExactly, floorDiv, loneAtom, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { sameElements } from '../../interpreter/graph.ts';
@@ -16,7 +16,7 @@ import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axe
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
 import { dimsOf, type Find, inputsOf, opOf, read } from './failing.ts';
 import type { FaultKind } from './fault.ts';
-import { ownedBy, partners, roleOf } from './layers.ts';
+import { ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { aliasOf, defaultOf, definitionOf, isCopy, placeAt, placeOf, rangeIn, shown } from './places.ts';
 import { compareSizes, ratioOf, seemSame } from './sizes.ts';
@@ -46,7 +46,7 @@ export function blameOf(find: Find): Blame | undefined {
     tableViewed(find) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
     firstOf(clashes, (clash) => notRepeated(find, clash)) ??
-    firstOf(clashes, (clash) => oddWidth(find, clash))
+    firstOf(clashes, (clash) => oddWidth(find, clash) ?? oddProjection(find, clash))
   );
 }
 
@@ -230,7 +230,8 @@ function resizedAxis(
     const long = dimFromEnd(node, other);
     if (other === axis || long === undefined || before.includes(long.key)) continue;
     // Too short here, and as much too long there; or the other way round.
-    const was = isTooLong ? multiply(long, factor) : divideExactly(long, factor);
+    const whole = isTooLong ? input.shape.dims.find((dim) => floorDiv(dim, factor).key === long.key) : undefined;
+    const was = whole ?? (isTooLong ? multiply(long, factor) : divideExactly(long, factor));
     if (was === undefined || was.constant === 1 || !before.includes(was.key) || (after.includes(was.key) && node.op !== 'stack')) continue;
     if (isTooLong && !/^(?:chunk|split)$/.test(node.op)) continue;
     if (!isWhole && ratioOf(find.code, long, was) === undefined) continue;
@@ -615,4 +616,23 @@ export function callOf(find: Find): Range | undefined {
   const outer = calls[0];
   if (outer === undefined || !works.some((node) => callAt(node, 0) !== placeAt(outer) && callAt(node, 0) !== '')) return undefined;
   return rangeIn(code, outer);
+}
+
+/** Of the projections of two operands the one whose width is not that of the heads together, as the output projection takes it. */
+function oddProjection(find: Find, { left, right, x, y }: Clash): Blame | undefined {
+  if (find.op !== 'einsum' || isLength(x) || isLength(y)) return undefined;
+  const sides = [left, right].map((place) => {
+    const part = axisPath(place).find(({ node }) => /^(?:linear|chunk|split|unbind)$/.test(node.op));
+    return { width: part === undefined ? undefined : sizeAt(part), layer: widthSource(find.study, place.node).layer };
+  });
+  const [a, b] = sides;
+  if (a?.layer?.owner === undefined || a.layer === b?.layer || a.layer.owner !== b?.layer?.owner) return undefined;
+  const goal = ownedBy(find.study, a.layer.owner).find(({ name }) => roleOf(name) === 'output')?.inputs;
+  const odd = sides.filter(({ width }) => goal !== undefined && width !== undefined && !sameSize(find, width, goal));
+  const at = odd.length === 1 ? rangeIn(find.code, odd[0]?.layer?.site) : undefined;
+  if (at === undefined || goal === undefined || odd[0]?.width === undefined) return undefined;
+  return {
+    at,
+    hint: `\`${odd[0].layer?.name ?? ''}\` gives ${formatDim(odd[0].width)} for the heads; the output projection takes ${formatDim(goal)}.`,
+  };
 }
