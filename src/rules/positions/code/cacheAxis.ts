@@ -3,7 +3,7 @@ import { attentionsOf, axisBefore, fromEnd, numberArgument, type Operand } from 
 import { rangeIn, textAt } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 
-const decoder = (dim: string) => ({
+const decoder = (dim: string, keys = '[past_k, k]', values = '[past_v, v]') => ({
   language: 'python' as const,
   code: `import torch
 import torch.nn as nn
@@ -26,8 +26,8 @@ class Attention(nn.Module):
         k = self.k_proj(x).view(B, T, self.n_heads, self.head_dim).transpose(1, 2)
         v = self.v_proj(x).view(B, T, self.n_heads, self.head_dim).transpose(1, 2)
         past_k, past_v = past
-        k = torch.cat([past_k, k], dim=${dim})
-        v = torch.cat([past_v, v], dim=-2)
+        k = torch.cat(${keys}, dim=${dim})
+        v = torch.cat(${values}, dim=-2)
         y = F.scaled_dot_product_attention(q, k, v)
         return y.transpose(1, 2).reshape(B, T, C)
 `,
@@ -40,14 +40,16 @@ export const cacheAxis = defineRule({
   severity: 'error',
   since: '0.2.0',
   docs: {
-    what: 'Cached keys or values are joined with new ones along another axis than that of the tokens.',
-    why: 'New tokens come after the cached ones along the axis over which queries look. Joined along the heads, the batch or the head dim the tensors have the wrong sizes where the next product needs them, or mix heads and tokens.',
-    bad: [decoder('1'), decoder('-1')],
+    what: 'Cached keys or values are joined with new ones along another axis than that of the tokens, or behind them.',
+    why: 'New tokens come after the cached ones along the axis over which queries look. Joined along the heads, the batch or the head dim the tensors have the wrong sizes where the next product needs them, or mix heads and tokens. Behind the new ones the cached tokens stand where the future is: a causal mask and positions go by the order.',
+    bad: [decoder('1'), decoder('-1'), decoder('2', '[k, past_k]', '[v, past_v]')],
     good: [decoder('2'), decoder('-2')],
+    fixSafety: 'The fix puts the cached tensor first. Code that reads the cache elsewhere has to agree.',
     references: ['https://huggingface.co/docs/transformers/kv_cache'],
   },
   messages: {
     axis: 'Joined along axis {axis}, but the tokens are along axis {tokens}.',
+    order: '`{cache}` is joined behind the new tokens: what is cached came before them.',
   },
   checkCode({ code, report }) {
     const seen = new Set<number>();
@@ -57,14 +59,24 @@ export const cacheAxis = defineRule({
       for (const { node, axis, tokens } of joins) {
         const at = rangeIn(code, node.site);
         if (at === undefined || seen.has(at.start) || !isCache(node) || !/past|cache|prev|state/i.test(textAt(code, at))) continue;
+        if (axis !== tokens) {
+          seen.add(at.start);
+          report({ at, message: 'axis', data: { axis, tokens } });
+          continue;
+        }
+        const [whole, fresh, cache] = /([A-Za-z_]\w*)\s*,\s*(\w*(?:past|cache|prev)\w*)(?=\s*[\])])/i.exec(textAt(code, at)) ?? [];
+        if (whole === undefined || fresh === undefined || cache === undefined || /past|cache|prev/i.test(fresh) || isLastKnown(node))
+          continue;
         seen.add(at.start);
-        report({ at, message: 'axis', data: { axis, tokens } });
+        const start = at.start + textAt(code, at).indexOf(whole);
+        const edit = { range: { start, end: start + whole.length }, newText: `${cache}, ${fresh}` };
+        report({ at, message: 'order', data: { cache }, fixes: [{ title: `Join \`${cache}\` first`, safe: false, edits: [edit] }] });
       }
     }
   },
 });
 
-/** Where a list of a tensor and something that is not known is joined along an axis that is surely not that of the tokens. */
+/** Where a list of a tensor and something that is not known is joined, with the axis as it is written and that of the tokens. */
 function joinsOf(
   { tensor, axis: summed, source }: Operand,
   isKey: boolean,
@@ -79,7 +91,8 @@ function joinsOf(
     if (node.op === 'cat') {
       const dim = numberArgument(node, 'dim');
       const axis = dim === undefined ? undefined : dim < 0 ? dim : (fromEnd(dim, node) ?? fromEnd(dim, node.inputs[0] ?? node));
-      if (dim !== undefined && axis !== undefined && axis !== tokens && node.inputs.length === 1) found.push({ node, axis: dim, tokens });
+      if (dim !== undefined && axis !== undefined && node.inputs.length === 1)
+        found.push({ node, axis: axis === tokens ? tokens : dim, tokens });
       continue;
     }
     tokens = axisBefore(node, tokens);
@@ -91,4 +104,10 @@ function joinsOf(
 function isCache(node: TensorValue): boolean {
   const list = node.arguments.get('tensors');
   return (list?.kind === 'list' || list?.kind === 'tuple') && list.items.length === 2 && list.items.some(({ kind }) => kind === 'unknown');
+}
+
+/** What is joined last was made here. */
+function isLastKnown(node: TensorValue): boolean {
+  const list = node.arguments.get('tensors');
+  return (list?.kind === 'list' || list?.kind === 'tuple') && list.items.at(-1)?.kind === 'tensor';
 }
