@@ -9,13 +9,14 @@ import { DecodeView } from './decode.ts';
 import { Detail } from './detail.ts';
 import { element, lazyTable, Tip } from './dom.ts';
 import { Engine } from './engine.ts';
-import { exportFile, type Format, formats } from './exports.ts';
+import { exportFile, type Format } from './exports.ts';
 import { Grid } from './grid.ts';
 import { Weights } from './lens.ts';
+import { exportMenu, makeTabs } from './menu.ts';
 import { designProblem } from './sample.ts';
 import { effectiveDesign, type SampleSettings } from './settings.ts';
 import type { Shown } from './shown.ts';
-import { type Display, linkState, readState, type Stage, type View, views } from './state.ts';
+import { type Display, linkState, readState, type Stage } from './state.ts';
 import { StepView, subscript } from './steps.ts';
 import { plural, setLanguage, t } from './text.ts';
 import { TokenView } from './tokens.ts';
@@ -117,8 +118,14 @@ function start(root: HTMLElement, host: Host): void {
     pickFile: () => host.postMessage({ kind: 'pickFile' }),
     findTokenizer: () => host.postMessage({ kind: 'findTokenizer' }),
   });
-  const tabs = makeTabs();
-  const menu = exportMenu();
+  const tabs = makeTabs(
+    () => state.display.view,
+    (view) => display({ view }),
+  );
+  const menu = exportMenu({
+    save: (format) => void saveAs(format),
+    copy: (form) => host.postMessage({ kind: 'copyLink', form, state: linkState(state) }),
+  });
   headsView.append(controls.picture, grid.status, element('div', { class: 'stage' }, grid.root, detail.root), table.root);
   const hint = element('p', { class: 'hint', id: 'about-sample' });
   root.append(
@@ -520,68 +527,6 @@ function start(root: HTMLElement, host: Host): void {
       element('div', { class: 'scale' }, ramp, element('div', { class: 'ticks' }, ...ticks.map((tick) => element('span', {}, tick)))),
     );
     root.classList.toggle('dark', isDark(currentTheme()));
-  }
-
-  function makeTabs(): { readonly root: HTMLElement; sync(): void } {
-    const names: Readonly<Record<View, string>> = { heads: t('Heads'), tokens: t('Tokens'), steps: t('Steps'), decode: t('Decode') };
-    const list = element('div', { class: 'tabs', role: 'tablist', 'aria-label': t('Views') });
-    for (const view of views) {
-      const tab = element('button', { role: 'tab', type: 'button', 'data-view': view, id: `tab-${view}` }, names[view]);
-      tab.addEventListener('click', () => display({ view }));
-      list.append(tab);
-    }
-    list.addEventListener('keydown', (event) => {
-      const by = event.key === 'ArrowRight' ? 1 : event.key === 'ArrowLeft' ? -1 : 0;
-      if (by === 0) return;
-      const next = views[(views.indexOf(state.display.view) + by + views.length) % views.length] as View;
-      display({ view: next });
-      list.querySelector<HTMLElement>(`[data-view="${next}"]`)?.focus();
-    });
-    const sync = (): void => {
-      for (const tab of list.querySelectorAll<HTMLElement>('[role=tab]')) {
-        const chosen = tab.dataset.view === state.display.view;
-        tab.setAttribute('aria-selected', String(chosen));
-        tab.tabIndex = chosen ? 0 : -1;
-      }
-    };
-    sync();
-    return { root: list, sync };
-  }
-
-  /** What can be taken out of the page. */
-  function exportMenu(): HTMLElement {
-    const names: Readonly<Record<Format, string>> = {
-      png: t('Picture (PNG)'),
-      svg: t('Picture (SVG)'),
-      csv: t('Numbers (CSV)'),
-      json: t('Numbers (JSON)'),
-      npy: t('Numbers (.npy)'),
-    };
-    const items = element('div', { class: 'menu-items' });
-    const made = element('details', { class: 'menu', id: 'export' }, element('summary', {}, t('Export')), items);
-    const item = (id: string, name: string, act: () => void): void => {
-      const entry = element('button', { type: 'button', id }, name);
-      entry.addEventListener('click', () => {
-        made.open = false;
-        act();
-      });
-      items.append(entry);
-    };
-    for (const format of formats) item(`export-${format}`, names[format], () => void saveAs(format));
-    item('copy-link', t('Copy link to this state'), () => host.postMessage({ kind: 'copyLink', form: 'link', state: linkState(state) }));
-    item('copy-command', t('Copy command for this state'), () =>
-      host.postMessage({ kind: 'copyLink', form: 'command', state: linkState(state) }),
-    );
-    made.addEventListener('keydown', (event) => {
-      if (event.key !== 'Escape' || !made.open) return;
-      made.open = false;
-      made.querySelector('summary')?.focus();
-      event.stopPropagation();
-    });
-    document.addEventListener('pointerdown', (event) => {
-      if (made.open && !made.contains(event.target as Node)) made.open = false;
-    });
-    return made;
   }
 
   async function saveAs(format: Format): Promise<void> {
