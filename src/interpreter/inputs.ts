@@ -7,7 +7,7 @@
  * never become equal to a width. Widths are flexible.
  */
 import { type Dim, flexible, rigid } from '../dims/dim.ts';
-import { type Shape, shapeOf, unknownShape } from '../dims/shape.ts';
+import { openShape, type Shape, shapeOf, unknownShape } from '../dims/shape.ts';
 import { parseEinops } from '../syntax/einops.ts';
 import type { Call, Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
@@ -32,6 +32,10 @@ interface Evidence {
   isFlattened?: boolean;
   /** What another input is made from: of a length of its own. */
   isSource?: boolean;
+  /** It has methods that tensors alone have. */
+  isTensor?: boolean;
+  /** Queries, keys or values, multiplied as they come in; their rank where the code tells it. */
+  attended?: { readonly rank: number | undefined };
 }
 
 /** The axes of a parameter as comments and types state them, by name; undefined for one without a name. Undefined where nobody did. */
@@ -60,7 +64,8 @@ export function inputShapes(
     const others = shapesOf(name, evidence);
     // Where the code fails under what is written, that may be what is wrong.
     const shapes = written.length > 0 && others.length === 0 ? [...written, unknownShape] : [...written, ...others];
-    const isSure = evidence.kind !== undefined || evidence.axes !== undefined || written.length > 0;
+    if (shapes.length === 0 && evidence.isTensor === true) found.set(name, [unknownShape]);
+    const isSure = evidence.attended !== undefined || evidence.kind !== undefined || evidence.axes !== undefined || written.length > 0;
     if (shapes.length > 0 && evidence.isSequence !== true && (isSure || !onlySure)) found.set(name, shapes);
   }
   return found;
@@ -80,6 +85,10 @@ function kindByName(name: string): Kind | undefined {
   return imageNames.test(name) ? 'image' : undefined;
 }
 
+const attendedNames = /^(?:q|query|queries|k|keys?|v|values?)(?:_states|_layer)?$/;
+const tensorMethods =
+  /^(?:flatten|permute|unsqueeze|squeeze|transpose|masked_fill|contiguous|chunk|unbind|softmax|repeat_interleave|new_zeros|new_ones)$/;
+
 const batchAxes = /^(?:b|bs|bsz|batch\w*|n_batch|nb|num_seqs?|batch_?size)$/i;
 const lengthAxes =
   /^(?:t|l|n|s|seq\w*|length|len|[qst]_?len|tgt_len\w*|src_len\w*|\w*_?seq_?len\w*|n_?ctx|ctx|time\w*|num_tokens|n_tokens|tokens)$/i;
@@ -91,7 +100,10 @@ const otherLength = rigid('S', { scope: lengthScope });
 const producedNames = /^(?:tgt|trg|target|decoder_\w+|dec_\w+|y|captions?)$/;
 const sourceNames = /^(?:src|source|encoder_\w+|enc_\w+|src_\w+)$/;
 
-function shapesOf(name: string, { kind, axes, leastRank = 0, isSource = false, isFlattened = false }: Evidence): readonly Shape[] {
+function shapesOf(
+  name: string,
+  { kind, axes, leastRank = 0, isSource = false, isFlattened = false, attended }: Evidence,
+): readonly Shape[] {
   const isMemory = isSource || memoryNames.test(name);
   const long: Dim = isMemory ? otherLength : length;
   const free = (axis: string): Dim => flexible(axis, { scope: `${name}.shape` });
@@ -109,6 +121,11 @@ function shapesOf(name: string, { kind, axes, leastRank = 0, isSource = false, i
       return free(axis ?? `axis${i}`);
     });
     return [shapeOf(...dims)];
+  }
+  if (attended !== undefined && by === undefined && axes === undefined && attendedNames.test(name)) {
+    const [heads, width] = [free('h'), free('D')];
+    if (attended.rank === undefined) return [openShape([], [long, width])];
+    return [attended.rank === 4 ? shapeOf(batch, heads, long, width) : shapeOf(batch, long, width)];
   }
   const rank = axes?.length;
   const unnamed = axes === undefined ? [] : [shapeOf(...axes.map((_, i) => free(`axis${i}`)))];
@@ -129,7 +146,8 @@ function shapesOf(name: string, { kind, axes, leastRank = 0, isSource = false, i
       if (rank !== undefined && rank !== 4) return unnamed;
       return [
         shapeOf(batch, free('C'), free('H'), free('W')),
-        ...(rank === undefined ? [shapeOf(batch, long, free('C')), shapeOf(long, free('C'))] : []),
+        // What is called an image may be its patches; what a convolution takes is none.
+        ...(rank === undefined && kind === undefined ? [shapeOf(batch, long, free('C')), shapeOf(long, free('C'))] : []),
       ];
     case 'channels':
       if (rank !== undefined && rank !== 3) return [];
@@ -184,6 +202,7 @@ function gather(
     const { callee } = call;
     if (callee.kind === 'attribute' && isHeld(callee.object)) {
       const first = call.arguments[0]?.value;
+      if (tensorMethods.test(callee.name.name)) evidence.isTensor = true;
       if (/^(?:view|reshape)$/.test(callee.name.name) && call.arguments.length === 2 && first?.kind === 'unary')
         evidence.isFlattened = true;
       if (callee.name.name === 'permute') {
@@ -211,6 +230,37 @@ function gather(
     if (target === undefined) return;
     fed(interpreter, target, argument.kind === 'keyword' ? (argument.name?.name ?? '') : at, evidence, depth);
   };
+  /** The factor is the input itself, its keys turned or what it is divided by to scale it. */
+  const attend = (factor: Expression | undefined): void => {
+    if (factor === undefined) return;
+    if (isHeld(factor)) evidence.attended ??= { rank: undefined };
+    else if (factor.kind === 'binary' && /^[*/]$/.test(factor.operator)) attend(factor.left);
+    else if (factor.kind === 'attribute' && /^(?:mT|T)$/.test(factor.name.name) && isHeld(factor.object))
+      evidence.attended ??= { rank: undefined };
+    else if (
+      factor.kind === 'call' &&
+      factor.callee.kind === 'attribute' &&
+      factor.callee.name.name === 'transpose' &&
+      isHeld(factor.callee.object)
+    ) {
+      const turned = factor.arguments.map(({ value }) => wholeNumber(value)).sort((a, b) => (a ?? 0) - (b ?? 0));
+      const [a, b] = turned;
+      if (turned.length === 2 && (a === -2 ? b === -1 : a !== undefined && a > 0 && b === a + 1))
+        evidence.attended = { rank: a === -2 ? undefined : a === 2 ? 4 : 3 };
+    }
+  };
+  /** `for layer, x in zip(self.layers, (query, key))`: the names that stand for the input, and for the layers. */
+  const alias = (target: Expression, iterable: Expression): void => {
+    if (target.kind !== 'tuple' || iterable.kind !== 'call' || iterable.callee.kind !== 'name' || iterable.callee.name !== 'zip') return;
+    iterable.arguments.forEach(({ value }, i) => {
+      const item = target.items[i];
+      if (item?.kind !== 'name') return;
+      if ((value.kind === 'tuple' || value.kind === 'list') && value.items.some(isHeld)) held.add(item.name);
+      const over = resolve(value);
+      const layer = over?.kind === 'instance' ? firstOf(interpreter, over) : undefined;
+      if (layer !== undefined) locals.set(item.name, layer);
+    });
+  };
   const isRun = (iterable: Expression): boolean =>
     isHeld(iterable) ||
     (iterable.kind === 'call' &&
@@ -218,6 +268,11 @@ function gather(
       /^(?:enumerate|zip)$/.test(iterable.callee.name) &&
       iterable.arguments.some(({ value }) => isHeld(value)));
   const visitExpression = (expression: Expression): void => {
+    if (expression.kind === 'comprehension') for (const { target, iterable } of expression.clauses) alias(target, iterable);
+    if (expression.kind === 'binary' && expression.operator === '@')
+      for (const factor of [expression.left, expression.right]) attend(factor);
+    if (expression.kind === 'call' && /^(?:matmul|bmm)$/.test(calledName(expression)))
+      for (const { value } of expression.arguments) attend(value);
     // Innermost first: what is called first decides.
     for (const child of childExpressions(expression)) visitExpression(child);
     if (expression.kind === 'call') called(expression);
@@ -310,6 +365,17 @@ function firstOf(interpreter: Interpreter, instance: InstanceValue): Value | und
   if (instance.class.file?.isPrelude !== true) return undefined;
   const items = interpreter.guard(() => interpreter.iterate(instance))?.items;
   return items?.find(({ kind }) => kind === 'instance');
+}
+
+const calledName = ({ callee }: Call): string =>
+  callee.kind === 'name' ? callee.name : callee.kind === 'attribute' ? callee.name.name : '';
+
+function wholeNumber(expression: Expression): number | undefined {
+  if (expression.kind === 'unary' && expression.operator === '-') {
+    const value = wholeNumber(expression.operand);
+    return value === undefined ? undefined : -value;
+  }
+  return expression.kind === 'number' && Number.isInteger(expression.value) ? (expression.value as number) : undefined;
 }
 
 const itemCount = (expression: Expression | undefined): number | undefined =>

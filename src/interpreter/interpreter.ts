@@ -25,7 +25,6 @@ import {
   int,
   isFraction,
   keyOf,
-  likelyKeyOf,
   list,
   named as namedValue,
   none,
@@ -1511,8 +1510,6 @@ export class Interpreter implements Machine {
         const key = keyOf(index);
         const entry = key === undefined ? undefined : object.entries.get(key);
         if (entry !== undefined) return entry.value;
-        const likely = object.entries.get(likelyKeyOf(index) ?? '');
-        if (key === undefined && likely !== undefined) return likely.value;
         if (key !== undefined && !object.open) throw new Raised('KeyError', key, undefined);
         return unknown('an entry of a dictionary');
       }

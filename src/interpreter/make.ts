@@ -1,7 +1,8 @@
 /** Constructors of values, and the questions asked about them everywhere. */
-import { type Dim, number, rigid, unknownDim } from '../dims/dim.ts';
+import { type Dim, loneAtom, number, rigid, unknownDim } from '../dims/dim.ts';
 import { formatDim } from '../dims/format.ts';
 import type { Shape } from '../dims/shape.ts';
+import { mentions } from '../dims/visit.ts';
 import type {
   BoolValue,
   Condition,
@@ -129,7 +130,13 @@ function unionDim(value: UnionValue): Dim | undefined {
   const dims = present.map(dimOf);
   if (dims.length === 0 || dims.includes(undefined)) return undefined;
   const [first] = dims as Dim[];
-  const name = present.find(({ kind }) => kind === 'unknown');
+  const given = present.find(({ kind }) => kind === 'unknown');
+  const symbol = given === undefined ? undefined : loneAtom(dimOf(given) ?? number(0));
+  // What is computed from the size that was given is another size, and does not stand in for it.
+  const isComputed = dims.some(
+    (each) => each !== undefined && symbol !== undefined && loneAtom(each)?.key !== symbol.key && mentions(each, symbol.key),
+  );
+  const name = isComputed ? undefined : given;
   const dim = dims.every((each) => each?.key === first?.key) ? first : name === undefined ? oneOf(dims as Dim[]) : dimOf(name);
   if (dim !== undefined) unionDims.set(value, dim);
   return dim;
@@ -142,10 +149,12 @@ export const isFraction = (value: Value): boolean =>
 /** How the scopes of sizes begin that are one of several. */
 export const choiceScope = 'choice ';
 let choices = 0;
+const isPlain = (dim: Dim): boolean => dim.constant !== undefined || loneAtom(dim)?.kind === 'symbol';
 
 /** `1 if pool == 'cls' else 0`: one of these wherever the value is used. */
 function oneOf(dims: readonly Dim[]): Dim {
-  if (dims.some(({ unknown, flexible }) => unknown || flexible)) return unknownDim('one of several');
+  // A choice between expressions makes what is computed from it unreadable, and tells little.
+  if (dims.some((dim) => dim.unknown || dim.flexible || !isPlain(dim))) return unknownDim('one of several');
   choices += 1;
   return rigid(`(${dims.map(formatDim).join(' or ')})`, {
     scope: `${choiceScope}${choices}`,

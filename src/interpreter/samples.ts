@@ -110,6 +110,22 @@ export function sampleGroups(samples: Samples): readonly SampleGroup[] {
 
 type SizeOf = (numbers: Numbers, symbol: SymbolAtom) => number | undefined;
 
+/** Sides of images and of patches; every usual patch and window divides the side. */
+const images: readonly { readonly side: number; readonly patch: number; readonly window: number }[] = [
+  { side: 224, patch: 4, window: 7 },
+  { side: 384, patch: 8, window: 12 },
+];
+const sideNames = /^(?:img|image|input)_?(?:size|resolution|height|width)$/;
+
+/** Of images: an input's height and width are those that the model is made for. */
+function imageSize(symbol: SymbolAtom, sample: number): number | undefined {
+  const size = images[sample];
+  const name = symbol.name.slice(symbol.name.lastIndexOf('.') + 1);
+  if (symbol.flexible) return /^[HW]$/.test(name) && symbol.scope.endsWith('.shape') ? size?.side : undefined;
+  if (sideNames.test(name)) return size?.side;
+  return name === 'patch_size' ? size?.patch : name === 'window_size' ? size?.window : undefined;
+}
+
 /** What sizes are usually, by their names. */
 function typicalSizes({ defaults }: Samples): SizeOf {
   const isGrouped = hasGroupedHeads(defaults);
@@ -138,7 +154,12 @@ const makeGroups = (samples: Samples): readonly SampleGroup[] => {
       basis: given === undefined ? 'defaults' : 'given',
       members: [(symbol) => (symbol.flexible ? undefined : (given?.(symbol) ?? defaults.get(symbol.key)))],
     },
-    { basis: 'samples', members: typical.map((numbers) => (symbol) => (symbol.flexible ? undefined : typicalSize(numbers, symbol))) },
+    {
+      basis: 'samples',
+      members: typical.map(
+        (numbers, i) => (symbol) => imageSize(symbol, i) ?? (symbol.flexible ? undefined : typicalSize(numbers, symbol)),
+      ),
+    },
     {
       basis: 'lengths',
       members: typical.map((numbers, i) => (symbol) => {

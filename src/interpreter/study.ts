@@ -703,7 +703,8 @@ function forwardArgument(
     kind: 'tensor',
     id: 0,
     shape,
-    dtype: wholeNumberNames.test(name) ? 'int64' : 'float',
+    // A mask may be of any kind; what is known for a tensor by its use alone, too.
+    dtype: wholeNumberNames.test(name) ? 'int64' : type === undefined && !tensorNames.test(name) ? undefined : 'float',
     op: 'input',
     arguments: call.arguments,
     inputs: [],

@@ -3,7 +3,8 @@
 // unusual code, where every error or warning is a false alarm.
 //   npx esbuild test/planted/run.ts --bundle --platform=node --format=cjs --packages=external --outfile=dist/planted.cjs
 //   node dist/planted.cjs [--list] [--json] [MODEL or TOPIC...]
-//   node dist/planted.cjs [--list] [--json] --wild OUT.json FOLDER: the bugs that wild.py planted in the transformers package in FOLDER
+//   node dist/planted.cjs [--list] [--json] --wild OUT.json FOLDER: the bugs that wild.py planted in the transformers package in FOLDER,
+//     or those of another list of that form; the first folder of each path is a project
 // `--list` names every bug that was not caught, with what was said instead. That each bug is one is shown in PyTorch by prove.py.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -105,10 +106,15 @@ interface WildBug {
 
 async function runWild(list: string, packageFolder: string, options: readonly string[]): Promise<void> {
   const bugs = JSON.parse(readFileSync(list, 'utf8')) as readonly WildBug[];
-  const analyse = await openPackageAnalyser();
+  // Packages of different projects may have one name: each project is read by itself.
+  const analysers = new Map<string, AnalyseCode>();
   const texts = new Map<string, { readonly text: string; readonly before: ReadonlySet<string> }>();
   const falseAlarms: string[] = [];
-  const outcomes = bugs.map((bug) => {
+  const outcomes: Outcome[] = [];
+  for (const bug of bugs) {
+    const [project = ''] = bug.file.split('/');
+    const analyse = analysers.get(project) ?? (await openPackageAnalyser());
+    analysers.set(project, analyse);
     const path = join(packageFolder, bug.file);
     let known = texts.get(path);
     if (known === undefined) {
@@ -127,8 +133,9 @@ async function runWild(list: string, packageFolder: string, options: readonly st
     const model = /modeling_(\w+)\.py$/.exec(bug.file)?.[1] ?? bug.file;
     const name = bug.new.map((line) => line.trim()).join(' / ');
     const mutation = { id: `${model}:${bug.line + 1} ${name}`, model: path, topic: bug.topic, hunks: [] };
-    return outcomeOf(mutation, planted, { result: bug.result, run: '', detail: bug.detail }, known.before, (text) => analyse(text, path));
-  });
+    const proof = { result: bug.result, run: '', detail: bug.detail };
+    outcomes.push(outcomeOf(mutation, planted, proof, known.before, (text) => analyse(text, path)));
+  }
   report(outcomes, falseAlarms, [], options);
 }
 

@@ -40,7 +40,7 @@ def to_2tuple(x):
 
 
 class Mlp(Module):
-    def __init__(self, in_features, hidden_features=None, out_features=None, act_layer=GELU, norm_layer=None, bias=True, drop=0.0, use_conv=False):
+    def __init__(self, in_features, hidden_features=None, out_features=None, act_layer=GELU, norm_layer=None, bias=True, drop=0.0, **kwargs):
         super().__init__()
         out_features = out_features or in_features
         hidden_features = hidden_features or in_features
@@ -74,7 +74,7 @@ class PatchEmbed(Module):
 
 
 class Attention(Module):
-    def __init__(self, dim, num_heads=8, qkv_bias=False, qk_norm=False, attn_drop=0.0, proj_drop=0.0, norm_layer=None):
+    def __init__(self, dim, num_heads=8, qkv_bias=False, qk_norm=False, attn_drop=0.0, proj_drop=0.0, norm_layer=None, **kwargs):
         super().__init__()
         self.num_heads = num_heads
         self.head_dim = dim // num_heads

@@ -158,6 +158,68 @@ class Model(nn.Module):
 model = Model()
 `;
 
+const heads = `
+import math
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def forward(self, query, key, value):
+        scores = torch.matmul(query, key.transpose(-2, -1)) / math.sqrt(query.size(-1))
+        mixed = torch.matmul(scores.softmax(dim=-1), value)
+        return mixed
+
+class Heads(nn.Module):
+    def __init__(self, h, d_model):
+        super().__init__()
+        self.d_k = d_model // h
+        self.h = h
+        self.linears = nn.ModuleList([nn.Linear(d_model, d_model) for _ in range(3)])
+
+    def forward(self, query, key, value):
+        n = query.size(0)
+        query, key, value = [l(x).view(n, -1, self.h, self.d_k).transpose(1, 2) for l, x in zip(self.linears, (query, key, value))]
+        joined = torch.matmul(torch.matmul(query, key.transpose(-2, -1)).softmax(-1), value)
+        return joined
+`;
+
+const decoder = `
+import torch
+from torch import nn
+
+class Decoder(nn.Module):
+    def __init__(self, d_model, nhead):
+        super().__init__()
+        self.attn = nn.MultiheadAttention(d_model, nhead)
+        self.norm = nn.LayerNorm(d_model)
+
+    def forward(self, src, query_embed):
+        bs, c, h, w = src.shape
+        src = src.flatten(2).permute(2, 0, 1)
+        query_embed = query_embed.unsqueeze(1).repeat(1, bs, 1)
+        tgt = torch.zeros_like(query_embed)
+        tgt = self.norm(tgt + self.attn(tgt + query_embed, src, src)[0])
+        return tgt
+`;
+
+const images = `
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, image_size, patch_size, width):
+        super().__init__()
+        self.conv = nn.Conv2d(3, width, kernel_size=patch_size, stride=patch_size)
+        self.cls = nn.Parameter(torch.zeros(width))
+        self.pos = nn.Parameter(torch.zeros((image_size // patch_size) ** 2 + 1, width))
+
+    def forward(self, x):
+        x = self.conv(x)
+        x = x.reshape(x.shape[0], x.shape[1], -1).permute(0, 2, 1)
+        x = torch.cat([self.cls + torch.zeros(x.shape[0], 1, x.shape[-1]), x], dim=1)
+        return x + self.pos
+`;
+
 describe('studying a file of model code', () => {
   it('takes what is cut from a cache to be as long as what was put in, and repeated heads to be all heads', () => {
     const reading = studied(cached);
@@ -205,5 +267,29 @@ describe('studying a file of model code', () => {
     );
     assert.deepEqual(reading.failures, []);
     assert.equal(shapeOf(reading, 'out'), '(B, T, 384)');
+  });
+
+  it('takes queries, keys and values for what they are multiplied as, and follows them through a list of layers', () => {
+    const reading = studied(heads);
+    assert.deepEqual(reading.failures, []);
+    assert.equal(shapeOf(reading, 'mixed'), '(..., T, D)');
+    assert.equal(shapeOf(reading, 'joined'), '(B, h, T, d_model // h)');
+  });
+
+  it('takes for a tensor what is used as one', () => {
+    const reading = studied(decoder);
+    assert.deepEqual(reading.failures, []);
+    const embedded = reading.variables.findLast(({ name }) => name === 'query_embed')?.value;
+    assert.equal(embedded?.kind === 'tensor' && embedded.op, 'repeat');
+  });
+
+  // PyTorch: the size of tensor a (17) must match the size of tensor b (16), for images of 8 and patches of 2.
+  it('takes images to be as large as the model is made for', () => {
+    assert.deepEqual(studied(images).failures, []);
+    const reading = studied(images.replace('** 2 + 1, width', '** 2, width'));
+    assert.deepEqual(
+      reading.failures.map(({ problem }) => problem.kind),
+      ['torch.add'],
+    );
   });
 });
