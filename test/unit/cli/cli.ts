@@ -28,6 +28,16 @@ export async function buildCli(): Promise<void> {
     target: 'node20',
     mainFields: ['module', 'main'],
     logLevel: 'silent',
+    plugins: [
+      {
+        // As in the product: the parser is a bundle of its own.
+        name: 'python-apart',
+        setup: ({ onResolve }) =>
+          onResolve({ filter: /\/syntax\/python\/parse\.ts$/ }, ({ kind }) =>
+            kind === 'dynamic-import' ? { path: '../python/parse.js', external: true } : undefined,
+          ),
+      },
+    ],
   });
   renameSync(fresh, program);
 }
