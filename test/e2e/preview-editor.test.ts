@@ -33,6 +33,7 @@ async function choose(frame: Frame, id: string, option: string): Promise<void> {
 async function entropies(frame: Frame): Promise<readonly number[]> {
   const table = frame.locator('#heads-table');
   if ((await table.getAttribute('open')) === null) await table.locator('> summary').click();
+  await table.locator('tbody tr').first().waitFor();
   return (await table.locator('tbody tr td:nth-child(3)').allInnerTexts()).map(Number);
 }
 

@@ -167,6 +167,7 @@ describe('the attention preview in a browser', function () {
       }
       await preview.page.locator('#heads-table summary').click();
       const rows = preview.page.locator('#heads-table tbody tr');
+      await rows.first().waitFor();
       assert.equal(await rows.count(), 8);
       const cells = await rows.nth(5).locator('th, td').allInnerTexts();
       assert.deepEqual(cells.slice(0, 3), ['Head 5', '1', shown.statistics[5]?.entropy?.toFixed(2)]);

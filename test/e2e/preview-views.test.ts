@@ -125,6 +125,7 @@ describe('the views of the attention preview', function () {
       await preview.until(`document.querySelector('#token-readout').textContent.includes('39 “')`);
       assert.notEqual(await preview.fingerprint('canvas.lines'), before);
       await preview.page.locator('#token-table summary').click();
+      await preview.page.locator('#token-table tbody tr').first().waitFor();
       assert.equal(
         await preview.page.locator('#token-table tbody tr').count(),
         column.map((_, query) => query).filter((query) => query >= 39).length,
@@ -166,6 +167,7 @@ describe('the views of the attention preview', function () {
       assert.equal(await card('concat').locator('.shape').innerText(), '6 × [1, 16] → [1, 96]');
       assert.match(await card('mask').innerText(), /14 of 48 keys are hidden/);
       await card('query').locator('[data-vector="query"] summary').click();
+      await card('query').locator('[data-vector="query"] td').first().waitFor();
       const cells = (await card('query').locator('[data-vector="query"] td').allInnerTexts()).map(Number);
       assertNear(cells, wanted.query, 5e-3);
       // The slice of head 2 of 6 is the third sixth.
