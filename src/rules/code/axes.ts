@@ -1,7 +1,6 @@
 /** Where an axis of a tensor comes from: through the operations that made the tensor, back to the one that set its size. */
 import { type Dim, multiplyAll, number } from '../../dims/dim.ts';
 import { alternatives } from '../../interpreter/graph.ts';
-import { numberOf } from '../../interpreter/make.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import { type EinopsGroup, parseEinops } from '../../syntax/einops.ts';
 import { axisBefore, dimFromEnd, equationOf, fromEnd, numberArgument } from './attention.ts';
@@ -271,9 +270,3 @@ function indexBefore(node: TensorValue, input: TensorValue, axis: number): numbe
   }
   return undefined;
 }
-
-/** The number that an argument gives, for one axis of the result or as a plain number. */
-export const countArgument = (node: TensorValue, name: string): number | undefined => {
-  const value = node.arguments.get(name);
-  return value === undefined ? undefined : numberOf(value);
-};
