@@ -33,12 +33,12 @@ interface Line {
 function linesOf(text: string): readonly Line[] {
   const lines: Line[] = [];
   for (const found of text.matchAll(/[^\r\n]+/g)) {
-    const trimmed = found[0].trimStart();
-    lines.push({
-      text: trimmed.trimEnd(),
-      start: found.index + found[0].length - trimmed.length,
-      indent: found[0].length - trimmed.length,
-    });
+    const indent = found[0].length - found[0].trimStart().length;
+    // `x: (B, T); y: (B, S)` is two lines.
+    for (const part of found[0].matchAll(/(?:[^;]|;(?!\s+[a-z_]\w*\s*:\s*[([]))+/g)) {
+      const trimmed = part[0].trimStart();
+      lines.push({ text: trimmed.trimEnd(), start: found.index + part.index + part[0].length - trimmed.length, indent });
+    }
   }
   return lines;
 }

@@ -1,4 +1,4 @@
-import { joinCells, type Preference } from './join.ts';
+import { joinCells, type Preference, type ReadShape } from './join.ts';
 import type { ListValue, Value } from './value.ts';
 
 interface Change {
@@ -102,7 +102,7 @@ export class Heap {
   }
 
   /** Applies what holds whichever branch ran. */
-  join(branches: readonly Changes[], prefer: Preference = 'none'): void {
+  join(branches: readonly Changes[], prefer: Preference = 'none', read?: ReadShape): void {
     const places = new Map<object, Map<unknown, { readonly isEntry: boolean; readonly before: unknown }>>();
     for (const changes of branches) {
       for (const [owner, cells] of changes) {
@@ -117,7 +117,7 @@ export class Heap {
           const cell = changes.get(owner)?.get(key);
           return cell === undefined ? before : cell.after;
         });
-        const joined = joinCells(owner, key, values, prefer);
+        const joined = joinCells(owner, key, values, prefer, read);
         if (joined.open) this.#set(owner, 'open', false, true);
         this.#set(owner, key, isEntry, joined.value);
       }

@@ -6,17 +6,17 @@
  * The number of rows and the lengths are rigid symbols of the scope `lengths`: the code must work whatever they are, so they
  * never become equal to a width. Widths are flexible.
  */
-import { type Dim, flexible, rigid } from '../dims/dim.ts';
+import { type Dim, flexible, number, rigid } from '../dims/dim.ts';
 import { openShape, type Shape, shapeOf, unknownShape } from '../dims/shape.ts';
 import { parseEinops } from '../syntax/einops.ts';
-import type { Call, Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
+import type { Argument, Call, Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
 import type { Interpreter } from './interpreter.ts';
 import { lengthScope } from './samples.ts';
 import type { InstanceValue, Value } from './value.ts';
 
-/** Numbers of tokens, (B, T); states, (B, T, width); images, (B, C, H, W); sequences with their channels first, (B, C, T). */
-type Kind = 'tokens' | 'states' | 'image' | 'channels';
+/** Numbers of tokens, (B, T); states, (B, T, width); images, (B, C, H, W); sequences with their channels first, (B, C, T); masks, (B, T). */
+type Kind = 'tokens' | 'states' | 'image' | 'channels' | 'mask';
 
 /** One axis as the code names it; undefined where it does not. */
 type AxisName = string | undefined;
@@ -36,14 +36,32 @@ interface Evidence {
   isTensor?: boolean;
   /** Queries, keys or values, multiplied as they come in; their rank where the code tells it. */
   attended?: { readonly rank: number | undefined };
+  /** It is given to attention as a mask. */
+  isMask?: boolean;
 }
 
-/** The axes of a parameter as comments and types state them, by name; undefined for one without a name. Undefined where nobody did. */
-export type StatedAxes = (definition: FunctionDefinition, parameter: string) => readonly AxisName[] | undefined;
+/** What is written of a parameter: its axes by name, undefined for one without a name. */
+export interface Stated {
+  readonly axes: readonly AxisName[];
+  /** Types are meant to be checked, comments may be out of date, and docstrings are copied from function to function. */
+  readonly by: 'type' | 'comment' | 'docstring';
+}
+
+/** What is written of a parameter; undefined where nothing is. */
+export type StatedAxes = (definition: FunctionDefinition, parameter: string) => Stated | undefined;
+
+/** The shapes that an input may have, the most plausible first. */
+export interface InputShapes {
+  readonly shapes: readonly Shape[];
+  /** It says which tokens count. */
+  readonly isMask: boolean;
+  /** Its sizes where nothing ties them to those of other inputs; undefined where what it is called, or what is written of it, does. */
+  readonly apart: Shape | undefined;
+}
 
 const maximumDepth = 5;
 
-/** Shapes for the inputs, the most plausible first; an input about which nothing is known is left out. */
+/** Shapes for the inputs; an input about which nothing is known is left out. */
 export function inputShapes(
   interpreter: Interpreter,
   instance: InstanceValue,
@@ -52,24 +70,64 @@ export function inputShapes(
   stated?: StatedAxes,
   /** Leave out what rests on the name of an input alone. */
   onlySure = false,
-): ReadonlyMap<string, readonly Shape[]> {
-  const found = new Map<string, readonly Shape[]>();
+): ReadonlyMap<string, InputShapes> {
+  const found = new Map<string, InputShapes>();
   const hasTarget = names.some((name) => producedNames.test(name));
+  const lengths = new Map<string, Dim>();
   for (const name of names) {
     const evidence: Evidence = { isSource: hasTarget && sourceNames.test(name) };
     gather(interpreter, instance, definition, name, evidence, 0);
+    const isMask = evidence.kind === undefined && (evidence.isMask === true || maskNames.test(name));
     // What the code does with an input comes first, then what is written of it; the rest are the other ways it may be.
-    const axes = evidence.axes === undefined ? stated?.(definition, name) : undefined;
-    const written = axes === undefined ? [] : shapesOf(name, { axes, ...(evidence.isSource === true ? { isSource: true } : {}) });
-    const others = shapesOf(name, evidence);
+    const said = evidence.axes === undefined ? stated?.(definition, name) : undefined;
+    // Docstrings that put something else first are often those of code that put the batch second once.
+    const written = said?.by === 'docstring' && !batchAxes.test(said.axes[0] ?? '') ? undefined : said;
+    const asWritten =
+      written === undefined ? [] : shapesOf(name, { ...evidence, axes: written.axes }, lengths, (axis) => sizeNamed(instance, axis));
+    const other = shapesOf(name, isMask && evidence.axes === undefined ? { kind: 'mask' } : evidence);
+    // Of what is written the number of axes is doubted alone, and not where all else says the same.
+    const [first] = asWritten;
+    const isAgreed =
+      written?.by === 'type' || (first !== undefined && other[0]?.ellipsis === undefined && other[0]?.dims.length === first.dims.length);
+    const others = isAgreed || (isMask && asWritten.length > 0) ? [] : other.filter(({ dims }) => dims.length !== first?.dims.length);
     // Where the code fails under what is written, that may be what is wrong.
-    const shapes = written.length > 0 && others.length === 0 ? [...written, unknownShape] : [...written, ...others];
-    if (shapes.length === 0 && evidence.isTensor === true) found.set(name, [unknownShape]);
-    const isSure = evidence.attended !== undefined || evidence.kind !== undefined || evidence.axes !== undefined || written.length > 0;
-    if (shapes.length > 0 && evidence.isSequence !== true && (isSure || !onlySure)) found.set(name, shapes);
+    const last = asWritten.length > 0 && others.length === 0 && !isAgreed ? [unknownShape] : [];
+    const isSure =
+      evidence.attended !== undefined ||
+      (isMask && /pad/.test(name)) ||
+      evidence.kind !== undefined ||
+      evidence.axes !== undefined ||
+      asWritten.length > 0;
+    const shapes = [...asWritten, ...others, ...last];
+    const isTied =
+      found.size === 0 ||
+      asWritten.length > 0 ||
+      evidence.isSource === true ||
+      /^(?:(?:decoder_)?input_ids|idx|tokens|token_ids)$/.test(name) ||
+      memoryNames.test(name) ||
+      producedNames.test(name);
+    const apart = isTied ? undefined : apartFrom(name, shapes[0]);
+    if (shapes.length === 0 && evidence.isTensor === true) found.set(name, { shapes: [unknownShape], isMask: false, apart: undefined });
+    if (shapes.length > 0 && evidence.isSequence !== true && (isSure || !onlySure)) found.set(name, { shapes, isMask, apart });
   }
   return found;
 }
+
+const apartFrom = (name: string, shape: Shape | undefined): Shape | undefined =>
+  shape === undefined || shape.ellipsis !== undefined
+    ? undefined
+    : shapeOf(...shape.dims.map((_, i) => flexible(`axis${i}`, { scope: `${name}.shape` })));
+
+/** What the class is made with under this name. */
+function sizeNamed({ class: of }: InstanceValue, name: string): Dim | undefined {
+  const initializer = of.mro.map(({ members }) => members.get('__init__')).find((member) => member !== undefined);
+  const isParameter =
+    initializer?.kind === 'function' && initializer.definition.parameters.some((parameter) => parameter.name?.name === name);
+  return isParameter ? rigid(name, { scope: of.qualifiedName }) : undefined;
+}
+
+/** Masks of one row for each sequence. */
+const maskNames = /^(?:(?:\w+_)?(?:padding|pad)_mask|(?:(?:en|de)coder_)?attention_mask)$/;
 
 const tokenNames = /^(?:input_ids|idx|tokens|token_ids|src_tokens|ids|decoder_input_ids)$/;
 const stateNames =
@@ -97,15 +155,28 @@ const batch = rigid('B', { scope: lengthScope });
 const length = rigid('T', { scope: lengthScope });
 const otherLength = rigid('S', { scope: lengthScope });
 
+const maskEnding = /_?(?:key_)?(?:padding|pad|attention|attn)?_mask$/;
+
 const producedNames = /^(?:tgt|trg|target|decoder_\w+|dec_\w+|y|captions?)$/;
 const sourceNames = /^(?:src|source|encoder_\w+|enc_\w+|src_\w+)$/;
 
 function shapesOf(
   name: string,
   { kind, axes, leastRank = 0, isSource = false, isFlattened = false, attended }: Evidence,
+  /** Lengths by the names that are written for them: another name is another length. */
+  lengthsByName?: Map<string, Dim>,
+  sizeBy?: (axis: string) => Dim | undefined,
 ): readonly Shape[] {
-  const isMemory = isSource || memoryNames.test(name);
+  const isMemory = isSource || memoryNames.test(name.replace(maskEnding, ''));
   const long: Dim = isMemory ? otherLength : length;
+  const lengthNamed = (axis: string): Dim => {
+    const key = /^(?:t|n|l|len|length|seq\w*|time\w*|n_?tokens|num_tokens)$/i.test(axis) ? 'length' : axis.toLowerCase();
+    const known = lengthsByName?.get(key);
+    if (known !== undefined || lengthsByName === undefined) return known ?? long;
+    const dim = [...lengthsByName.values()].includes(long) ? rigid(axis, { scope: lengthScope }) : long;
+    lengthsByName.set(key, dim);
+    return dim;
+  };
   const free = (axis: string): Dim => flexible(axis, { scope: `${name}.shape` });
   const by = leastRank > 2 && kind !== 'image' ? undefined : (kind ?? kindByName(name));
   if (axes?.some((axis) => axis !== undefined) === true) {
@@ -115,10 +186,13 @@ function shapesOf(
     let lengths = 0;
     const isBatchUnnamed = !hasBatch && rows < 0 && axes[0] === undefined && axes.slice(1).some((axis) => axis !== undefined);
     const dims = axes.map((axis, i) => {
+      if (axis !== undefined && /^\d+$/.test(axis)) return number(Number(axis));
       if (axis === undefined ? i === 0 && isBatchUnnamed : batchAxes.test(axis) || i === rows) return batch;
       // In an image, `t` and `n` count something else.
-      if (axis !== undefined && axes.length <= 3 && lengthAxes.test(axis) && lengths++ === 0) return long;
-      return free(axis ?? `axis${i}`);
+      const isBetween = kind === 'states' && i === 1 && axes.length === 3 && hasBatch;
+      const isLength = axis !== undefined && (isBetween || lengthAxes.test(axis) || lengthsByName?.has(axis.toLowerCase()) === true);
+      if (isLength && axes.length <= 3 && lengths++ === 0) return lengthNamed(axis);
+      return (axis === undefined ? undefined : sizeBy?.(axis)) ?? free(axis ?? `axis${i}`);
     });
     return [shapeOf(...dims)];
   }
@@ -133,7 +207,7 @@ function shapesOf(
     case 'tokens':
       if (rank !== undefined && rank !== 2) return [];
       if (rank !== undefined) return [shapeOf(batch, long)];
-      return [shapeOf(batch, long), ...(isFlattened ? [shapeOf(batch, free('N'), long)] : []), shapeOf(long)];
+      return [shapeOf(batch, long), ...(isFlattened ? [shapeOf(batch, free('N'), long)] : [])];
     case 'states':
       if (rank !== undefined && rank !== 3) return unnamed;
       return [
@@ -149,6 +223,9 @@ function shapesOf(
         // What is called an image may be its patches; what a convolution takes is none.
         ...(rank === undefined && kind === undefined ? [shapeOf(batch, long, free('C')), shapeOf(long, free('C'))] : []),
       ];
+    case 'mask':
+      // Padding is told for each row; what is called a mask of attention may be told for each query, too.
+      return [shapeOf(batch, long), /pad/.test(name) ? shapeOf(batch, number(1), number(1), long) : unknownShape];
     case 'channels':
       if (rank !== undefined && rank !== 3) return [];
       return [shapeOf(batch, free('C'), free('T'))];
@@ -211,6 +288,10 @@ function gather(
       }
       return;
     }
+    // Layers take one of several inputs, not a row of one.
+    const isItem = ({ value }: Argument): boolean =>
+      value.kind === 'subscript' && isHeld(value.object) && value.indices.length === 1 && value.indices[0]?.kind !== 'slice';
+    if (call.arguments.some(isItem) && resolve(callee)?.kind === 'instance') evidence.isSequence = true;
     const at = call.arguments.findIndex(({ value, kind }) => (kind === 'positional' || kind === 'keyword') && isHeld(value));
     const argument = call.arguments[at];
     if (argument === undefined) return;
@@ -277,6 +358,12 @@ function gather(
     for (const child of childExpressions(expression)) visitExpression(child);
     if (expression.kind === 'call') called(expression);
     if (expression.kind === 'comprehension' && expression.clauses.some(({ iterable }) => isRun(iterable))) evidence.isSequence = true;
+    const [index] = expression.kind === 'subscript' && expression.indices.length === 1 ? expression.indices : [];
+    if (expression.kind === 'subscript' && index !== undefined && isHeld(index)) {
+      const table = resolve(expression.object);
+      // Rows of a table are looked up by numbers of tokens.
+      if (table?.kind === 'tensor' && table.isParameter === true && table.shape.dims.length === 2) evidence.kind ??= 'tokens';
+    }
     if (expression.kind === 'subscript' && isHeld(expression.object)) {
       const isCounted = ({ kind, ...each }: Expression): boolean => kind !== 'constant' || !('value' in each) || each.value === true;
       evidence.leastRank = Math.max(evidence.leastRank ?? 0, expression.indices.filter(isCounted).length);
@@ -347,7 +434,8 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
     if (name === 'Sequential' || name === 'ModuleList') {
       const first = firstOf(interpreter, target);
       if (first !== undefined) fed(interpreter, first, argument, evidence, depth + 1);
-    } else if (name === 'Embedding') evidence.kind ??= 'tokens';
+    } else if (/^(?:MultiheadAttention|Transformer)/.test(name) && !isState(name, argument)) evidence.isMask = true;
+    else if (name === 'Embedding') evidence.kind ??= 'tokens';
     else if (name === 'Conv2d') evidence.kind ??= 'image';
     else if (name === 'Conv1d') evidence.kind ??= 'channels';
     else if (/^(?:Linear|LayerNorm|RMSNorm|MultiheadAttention|Conv1D|Transformer(?:Encoder|Decoder)?(?:Layer)?)$/.test(name))
@@ -360,6 +448,12 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
   const name = typeof argument === 'string' ? argument : definition.parameters[argument + 1]?.name?.name;
   if (name !== undefined) gather(interpreter, target, definition, name, evidence, depth + 1);
 }
+
+/** Whether an argument of torch's layers of attention holds states, and not a mask or a flag. */
+const isState = (layer: string, argument: number | string): boolean =>
+  typeof argument === 'string'
+    ? /^(?:query|key|value|src|tgt|memory)$/.test(argument)
+    : argument < (layer === 'MultiheadAttention' ? 3 : layer.startsWith('TransformerEncoder') ? 1 : 2);
 
 function firstOf(interpreter: Interpreter, instance: InstanceValue): Value | undefined {
   if (instance.class.file?.isPrelude !== true) return undefined;

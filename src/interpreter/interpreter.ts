@@ -14,7 +14,7 @@ import { evaluate } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import { Heap } from './heap.ts';
 import { join, type Preference, unite } from './join.ts';
-import { lengthConflict } from './lengths.ts';
+import { isWeight, lengthConflict } from './lengths.ts';
 import { prelude } from './library/prelude.ts';
 import { standInFor, standInModule } from './library/standIns.ts';
 import {
@@ -124,6 +124,8 @@ interface SharedResult {
   readonly made: readonly Happening[];
   /** Facts that hold behind it and did not before. */
   readonly learned: Facts['statements'];
+  /** Sizes found to be others, in it. */
+  readonly bound: Substitution['bindings'];
 }
 
 /** What is recorded while code is followed. */
@@ -519,12 +521,12 @@ export class Interpreter implements Machine {
     if (known !== undefined && known.study !== this.#study) {
       for (const body of known.rests) this.#rests?.add(body);
       for (const happening of known.made) this.note(happening);
-      this.facts = this.facts.assume(known.learned);
+      this.#learn(known);
       return known.value;
     }
-    const { result, rests, made, learned } = this.#logged(make);
+    const { result, rests, made, learned, bound } = this.#logged(make);
     if (this.isModule(result)) {
-      pool[place] = { value: result, rests, study: this.#study, given: [], made, learned };
+      pool[place] = { value: result, rests, study: this.#study, given: [], made, learned, bound };
       this.#pool.set(key, pool);
     }
     return result;
@@ -540,17 +542,25 @@ export class Interpreter implements Machine {
     const given = [...positional, ...keywords.values()].flatMap(tensorsWithin);
     if (known !== undefined && known.study !== this.#study) {
       for (const body of known.rests) this.#rests?.add(body);
-      this.facts = this.facts.assume(known.learned);
+      this.#learn(known);
       return this.#graft(known, given);
     }
-    const { result, rests, made, learned } = this.#logged(follow);
-    this.#results.set(key, { value: result, rests, study: this.#study, given, made, learned });
+    const { result, rests, made, learned, bound } = this.#logged(follow);
+    this.#results.set(key, { value: result, rests, study: this.#study, given, made, learned, bound });
     return result;
   }
 
+  /** Takes over what was found in an earlier call. */
+  #learn({ learned, bound }: SharedResult): void {
+    this.facts = this.facts.assume(learned);
+    for (const { symbol, value } of bound)
+      if (this.substitution.valueOf(symbol) === undefined) this.substitution = this.substitution.bind(symbol, value);
+  }
+
   /** Does some work, and gathers what it rested on and what happened in it. */
-  #logged(work: () => Value): Pick<SharedResult, 'rests' | 'made' | 'learned'> & { readonly result: Value } {
+  #logged(work: () => Value): Pick<SharedResult, 'rests' | 'made' | 'learned' | 'bound'> & { readonly result: Value } {
     const before = this.facts;
+    const { substitution } = this;
     const log = this.#log;
     const start = log?.length ?? 0;
     this.#log ??= [];
@@ -558,7 +568,8 @@ export class Interpreter implements Machine {
       const { result, rests } = this.tracked(work);
       const known = new Set(this.facts === before ? [] : before.statements);
       const learned = this.facts === before ? [] : this.facts.statements.filter((fact) => !known.has(fact));
-      return { result, rests, made: this.#log.slice(start), learned };
+      const bound = this.substitution.bindings.filter(({ symbol }) => substitution.valueOf(symbol) === undefined);
+      return { result, rests, made: this.#log.slice(start), learned, bound };
     } finally {
       if (log === undefined) this.#log = undefined;
     }
@@ -856,8 +867,12 @@ export class Interpreter implements Machine {
           const numbers = new Map<string, Value>();
           let changed = false;
           for (const [name, value] of bound) {
-            const tried = valued(value, (dim) => sampled(substitution.apply(dim), sample));
-            changed ||= tried !== value;
+            const tried = valued(value, (dim) => {
+              const size = sampled(substitution.apply(dim), sample);
+              changed ||= size !== dim;
+              // Beside the number of a length, a size without a number may be any.
+              return basis === 'lengths' && size.constant === undefined && !size.flexible ? unknownDim('a size') : size;
+            });
             numbers.set(name, tried);
           }
           if (!changed) break;
@@ -1035,9 +1050,12 @@ export class Interpreter implements Machine {
       this.substitution = first.substitution;
       return;
     }
+    // In linting, a loop runs: what it found sizes to be holds behind it.
+    const runs = prefer === 'first' && this.assumesShapes;
     this.heap.join(
       live.map(({ changes }) => changes),
       prefer,
+      runs ? (shape) => applyToShape(shape, first.substitution) : undefined,
     );
     this.facts = others.reduce((known, other) => (known === other.facts ? known : known.join(other.facts)), first.facts);
     let shared = substitution;
@@ -1045,7 +1063,17 @@ export class Interpreter implements Machine {
       if (substitution.valueOf(symbol) !== undefined) continue;
       if (others.every((other) => other.substitution.valueOf(symbol)?.key === value.key)) shared = shared.bind(symbol, value);
     }
-    this.substitution = shared;
+    this.substitution = runs ? first.substitution : shared;
+  }
+
+  /** Follows code inside a branch that is no less certain for that. */
+  certainly<Result>(work: () => Result): Result {
+    this.uncertain -= 1;
+    try {
+      return work();
+    } finally {
+      this.uncertain += 1;
+    }
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -1714,6 +1742,8 @@ function valued(value: Value, replace: (dim: Dim) => Dim): Value {
 }
 
 const views = /\.(?:view|reshape|unflatten)$/;
+/** Operations whose operands have the same axes. */
+const sums = /\.(?:add|sub|mul|div|masked_fill_?|where|cat|concat|stack)$/;
 const products = /\.(?:matmul|bmm|mm|baddbmm|einsum|scaled_dot_product_attention)$/;
 
 /**
@@ -1722,14 +1752,16 @@ const products = /\.(?:matmul|bmm|mm|baddbmm|einsum|scaled_dot_product_attention
  */
 function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain: number): boolean {
   const isProduct = products.test(name);
-  if (!isProduct && (uncertain > 0 || !views.test(name))) return true;
+  const isView = views.test(name);
+  if (!isProduct && (uncertain > 0 || !(isView || sums.test(name)))) return true;
   const fixes = (value: Value): boolean => {
     if (value.kind === 'tensor') {
       if (isProduct) return value.isParameter === true || value.isBuffer === true;
+      if (!isView && isWeight(value)) return true;
       return value.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
     }
     if (value.kind === 'tuple' || value.kind === 'list') return value.items.some(fixes);
-    return !isProduct && value.kind === 'int' && value.dim.constant !== undefined && value.dim.constant > 8;
+    return isView && value.kind === 'int' && value.dim.constant !== undefined && value.dim.constant > 8;
   };
   return [...bound.values()].some(fixes);
 }
@@ -1768,7 +1800,7 @@ function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string,
         parts.push(value.dim.unknown ? 'int ?' : value.dim.key);
         return true;
       case 'unknown':
-        parts.push(`?${value.path ?? ''}@${value.scope ?? ''}`);
+        parts.push(`?${value.path ?? ''}@${value.scope ?? ''}${value.isGiven === true ? '!' : ''}`);
         return true;
       case 'opaque':
       case 'builtin':
@@ -1776,7 +1808,7 @@ function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string,
         return true;
       case 'tensor':
         parts.push(
-          `T${value.dtype ?? ''}(${value.shape.dims.map((dim) => (dim.unknown ? '?' : dim.key)).join(',')})${value.shape.ellipsis ?? ''}`,
+          `T${value.dtype ?? ''}${value.content === 'mask' ? ' mask' : ''}(${value.shape.dims.map((dim) => (dim.unknown ? '?' : dim.key)).join(',')})${value.shape.ellipsis ?? ''}`,
         );
         return true;
       case 'tuple':

@@ -43,9 +43,14 @@ const sameShape = (a: Shape, b: Shape): boolean =>
  */
 export type Preference = 'none' | 'first' | 'known';
 
+/** A shape with what is known of its sizes by now. */
+export type ReadShape = (shape: Shape) => Shape;
+
 /** The value that holds whichever of two branches ran. */
-export function join(a: Value, b: Value, prefer: Preference = 'none'): Value {
+export function join(a: Value, b: Value, prefer: Preference = 'none', read: ReadShape = (shape) => shape): Value {
   if (a === b) return a;
+  if (a.kind === 'unknown' && a.isGiven === true && b.kind === 'none') return join({ ...a, isGiven: false }, b, prefer, read);
+  if (b.kind === 'unknown' && b.isGiven === true && a.kind === 'none') return join(a, { ...b, isGiven: false }, prefer, read);
   if (prefer === 'known' && a.kind !== b.kind) {
     if (a.kind === 'unknown' && (b.kind === 'tensor' || b.kind === 'tuple')) return b;
     if (b.kind === 'unknown' && (a.kind === 'tensor' || a.kind === 'tuple')) return a;
@@ -61,13 +66,13 @@ export function join(a: Value, b: Value, prefer: Preference = 'none'): Value {
       return a;
     case 'tensor': {
       const other = b as TensorValue;
-      if (prefer === 'first' && sameShape(a.shape, other.shape)) return a;
+      if (prefer === 'first' && sameShape(a.shape, read(other.shape))) return a;
       joins += 1;
       return {
         kind: 'tensor',
         // Between the ids of what it joins and what comes after.
         id: Math.max(a.id, other.id) + 1 - 1 / (1 + joins),
-        shape: prefer === 'known' ? knownShape(a.shape, other.shape) : joinShapes(a.shape, other.shape),
+        shape: prefer === 'known' ? knownShape(a.shape, other.shape) : joinShapes(a.shape, read(other.shape)),
         dtype: a.dtype === other.dtype ? a.dtype : undefined,
         op: 'join',
         arguments: new Map(),
@@ -87,14 +92,14 @@ export function join(a: Value, b: Value, prefer: Preference = 'none'): Value {
     case 'tuple': {
       const other = b as typeof a;
       if (a.items.length !== other.items.length || a.ellipsis !== other.ellipsis) return unknown('tuples of different length');
-      return { ...a, items: a.items.map((item, i) => join(item, other.items[i] as Value, prefer)) };
+      return { ...a, items: a.items.map((item, i) => join(item, other.items[i] as Value, prefer, read)) };
     }
     case 'list': {
       const other = b as ListValue;
       const sameRepeat =
         a.repeat === other.repeat || (a.repeat !== undefined && other.repeat !== undefined && sameDim(a.repeat, other.repeat));
       if (a.items.length !== other.items.length || !sameRepeat) return { ...openList(), items: [] };
-      const items = a.items.map((item, i) => join(item, other.items[i] as Value, prefer));
+      const items = a.items.map((item, i) => join(item, other.items[i] as Value, prefer, read));
       return { kind: 'list', items, repeat: a.repeat, open: a.open || other.open };
     }
     case 'dict': {
@@ -104,7 +109,7 @@ export function join(a: Value, b: Value, prefer: Preference = 'none'): Value {
       for (const [key, entry] of a.entries) {
         const match = other.entries.get(key);
         if (match === undefined) open = true;
-        else entries.set(key, { key: entry.key, value: join(entry.value, match.value, prefer) });
+        else entries.set(key, { key: entry.key, value: join(entry.value, match.value, prefer, read) });
       }
       for (const key of other.entries.keys()) if (!a.entries.has(key)) open = true;
       return { kind: 'dict', entries, open };
@@ -112,7 +117,8 @@ export function join(a: Value, b: Value, prefer: Preference = 'none'): Value {
     case 'opaque':
       return a.name === (b as typeof a).name ? a : unite([a, b]);
     case 'unknown':
-      return a.path !== undefined && a.path === (b as typeof a).path && a.scope === (b as typeof a).scope ? a : unknown(a.reason);
+      if (a.path === undefined || a.path !== (b as typeof a).path || a.scope !== (b as typeof a).scope) return unknown(a.reason);
+      return a.isGiven === true ? b : a;
     default:
       return unite([a, b]);
   }
@@ -124,7 +130,7 @@ const optionsOf = (value: Value): readonly Value[] => (value.kind === 'union' ? 
 export function unite(all: readonly Value[]): Value {
   const options: Value[] = [];
   for (const value of all) {
-    if (value.kind === 'unknown' && value.path === undefined) return value;
+    if (value.kind === 'unknown' && value.path === undefined) return value.isGiven === true ? unknown(value.reason) : value;
     if (options.some((other) => same(other, value))) continue;
     const merge = options.findIndex((other) => other.kind === value.kind && mergeable.has(value.kind));
     const other = options[merge];
@@ -162,6 +168,7 @@ export function joinCells(
   key: unknown,
   values: readonly unknown[],
   prefer: Preference,
+  read?: ReadShape,
 ): { readonly value: unknown; readonly open: boolean } {
   const [first, ...others] = values;
   if (others.every((value) => value === first)) return { value: first, open: false };
@@ -172,17 +179,17 @@ export function joinCells(
     if (key === 'repeat') return { value: undefined, open: true };
     const lists = values as (readonly Value[])[];
     const length = Math.min(...lists.map((items) => items.length));
-    const items = Array.from({ length }, (_, i) => lists.map((each) => each[i] as Value).reduce((a, b) => join(a, b, prefer)));
+    const items = Array.from({ length }, (_, i) => lists.map((each) => each[i] as Value).reduce((a, b) => join(a, b, prefer, read)));
     return { value: items, open: lists.some((each) => each.length !== length) };
   }
   if (key === 'open') return { value: values.includes(true), open: false };
   const present = values.filter((value) => value !== undefined);
   const [one] = present;
   if (isEntry(one)) {
-    const value = (present as { key: Value; value: Value }[]).map((entry) => entry.value).reduce((a, b) => join(a, b, prefer));
+    const value = (present as { key: Value; value: Value }[]).map((entry) => entry.value).reduce((a, b) => join(a, b, prefer, read));
     return { value: { key: one.key, value }, open: false };
   }
-  return { value: (present as Value[]).reduce((a, b) => join(a, b, prefer)), open: false };
+  return { value: (present as Value[]).reduce((a, b) => join(a, b, prefer, read)), open: false };
 }
 
 const isEntry = (value: unknown): value is { readonly key: Value; readonly value: Value } =>

@@ -7,7 +7,7 @@ import { formatDim } from '../dims/format.ts';
 import type { Shape } from '../dims/shape.ts';
 import { symbolsOf } from '../dims/visit.ts';
 import { choiceScope } from './make.ts';
-import { conceptOf, lengthScope } from './samples.ts';
+import { conceptOf, isWidthName, lengthScope, withoutCuts } from './samples.ts';
 import type { TensorValue, Value } from './value.ts';
 
 const lengthNames =
@@ -26,46 +26,63 @@ function isWidth(dim: Dim, needsConcept: boolean): boolean {
   const concepts = symbols.map(({ name }) => conceptOf(name));
   if (symbols.length === 0 || symbols.some(({ scope }) => scope === lengthScope || scope.startsWith(choiceScope))) return false;
   if (concepts.includes('maxPositions') || concepts.includes('vocabularySize')) return false;
-  if (needsConcept && concepts.every((concept) => concept === undefined)) return false;
+  if (needsConcept && symbols.every(({ name }, i) => concepts[i] === undefined && !isWidthName(name))) return false;
   return symbols.every(({ name }, i) => concepts[i] !== undefined || !lengthNames.test(name.slice(name.lastIndexOf('.') + 1)));
 }
 
-const isWeight = (tensor: TensorValue): boolean => {
+/** What training finds, or is made with the model, and so may be of a fixed length. What tokens look up is not. */
+export function isWeight(tensor: TensorValue): boolean {
   let at: TensorValue | undefined = tensor;
   for (let i = 0; at !== undefined && i < 12; i++) {
-    if (at.isParameter === true || at.isBuffer === true || at.op === 'parameter' || at.op === 'buffer' || at.op === 'embedding')
-      return true;
+    if (at.op === 'embedding') return !isGiven(at.arguments.get('input'));
+    if (at.isParameter === true || at.isBuffer === true || at.op === 'parameter' || at.op === 'buffer') return true;
     if (at.inputs.length !== 1) return false;
     at = at.inputs[0];
   }
   return false;
-};
+}
+
+/** What comes in, in another type or layout at most. */
+function isGiven(value: Value | undefined): boolean {
+  let at = value?.kind === 'tensor' ? value : undefined;
+  for (let i = 0; at !== undefined && at.op !== 'input' && i < 6; i++) at = at.inputs.length === 1 ? at.inputs[0] : undefined;
+  return at?.op === 'input';
+}
 
 /** What is wrong, in words; undefined where no length meets a width. */
 export function lengthConflict(name: string, bound: ReadonlyMap<string, Value>, read: (dim: Dim) => Dim): string | undefined {
   const op = name.slice(name.lastIndexOf('.') + 1).replace(/(?<=\w)_$/, '');
   const operands = [...bound.values()].filter((value): value is TensorValue => value.kind === 'tensor');
   const [left, right] = operands;
-  if (left === undefined || right === undefined || operands.some(isWeight)) return undefined;
+  if (left === undefined || right === undefined) return undefined;
   const [x, y] = [shapeOf(left, read), shapeOf(right, read)];
   if (x === undefined || y === undefined) return undefined;
+  const holdsWeight = operands.some(isWeight);
   if (op === 'matmul' || op === 'bmm') {
-    if (x.length < 2 || y.length < 2) return undefined;
+    if (x.length < 2 || y.length < 2 || holdsWeight) return undefined;
     return pairs([[x.at(-1), y.at(-2)], ...aligned(x.slice(0, -2), y.slice(0, -2))], false);
   }
-  if (/^(?:add|sub|mul|div|masked_fill)$/.test(op)) return pairs(aligned(x, y), true);
-  return undefined;
+  return /^(?:add|sub|mul|div|masked_fill|where)$/.test(op) ? pairs(aligned(x, y), true) : undefined;
 }
 
 type Pair = readonly [Dim | undefined, Dim | undefined];
 
-function pairs(all: readonly Pair[], needsConcept: boolean): string | undefined {
+function pairs(all: readonly Pair[], isSum: boolean): string | undefined {
   for (const [a, b] of all) {
     if (a === undefined || b === undefined) continue;
-    const meets = (isLength(a) && isWidth(b, needsConcept)) || (isLength(b) && isWidth(a, needsConcept));
+    const meets =
+      (isLength(a) && isWidth(b, isSum)) ||
+      (isLength(b) && isWidth(a, isSum)) ||
+      (isSum && ((isRows(a) && isLength(b)) || (isRows(b) && isLength(a))));
     if (meets) return `${formatDim(a)} meets ${formatDim(b)}, which are equal for one length at most`;
   }
   return undefined;
+}
+
+/** As many as there are rows, or the part of a table that is cut to that. */
+function isRows(dim: Dim): boolean {
+  const symbols = symbolsOf(withoutCuts(dim));
+  return symbols.length === 1 && symbols[0]?.scope === lengthScope && symbols[0].name === 'B';
 }
 
 const aligned = (x: readonly Dim[], y: readonly Dim[]): readonly Pair[] =>

@@ -7,9 +7,9 @@
  */
 import { type LexiconConcept, lexicon } from '../design/lexicon.ts';
 import { normaliseName } from '../design/section.ts';
-import { type Dim, number, type SymbolAtom } from '../dims/dim.ts';
+import { type Dim, mapAtoms, minimum, number, type SymbolAtom } from '../dims/dim.ts';
 import { compare, Facts } from '../dims/facts.ts';
-import { substitute } from '../dims/visit.ts';
+import { substitute, symbolsOf } from '../dims/visit.ts';
 
 /** Numbers of the symbols that have one, by the symbol's key. */
 export type Sample = (symbol: SymbolAtom) => number | undefined;
@@ -51,13 +51,42 @@ const typical: readonly Readonly<Partial<Record<LexiconConcept, number>>>[] = [
 /** The scope of the symbols for the number of rows and the lengths of what comes in: code must work whatever they are. */
 export const lengthScope = 'lengths';
 
-/** Even, and different from every size above; what is no batch and no length is where the input begins. */
+/** Different from every size above, and no multiple of a number of heads: code must work for all. What is no batch and no length is where the input begins. */
 const lengths: readonly (Readonly<Record<string, number>> & { readonly begin: number })[] = [
-  { B: 14, T: 120, S: 84, begin: 18 },
-  { B: 22, T: 72, S: 132, begin: 26 },
+  { B: 14, T: 472, S: 536, begin: 18 },
+  { B: 22, T: 488, S: 568, begin: 26 },
+];
+const otherLengths: readonly (readonly number[])[] = [
+  [584, 632, 664, 712, 776, 808, 824, 856],
+  [872, 904, 1016, 1048, 1096, 1112, 1192, 1208],
 ];
 
-const lengthOf = (name: string, sample: number): number | undefined => lengths[sample]?.[beginNames.test(name) ? 'begin' : name];
+/** The number for a length of what comes in. */
+function lengthOf(name: string, sample: number): number | undefined {
+  const choices = otherLengths[sample] ?? [];
+  return lengths[sample]?.[beginNames.test(name) ? 'begin' : name] ?? choices[hashOf(name) % choices.length];
+}
+
+function hashOf(name: string): number {
+  let hash = 7;
+  for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) >>> 1;
+  return hash;
+}
+
+/** A table that is cut to the length of what comes in is long enough. */
+export function withoutCuts(dim: Dim): Dim {
+  return mapAtoms(dim, (atom) => {
+    if (atom.kind !== 'minimum') return undefined;
+    const lengths = atom.operands.filter((operand) => isAll(operand, ({ scope }) => scope === lengthScope));
+    const tables = atom.operands.filter((operand) => isAll(operand, ({ name }) => conceptOf(name) === 'maxPositions'));
+    return lengths.length > 0 && lengths.length + tables.length === atom.operands.length ? minimum(...lengths) : undefined;
+  });
+}
+
+const isAll = (dim: Dim, test: (symbol: SymbolAtom) => boolean): boolean => {
+  const symbols = symbolsOf(dim);
+  return symbols.length > 0 && symbols.every(test);
+};
 
 /** Whole numbers given to a call that say where what is given stands among what was given before. */
 export const beginNames = /^(?:start_pos|start_position|pos_offset|position_offset|offset|past_(?:key_values?_)?len(?:gth)?|cache_len)$/;
@@ -180,13 +209,17 @@ const notWidths =
 
 /** Groups of heads, or heads to a group: both divide the heads. */
 const groupNames = /(?:kv|key_value|query)_?groups?$/;
+/** Whether the name is that of a width for which no format has a name. */
+export function isWidthName(path: string): boolean {
+  const name = normaliseName(path.slice(path.lastIndexOf('.') + 1));
+  return widthNames.test(name) && !notWidths.test(name);
+}
 
 /** A number of its own for a width that no format has a name for: it is not another width. */
 function ownWidth(path: string, sample: 0 | 1): number | undefined {
+  if (!isWidthName(path)) return undefined;
   const name = normaliseName(path.slice(path.lastIndexOf('.') + 1));
-  if (!widthNames.test(name) || notWidths.test(name)) return undefined;
-  let hash = 7;
-  for (let i = 0; i < name.length; i++) hash = (Math.imul(hash, 31) + name.charCodeAt(i)) >>> 1;
+  const hash = hashOf(name);
   // Divisible by the samples' numbers of heads, and different from every other size.
   return 48 * (sample === 0 ? 9 + (hash % 37) : 47 + (hash % 41));
 }
@@ -237,7 +270,7 @@ export function sampled(dim: Dim, sample: Sample): Dim {
   const sizes = memories.get(sample)?.sizes;
   const known = sizes?.get(dim);
   if (known !== undefined) return known;
-  const result = substitute(dim, (atom) => {
+  const result = substitute(withoutCuts(dim), (atom) => {
     const value = atom.kind === 'symbol' ? sample(atom) : undefined;
     return value === undefined ? undefined : number(value);
   });

@@ -11,7 +11,7 @@ import type { Interpreter, Iteration } from './interpreter.ts';
 import { join } from './join.ts';
 import { int, keyOf, list, none, unknown } from './make.ts';
 import { absoluteName } from './program.ts';
-import type { FunctionValue, ListValue, Value } from './value.ts';
+import type { FunctionValue, ListValue, UnknownValue, Value } from './value.ts';
 
 /** How a run of statements ended. */
 export type Completion = { readonly kind: 'normal' | 'break' | 'continue' } | { readonly kind: 'return'; readonly value: Value };
@@ -67,10 +67,12 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
   const learned = condition.kind === 'bool' ? condition.condition : undefined;
   const completions: Completion[] = [];
   let special: Completion | undefined;
+  // A mask that need not be given is given sometimes, and sometimes not.
+  const isCertain = interpreter.assumesShapes && asksForNone(branch.test, (name) => interpreter.lookup(frame, name));
   const follow = (outcome: boolean, work: () => Completion) => (): void => {
     interpreter.facts = interpreter.facts.assume((outcome ? learned?.whenTrue : learned?.whenFalse) ?? []);
     narrow(interpreter, frame, branch.test, outcome);
-    const completion = work();
+    const completion = isCertain ? interpreter.certainly(work) : work();
     completions.push(completion);
     if (outcome && completion.kind === 'return' && learned?.whenTrue.some(({ kind }) => kind === 'equal') === true) special = completion;
     // A branch that leaves the function does not go on behind the `if`.
@@ -111,6 +113,15 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
     if (each.error.changes !== undefined) frame.exits.push(each.error.changes);
   }
   return normal;
+}
+
+/** `mask is None`, `mask is not None`. */
+function asksForNone(test: Expression, lookup: (name: string) => Value): boolean {
+  if (test.kind !== 'compare' || test.operators.length !== 1 || !/^is(?: not)?$/.test(test.operators[0] ?? '')) return false;
+  const [left, right] = test.operands;
+  if (left?.kind !== 'name' || right?.kind !== 'constant' || right.value !== null) return false;
+  const value = lookup(left.name);
+  return value.kind === 'union' && value.options.some((option) => option.kind === 'tensor' && option.content === 'mask');
 }
 
 /** All branches left: what the statement as a whole does. */
@@ -355,12 +366,7 @@ function runOnce(
       () => {
         bindTarget(interpreter, frame, statement.target, item);
         // A loop over layers runs: only branches make code uncertain.
-        interpreter.uncertain -= 1;
-        try {
-          completion = runBody(interpreter, frame, statement.body);
-        } finally {
-          interpreter.uncertain += 1;
-        }
+        completion = interpreter.certainly(() => runBody(interpreter, frame, statement.body));
         appended = lists.filter((value) => value.items.length > (lengths.get(value) ?? 0)).map((value) => [value, value.items] as const);
       },
       () => undefined,
@@ -740,7 +746,7 @@ export function narrow(interpreter: Interpreter, frame: Frame, test: Expression,
       return;
     case 'name':
     case 'attribute':
-      narrowTo(interpreter, frame, test, (option) => interpreter.truth(option) !== !outcome);
+      narrowTo(interpreter, frame, test, (option) => interpreter.truth(option) !== !outcome, outcome ? given : undefined);
       return;
     case 'compare': {
       const [left, right] = test.operands;
@@ -753,13 +759,22 @@ export function narrow(interpreter: Interpreter, frame: Frame, test: Expression,
         frame,
         left,
         (option) => (option.kind === 'none') === isNone || option.kind === 'unknown',
-        isNone ? none : undefined,
+        isNone ? () => none : given,
       );
     }
   }
 }
 
-function narrowTo(interpreter: Interpreter, frame: Frame, place: Expression, keep: (option: Value) => boolean, exactly?: Value): void {
+/** What is not None, where the code asked for that. */
+const given = (value: UnknownValue): Value => ({ ...value, isGiven: true });
+
+function narrowTo(
+  interpreter: Interpreter,
+  frame: Frame,
+  place: Expression,
+  keep: (option: Value) => boolean,
+  of?: (value: UnknownValue) => Value,
+): void {
   if (place.kind !== 'name' && !(place.kind === 'attribute' && place.object.kind === 'name')) return;
   const value = evaluate(interpreter, frame, place);
   let narrowed: Value | undefined;
@@ -768,7 +783,7 @@ function narrowTo(interpreter: Interpreter, frame: Frame, place: Expression, kee
     const [first, ...others] = options;
     if (first === undefined || options.length === value.options.length) return;
     narrowed = others.reduce((a, b) => join(a, b), first);
-  } else if (value.kind === 'unknown' && exactly !== undefined) narrowed = exactly;
+  } else if (value.kind === 'unknown' && (place.kind === 'name' || of !== given)) narrowed = of?.(value);
   if (narrowed === undefined) return;
   if (place.kind === 'name') {
     if (frame.locals.has(place.name)) interpreter.assign(frame, place.name, narrowed);

@@ -13,14 +13,16 @@ import type {
   FunctionDefinition,
   Parameter,
   PythonModule,
+  Span,
   Statement,
   UnitBody,
 } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Frame } from './frame.ts';
-import { inputShapes, type StatedAxes } from './inputs.ts';
+import { type InputShapes, inputShapes, type StatedAxes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
+import { unite } from './join.ts';
 import { bool, float, int, named, none, numberOf, text, unknown } from './make.ts';
 import { beginNames, Defaults, lengthScope, type Sample } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
@@ -232,23 +234,30 @@ export class Student {
   }
 
   #study(of: ClassValue | FunctionValue): Study | undefined {
-    const first = this.#attempt(of, 0);
-    if (first === undefined || first.choices === 0 || holds(first)) return first;
-    // What goes wrong under an assumed shape counts only where it does under every other.
+    const whole = this.#attempt(of, { at: 0 });
+    if (whole === undefined || holds(whole) || (whole.choices === 0 && !whole.hasMasks)) return whole;
+    const other = whole.hasMasks ? this.#attempt(of, { at: 0, masksAt: 1 }) : undefined;
+    const first = other !== undefined && other.failures.length <= whole.failures.length ? other : whole;
+    if (first.choices === 0 || holds(first)) return first;
+    // What goes wrong under an assumed shape counts only where it does under every other that what things are called does not speak against.
+    const masksAt = first === whole ? 0 : 1;
+    const apart = first.inputs.length > 1 ? this.#attempt(of, { at: 0, isApart: true, masksAt }) : undefined;
+    if (apart !== undefined && holds(apart)) return first.output === undefined ? apart : { ...first, failures: apart.failures };
+    const named = namedSizes(first);
     const others = Array.from({ length: first.choices - 1 }, (_, i) => i + 1);
-    for (const choice of others) {
-      const other = this.#attempt(of, choice);
-      if (other !== undefined && holds(other)) return other;
+    for (const at of others) {
+      const other = this.#attempt(of, { at, masksAt });
+      if (other !== undefined && holds(other) && !contradictsNames(named, other)) return other;
     }
     // What rests on the name of an input alone does not count where it fails.
-    const sure = this.#attempt(of, 'sure');
+    const sure = this.#attempt(of, { at: 0, onlySure: true, masksAt });
     if (sure !== undefined && (holds(sure) || (first.failures.length > 0 && sure.output !== undefined))) return sure;
     const plain = this.#attempt(of, undefined);
     return first.output === undefined && first.failures.length === 0 && plain?.output !== undefined ? plain : first;
   }
 
   /** Studies the class with the shapes that its inputs have by one choice, or none. */
-  #attempt(of: ClassValue | FunctionValue, choice: Choice): (Study & { readonly choices: number }) | undefined {
+  #attempt(of: ClassValue | FunctionValue, choice: Choice | undefined): Attempt | undefined {
     this.#now = fresh();
     const interpreter = this.#interpreter;
     interpreter.beginStudy();
@@ -272,8 +281,23 @@ export class Student {
   }
 }
 
-/** Which of the shapes that inputs may have: the most plausible, or another; those that code tells alone; or none. */
-type Choice = number | 'sure' | undefined;
+/** Which of the shapes that inputs may have. */
+interface Choice {
+  /** The most plausible, or another. */
+  readonly at: number;
+  /** Those that code tells alone. */
+  readonly onlySure?: boolean;
+  /** Inputs that nothing ties together have sizes of their own. */
+  readonly isApart?: boolean;
+  /** The same for masks. */
+  readonly masksAt?: number;
+}
+
+type Attempt = Study & {
+  /** How many ways there are to choose the inputs' shapes. */
+  readonly choices: number;
+  readonly hasMasks: boolean;
+};
 
 const keyOf = ({ class: of, maker }: Study): string => (maker === undefined ? of.qualifiedName : `def ${maker.name}`);
 
@@ -295,6 +319,33 @@ function makersOf(interpreter: Interpreter, file: SourceFile, classes: readonly 
     if (value?.kind === 'function') found.push(value);
   }
   return found;
+}
+
+const rowNames = /^(?:b|bs|bsz|n?_?batch(?:es|_?sizes?)?)$/i;
+const lengthNames = /^(?:t|seq\w*|\w*_?seq_?len\w*|[qkst]_?len|(?:tgt|src|query|key)_?len\w*|n_?tokens|num_tokens)$/i;
+
+/** Places where a number of rows or a length of what comes in is called so. */
+function namedSizes({ variables }: Study): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
+  for (const { name, value, site } of variables) {
+    const symbol = value.kind === 'int' ? loneAtom(value.dim) : undefined;
+    if (symbol?.kind !== 'symbol' || symbol.scope !== lengthScope) continue;
+    if ((symbol.name === 'B' ? rowNames : lengthNames).test(name)) found.set(`${site.unit.start + site.node.start}`, symbol.name);
+  }
+  return found;
+}
+
+/** Whether one size stands, under these inputs, where the code speaks of rows and where it speaks of lengths, or a number where it speaks of rows. */
+function contradictsNames(named: ReadonlyMap<string, string>, { variables }: Study): boolean {
+  const rows = new Set<string>();
+  const lengths = new Set<string>();
+  for (const { value, site } of variables) {
+    const expected = named.get(`${site.unit.start + site.node.start}`);
+    if (expected === undefined || value.kind !== 'int' || value.dim.unknown) continue;
+    if (expected === 'B' && value.dim.constant !== undefined) return true;
+    (expected === 'B' ? rows : lengths).add(value.dim.key);
+  }
+  return [...rows].some((key) => lengths.has(key));
 }
 
 /** Whether all that was followed works. */
@@ -556,17 +607,9 @@ function studyClass(
   interpreter: Interpreter,
   root: ClassValue | FunctionValue,
   symbols: Symbols,
-  choice: Choice,
+  choice: Choice | undefined,
   stated: StatedAxes | undefined,
-):
-  | {
-      readonly instance: InstanceValue;
-      readonly output: Value | undefined;
-      readonly inputs: readonly TensorValue[];
-      /** How many ways there are to choose the inputs' shapes. */
-      readonly choices: number;
-    }
-  | undefined {
+): Pick<Attempt, 'instance' | 'output' | 'inputs' | 'choices' | 'hasMasks'> | undefined {
   interpreter.renew();
   const made = root.kind === 'function' ? makerResult(interpreter, root, symbols) : undefined;
   if (root.kind === 'function' && made === undefined) return undefined;
@@ -589,15 +632,17 @@ function studyClass(
   const inputs: TensorValue[] = [];
   let output: Value | undefined;
   let choices = 0;
+  let hasMasks = false;
   for (const entry of entriesOf(interpreter, of)) {
     const run = follow(interpreter, instance, entry, choice, stated);
     output = run.output;
     inputs.push(...run.inputs);
     choices = Math.max(choices, run.choices);
+    hasMasks ||= run.hasMasks;
     // What fails is followed no further.
     if (output === undefined) break;
   }
-  return { instance, output, inputs, choices };
+  return { instance, output, inputs, choices, hasMasks };
 }
 
 /** Calls one method of an instance with inputs of the shapes that they have by the choice. */
@@ -605,9 +650,9 @@ function follow(
   interpreter: Interpreter,
   instance: InstanceValue,
   entry: FunctionValue,
-  choice: Choice,
+  choice: Choice | undefined,
   stated: StatedAxes | undefined,
-): { readonly output: Value | undefined; readonly inputs: readonly TensorValue[]; readonly choices: number } {
+): Pick<Attempt, 'output' | 'inputs' | 'choices' | 'hasMasks'> {
   const of = instance.class;
   const inputs: TensorValue[] = [];
   const given = new Map<string, Value>();
@@ -615,24 +660,29 @@ function follow(
   const names = parameters.flatMap(({ name, kind }) => (name === undefined || kind !== 'plain' ? [] : [name.name]));
   const shapes =
     choice === undefined || entry.definition.kind !== 'function'
-      ? new Map<string, readonly Shape[]>()
-      : inputShapes(interpreter, instance, entry.definition, names, stated, choice === 'sure');
+      ? new Map<string, InputShapes>()
+      : inputShapes(interpreter, instance, entry.definition, names, stated, choice.onlySure);
+  let hasMasks = false;
   for (const parameter of parameters) {
     if (parameter.name === undefined || parameter.kind !== 'plain') continue;
     const fallback = entry.defaults.get(parameter.name.name);
-    const likely = shapes.get(parameter.name.name) ?? [];
+    const known = shapes.get(parameter.name.name);
+    const { shapes: likely, isMask } = known ?? { shapes: [], isMask: false };
+    const shape =
+      (choice?.isApart === true ? known?.apart : undefined) ?? likely[(isMask ? choice?.masksAt : choice?.at) ?? 0] ?? likely.at(-1);
+    const isOptional = fallback?.kind === 'none';
+    if (isMask && shape !== undefined) {
+      hasMasks = true;
+      const mask: TensorValue = { ...inputTensor(parameter.name, of, shape, undefined), content: 'mask' };
+      given.set(parameter.name.name, isOptional ? unite([mask, none]) : mask);
+      continue;
+    }
     const isStated =
       (fallback === undefined && parameter.annotation === undefined && likely.length > 0) ||
       (entry.definition.kind === 'function' && stated?.(entry.definition, parameter.name.name) !== undefined);
-    const argument = forwardArgument(
-      parameter,
-      fallback,
-      of,
-      (typeof choice === 'number' ? likely[choice] : likely[0]) ?? likely.at(-1),
-      isStated,
-    );
+    const argument = forwardArgument(parameter, fallback, of, shape, isStated);
     // Of inputs that need not be given, one stands for all: some exclude each other.
-    const value = argument.kind === 'tensor' && fallback?.kind === 'none' && inputs.length > 0 ? unknown(parameter.name.name) : argument;
+    const value = argument.kind === 'tensor' && isOptional && inputs.length > 0 ? unknown(parameter.name.name) : argument;
     if (value.kind === 'tensor') inputs.push(value);
     given.set(parameter.name.name, value);
   }
@@ -642,9 +692,9 @@ function follow(
   );
   const choices = inputs.reduce((most, { site }) => {
     const name = parameters.find((parameter) => parameter.name === site?.node)?.name?.name ?? '';
-    return Math.max(most, shapes.get(name)?.length ?? 0);
+    return Math.max(most, shapes.get(name)?.shapes.length ?? 0);
   }, 0);
-  return { output, inputs, choices };
+  return { output, inputs, choices, hasMasks };
 }
 
 const maximumEntries = 4;
@@ -695,25 +745,22 @@ function forwardArgument(
       return /\bint\b/.test(type ?? '') || (type === undefined && countNames.test(name)) ? named(name, of.qualifiedName) : unknown(name);
     return fallback.kind === 'bool' ? bool(undefined) : fallback.kind === 'int' ? named(name, of.qualifiedName) : fallback;
   }
-  const call = {
-    name,
-    arguments: new Map<string, Value>(),
-  };
-  return {
-    kind: 'tensor',
-    id: 0,
-    shape,
-    // A mask may be of any kind; what is known for a tensor by its use alone, too.
-    dtype: wholeNumberNames.test(name) ? 'int64' : type === undefined && !tensorNames.test(name) ? undefined : 'float',
-    op: 'input',
-    arguments: call.arguments,
-    inputs: [],
-    site:
-      of.file === undefined || of.unit === undefined || parameter.name === undefined
-        ? undefined
-        : { file: of.file, unit: of.unit, node: parameter.name },
-  };
+  // A mask may be of any kind; what is known for a tensor by its use alone, too.
+  const dtype = wholeNumberNames.test(name) ? 'int64' : type === undefined && !tensorNames.test(name) ? undefined : 'float';
+  return parameter.name === undefined ? unknown(name) : inputTensor(parameter.name, of, shape, dtype);
 }
+
+/** What comes in for a parameter. */
+const inputTensor = (node: Span, of: ClassValue, shape: Shape, dtype: string | undefined): TensorValue => ({
+  kind: 'tensor',
+  id: 0,
+  shape,
+  dtype,
+  op: 'input',
+  arguments: new Map(),
+  inputs: [],
+  site: of.file === undefined || of.unit === undefined ? undefined : { file: of.file, unit: of.unit, node },
+});
 
 function annotationText(annotation: Expression | undefined): string | undefined {
   if (annotation === undefined) return undefined;

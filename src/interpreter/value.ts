@@ -41,6 +41,8 @@ export interface UnknownValue {
   readonly path?: string;
   /** The class or function that `path` belongs to. */
   readonly scope?: string;
+  /** The code has made sure that it is not None. */
+  readonly isGiven?: boolean;
 }
 
 export interface NoneValue {

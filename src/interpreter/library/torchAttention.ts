@@ -30,6 +30,10 @@ def multi_head_attention_forward(query, key, value, embed_dim_to_check, num_head
         k = k.unsqueeze(1)
         v = v.unsqueeze(1)
     tgt_len, bsz, _ = q.shape
+    if attn_mask is not None:
+        headwise.masked_fill(query, attn_mask, (tgt_len, key.shape[0]), (bsz * num_heads, tgt_len, key.shape[0]))
+    if key_padding_mask is not None:
+        headwise.masked_fill(query, key_padding_mask, (key.shape[0],) if rank == 2 else (bsz, key.shape[0]))
     if static_k is not None:
         k = static_k.view(bsz, num_heads, -1, head_dim).permute(2, 0, 1, 3).flatten(2)
     if static_v is not None:

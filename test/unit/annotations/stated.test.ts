@@ -32,12 +32,12 @@ describe('stated axes', () => {
       const module = parser.parse(text);
       const statement = module.units.at(-1)?.body.statement;
       assert.ok(statement?.kind === 'function');
-      return statedAxes(module)(statement, parameter);
+      return statedAxes(module)(statement, parameter)?.axes;
     };
-    assert.deepEqual(axes('def f(\n    x,  # (B, 3, T // 2)\n    y,\n):\n    pass\n', 'x'), ['B', undefined, undefined]);
+    assert.deepEqual(axes('def f(\n    x,  # (B, 3, T // 2)\n    y,\n):\n    pass\n', 'x'), ['B', '3', undefined]);
     assert.deepEqual(axes('def f(x: Float[Tensor, "b t d"]):\n    pass\n', 'x'), ['b', 't', 'd']);
     assert.equal(axes('def f(x: Float[Tensor, "*batch d"]):\n    pass\n', 'x'), undefined);
-    assert.equal(axes('def f(x):\n    """x: (B, T)"""\n', 'x'), undefined);
+    assert.deepEqual(axes('def f(x):\n    """x: (B, T)"""\n', 'x'), ['B', 'T']);
     assert.equal(axes('def f(\n    x: Float[Tensor, "b t d"],  # (B, T)\n):\n    pass\n', 'x'), undefined);
     assert.equal(axes('def f(x):  # (B, T)\n    pass\n', 'y'), undefined);
   });

@@ -1,6 +1,6 @@
 /** What descriptions of libraries ask of the interpreter: they `import headwise`. */
 import { type Dim, number } from '../../../dims/dim.ts';
-import { linear, openShape, type Shape, shapeOf, unknownShape } from '../../../dims/shape.ts';
+import { formatShape, Judgement, linear, openShape, type Shape, shapeOf, unknownShape } from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
 import { bool, dict, dimOf, dimOrUnknown, int, list, none, openList, sizeTuple, text, tuple, unknown } from '../../make.ts';
 import type { Call, Machine, OperationTable } from '../../operation.ts';
@@ -84,6 +84,21 @@ function result(call: Call, machine: Machine): Value {
   });
 }
 
+/** A problem at the call where a mask has none of the shapes that it may have; one of an unknown number of axes may have any. */
+function fitMask(call: Call, machine: Machine): Value {
+  const mask = call.tensor('mask');
+  const shapes = (gathered(call) ?? []).map(shapeFrom);
+  if (mask === undefined || mask.shape.ellipsis !== undefined) return none;
+  const { dims } = mask.shape;
+  const wanted = shapes.find((shape) => shape.ellipsis === undefined && shape.dims.length === dims.length);
+  const judgement = new Judgement(machine.context);
+  if (wanted === undefined) judgement.fail(`a mask of ${dims.length} axes`);
+  else
+    for (const [i, dim] of dims.entries())
+      judgement.same(dim, wanted.dims[i] as Dim, (x, y) => `the mask is ${formatShape(mask.shape)}, with ${x} where it takes ${y}`);
+  return machine.settle('masked_fill', call, judgement.result(mask.shape), { inputs: [mask] });
+}
+
 /** A tensor like the input whose last axis was `inputs` and becomes `outputs`; another width is a problem at the call. */
 function mapLast(call: Call, machine: Machine): Value {
   const name = call.text('name') ?? 'linear';
@@ -146,6 +161,7 @@ export const headwiseOperations: OperationTable = operations({
       return input.kind === 'tensor' ? machine.tensor(call.text('name') ?? 'through', call, input.shape, { inputs: [input] }) : input;
     },
   ],
+  'headwise.masked_fill': ['input, mask, *args', fitMask],
   'headwise.map_last': ['name, input, inputs, outputs', mapLast],
   // The rank as a number, or None where it is not known.
   'headwise.rank': [
