@@ -187,7 +187,7 @@ def chart(curve, scores):
         for t in (0, 0.25, 0.5, 0.75, 1)
     )
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11" fill="#888">{grid}'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="11" fill="#888"><title>Loss and right guesses by step</title>{grid}'
         f'<polyline points="{loss}" fill="none" stroke="#3b82c4" stroke-width="2"/>'
         f'<polyline points="{right}" fill="none" stroke="#d9772b" stroke-width="2"/>'
         f'<text x="{left + 8}" y="24" fill="#3b82c4">loss (nats a token, all tokens)</text>'
