@@ -255,6 +255,12 @@ describe('softmax and what stands around it', () => {
     expectAtLines(
       separate(`${scores}\nw = F.softmax(self.drop(scores), dim=-1)  # HW164\ny = w @ v`).replace('dropout=0.0', 'dropout=0.1'),
     );
+    // softmax(s) * keep / sum(softmax(s) * keep) is the softmax over the keys that are kept: the exponentials' sum cancels.
+    for (const made of ['w / w.sum(dim=-1, keepdim=True)', 'w / (w.sum(-1, keepdim=True) + 1e-9)', 'w / w.sum(-1, True).clamp(min=1e-6)'])
+      expectAtLines(separate(`${mask}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w * keep\nw = ${made}\ny = w @ v`));
+    expectAtLines(
+      separate(`${mask}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w / w.sum(-1, keepdim=True)\nw = w * keep  # HW155\ny = w @ v`),
+    );
     expectAtLines(separate(`${scores}\nw = F.softmax(scores, dim=-1)\ny = scores @ v  # HW155`));
   });
 });

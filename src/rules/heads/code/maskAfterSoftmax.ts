@@ -1,3 +1,4 @@
+import { ancestors } from '../../../interpreter/graph.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
 import { asTensor, attentionsOf, contractionOf, isLibrary, type SoftmaxAttention, type Step, withCopies } from '../../code/attention.ts';
@@ -15,7 +16,7 @@ export const maskAfterSoftmax = defineRule({
   since: '0.2.0',
   docs: {
     what: 'Weights are masked after the softmax while the scores were not masked before it, or scores meet the values without the softmax.',
-    why: 'A mask works by making scores minus infinity, so that the softmax shares all weight among the keys that are seen. Set to 0 afterwards, the weights of a query no longer add up to 1, and every hidden key has already taken its part of the sum: what later tokens are still decides how much is left. Masking again after a mask before, for rows in which all is hidden, is right and is not reported.',
+    why: 'A mask works by making scores minus infinity, so that the softmax shares all weight among the keys that are seen. Set to 0 afterwards, the weights of a query no longer add up to 1, and every hidden key has already taken its part of the sum: what later tokens are still decides how much is left. Masking again after a mask before, for rows in which all is hidden, is right and is not reported; nor are weights that are divided by their sum once they are masked.',
     bad: [
       attentionExample({
         mask: '',
@@ -36,7 +37,7 @@ export const maskAfterSoftmax = defineRule({
     for (const group of byPlace(all, ({ node }) => node)) {
       if (group.some(({ paths }) => paths.flat().some((step) => isMask(code, step)))) continue;
       for (const { node, sums } of group) {
-        for (const step of sums.flatMap(({ steps }) => steps)) {
+        for (const step of sums.flatMap(({ steps }) => withoutRenormalised(steps))) {
           const at = rangeIn(code, step.node.site);
           const message = at === undefined ? undefined : lateMask(code, step);
           if (at === undefined || message === undefined) continue;
@@ -57,6 +58,20 @@ const isMask = (code: CodeReading, step: Step): boolean =>
   step.kind === 'fill' ||
   (step.kind === 'add' && isMaskStep(code, step)) ||
   (step.kind === 'other' && /^(?:add|sub|setitem|cat)$/.test(step.node.op));
+
+/** Weights that lose hidden keys and are divided by what is left are those of a softmax over the seen keys alone. */
+const withoutRenormalised = (steps: readonly Step[]): readonly Step[] =>
+  steps.filter((step, i) => {
+    const isCut = step.kind === 'scale' || (step.kind === 'fill' && fillOf(step.fill) === 0);
+    return !isCut || !steps.slice(i + 1).some((later) => dividesBySumOf(later, step.node));
+  });
+
+function dividesBySumOf({ node, operand }: Step, weights: TensorValue): boolean {
+  const divisor = node.op === 'div' ? asTensor(operand) : undefined;
+  if (divisor === undefined) return false;
+  const sums = ancestors(divisor, ({ op }) => op !== 'sum').filter(({ op }) => op === 'sum');
+  return sums.some((sum) => ancestors(sum, (each) => each !== weights).includes(weights));
+}
 
 /** What is done to weights that is done to scores. */
 function lateMask(code: CodeReading, step: Step): 'mask' | 'added' | undefined {
