@@ -44,7 +44,10 @@ function edited(text: string, seed: number): string {
   return text.slice(0, at) + insertions[random(insertions.length)] + text.slice(at);
 }
 
-describe('studying versions of a file', () => {
+describe('studying versions of a file', function () {
+  // Thirteen looks at a whole model each, on machines that do other work too.
+  this.timeout(40_000);
+
   let parser: PythonParser;
   before(async () => {
     parser = await pythonParser();
