@@ -376,6 +376,15 @@ function gather(
       expression.callee.kind === 'attribute' &&
       expression.callee.name.name === 'size' &&
       isHeld(expression.callee.object));
+  /** The input, or the input normed: it has the axes of the input. */
+  const isSameAxes = (value: Expression): boolean => {
+    if (value.kind !== 'call') return isHeld(value);
+    const layer =
+      value.arguments.length === 1 && value.arguments[0] !== undefined && isHeld(value.arguments[0].value)
+        ? resolve(value.callee)
+        : undefined;
+    return layer?.kind === 'instance' && layer.class.file?.isPrelude === true && /^(?:LayerNorm|RMSNorm|Dropout)$/.test(layer.class.name);
+  };
   const visit = (statement: Statement): boolean => {
     for (const expression of statementExpressions(statement)) visitExpression(expression);
     if (statement.kind === 'assign') {
@@ -385,7 +394,7 @@ function gather(
         if (target.items.every((item) => item.kind !== 'starred')) evidence.axes ??= axes;
       }
       const bound = statement.targets.flatMap((each) => [...targetNames(each)]);
-      if (statement.value.kind === 'name' && held.has(statement.value.name)) for (const each of bound) held.add(each);
+      if (isSameAxes(statement.value)) for (const each of bound) held.add(each);
       else for (const each of bound) held.delete(each);
       for (const each of bound) {
         const value = resolve(statement.value);

@@ -74,21 +74,22 @@ class PatchEmbed(Module):
 
 
 class Attention(Module):
-    def __init__(self, dim, num_heads=8, qkv_bias=False, qk_norm=False, attn_drop=0.0, proj_drop=0.0, norm_layer=None, **kwargs):
+    def __init__(self, dim, num_heads=8, qkv_bias=False, qk_norm=False, attn_drop=0.0, proj_drop=0.0, norm_layer=None, *, attn_head_dim=None, dim_out=None, **kwargs):
         super().__init__()
         self.num_heads = num_heads
-        self.head_dim = dim // num_heads
+        self.head_dim = dim // num_heads if attn_head_dim is None else attn_head_dim
+        self.attn_dim = dim if attn_head_dim is None else num_heads * attn_head_dim
         self.scale = self.head_dim**-0.5
-        self.qkv = Linear(dim, dim * 3, bias=qkv_bias)
+        self.qkv = Linear(dim, self.attn_dim * 3, bias=qkv_bias)
         self.attn_drop = Dropout(attn_drop)
-        self.proj = Linear(dim, dim)
+        self.proj = Linear(self.attn_dim, dim_out or dim)
         self.proj_drop = Dropout(proj_drop)
 
     def forward(self, x):
         B, N, C = x.shape
-        q, k, v = self.qkv(x).reshape(B, N, 3, self.num_heads, C // self.num_heads).permute(2, 0, 3, 1, 4).unbind(0)
+        q, k, v = self.qkv(x).reshape(B, N, 3, self.num_heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
         x = F.scaled_dot_product_attention(q, k, v)
-        x = x.transpose(1, 2).reshape(B, N, C)
+        x = x.transpose(1, 2).reshape(B, N, self.attn_dim)
         return self.proj_drop(self.proj(x))
 `;
 

@@ -94,7 +94,7 @@ class Net(nn.Module):
 
 const vision = `
 from torch import nn
-from timm.models.layers import DropPath, Mlp, to_2tuple
+from timm.layers import Attention, DropPath, Mlp, to_2tuple
 
 class Block(nn.Module):
     def __init__(self, dim, drop_path=0.1, mlp_ratio=4.0, qk_norm=False, norm_layer=None):
@@ -120,6 +120,20 @@ class Patches(nn.Module):
         b, n, c = x.shape
         y = self.proj(x)[:, :1].expand(b, self.count, -1)
         return y
+
+class Mixed(nn.Module):
+    def __init__(self, dim=386, out=72):
+        super().__init__()
+        # 386 is no multiple of 8: the width of a head is given.
+        self.attention = Attention(dim=dim, num_heads=8, attn_head_dim=32, dim_out=out)
+
+    def forward(self, x):
+        b, n, c = x.shape
+        mixed = self.attention(x)
+        return mixed
+
+def build():
+    return Mixed()
 `;
 
 const script = `
@@ -257,6 +271,7 @@ describe('studying a file of model code', () => {
     assert.deepEqual(reading.failures, []);
     assert.equal(shapeOf(reading, 'normed'), '(B, T, c)');
     assert.equal(shapeOf(reading, 'y'), '(B, (img_size // patch_size) ** 2, dim)');
+    assert.equal(shapeOf(reading, 'mixed'), '(B, T, out)');
   });
 
   it('studies the model that a script builds at its end, with the numbers above it', () => {
