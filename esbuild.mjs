@@ -55,11 +55,11 @@ const bundles = [
   { entry: 'src/extension/node.ts', outfile: 'dist/extension/node.js', options: { ...node, external: ['vscode'], plugins: [lazy] } },
   { entry: 'src/extension/clientNode.ts', outfile: 'dist/extension/clientNode.js', options: { ...node, external: ['vscode'] } },
   { entry: 'src/extension/browser.ts', outfile: 'dist/extension/browser.js', options: { ...browser, format: 'cjs', external: ['vscode'] } },
-  { entry: 'src/server/node.ts', outfile: 'dist/server/node.js', options: { ...node, plugins: [pythonApart] } },
+  // For processes and workers alike: modules of Node are asked for only where there are any.
   {
-    entry: 'src/server/browser.ts',
-    outfile: 'dist/server/browser.js',
-    options: { ...browser, ...treeSitter, format: 'iife', external: ['fs', 'fs/promises', 'module', 'path'] },
+    entry: 'src/server/main.ts',
+    outfile: 'dist/server/main.js',
+    options: { ...node, conditions: ['browser'], alias: { ...node.alias, ...treeSitter.alias }, plugins: [pythonApart] },
   },
   { entry: 'src/cli/main.ts', outfile: 'dist/cli/main.js', options: { ...node, plugins: [pythonApart] } },
   { entry: 'src/syntax/python/parse.ts', outfile: 'dist/python/parse.js', options: { ...node, ...treeSitter } },
@@ -110,6 +110,14 @@ async function copyParser(log) {
   log('copied  dist/python');
 }
 
+/** @param {(line: string) => void} log */
+async function copyLayouts(log) {
+  const folder = join(root, 'dist/data');
+  await mkdir(folder, { recursive: true });
+  await copyFile(join(root, 'src/calculator/derived/layouts.generated.txt'), join(folder, 'layouts.txt'));
+  log('copied  dist/data');
+}
+
 /**
  * Builds all bundles and the kernel in parallel.
  * @param {{ production?: boolean, log?: (line: string) => void }} [settings]
@@ -128,8 +136,8 @@ export async function build({ production = false, log = () => {} } = {}) {
     log(`built   ${outfile}  ${Math.ceil((await stat(join(root, outfile))).size / 1024)} KB`);
   };
   await Promise.all(
-    [...bundles.map((bundle) => () => one(bundle)), () => buildKernelIfPresent(log), () => copyParser(log)].map((start) =>
-      start().catch((error) => failures.push(error)),
+    [...bundles.map((bundle) => () => one(bundle)), () => buildKernelIfPresent(log), () => copyParser(log), () => copyLayouts(log)].map(
+      (start) => start().catch((error) => failures.push(error)),
     ),
   );
   if (failures.length > 0) throw new Error(failures.map((failure) => failure.message ?? String(failure)).join('\n'));

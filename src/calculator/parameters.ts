@@ -6,6 +6,7 @@ import { isHarmless, isUnusedSize } from './architectures/harmless.ts';
 import { architectureOf } from './architectures/index.ts';
 import { Settings } from './architectures/settings.ts';
 import { NotModelled, type Parameter, Scope, Sheet } from './architectures/sheet.ts';
+import { derivedLayout } from './derived/index.ts';
 
 export type { Parameter } from './architectures/sheet.ts';
 
@@ -33,24 +34,54 @@ export function parametersOf(reading: ConfigReading): Parameters {
   }
 }
 
+/**
+ * Two sources say how a class is laid out: descriptions by hand, and layouts derived from the library's code. Either is enough; where both
+ * speak they must agree, or nothing is said.
+ */
 function layOut({ root, designs: [main] }: ConfigReading): Parameters {
   // Older files name the class only; the reader then knows the type from it.
   const type = root.string('model_type') ?? (main?.name === '' ? main.knowledge?.modelType : undefined);
   if (type === undefined) throw new NotModelled('The file names no model_type.');
   const family = familyOf(type);
-  const architecture = architectureOf(type);
-  if (family === undefined || architecture === undefined) throw new NotModelled(`The layers of ${type} are not described yet.`);
+  if (family === undefined) throw new NotModelled(`The layers of ${type} are not described yet.`);
   refuseStored(root);
+  const named = namedClass(root);
+  const described = attempt(() => fill(root, family, ...classFor(named, family)));
+  const derived = attempt(() => {
+    const found = derivedLayout(family.modelType, named);
+    if (found === undefined) throw new NotModelled(`The layers of ${named ?? type} are not described yet.`);
+    return fill(root, family, found.className, found.layout);
+  });
+  if (described instanceof NotModelled) {
+    if (!(derived instanceof NotModelled)) return derived;
+    throw architectureOf(type) === undefined ? derived : described;
+  }
+  if (derived instanceof NotModelled || derived.className !== described.className) return described;
+  if (derived.total !== described.total) throw new NotModelled('Two ways of counting the parameters do not agree.');
+  return derived;
+}
+
+type Known = Extract<Parameters, { readonly known: true }>;
+
+function attempt(work: () => Known): Known | NotModelled {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof NotModelled) return error;
+    throw error;
+  }
+}
+
+function fill(root: Section, family: Family, className: string, layout: Layout): Known {
   const settings = new Settings(root, family);
   settings.read.add('model_type');
-  const [className, layout] = classFor(root, family);
   const sheet = new Sheet();
   layout(new Scope(sheet), settings);
   // A class outside the library that bears the name of one inside may know more keys: none that is not understood is passed over.
   refuseUnread(settings, root.lookup('auto_map').state === 'value');
   const tensors = sheet.list();
   let total = 0n;
-  for (const tensor of tensors) if (!tensor.tied) total += tensor.elements;
+  for (const { own } of tensors) total += own;
   const notes =
     root.child('quantization_config') === undefined ? [] : ['Scales of the quantised weights are no parameters and are not counted.'];
   return { known: true, className, tensors, total, notes };
@@ -67,17 +98,19 @@ function refuseStored(root: Section): void {
   if (set('pruned_heads') && (root.child('pruned_heads')?.mapping.entries.length ?? 1) > 0) throw new NotModelled('Heads are pruned.');
 }
 
-function classFor(root: Section, family: Family): readonly [string, Layout] {
+/** The class that the file names. */
+function namedClass(root: Section): string | undefined {
+  const found = root.lookup('architectures');
+  if (found.state !== 'value' || found.node.kind !== 'sequence') return undefined;
+  if (found.node.items.length > 1) throw new NotModelled('The file names several classes.');
+  const [first] = found.node.items;
+  return first?.kind === 'scalar' && typeof first.value === 'string' ? first.value : undefined;
+}
+
+function classFor(named: string | undefined, family: Family): readonly [string, Layout] {
   const architecture = architectureOf(family.modelType);
   if (architecture === undefined) throw new NotModelled(`The layers of ${family.modelType} are not described yet.`);
   const own = family.className.replace(/Config$/, '');
-  const found = root.lookup('architectures');
-  let named: string | undefined;
-  if (found.state === 'value' && found.node.kind === 'sequence') {
-    if (found.node.items.length > 1) throw new NotModelled('The file names several classes.');
-    const [first] = found.node.items;
-    if (first?.kind === 'scalar' && typeof first.value === 'string') named = first.value;
-  }
   const layoutOf = (suffix: string): Layout | undefined => (suffix === 'Model' ? architecture.body : architecture.heads[suffix]);
   if (named === undefined) {
     const layout = layoutOf(architecture.usual);

@@ -6,7 +6,7 @@ import type { ConfigReading, Field, Parallelism, TransformerDesign } from '../de
 import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
 import { analyse, needsPython } from '../workspace/analyse.ts';
-import { loadPython } from '../workspace/node.ts';
+import { loadPython, useLayouts } from '../workspace/node.ts';
 import { decode } from './encoding.ts';
 import { readBytes, readStream, slashes } from './files.ts';
 import { printable } from './formats/text.ts';
@@ -54,6 +54,7 @@ export async function shapes(options: ParsedOptions, output: Output): Promise<nu
   const query = rest.join(' ');
   const [design] = reading.designs;
   const calculation = calculate(query, design);
+  useLayouts();
   const totals = modelTotals(reading);
   if (format === 'json') output.write(json(fileJson(slashes(name), reading, calculation)));
   else if (format === 'markdown') output.write(fileMarkdown(slashes(name), reading, calculation, totals.notModelled));

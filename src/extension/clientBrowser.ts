@@ -3,7 +3,7 @@ import { type BaseLanguageClient, LanguageClient, type LanguageClientOptions } f
 
 /** A client whose server runs in a worker of the web extension host. */
 export function createBrowserClient(context: vscode.ExtensionContext, options: LanguageClientOptions): BaseLanguageClient {
-  const script = vscode.Uri.joinPath(context.extensionUri, 'dist', 'server', 'browser.js');
+  const script = vscode.Uri.joinPath(context.extensionUri, 'dist', 'server', 'main.js');
   const pythonParser = vscode.Uri.joinPath(context.extensionUri, 'dist', 'python').toString(true);
   const initializationOptions = { ...(options.initializationOptions as object), pythonParser };
   return new LanguageClient('headwise', 'Headwise', new Worker(script.toString(true)), { ...options, initializationOptions });

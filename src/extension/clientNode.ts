@@ -3,7 +3,7 @@ import { type BaseLanguageClient, LanguageClient, type LanguageClientOptions, Tr
 
 /** A client whose server runs as a child process of the extension host. */
 export function createNodeClient(context: vscode.ExtensionContext, options: LanguageClientOptions): BaseLanguageClient {
-  const module = vscode.Uri.joinPath(context.extensionUri, 'dist', 'server', 'node.js').fsPath;
+  const module = vscode.Uri.joinPath(context.extensionUri, 'dist', 'server', 'main.js').fsPath;
   const run = { module, transport: TransportKind.ipc };
   return new LanguageClient(
     'headwise',

@@ -25,7 +25,9 @@ function tensorByIndex(interpreter: Interpreter, frame: Frame, written: Expressi
 function filledIn(interpreter: Interpreter, frame: Frame, { parts }: StringLiteral): string | undefined {
   let filled: string | undefined = parts === undefined ? undefined : '';
   for (const part of parts ?? []) {
-    const value = typeof part === 'string' ? part : asText(interpreter.guard(() => evaluate(interpreter, frame, part)));
+    const filler = typeof part === 'string' ? undefined : interpreter.guard(() => evaluate(interpreter, frame, part));
+    const { witness } = interpreter.options;
+    const value = typeof part === 'string' ? part : asText(witness === undefined || filler === undefined ? filler : witness.spelt(filler));
     if (value === undefined) return undefined;
     filled += value;
   }
@@ -448,6 +450,7 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
   const entries: [Value, Value][] = [];
   let repeat: ReturnType<Interpreter['iterate']>['repeat'];
   let open = false;
+  let counter: Value | undefined;
   const visit = (depth: number): void => {
     const clause = clauses[depth];
     if (clause === undefined) {
@@ -479,11 +482,14 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
       if (passes) visit(depth + 1);
     }
     interpreter.options.witness?.leave(iteration.items[0]);
+    if (depth === 0 && clauses.length === 1 && clause.conditions.length === 0) counter = iteration.items[0];
   };
   visit(0);
   if (key !== undefined || type === 'dict') return dict(entries, open || repeat !== undefined);
   if (type === 'set') return { kind: 'set', items: values, open: open || repeat !== undefined };
   if (repeat !== undefined && values.length === 1 && !open) return { kind: 'list', items: values, repeat, open: false };
   if (repeat !== undefined || open) return { kind: 'list', items: [], repeat: undefined, open: true };
-  return list(values);
+  const made = list(values);
+  interpreter.options.witness?.count(made, counter);
+  return made;
 }

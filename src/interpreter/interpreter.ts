@@ -830,6 +830,8 @@ export class Interpreter implements Machine {
     let value = callee.operation.run(call, this);
     const { witness } = this.options;
     if (witness !== undefined) {
+      const length = callee.name === 'builtins.len' ? witness.lengthOf(bound.get('obj')) : undefined;
+      if (length !== undefined) return length;
       value = witness.settle(value, [...bound.values()], (numbers) => {
         const names = [...bound.keys()];
         const again = new Map(numbers.map((each, i) => [names[i] as string, each]));
@@ -1379,6 +1381,7 @@ export class Interpreter implements Machine {
   /** What a loop over the value runs through. */
   iterate(value: Value): Iteration {
     const nothing: Iteration = { items: [unknown('an item of something')], repeat: undefined, open: true };
+    this.options.witness?.look(value);
     switch (value.kind) {
       case 'list':
         if (value.open && value.items.length === 0) return nothing;

@@ -65,7 +65,9 @@ function isVague(value: Value): boolean {
 export class Witness {
   readonly #numbers = new Map<string, number>();
   readonly #premises = new Map<string, Premise>();
-  readonly #rounds = new Map<Value, Round>();
+  readonly #rounds = new Map<Value, Round & { readonly times: Dim }>();
+  /** Lists and dicts that hold as many items as a size says. */
+  readonly #lengths = new WeakMap<Value, Dim>();
   readonly #lists = new Map<Value, { readonly path: string; readonly makers: readonly ((path: string) => Value)[] }>();
   #stack: Round[] = [];
   #loops = 0;
@@ -106,6 +108,12 @@ export class Witness {
       },
     });
     return made as Value;
+  }
+
+  /** A whole number that is taken as it is. */
+  literal(path: string, value: number): Value {
+    this.#assume(['is', path, value]);
+    return int(value);
   }
 
   /** A list of settings; how many there are is a premise as soon as it is looked at. */
@@ -177,7 +185,7 @@ export class Witness {
       const symbol = rigid(`loop${loop}_${index}`, { scope: 'witness', min: 0 });
       this.#numbers.set((loneAtom(symbol) as SymbolAtom).key, index);
       const value = int(at(symbol));
-      this.#rounds.set(value, { loop, index, count: written });
+      this.#rounds.set(value, { loop, index, count: written, times: count });
       return value;
     });
   }
@@ -198,6 +206,24 @@ export class Witness {
     if (at >= 0) this.#stack = this.#stack.slice(0, at);
   }
 
+  /** A list or dict has an item for each round of the loop over `items`, or as many as a size says. */
+  count(made: Value, by: Value | Dim | undefined): void {
+    const times = by === undefined ? undefined : 'key' in by ? by : this.#rounds.get(by)?.times;
+    if (times !== undefined) this.#lengths.set(made, times);
+  }
+
+  /** How many items a list or dict has where a size says so. */
+  lengthOf(value: Value | undefined): Value | undefined {
+    const times = value === undefined ? undefined : this.#lengths.get(value);
+    return times === undefined ? undefined : int(times);
+  }
+
+  /** What such a list holds is gone through one by one: how many there are is then a premise. Modules are counted where they are listed. */
+  look(value: Value): void {
+    const times = this.#lengths.get(value);
+    if (times !== undefined && !(value.kind === 'list' && value.items.every(({ kind }) => kind === 'instance'))) this.fix(times);
+  }
+
   /** The item of a list of settings that a loop's index names; undefined where the list or the index is of another kind. */
   item(object: Value, index: Value): Value | undefined {
     if (index.kind !== 'int') return undefined;
@@ -205,6 +231,15 @@ export class Witness {
     const symbol = loneAtom(index.dim);
     if (settings === undefined || symbol?.kind !== 'symbol' || !/^loop\d+_\d+$/.test(symbol.name)) return undefined;
     return settings.makers[this.numberOf(index.dim) ?? -1]?.(`${settings.path}.${symbol.name}`);
+  }
+
+  /** A size as it stands in a text: that of a round is part of a name such as `expert_3`, any other becomes a premise. */
+  spelt(value: Value): Value {
+    if (value.kind !== 'int') return value;
+    const symbol = loneAtom(value.dim);
+    const isRound = symbol?.kind === 'symbol' && /^loop\d+_\d+$/.test(symbol.name);
+    const known = isRound ? this.numberOf(value.dim) : undefined;
+    return known === undefined ? this.fixed(value) : int(known);
   }
 
   /** The value with numbers for symbols. */

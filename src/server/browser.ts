@@ -1,11 +1,9 @@
 import { BrowserMessageReader, BrowserMessageWriter, createConnection } from 'vscode-languageserver/browser';
 import { version } from '../../package.json';
+import { provideLayouts } from '../calculator/derived/index.ts';
 import { createPythonParser } from '../syntax/python/parse.ts';
 import { type PythonReader, pythonReader } from '../workspace/python.ts';
 import { keptTrees, serve } from './connection.ts';
-
-const scope = self as unknown as DedicatedWorkerGlobalScope;
-const connection = createConnection(new BrowserMessageReader(scope), new BrowserMessageWriter(scope));
 
 let started: Promise<PythonReader | undefined> | undefined;
 
@@ -29,12 +27,25 @@ async function loadPython(folder: string | undefined, note: (problem: string) =>
   }
 }
 
-// A worker reads no files itself: the client answers `headwise/readFile`.
-serve(connection, {
-  version,
-  readFile: async () => undefined,
-  python: ({ pythonParser }, note) => {
-    started ??= loadPython(pythonParser, note);
-    return started;
-  },
-});
+/** How classes of models are laid out comes from there too, before the first config is likely to ask. */
+async function loadLayouts(folder: string | undefined): Promise<void> {
+  if (folder === undefined) return;
+  const answer = await fetch(`${folder}/../data/layouts.txt`).catch(() => undefined);
+  const text = answer?.ok === true ? await answer.text() : undefined;
+  provideLayouts(() => text);
+}
+
+/** Serves the client that started this worker. It reads no files itself: the client answers `headwise/readFile`. */
+export function startServer(): void {
+  const scope = self as unknown as DedicatedWorkerGlobalScope;
+  const connection = createConnection(new BrowserMessageReader(scope), new BrowserMessageWriter(scope));
+  serve(connection, {
+    version,
+    readFile: async () => undefined,
+    layouts: ({ pythonParser }) => loadLayouts(pythonParser),
+    python: ({ pythonParser }, note) => {
+      started ??= loadPython(pythonParser, note);
+      return started;
+    },
+  });
+}

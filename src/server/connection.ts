@@ -78,6 +78,8 @@ export interface Host {
   /** Shapes of the checkpoint beside a document, where the host can read files at once. */
   readonly readCheckpoint?: (uri: string) => CheckpointShapes | undefined;
   /** The Python reader, loaded when it is first asked for; undefined where it cannot be. */
+  /** Fetches how classes of models are laid out, where that takes a while. */
+  readonly layouts?: (options: InitializationOptions) => Promise<void>;
   readonly python?: (options: InitializationOptions, note: (problem: string) => void) => Promise<PythonReader | undefined>;
   /** Where a Python file's imports come from, where the host can read files at once; `edited` is the text of an open document. */
   readonly imports?: (uri: string, parse: PythonReader['parse'], edited: (uri: string) => string | undefined) => Imports | undefined;
@@ -484,6 +486,7 @@ export function serve(connection: Connection, host: Host): void {
   connection.onInitialize((params): InitializeResult => {
     capabilities = params.capabilities;
     options = readOptions(params.initializationOptions);
+    void host.layouts?.(options);
     pushed = options.settings;
     t = translator(options.bundle);
     folders = params.workspaceFolders?.map(({ uri }) => ({ uri })) ?? (params.rootUri ? [{ uri: params.rootUri }] : []);

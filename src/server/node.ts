@@ -9,7 +9,7 @@ import { version } from '../../package.json';
 import { createCheckpointReader } from '../checkpoint/node.ts';
 import type { SourceFile } from '../interpreter/value.ts';
 import { type FolderLoaders, folderLoaders } from '../workspace/code/node.ts';
-import { loadPython } from '../workspace/node.ts';
+import { loadPython, useLayouts } from '../workspace/node.ts';
 import type { Imports } from '../workspace/python.ts';
 import { keptTrees, serve } from './connection.ts';
 
@@ -28,6 +28,7 @@ export function startServer(): void {
   const connection = createConnection(ProposedFeatures.all);
   process.on('uncaughtException', (error) => connection.console.error(`Uncaught: ${error.stack ?? error.message}`));
   process.on('unhandledRejection', (reason) => connection.console.error(`Unhandled: ${String(reason)}`));
+  useLayouts();
   const readCheckpoint = createCheckpointReader();
   let loaders: FolderLoaders | undefined;
   /** By the URI of the file that imports. */
@@ -67,7 +68,13 @@ export function startServer(): void {
         if (!answer) missed.add(name.slice(name.lastIndexOf('.') + 1));
         return answer;
       };
-      const made = { name: from.nameOf(path), loader: { load, mentions }, shown: (each: string) => pathToFileURL(each).href, paths, missed };
+      const made = {
+        name: from.nameOf(path),
+        loader: { load, mentions },
+        shown: (each: string) => pathToFileURL(each).href,
+        paths,
+        missed,
+      };
       importsOf.set(uri, made);
       return made;
     },
@@ -100,6 +107,3 @@ export function startServer(): void {
     },
   });
 }
-
-// The command line imports this module; as dist/server/node.js it is the server itself.
-if (typeof __filename === 'string' && basename(__filename) === 'node.js' && basename(dirname(__filename)) === 'server') startServer();

@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { provideLayouts } from '../calculator/derived/index.ts';
 import { readParserFiles } from '../syntax/python/node.ts';
 import { type PythonReader, pythonReader } from './python.ts';
 
@@ -19,4 +21,15 @@ export function loadPython(note: (problem: string) => void, keep = 0): Promise<P
     }
   })();
   return started;
+}
+
+/** Reads derived layouts from `dist/data`, beside the bundle that runs, when the first is asked for. */
+export function useLayouts(): void {
+  provideLayouts(() => {
+    try {
+      return readFileSync(join(__dirname, '..', 'data', 'layouts.txt'), 'utf8');
+    } catch {
+      return undefined;
+    }
+  });
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { parametersOf } from '../../src/calculator/parameters.ts';
 import { readDesign } from '../../src/design/read.ts';
 import { parseConfig } from '../../src/syntax/read.ts';
+import { useLayoutsOfSource } from '../unit/calculator/layouts.ts';
 import { corpusFiles, findCorpus, readJson } from './corpus.ts';
 import type { FoldedShapes } from './shapes.ts';
 
@@ -46,6 +47,8 @@ if (corpus !== undefined) {
   };
 
   describe('parameters against the real models', () => {
+    before(useLayoutsOfSource);
+
     it('are exact or absent for every architecture at its default sizes', () => {
       const groups = { text: { exact: 0, absent: 0 }, perceiving: { exact: 0, absent: 0 } };
       const wrong: string[] = [];
@@ -107,4 +110,4 @@ if (corpus !== undefined) {
 }
 
 /** Counts that were reached: fewer is a loss. */
-const floors = { text: 116, perceiving: 47, published: 37, truth: 14 };
+const floors = { text: 121, perceiving: 191, published: 37, truth: 14 };

@@ -32,7 +32,7 @@ import {
 import { TextDocument } from 'vscode-languageserver-textdocument';
 
 /** The built server, as any editor would start it. */
-export const serverPath = join(process.cwd(), 'dist', 'server', 'node.js');
+export const serverPath = join(process.cwd(), 'dist', 'server', 'main.js');
 
 export interface StartOptions {
   readonly capabilities?: ClientCapabilities;
@@ -81,7 +81,7 @@ export class TestClient {
   private constructor(options: StartOptions) {
     const [command = process.execPath, ...args] = options.command ?? [process.execPath, serverPath, '--stdio'];
     if (options.command === undefined && !existsSync(serverPath))
-      throw new Error('dist/server/node.js is missing: run `npm run build` first');
+      throw new Error('dist/server/main.js is missing: run `npm run build` first');
     const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'] });
     this.process = child;
     this.settings = options.settings ?? {};

@@ -1,5 +1,5 @@
 // What the server needs for model code: `modelServer.cjs FOLDER [--server=FILE] [--files=50] [--edits=4] [--node=FLAG...]`, where FOLDER
-// is that of the package transformers 5.18.0 and FILE the built server (dist/server/node.js of the checkout unless said). Opens the
+// is that of the package transformers 5.18.0 and FILE the built server (dist/server/main.js of the checkout unless said). Opens the
 // largest modeling files over stdio, asks for their diagnostics, edits each, and prints the server's own memory and CPU time. Linux only:
 // both are read from /proc. Bundle for Node with esbuild (packages external).
 import { readdirSync, readFileSync, statSync } from 'node:fs';

@@ -129,4 +129,4 @@ const sam: Architecture = {
   },
 };
 
-export const segmentation: Architectures = { sam, sam_vision_model: { usual: 'Model', heads: {}, body: samVision } };
+export const segmentation: Architectures = { sam };

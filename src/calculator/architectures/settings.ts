@@ -1,5 +1,6 @@
 import { type Family, familyOf } from '../../design/families.ts';
 import { booleanOf, normaliseName, numberOf, type Section } from '../../design/section.ts';
+import type { Plain } from '../derived/record.ts';
 import { NotModelled } from './sheet.ts';
 
 type Node = NonNullable<ReturnType<Section['lookup']> & { readonly state: 'value' }>['node'];
@@ -26,6 +27,12 @@ export class Settings {
     }
   }
 
+  /** Takes over what others over the same section have read. */
+  adopt(other: Settings): void {
+    for (const key of other.read) this.read.add(key);
+    this.children.push(...other.children);
+  }
+
   /** The written value; null where it is written or defaults to null; undefined where nothing is known. */
   #value(key: string): Node | string | number | boolean | null | undefined {
     this.read.add(key);
@@ -45,6 +52,12 @@ export class Settings {
     if (found !== undefined) return found;
     for (const name of names) if (this.family.fields.has(name)) return this.family.fields.get(name);
     return undefined;
+  }
+
+  /** The value as JSON would hold it; undefined where nothing is known. */
+  plain(key: string): Plain | undefined {
+    const value = this.#value(key);
+    return typeof value === 'object' && value !== null ? plainOf(value) : value;
   }
 
   has(key: string): boolean {
@@ -140,6 +153,15 @@ export class Settings {
     this.children.push(child);
     return child;
   }
+}
+
+function plainOf(node: Node): Plain {
+  if (node.kind === 'scalar') {
+    if (node.unresolved === true) throw new NotModelled('A value is not known from the file.');
+    return node.value;
+  }
+  if (node.kind === 'sequence') return node.items.map(plainOf);
+  return Object.fromEntries(node.entries.flatMap(({ key, value }) => (value === undefined ? [] : [[key, plainOf(value)] as const])));
 }
 
 function same(a: Node | null, b: Node | null): boolean {

@@ -9,7 +9,9 @@ export interface Parameter {
   readonly shapes: readonly (readonly number[])[];
   /** Numbers in all of them together. */
   readonly elements: bigint;
-  /** Shares its storage with another tensor, so that totals leave it out. */
+  /** Those of them that share their storage with no tensor listed before: totals count these. */
+  readonly own: bigint;
+  /** All of them share their storage with other tensors. */
   readonly tied: boolean;
 }
 
@@ -17,7 +19,8 @@ interface Row {
   count: number;
   readonly shapes: Map<string, readonly number[]>;
   elements: bigint;
-  readonly tied: boolean;
+  own: bigint;
+  tied: boolean;
 }
 
 /** More layers than any model has: a mistyped number must not stop the editor. */
@@ -30,22 +33,26 @@ export class Sheet {
   #tensors = 0;
 
   /** `times` tensors of one shape under a folded name. Throws NotModelled where a size is no positive integer. */
-  add(name: string, times: number, shape: readonly number[], tied: boolean): void {
+  add(name: string, times: number, shape: readonly number[], tied: boolean, least = 1): void {
     if (times === 0) return;
     this.#tensors++;
     if (this.#tensors > maximumTensors) throw new NotModelled('The model has more tensors than the calculator lists.');
     let elements = BigInt(times);
     for (const size of shape) {
-      if (!Number.isSafeInteger(size) || size <= 0) throw new NotModelled(`${name} would have a side of ${size}.`);
+      if (!Number.isSafeInteger(size) || size < least) throw new NotModelled(`${name} would have a side of ${size}.`);
       elements *= BigInt(size);
     }
     let row = this.#rows.get(name);
     if (row === undefined) {
-      row = { count: 0, shapes: new Map(), elements: 0n, tied };
+      row = { count: 0, shapes: new Map(), elements: 0n, own: 0n, tied: true };
       this.#rows.set(name, row);
     }
     row.count += times;
     row.elements += elements;
+    if (!tied) {
+      row.own += elements;
+      row.tied = false;
+    }
     row.shapes.set(shape.join(','), shape);
   }
 
@@ -55,6 +62,7 @@ export class Sheet {
       count: row.count,
       shapes: [...row.shapes.values()].sort(bySize),
       elements: row.elements,
+      own: row.own,
       tied: row.tied,
     }));
   }
@@ -86,8 +94,8 @@ export class Scope {
   }
 
   /** A parameter of its own. A scalar's shape is empty. */
-  weight(name: string, shape: readonly number[], options: { readonly tied?: boolean } = {}): void {
-    this.#sheet.add(`${this.#prefix}${fold(name)}`, this.#times, shape, options.tied === true);
+  weight(name: string, shape: readonly number[], options: { readonly tied?: boolean; readonly mayBeEmpty?: boolean } = {}): void {
+    this.#sheet.add(`${this.#prefix}${fold(name)}`, this.#times, shape, options.tied === true, options.mayBeEmpty === true ? 0 : 1);
   }
 
   /** `nn.Linear`: weight [out, in]. */

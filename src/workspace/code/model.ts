@@ -34,6 +34,8 @@ export interface ModelParameter {
   readonly name: string;
   /** Undefined when its number of axes is not known. */
   readonly shape: readonly Size[] | undefined;
+  /** It is the parameter that stands under another name before. */
+  readonly tied?: true;
 }
 
 export interface ModelVariable {
@@ -109,10 +111,12 @@ export function evaluateModel(question: ModelQuestion): ModelAnswer {
   const model = evaluateCall(interpreter, of, given.positional, given.keywords);
   if (model?.kind !== 'instance') return nothing(`${question.className} could not be built`);
   const found = parametersOf(interpreter, model);
-  const parameters: readonly ModelParameter[] = found.parameters.map(({ name, tensor }) => ({
-    name,
-    shape: sizesOf(applyToShape(tensor.shape, interpreter.substitution)),
-  }));
+  const seen = new Set<TensorValue>();
+  const parameters: readonly ModelParameter[] = found.parameters.map(({ name, tensor }) => {
+    const isTied = seen.has(tensor);
+    seen.add(tensor);
+    return { name, shape: sizesOf(applyToShape(tensor.shape, interpreter.substitution)), ...(isTied ? { tied: true } : {}) };
+  });
   if (question.inputs !== undefined) {
     isRunning = true;
     stopTraining(interpreter, model);

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type Parameters, parametersOf } from '../../../src/calculator/parameters.ts';
 import { readDesign } from '../../../src/design/read.ts';
 import { parseConfig } from '../../../src/syntax/read.ts';
+import { useLayoutsOfSource } from './layouts.ts';
 import { fastest } from './timing.ts';
 
 function parametersOfConfig(config: object): Parameters {
@@ -119,6 +120,20 @@ describe('parameters of a config', () => {
     assert.deepEqual(byName.get('model.layers.{i}.self_attn.k_proj.weight')?.shapes, [[1024, 4096]]);
     assert.equal(byName.get('model.layers.{i}.self_attn.k_proj.weight')?.count, 32);
     assert.equal(byName.get('lm_head.weight')?.tied, false);
+  });
+
+  it('are those of models that see and hear, by layouts derived from their code', () => {
+    useLayoutsOfSource();
+    // Counted in PyTorch over the real classes at their default configurations; the first two are the published base sizes.
+    assert.equal(total({ model_type: 'vit', architectures: ['ViTModel'] }), 86_389_248n);
+    assert.equal(total({ model_type: 'clip', architectures: ['CLIPModel'], text_config: {}, vision_config: {} }), 151_277_313n);
+    assert.equal(total({ model_type: 'wav2vec2', architectures: ['Wav2Vec2Model'] }), 94_371_712n);
+    const wider = parametersOfConfig({ model_type: 'vit', architectures: ['ViTModel'], hidden_size: 1536, num_hidden_layers: 13 });
+    assert.ok(wider.known);
+    const [query] = wider.tensors.filter(({ name }) => name.endsWith('.weight') && name.includes('q'));
+    assert.deepEqual([query?.count, query?.shapes], [13, [[1536, 1536]]]);
+    const strange = parametersOfConfig({ model_type: 'vit', architectures: ['ViTModel'], hidden_size: 100, num_attention_heads: 12 });
+    assert.equal(strange.known, false, 'heads do not divide the width: the class cannot be built');
   });
 
   it('count a tied head once and an untied one twice', () => {

@@ -1,0 +1,100 @@
+/** Records as lines of text: modules and premises that occur more than once are written once, and read when they are asked for. */
+import type { Leaf, Member, Node, Premise } from './record.ts';
+
+/** `[name, 'size|size', 1 if tied]`, `[name, node]` or `[count, offset, [[premises, node], ...], prefix]`; nodes and premises by number. */
+type Written =
+  | readonly [string, string]
+  | readonly [string, string, 1]
+  | readonly [string, number]
+  | readonly [string, number, readonly WrittenVariant[], string?];
+
+type WrittenVariant = readonly [premises: readonly number[], node: number];
+
+type WrittenLeaf = Partial<Omit<Leaf, 'node' | 'premises'>> & { readonly p: readonly number[]; readonly n: number };
+
+/** Collects nodes; equal ones get the same number. */
+export class NodeWriter {
+  readonly lines: string[] = [];
+  readonly premises: string[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #premises = new Map<string, number>();
+
+  #premise(premise: Premise): number {
+    const line = JSON.stringify(premise);
+    const known = this.#premises.get(line);
+    if (known !== undefined) return known;
+    this.#premises.set(line, this.premises.length);
+    return this.premises.push(line) - 1;
+  }
+
+  add(node: Node): number {
+    const written: readonly Written[] = node.map((member): Written => {
+      if ('t' in member) {
+        const [name, shape, tied] = member.t;
+        return tied === undefined ? [name, shape.join('|')] : [name, shape.join('|'), 1];
+      }
+      if ('m' in member) return [member.m, this.add(member.n)];
+      const variants = member.v.map(({ w, n }): WrittenVariant => [w.map((each) => this.#premise(each)), this.add(n)]);
+      return member.prefix === undefined ? [member.count, member.offset, variants] : [member.count, member.offset, variants, member.prefix];
+    });
+    const line = JSON.stringify(written);
+    const known = this.#numbers.get(line);
+    if (known !== undefined) return known;
+    this.#numbers.set(line, this.lines.length);
+    return this.lines.push(line) - 1;
+  }
+
+  leaf(leaf: Leaf): string {
+    const { node, given, zero, types, defaults, fixed, premises } = leaf;
+    const written: WrittenLeaf = {
+      ...(given.length > 0 ? { given } : {}),
+      ...(zero.length > 0 ? { zero } : {}),
+      ...(Object.keys(types).length > 0 ? { types } : {}),
+      ...(Object.keys(defaults).length > 0 ? { defaults } : {}),
+      ...(fixed.length > 0 ? { fixed } : {}),
+      p: premises.map((each) => this.#premise(each)),
+      n: this.add(node),
+    };
+    return JSON.stringify(written);
+  }
+}
+
+/** Reads what a `NodeWriter` wrote; each node once. */
+export class NodeReader {
+  readonly #lines: readonly string[];
+  readonly #premises: readonly string[];
+  readonly #nodes = new Map<number, Node>();
+
+  constructor(lines: readonly string[], premises: readonly string[]) {
+    this.#lines = lines;
+    this.#premises = premises;
+  }
+
+  #premise(number: number): Premise {
+    return JSON.parse(this.#premises[number] ?? '') as Premise;
+  }
+
+  node(number: number): Node {
+    const known = this.#nodes.get(number);
+    if (known !== undefined) return known;
+    const node = (JSON.parse(this.#lines[number] ?? '[]') as readonly Written[]).map((written): Member => {
+      if (typeof written[1] === 'string') {
+        const [name, shape, tied] = written as readonly [string, string, 1?];
+        const sizes = shape === '' ? [] : shape.split('|');
+        return { t: tied === undefined ? [name, sizes] : [name, sizes, tied] };
+      }
+      if (written.length === 2) return { m: written[0], n: this.node(written[1]) };
+      const [count, offset, variants, prefix] = written as readonly [string, number, readonly WrittenVariant[], string?];
+      const v = variants.map(([w, n]) => ({ w: w.map((each) => this.#premise(each)), n: this.node(n) }));
+      return prefix === undefined ? { count, offset, v } : { count, offset, v, prefix };
+    });
+    this.#nodes.set(number, node);
+    return node;
+  }
+
+  leaf(text: string): Leaf {
+    const { n, p, ...written } = JSON.parse(text) as WrittenLeaf;
+    const premises = p.map((each) => this.#premise(each));
+    return { given: [], zero: [], types: {}, defaults: {}, fixed: [], ...written, premises, node: this.node(n) };
+  }
+}
