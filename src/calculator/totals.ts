@@ -1,6 +1,7 @@
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
+import { cacheDtypeOf, inputOf } from './calculate.ts';
 import { type Parameter, parametersOf } from './parameters.ts';
-import { bytesOf, cacheDtypeOf, cacheElementsPerLayer, inputOf } from './shapes.ts';
+import { bytesOf, cacheElementsPerLayer } from './shapes.ts';
 
 type ConfigNode = NonNullable<ConfigReading['parsed']['root']>;
 

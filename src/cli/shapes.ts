@@ -1,6 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
-import { type Calculation, calculate } from '../calculator/shapes.ts';
+import { type Calculation, calculate } from '../calculator/calculate.ts';
 import { modelTotals } from '../calculator/totals.ts';
 import type { ConfigReading, Field, Parallelism, TransformerDesign } from '../design/design.ts';
 import { LineIndex } from '../text/lineIndex.ts';

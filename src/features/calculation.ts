@@ -1,4 +1,4 @@
-import { calculate } from '../calculator/shapes.ts';
+import { calculate } from '../calculator/calculate.ts';
 import type { TransformerDesign } from '../design/design.ts';
 import { english, type Translate } from './messages.ts';
 import { summarise } from './summary.ts';

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
-import { calculate } from '../../../src/calculator/shapes.ts';
+import { calculate } from '../../../src/calculator/calculate.ts';
 import { fastest } from './timing.ts';
 
 /** The values that answer the query's `?`. */
