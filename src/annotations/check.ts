@@ -118,6 +118,8 @@ export function judgeContracts(observations: readonly Observation[], substitutio
   const bound = new Map<string, { readonly dim: Dim; readonly by: PlacedContract }>();
   for (const { placed, readings } of observations) {
     if (!isFirm(placed) || !readings.every((list) => list !== undefined && list.length > 0)) continue;
+    // Above what is no tensor, it may speak of anything near.
+    if (placed.place === 'above' && readings.length > 1 && readings[0] === 'none') continue;
     const fits = placed.subjects.flatMap((subject, i): readonly Fit[] => {
       const list = readings[i];
       return list === undefined || list === 'none'

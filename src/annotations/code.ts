@@ -111,6 +111,8 @@ interface Block {
   readonly isSentence: boolean;
   /** Another line of the block says what the result is, or may. */
   readonly isStep: boolean;
+  /** It gives the lines below it a title. */
+  readonly isHeading: boolean;
 }
 
 interface Entry {
@@ -556,6 +558,8 @@ class Reader {
     }
     const stated: Contract = contract.stated === 'named' ? { ...contract, stated: 'prose' } : contract;
     if (lines.isSentence || lines.isStep) return;
+    // `Transformer: (B, T, C)` over lines of other things heads a section.
+    if (lines.isHeading) return;
     const simple = below !== undefined && !isCompound(below) ? below : undefined;
     if (simple === undefined) {
       // Above an `if` or a `for`, only what was just made can be meant.
@@ -642,7 +646,13 @@ class Reader {
     const isStep = arrow.test(text(below));
     const isChain = arrow.test(text(comment));
     const rivals = isChain ? [] : others.filter((other) => this.#contractOf(other)?.stated === 'alone');
-    return { before, after, isSentence: runsOn || goesOn, isStep: isStep || rivals.length > 0 };
+    return {
+      before,
+      after,
+      isSentence: runsOn || goesOn,
+      isStep: isStep || rivals.length > 0,
+      isHeading: below !== undefined && /^[A-Z]\w*(?: \w+)*:/.test(text(comment)),
+    };
   }
 
   // -------------------------------------------------------------------------------------------------------------------

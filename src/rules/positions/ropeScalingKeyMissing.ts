@@ -54,6 +54,8 @@ export const ropeScalingKeyMissing = defineRule({
       const severity = isLibraryRope(design) ? 'error' : 'warning';
       if (written === undefined) {
         if (section.has('rope_type') || section.has('type') || reading.dialect !== 'huggingface') continue;
+        // Code of one's own may take the factor without being told a type.
+        if (design.knowledge === undefined) continue;
         if (section.number('factor') !== undefined && section.lookup('mrope_section').state === 'absent')
           report({ at: entry.keyRange, message: 'typeless', severity: 'warning' });
         continue;

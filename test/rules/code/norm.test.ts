@@ -167,6 +167,18 @@ describe('rules about norms and residuals of model code', () => {
     check(block('h = self.norm1(x)\nreturn x + self.attn(h) + self.mlp(self.norm2(x))'));
     check(block('x = x + self.norm1(self.attn(x))\nreturn x + self.norm2(self.mlp(x))'));
     check(wrapped('return self.norm(x + self.drop(sublayer(x)))'));
+    // The name of a flag, and a norm that is called.
+    check(
+      block('x = self.layer_norm_before(x + self.attn(x))\nreturn self.norm2(x + self.mlp(x))').replace(
+        'self.norm1 =',
+        'self.layer_norm_before =',
+      ),
+    );
+  });
+
+  it('leave norms alone whose result code reads that cannot be followed', () => {
+    check(block('h = self.norm1(x)\nx = x + self.attn(x)\nx = x + mixed_elsewhere(h)\nreturn x + self.mlp(self.norm2(x))'));
+    check(block('h = self.norm1(x)  # HW324: thrown away\nx = x + self.attn(x)\nh = 2 * x\nreturn x + self.mlp(self.norm2(h))'));
   });
 
   it('find the residual that carries the normed stream', () => {

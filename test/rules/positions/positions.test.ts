@@ -133,6 +133,8 @@ describe('rope-scaling-key-missing', () => {
   it('takes what is whole, also without a family', () => {
     expectFindings({ ...long, rope_scaling: llama3 }, 'HW404', []);
     expectFindings({ rope_scaling: llama3 }, 'HW404', []);
+    const { rope_type: _, ...untyped } = llama3;
+    expectFindings({ rope_scaling: untyped }, 'HW404', []);
     expectFindings({ ...long, rope_scaling: { type: 'yarn', factor: null, original_max_position_embeddings: 4096 } }, 'HW404', []);
     expectFindings({ ...long, rope_parameters: { rope_type: 'default', rope_theta: 1e6 } }, 'HW404', []);
   });

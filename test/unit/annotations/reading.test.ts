@@ -67,6 +67,20 @@ const replaced = (from: string, to: string): string => {
 describe('contracts against code', () => {
   it('agree', () => assert.deepEqual(contradictions(attention(right)), []));
 
+  it('are those of what comes after, where a line stands between a tensor and a number', () => {
+    const about = (below: string): string => attention(`att = self.c_attn(x).view(B, T, 3, self.n_embd)\n# B, T, 3, nh, hs\n${below}`);
+    assert.deepEqual(contradictions(about('count = x.shape[-1]\nreturn att')), []);
+    assert.equal(contradictions(about('att = att * 2.0\nreturn att')).length, 1);
+  });
+
+  it('are not those of what other lines of a headed comment explain', () => {
+    const under = (first: string): string =>
+      attention(
+        `y = self.c_attn(x)\n\n# ${first}\n# ids count the heads for the sake of broadcasting.\nids = torch.arange(self.n_head).unsqueeze(0)\nreturn y`,
+      );
+    assert.deepEqual(contradictions(under('Transformer: (B, T, C)')), []);
+  });
+
   it('differ in their number of axes', () => {
     assert.deepEqual(contradictions(replaced('# (B, T, 3 * C)', '# (B, nh, T, 3 * C)')), [
       '(B, nh, T, 3 * C): rank: qkv is (B, T, 3 * n_embd): 4 axes are written, and there are 3',

@@ -111,6 +111,8 @@ function flagOf(definition: ClassDefinition): Flag | undefined {
   let parameter: Flag['parameter'];
   let read: Expression | undefined;
   let assignment: Statement | undefined;
+  // `layer_norm_before` may be the norm itself: flags are not called.
+  const called = new Set<string>();
   for (const member of definition.body) {
     if (member.kind !== 'function') continue;
     const isMaker = member.name.name === '__init__';
@@ -132,7 +134,8 @@ function flagOf(definition: ClassDefinition): Flag | undefined {
       }
       if (!isMaker)
         for (const expression of statementExpressions(statement))
-          see(expression, (found) => {
+          see(expression, (found, isCalled) => {
+            if (isCalled) called.add(found);
             name ??= found;
             read ??= expression;
           });
@@ -140,11 +143,11 @@ function flagOf(definition: ClassDefinition): Flag | undefined {
     };
     member.body.forEach(visit);
   }
-  return name === undefined ? undefined : { name, parameter, read, assignment };
+  return name === undefined || called.has(name) ? undefined : { name, parameter, read, assignment };
 }
 
-function see(expression: Expression, found: (name: string) => void): void {
-  if (expression.kind === 'attribute' && pattern.test(expression.name.name)) found(expression.name.name);
-  if (expression.kind === 'name' && pattern.test(expression.name)) found(expression.name);
-  for (const child of childExpressions(expression)) see(child, found);
+function see(expression: Expression, found: (name: string, isCalled: boolean) => void, isCalled = false): void {
+  if (expression.kind === 'attribute' && pattern.test(expression.name.name)) found(expression.name.name, isCalled);
+  if (expression.kind === 'name' && pattern.test(expression.name)) found(expression.name, isCalled);
+  for (const child of childExpressions(expression)) see(child, found, expression.kind === 'call' && child === expression.callee);
 }

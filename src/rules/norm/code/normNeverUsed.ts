@@ -1,7 +1,7 @@
 import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { Site } from '../../../interpreter/value.ts';
 import type { Expression, Statement } from '../../../syntax/python/ast.ts';
-import { eachChildStatement } from '../../../syntax/python/walk.ts';
+import { childExpressions, eachChildStatement, statementExpressions } from '../../../syntax/python/walk.ts';
 import { blocksOf, siteIn } from '../../code/blocks.ts';
 import { isInside } from '../../code/norms.ts';
 import { defineRule } from '../../rule.ts';
@@ -122,10 +122,33 @@ function droppedNorms(code: CodeReading, study: Study): readonly Site[] {
       if (leaves(flow, block.call, norm.output) || (norm.call.parent !== undefined && leaves(flow, norm.call.parent, norm.output)))
         continue;
       const site = normSite(norm, block);
-      if (site !== undefined && site.file === code.file && !found.includes(site)) found.push(site);
+      if (site !== undefined && site.file === code.file && !found.includes(site) && !isReadLater(site)) found.push(site);
     }
   }
   return found;
+}
+
+/** The result is given a name that is read before it is given away again: by code that could not be followed. */
+function isReadLater(site: Site): boolean {
+  let name: string | undefined;
+  let rebound = Number.POSITIVE_INFINITY;
+  const reads: number[] = [];
+  const read = (expression: Expression): void => {
+    if (expression.kind === 'name' && expression.name === name && expression.start > site.node.end) reads.push(expression.start);
+    for (const child of childExpressions(expression)) read(child);
+  };
+  const visit = (statement: Statement): void => {
+    const [target] = statement.kind === 'assign' ? statement.targets : [];
+    if (statement.kind === 'assign' && target?.kind === 'name' && isCallAt(statement.value, site)) name = target.name;
+    else if (name !== undefined) {
+      if (statement.kind === 'assign') read(statement.value);
+      else for (const expression of statementExpressions(statement)) read(expression);
+      if (target?.kind === 'name' && target.name === name) rebound = Math.min(rebound, statement.end);
+    }
+    eachChildStatement(statement, visit);
+  };
+  visit(site.unit.body.statement);
+  return reads.some((at) => at < rebound);
 }
 
 function isStatement(site: Site): boolean {
