@@ -77,9 +77,9 @@ export interface Host {
   readonly isRepository?: (folder: string) => boolean;
   /** Shapes of the checkpoint beside a document, where the host can read files at once. */
   readonly readCheckpoint?: (uri: string) => CheckpointShapes | undefined;
-  /** The Python reader, loaded when it is first asked for; undefined where it cannot be. */
   /** Fetches how classes of models are laid out, where that takes a while. */
   readonly layouts?: (options: InitializationOptions) => Promise<void>;
+  /** The Python reader, loaded when it is first asked for; undefined where it cannot be. */
   readonly python?: (options: InitializationOptions, note: (problem: string) => void) => Promise<PythonReader | undefined>;
   /** Where a Python file's imports come from, where the host can read files at once; `edited` is the text of an open document. */
   readonly imports?: (uri: string, parse: PythonReader['parse'], edited: (uri: string) => string | undefined) => Imports | undefined;
