@@ -1,5 +1,7 @@
 import * as vscode from 'vscode';
 
+export const everything = new vscode.Range(0, 0, 9999, 0);
+
 /** The address of a file of the opened samples. */
 export function sampleUri(path: string): vscode.Uri {
   const folder = vscode.workspace.workspaceFolders?.[0];
@@ -17,7 +19,25 @@ export async function openSample(path: string): Promise<vscode.TextDocument> {
   return document;
 }
 
-/** Puts every opened sample back as it was, on disk too (VS Code in a browser saves by itself), and closes all editors. */
+/** Files that are no samples. */
+const written = new Set<vscode.Uri>();
+
+/** Writes a file into the workspace, until `closeAll`. */
+export async function write(path: string, text: string): Promise<vscode.Uri> {
+  const uri = sampleUri(path);
+  await vscode.workspace.fs.writeFile(uri, new TextEncoder().encode(text));
+  written.add(uri);
+  return uri;
+}
+
+export async function replace(document: vscode.TextDocument, from: string, to: string): Promise<void> {
+  const edit = new vscode.WorkspaceEdit();
+  const start = positionOf(document, from);
+  edit.replace(document.uri, new vscode.Range(start, document.positionAt(document.offsetAt(start) + from.length)), to);
+  if (!(await vscode.workspace.applyEdit(edit))) throw new Error(`${document.uri.path} could not be edited`);
+}
+
+/** Puts every opened sample back as it was, on disk too (VS Code in a browser saves by itself), closes all editors and removes what was written. */
 export async function closeAll(): Promise<void> {
   for (const document of vscode.workspace.textDocuments) {
     const original = originals.get(document.uri.toString());
@@ -29,6 +49,8 @@ export async function closeAll(): Promise<void> {
   }
   originals.clear();
   await vscode.commands.executeCommand('workbench.action.closeAllEditors');
+  for (const uri of written) await vscode.workspace.fs.delete(uri);
+  written.clear();
 }
 
 /** Asks again until `probe` answers, at most `seconds`. */
@@ -44,6 +66,11 @@ export async function eventually<T>(what: string, probe: () => Thenable<T | unde
 
 export function findings(uri: vscode.Uri): readonly vscode.Diagnostic[] {
   return vscode.languages.getDiagnostics(uri).filter(({ source }) => source === 'headwise');
+}
+
+export async function hints(uri: vscode.Uri): Promise<string[]> {
+  const found = await vscode.commands.executeCommand<vscode.InlayHint[]>('vscode.executeInlayHintProvider', uri, everything);
+  return found.map(({ label }) => (typeof label === 'string' ? label : label.map(({ value }) => value).join('')));
 }
 
 /** `HW101`, whether or not the code carries a link. */
