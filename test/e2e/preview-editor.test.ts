@@ -165,7 +165,12 @@ describe('the attention preview in VS Code', function () {
     ]);
     await frame.locator('#tab-heads').click();
     await choose(frame, 'source', 'rows of a file');
-    await code.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: 'rows.npy' }).first().click();
+    // By its name and Enter: the list still moves while it opens, and a click may hit the row below.
+    const picks = code.page.locator('.quick-input-list .monaco-list-row');
+    await picks.filter({ hasText: 'rows.npy' }).waitFor();
+    await code.page.locator('.quick-input-widget:visible input[type="text"]').first().fill('rows.npy');
+    await picks.filter({ hasText: 'Another file' }).waitFor({ state: 'detached' });
+    await code.page.keyboard.press('Enter');
     await frame.getByText('16 heads × 5 × 5 weights computed in').waitFor();
     await choose(frame, 'source', 'seeded words');
     await frame.getByText('16 heads × 48 × 48 weights computed in').waitFor();
