@@ -88,21 +88,22 @@ class Evaluation {
         throw new NotModelled(`${path} is ${this.#given.has(path) ? 'not ' : ''}given.`);
       if (!this.#fixed.has(path) && (fallback !== null || this.#given.has(path))) settings.read.add(name);
     }
+    // A mapping was followed with the keys that it has by default: others may be asked for, too.
+    for (const [path, known] of Object.entries(this.#leaf.defaults)) {
+      if (!isMapping(known) || !path.startsWith(prefix) || path.slice(prefix.length).includes('.')) continue;
+      const written = this.#value(path, noRounds);
+      const strange = isMapping(written)
+        ? Object.keys(written).find((key) => !Object.hasOwn(known, key) && !isHarmless(key) && !isImmaterial(key))
+        : undefined;
+      if (strange !== undefined) throw new NotModelled(`What ${path}.${strange} does to the layers is not known.`);
+    }
     // What a class keeps without declaring it was followed, too; names of stages are made from their number.
     for (const path of [...Object.keys(this.#leaf.defaults), `${prefix}stage_names`])
       if (path.startsWith(prefix) && !path.slice(prefix.length).includes('.') && !this.#fixed.has(path))
         settings.read.add(path.slice(prefix.length));
     for (const [path, type] of Object.entries(this.#leaf.types)) {
       if (!path.startsWith(prefix) || path.slice(prefix.length).includes('.')) continue;
-      if (type === '') {
-        const known = this.#leaf.defaults[path];
-        const written = this.#value(path, noRounds);
-        if (isMapping(known) && isMapping(written)) {
-          const strange = Object.keys(written).find((key) => !Object.hasOwn(known, key) && !isHarmless(key) && !isImmaterial(key));
-          if (strange !== undefined) throw new NotModelled(`What ${path}.${strange} does to the layers is not known.`);
-        }
-        continue;
-      }
+      if (type === '') continue;
       const child = this.#child(path);
       if (child.family.modelType !== type) throw new NotModelled(`${path} is of type ${child.family.modelType}.`);
       this.#check(child, `${path}.`);
