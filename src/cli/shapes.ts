@@ -1,7 +1,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { relative, resolve } from 'node:path';
 import { type Calculation, calculate } from '../calculator/calculate.ts';
-import { modelTotals } from '../calculator/totals.ts';
+import { type ModelTotals, modelTotals } from '../calculator/totals.ts';
 import type { ConfigReading, Field, Parallelism, TransformerDesign } from '../design/design.ts';
 import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
@@ -56,9 +56,9 @@ export async function shapes(options: ParsedOptions, output: Output): Promise<nu
   const calculation = calculate(query, design);
   useLayouts();
   const totals = modelTotals(reading);
-  if (format === 'json') output.write(json(fileJson(slashes(name), reading, calculation)));
-  else if (format === 'markdown') output.write(fileMarkdown(slashes(name), reading, calculation, totals.notModelled));
-  else output.write(fileText(slashes(name), reading, calculation, decoded.text, totals.notModelled));
+  if (format === 'json') output.write(json(fileJson(slashes(name), reading, calculation, totals)));
+  else if (format === 'markdown') output.write(fileMarkdown(slashes(name), reading, calculation, totals));
+  else output.write(fileText(slashes(name), reading, calculation, decoded.text, totals));
   return reportProblems(query, calculation, output);
 }
 
@@ -101,9 +101,13 @@ function reportProblems(query: string, { problems, hint, rows }: Calculation, ou
 const json = (value: unknown): string =>
   `${JSON.stringify(value, (_, item: unknown) => (typeof item === 'bigint' ? (item <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(item) : String(item)) : item), 2)}\n`;
 
-function fileJson(file: string, reading: ConfigReading, calculation: Calculation) {
+function fileJson(
+  file: string,
+  reading: ConfigReading,
+  calculation: Calculation,
+  { totals, parameters, className, notModelled }: ModelTotals,
+) {
   const lines = new LineIndex(reading.parsed.text);
-  const { totals, parameters, className, notModelled } = modelTotals(reading);
   const fieldsOf = (fields: TransformerDesign['fields'] | Parallelism) =>
     Object.fromEntries(
       Object.entries(fields)
@@ -157,7 +161,13 @@ function summarised(values: readonly unknown[]): string {
 const titleOf = (design: TransformerDesign): string =>
   [design.name === '' ? undefined : design.name, design.role, design.family].filter((part) => part !== undefined).join(', ');
 
-function fileText(file: string, reading: ConfigReading, calculation: Calculation, text: string, notModelled: readonly string[]): string {
+function fileText(
+  file: string,
+  reading: ConfigReading,
+  calculation: Calculation,
+  text: string,
+  { totals, notModelled }: ModelTotals,
+): string {
   const lines = new LineIndex(text);
   const out = [`${file} (${reading.dialect})`];
   if (reading.designs.length === 0) out.push('', 'The file holds no dimensions.');
@@ -173,7 +183,7 @@ function fileText(file: string, reading: ConfigReading, calculation: Calculation
       out.push(`  ${name.padEnd(width)}  ${(values[index] ?? '').padEnd(valueWidth)}  ${printable(sourceText(field, lines))}`.trimEnd());
     });
   }
-  const { parameters } = modelTotals(reading).totals;
+  const { parameters } = totals;
   if (parameters !== undefined) out.push('', `Parameters  ${parameters.toLocaleString('en')}`);
   const rows = rowsText(calculation);
   if (rows !== '') out.push('', 'Shapes of the first stack (weights as [out, in])', rows.trimEnd());
@@ -212,7 +222,7 @@ function stepsText({ cost }: Calculation): string {
   return `\n${rows.map((row) => `  ${line(row)}\n`).join('')}`;
 }
 
-function fileMarkdown(file: string, reading: ConfigReading, calculation: Calculation, notModelled: readonly string[]): string {
+function fileMarkdown(file: string, reading: ConfigReading, calculation: Calculation, { totals, notModelled }: ModelTotals): string {
   const lines = new LineIndex(reading.parsed.text);
   const cell = (text: string): string => printable(text).replaceAll('|', '\\|').replaceAll('*', '\\*').replaceAll('_', '\\_');
   const out = [`# ${cell(file)}`, ''];
@@ -223,7 +233,7 @@ function fileMarkdown(file: string, reading: ConfigReading, calculation: Calcula
     }
     out.push('');
   }
-  const { parameters } = modelTotals(reading).totals;
+  const { parameters } = totals;
   if (parameters !== undefined) out.push(`Parameters: ${parameters.toLocaleString('en')}`, '');
   if (calculation.rows.length > 0) out.push('## Shapes', '', calculation.markdown());
   if (notModelled.length > 0) out.push('## Not covered', '', ...notModelled.map((reason) => `- ${cell(reason)}`), '');

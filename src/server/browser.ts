@@ -27,7 +27,7 @@ async function loadPython(folder: string | undefined, note: (problem: string) =>
   }
 }
 
-/** How classes of models are laid out comes from there too, before the first config is likely to ask. */
+/** How classes of models are laid out comes from there too. */
 async function loadLayouts(folder: string | undefined): Promise<void> {
   if (folder === undefined) return;
   const answer = await fetch(`${folder}/../data/layouts.txt`).catch(() => undefined);

@@ -77,7 +77,7 @@ export interface Host {
   readonly isRepository?: (folder: string) => boolean;
   /** Shapes of the checkpoint beside a document, where the host can read files at once. */
   readonly readCheckpoint?: (uri: string) => CheckpointShapes | undefined;
-  /** Fetches how classes of models are laid out, where that takes a while. */
+  /** Fetches how classes of models are laid out, where that takes a while; asked when the first model config is read. */
   readonly layouts?: (options: InitializationOptions) => Promise<void>;
   /** The Python reader, loaded when it is first asked for; undefined where it cannot be. */
   readonly python?: (options: InitializationOptions, note: (problem: string) => void) => Promise<PythonReader | undefined>;
@@ -160,6 +160,7 @@ export function serve(connection: Connection, host: Host): void {
   let reportCount = 0;
   let python: PythonReader | undefined;
   let pythonAsked = false;
+  let layoutsAsked = false;
   let rest: ReturnType<typeof setTimeout> | undefined;
 
   const failed = (what: string, error: unknown): void => {
@@ -385,6 +386,10 @@ export function serve(connection: Connection, host: Host): void {
         },
         editor.settings,
       );
+      if (analysis.reading !== undefined && !layoutsAsked) {
+        layoutsAsked = true;
+        void host.layouts?.(options);
+      }
     } else if (!tooLong.has(id)) {
       tooLong.add(id);
       connection.console.info(`${baseName(id)} is longer than ${maximumLength} characters and is not read.`);
@@ -486,7 +491,6 @@ export function serve(connection: Connection, host: Host): void {
   connection.onInitialize((params): InitializeResult => {
     capabilities = params.capabilities;
     options = readOptions(params.initializationOptions);
-    void host.layouts?.(options);
     pushed = options.settings;
     t = translator(options.bundle);
     folders = params.workspaceFolders?.map(({ uri }) => ({ uri })) ?? (params.rootUri ? [{ uri: params.rootUri }] : []);

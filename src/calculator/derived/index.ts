@@ -1,11 +1,14 @@
 import type { Layout } from '../architectures/architecture.ts';
 import { layOutDerived } from './evaluate.ts';
+import type { Leaf } from './record.ts';
 import { NodeReader } from './text.ts';
 
 interface Layouts {
   readonly reader: NodeReader;
   /** Type, `*` for the type's usual class, class, and its leaves: a class a line. */
   readonly classes: string;
+  /** By the line of the class. */
+  readonly leaves: Map<number, readonly Leaf[]>;
 }
 
 let read: (() => string | undefined) | undefined;
@@ -26,7 +29,7 @@ function known(): Layouts | undefined {
     read = undefined;
     if (text !== undefined) {
       const [nodes = '', premises = '', classes = ''] = text.split('\n\n');
-      layouts = { reader: new NodeReader(nodes.split('\n'), premises.split('\n')), classes: `\n${classes}` };
+      layouts = { reader: new NodeReader(nodes.split('\n'), premises.split('\n')), classes: `\n${classes}`, leaves: new Map() };
     }
   }
   return layouts;
@@ -39,18 +42,16 @@ export function derivedLayout(
 ): { readonly className: string; readonly layout: Layout } | undefined {
   const all = known();
   if (all === undefined) return undefined;
-  const { classes, reader } = all;
+  const { classes, reader, leaves } = all;
   const starts =
     className === undefined ? [`\n${modelType}\t*\t`] : [`\n${modelType}\t*\t${className}\t`, `\n${modelType}\t\t${className}\t`];
   const at = starts.map((start) => classes.indexOf(start)).find((each) => each >= 0);
   if (at === undefined) return undefined;
   const [, , name = '', ...written] = classes.slice(at + 1, classes.indexOf('\n', at + 1)).split('\t');
   const layout: Layout = (scope, settings) => {
-    layOutDerived(
-      written.map((leaf) => reader.leaf(leaf)),
-      scope,
-      settings,
-    );
+    const found = leaves.get(at) ?? written.map((leaf) => reader.leaf(leaf));
+    leaves.set(at, found);
+    layOutDerived(found, scope, settings);
   };
   return { className: name, layout };
 }
