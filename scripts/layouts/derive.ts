@@ -430,23 +430,27 @@ function fold(
 
   const node = visit(model, 0, '');
   // Rounds of other loops stand for themselves; there must be as many.
-  const numbers = (part: string): string =>
-    part.replace(rounded, (whole, dot: string, symbol: string, loop: string, index: string) => {
-      if (folded.has(symbol)) return whole;
-      unroll(Number(loop));
-      return dot === '' ? index : `.__${index}`;
-    });
-  const number = (part: string): string =>
-    part.replace(rounded, (_, dot: string, _symbol: string, loop: string, index: string) => {
-      unroll(Number(loop));
-      return dot === '' ? index : `.__${index}`;
-    });
+  const numbers =
+    (keeps: (symbol: string) => boolean) =>
+    (part: string): string =>
+      part.replace(rounded, (whole, dot: string, symbol: string, loop: string, index: string) => {
+        if (keeps(symbol)) return whole;
+        unroll(Number(loop));
+        return dot === '' ? index : `.__${index}`;
+      });
   const global = premises.filter(
     (premise) =>
       !premise.some((part) => typeof part === 'string' && [...part.matchAll(/\bloop\d+_\d+\b/g)].some(([symbol]) => folded.has(symbol))),
   );
-  const whole = renamed({ w: global, n: node }, numbers);
-  for (let i = 0; i < extra.length; i++) extra[i] = renamed({ w: [extra[i] as Premise], n: [] }, number).w[0] as Premise;
+  const whole = renamed(
+    { w: global, n: node },
+    numbers((symbol) => folded.has(symbol)),
+  );
+  for (let i = 0; i < extra.length; i++)
+    extra[i] = renamed(
+      { w: [extra[i] as Premise], n: [] },
+      numbers(() => false),
+    ).w[0] as Premise;
   const matters = ([kind, path, right]: Premise): boolean =>
     kind === 'is' || kind === 'length' ? !isImmaterial(path) : !/^\d+$/.test(path) || !/^\d+$/.test(String(right));
   const all = new Map([...whole.w, ...extra].filter(matters).map((premise) => [JSON.stringify(premise), premise]));

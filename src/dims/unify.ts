@@ -1,4 +1,4 @@
-import { atomDim, type Dim, divideExactly, negate, type SymbolAtom, subtract, type UnknownAtom, zero } from './dim.ts';
+import { atomDim, type Dim, divideExactly, negate, type SymbolAtom, subtract, zero } from './dim.ts';
 import { alwaysEqual, compare, Facts } from './facts.ts';
 import { formatDim } from './format.ts';
 import { linearIn } from './solver.ts';
@@ -127,9 +127,3 @@ function candidates(left: Dim, right: Dim, facts: Facts): readonly Candidate[] {
   }
   return found.sort((x, y) => Number(y.symbol.anonymous) - Number(x.symbol.anonymous));
 }
-
-/** The substitution as `substitute` and `Facts.substitute` take it. */
-export const replacing =
-  (substitution: Substitution) =>
-  (atom: SymbolAtom | UnknownAtom): Dim | undefined =>
-    atom.kind === 'symbol' ? substitution.valueOf(atom) : undefined;

@@ -2,12 +2,9 @@ import { equal, match, ok } from 'node:assert/strict';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Locator } from 'playwright-core';
-import { type Lab, startLab, type Theme, type Workbench } from './workbench.ts';
+import { type Lab, startLab, type Theme, textOf, type Workbench } from './workbench.ts';
 
 const themes: readonly Theme[] = ['dark', 'light'];
-
-/** What an element says, with the non-breaking spaces of VS Code's editor as plain ones. */
-const textOf = async (target: Locator): Promise<string> => ((await target.textContent()) ?? '').replaceAll('\u00a0', ' ');
 
 describe('Headwise on model code in VS Code', function () {
   this.timeout(120_000);

@@ -1,13 +1,7 @@
 import { equal, match, ok } from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Locator } from 'playwright-core';
-import { type Lab, startLab, type Theme, type Workbench } from './workbench.ts';
-
-/** What an element says, with the non-breaking spaces of VS Code's editor as plain ones. */
-async function textOf(target: Locator): Promise<string> {
-  return ((await target.textContent()) ?? '').replaceAll('\u00a0', ' ');
-}
+import { type Lab, startLab, type Theme, textOf, type Workbench } from './workbench.ts';
 
 /** The part of a processor's time, 0 to 1, that a busy process gets now. */
 function processorShare(): number {

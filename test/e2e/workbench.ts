@@ -242,3 +242,6 @@ export class Workbench {
     await this.page.context().close();
   }
 }
+
+/** What an element says, with the non-breaking spaces of VS Code's editor as plain ones. */
+export const textOf = async (target: Locator): Promise<string> => ((await target.textContent()) ?? '').replaceAll('\u00a0', ' ');

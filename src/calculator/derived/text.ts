@@ -12,19 +12,35 @@ type WrittenVariant = readonly [premises: readonly number[], node: number];
 
 type WrittenLeaf = Partial<Omit<Leaf, 'node' | 'premises'>> & { readonly p: readonly number[]; readonly n: number };
 
-/** Collects nodes; equal ones get the same number. */
-export class NodeWriter {
-  readonly lines: string[] = [];
-  readonly premises: string[] = [];
+/** Distinct lines, each by its number. */
+class Lines {
+  readonly all: string[] = [];
   readonly #numbers = new Map<string, number>();
-  readonly #premises = new Map<string, number>();
+
+  numberOf(value: unknown): number {
+    const line = JSON.stringify(value);
+    const known = this.#numbers.get(line);
+    if (known !== undefined) return known;
+    this.#numbers.set(line, this.all.length);
+    return this.all.push(line) - 1;
+  }
+}
+
+/** Collects nodes and premises; equal ones get the same number. */
+export class NodeWriter {
+  readonly #nodes = new Lines();
+  readonly #premises = new Lines();
+
+  get lines(): readonly string[] {
+    return this.#nodes.all;
+  }
+
+  get premises(): readonly string[] {
+    return this.#premises.all;
+  }
 
   #premise(premise: Premise): number {
-    const line = JSON.stringify(premise);
-    const known = this.#premises.get(line);
-    if (known !== undefined) return known;
-    this.#premises.set(line, this.premises.length);
-    return this.premises.push(line) - 1;
+    return this.#premises.numberOf(premise);
   }
 
   add(node: Node): number {
@@ -37,11 +53,7 @@ export class NodeWriter {
       const variants = member.v.map(({ w, n }): WrittenVariant => [w.map((each) => this.#premise(each)), this.add(n)]);
       return member.prefix === undefined ? [member.count, member.offset, variants] : [member.count, member.offset, variants, member.prefix];
     });
-    const line = JSON.stringify(written);
-    const known = this.#numbers.get(line);
-    if (known !== undefined) return known;
-    this.#numbers.set(line, this.lines.length);
-    return this.lines.push(line) - 1;
+    return this.#nodes.numberOf(written);
   }
 
   leaf(leaf: Leaf): string {

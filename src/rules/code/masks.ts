@@ -414,18 +414,7 @@ function paddingComparison(tensor: TensorValue, a: Value | undefined, b: Value |
   if (!isPadding && !(asSymbol !== undefined && /pad/i.test(asSymbol.key))) return undefined;
   const isTrueAtPadding = tensor.op === 'eq';
   return {
-    regions: [
-      {
-        kind: 'padding',
-        boundary: undefined,
-        seen: isTrueAtPadding ? 0 : 1,
-        unseen: isTrueAtPadding ? 1 : 0,
-        rows: undefined,
-        columns: undefined,
-        made: tensor,
-        isNamed: false,
-      },
-    ],
+    regions: [paddingRegion(tensor, isTrueAtPadding, false)],
     constant: undefined,
   };
 }
@@ -440,10 +429,10 @@ function namedInput(tensor: TensorValue): Meaning | undefined {
   const name = nameOf(tensor) ?? '';
   const isPadding = /padding_mask$|pad_mask$|_padding$|^padding$|^is_pad/.test(name) && !/non|not|valid/.test(name);
   const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name);
-  return isPadding || isKept ? { regions: [namedRegion(tensor, isPadding)], constant: undefined } : undefined;
+  return isPadding || isKept ? { regions: [paddingRegion(tensor, isPadding, true)], constant: undefined } : undefined;
 }
 
-const namedRegion = (made: TensorValue, isTrueAtPadding: boolean): Region => ({
+const paddingRegion = (made: TensorValue, isTrueAtPadding: boolean, isNamed: boolean): Region => ({
   kind: 'padding',
   boundary: undefined,
   seen: isTrueAtPadding ? 0 : 1,
@@ -451,7 +440,7 @@ const namedRegion = (made: TensorValue, isTrueAtPadding: boolean): Region => ({
   rows: undefined,
   columns: undefined,
   made,
-  isNamed: true,
+  isNamed,
 });
 
 /** `attention_mask[:, None, None, :]`: a mask of tokens, 1 at those to attend to. One that comes with its axes may hold anything. */
@@ -461,7 +450,7 @@ function namedSlice(tensor: TensorValue): Meaning | undefined {
   if (first?.op !== 'input' || index?.kind !== 'tuple' || !/(?:^|_)attention_mask$/.test(nameOf(first) ?? '')) return undefined;
   const kinds = index.items.map(({ kind }) => kind);
   const isOfTokens = kinds.filter((kind) => kind === 'slice').length === 2 && kinds.filter((kind) => kind === 'none').length === 2;
-  return isOfTokens && kinds.length === 4 ? { regions: [namedRegion(tensor, false)], constant: undefined } : undefined;
+  return isOfTokens && kinds.length === 4 ? { regions: [paddingRegion(tensor, false, true)], constant: undefined } : undefined;
 }
 
 function filled(mask: Meaning | undefined, fill: number | undefined, input: Meaning | undefined): Meaning | undefined {
