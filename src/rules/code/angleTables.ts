@@ -4,12 +4,12 @@ import { formatDim } from '../../dims/format.ts';
 import { dimOf, numberOf } from '../../interpreter/make.ts';
 import type { FunctionValue, TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
-import { projectedness } from './attention.ts';
 import { axisPath, type Place, sizeAt } from './axes.ts';
 import type { Clash } from './clashes.ts';
 import { type Find, read } from './failing.ts';
 import { aliasOf, definitionOf, rangeIn } from './places.ts';
 import { ratioOf } from './sizes.ts';
+import { projectedness } from './sources.ts';
 
 /** Made of positions and numbers alone. */
 export const isTable = (node: TensorValue): boolean => projectedness(node) === 0 && node.isParameter !== true && node.op !== 'input';

@@ -3,7 +3,8 @@ import { type Dim, multiplyAll, number } from '../../dims/dim.ts';
 import { alternatives } from '../../interpreter/graph.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import { type EinopsGroup, parseEinops } from '../../syntax/einops.ts';
-import { axisBefore, dimFromEnd, equationOf, fromEnd, numberArgument } from './attention.ts';
+import { equationOf } from './contractions.ts';
+import { axisBefore, dimFromEnd, fromEnd, numberArgument } from './tensors.ts';
 
 /** An axis of a tensor, counted from the end. */
 export interface Place {

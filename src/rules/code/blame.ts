@@ -10,7 +10,6 @@ import { lengthScope } from '../../interpreter/samples.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { givenAt, isTable, tableAt } from './angleTables.ts';
-import { dimFromEnd, fromEnd, isWeight } from './attention.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
 import { callAt, chainOf, isProductOp, keysOf, mainInput, rangeOfNode, sameSize, textOf, traceSites } from './chains.ts';
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
@@ -20,6 +19,7 @@ import { ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { aliasOf, defaultOf, definitionOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
+import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
 import { demandsOn, originOf } from './witnesses.ts';
 
 export interface Blame {

@@ -3,12 +3,12 @@ import type { Dim } from '../../dims/dim.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Trace } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
-import { projectedness } from './attention.ts';
 import { axisPath, isMatrixProduct } from './axes.ts';
 import { clashesOf } from './clashes.ts';
 import { type Find, opOf, read } from './failing.ts';
 import { placeAt, placeOf, rangeIn, shown } from './places.ts';
 import { seemSame } from './sizes.ts';
+import { projectedness } from './sources.ts';
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Places

@@ -3,11 +3,12 @@ import type { Dim } from '../../dims/dim.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { lengthScope } from '../../interpreter/samples.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
-import { equationOf, fromEnd } from './attention.ts';
 import { isMatrixProduct, type Place, productOperands, sizeAt } from './axes.ts';
+import { equationOf } from './contractions.ts';
 import { elementwiseOps, type Find, inputsOf, normOps, pieceOps, read, tensorOf } from './failing.ts';
 import { isLength } from './layouts.ts';
 import { compareSizes, seemSame } from './sizes.ts';
+import { fromEnd } from './tensors.ts';
 
 /** Two axes that must be equally long. */
 interface Pair {

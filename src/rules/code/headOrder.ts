@@ -3,7 +3,8 @@ import type { Dim } from '../../dims/dim.ts';
 import { isDropout, sameElements } from '../../interpreter/graph.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
-import { type Attention, attentionsOf, equationOf, type Operand } from './attention.ts';
+import { type Attention, attentionsOf, type Operand } from './attention.ts';
+import { equationOf } from './contractions.ts';
 import { dimsIn, isView, type Misplaced } from './layouts.ts';
 import { type Piece, piecesOf } from './pieces.ts';
 

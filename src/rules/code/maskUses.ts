@@ -1,8 +1,9 @@
 /** Where masks are used, and what each hides there. */
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
-import { asTensor, attentionsOf, dimFromEnd, withCopies } from './attention.ts';
+import { attentionsOf } from './attention.ts';
 import { fillOf, type Hiding, hiddenByAdding, hiddenByCondition, type Meaning, maskType, meaningOf } from './masks.ts';
+import { asTensor, dimFromEnd, withCopies } from './tensors.ts';
 
 export interface MaskUse {
   readonly study: Study;

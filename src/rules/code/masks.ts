@@ -6,7 +6,7 @@ import { add, type Dim, negate, number, subtract } from '../../dims/dim.ts';
 import { alternatives, sameElements } from '../../interpreter/graph.ts';
 import { dimOf, numberOf } from '../../interpreter/make.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
-import { asTensor, dimFromEnd } from './attention.ts';
+import { asTensor, dimFromEnd } from './tensors.ts';
 
 /** A value of the mask; undefined where it is not known, or differs. Truth is 1, falsehood 0. */
 type Cell = number | undefined;

@@ -9,8 +9,9 @@ import { numberOf } from '../../interpreter/make.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import { parseEinops } from '../../syntax/einops.ts';
-import { asTensor, equationOf, isWeight } from './attention.ts';
+import { equationOf } from './contractions.ts';
 import { dimsIn, exact, isView } from './layouts.ts';
+import { asTensor, isWeight } from './tensors.ts';
 
 /** A part of one axis of a projection's result, or copies that a repetition made. */
 export interface Piece {

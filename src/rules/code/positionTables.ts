@@ -5,8 +5,9 @@ import { isLayout, sameElements } from '../../interpreter/graph.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
-import { asTensor, dimFromEnd, projectedness } from './attention.ts';
 import { readDim } from './sizes.ts';
+import { projectedness } from './sources.ts';
+import { asTensor, dimFromEnd } from './tensors.ts';
 
 const passing: ReadonlySet<string> = new Set(['getitem', 'dropout', 'narrow', 'repeat', 'index_select']);
 

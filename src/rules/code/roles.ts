@@ -3,7 +3,8 @@
 import { isLayout, sameElements } from '../../interpreter/graph.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { InstanceValue, TensorValue } from '../../interpreter/value.ts';
-import { isWeight, type Source, withCopies } from './attention.ts';
+import type { Source } from './sources.ts';
+import { isWeight, withCopies } from './tensors.ts';
 
 export type Role = 'query' | 'key' | 'value';
 

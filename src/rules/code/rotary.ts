@@ -4,7 +4,8 @@ import { isLayout, sameElements } from '../../interpreter/graph.ts';
 import { numberOf } from '../../interpreter/make.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
-import { asTensor, dimFromEnd, projectedness, rotationOf, withCopies } from './attention.ts';
+import { projectedness, rotationOf } from './sources.ts';
+import { asTensor, dimFromEnd, withCopies } from './tensors.ts';
 
 export interface Turning {
   readonly study: Study;

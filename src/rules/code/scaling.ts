@@ -7,20 +7,13 @@ import { dimOf } from '../../interpreter/make.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Powers, TensorValue } from '../../interpreter/value.ts';
-import {
-  type Attention,
-  axisBefore,
-  dimFromEnd,
-  isArithmetic,
-  isWeight,
-  numberArgument,
-  type Operand,
-  projectedness,
-  type Step,
-} from './attention.ts';
+import type { Attention, Operand } from './attention.ts';
 import { rangeIn, textAt } from './places.ts';
 import { constantFactor, type Factor, factorOf, multiplyFactors, readPowers } from './scale.ts';
+import { isArithmetic, type Step } from './scores.ts';
 import { compareSizes, readDim, samplesOf } from './sizes.ts';
+import { projectedness } from './sources.ts';
+import { axisBefore, dimFromEnd, isWeight, numberArgument } from './tensors.ts';
 
 export type ScaleVerdict =
   | { readonly kind: 'fine' }

@@ -4,11 +4,11 @@ import { formatDim } from '../../dims/format.ts';
 import { plain } from '../../interpreter/graph.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../interpreter/value.ts';
-import { dimFromEnd } from './attention.ts';
 import { type Find, inputsOf, normOps, read } from './failing.ts';
 import { type Layer, layersOf, ownedBy, partners, roleOf } from './layers.ts';
 import { isCopy } from './places.ts';
 import { compareSizes } from './sizes.ts';
+import { dimFromEnd } from './tensors.ts';
 
 /** A layer that fails on what it is fed. */
 export interface Feeding {

@@ -5,11 +5,11 @@ import { someAtom } from '../../dims/visit.ts';
 import { isDropout, sameElements, usersOf } from '../../interpreter/graph.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../interpreter/value.ts';
-import { dimFromEnd } from './attention.ts';
 import { axisPath, isMatrixProduct, type Place, productOperands, sizeAt } from './axes.ts';
 import { dimsOf, type Find, inputsOf, normOps } from './failing.ts';
 import { type Layer, layersOf, madeAt } from './layers.ts';
 import { placeAt, placeOf } from './places.ts';
+import { dimFromEnd } from './tensors.ts';
 
 const users = new WeakMap<Study, ReadonlyMap<TensorValue, readonly TensorValue[]>>();
 

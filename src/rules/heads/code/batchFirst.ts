@@ -3,9 +3,9 @@ import { symbolsOf } from '../../../dims/visit.ts';
 import { underneath } from '../../../interpreter/graph.ts';
 import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { InstanceValue, TensorValue } from '../../../interpreter/value.ts';
-import { asTensor, withCopies } from '../../code/attention.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import { readDim } from '../../code/sizes.ts';
+import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { layerExample } from './examples.ts';
 

@@ -1,5 +1,6 @@
-import { asTensor, attentionsOf, type CalledAttention } from '../../code/attention.ts';
+import { attentionsOf, type CalledAttention } from '../../code/attention.ts';
 import { byPlace, rangeIn, textAt } from '../../code/places.ts';
+import { asTensor } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { calledExample } from './examples.ts';
 

@@ -1,8 +1,10 @@
 import { sameElements, usersOf } from '../../../interpreter/graph.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
-import { equationOf, fromEnd, numberArgument, softmaxAxis, withCopies } from '../../code/attention.ts';
+import { softmaxAxis } from '../../code/attention.ts';
+import { equationOf } from '../../code/contractions.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
+import { fromEnd, numberArgument, withCopies } from '../../code/tensors.ts';
 import { defineRule, type RuleExample } from '../../rule.ts';
 
 const router = (weights: string, use: string): RuleExample => ({

@@ -1,10 +1,13 @@
 import { ancestors } from '../../../interpreter/graph.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
-import { asTensor, attentionsOf, contractionOf, isLibrary, type SoftmaxAttention, type Step, withCopies } from '../../code/attention.ts';
+import { attentionsOf, isLibrary, type SoftmaxAttention } from '../../code/attention.ts';
+import { contractionOf } from '../../code/contractions.ts';
 import { fillOf, meaningOf } from '../../code/masks.ts';
 import { byPlace, rangeIn, textAt } from '../../code/places.ts';
 import { isMaskStep } from '../../code/scaling.ts';
+import type { Step } from '../../code/scores.ts';
+import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample } from './examples.ts';
 

@@ -1,9 +1,11 @@
 import { sameElements } from '../../../interpreter/graph.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../../interpreter/value.ts';
-import { asTensor, attentionsOf, type SoftmaxAttention, type Step } from '../../code/attention.ts';
+import { attentionsOf, type SoftmaxAttention } from '../../code/attention.ts';
 import { fillOf, meaningOf } from '../../code/masks.ts';
 import { byPlace, definitionOf, rangeIn } from '../../code/places.ts';
+import type { Step } from '../../code/scores.ts';
+import { asTensor } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample } from './examples.ts';
 

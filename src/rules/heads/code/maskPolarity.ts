@@ -1,8 +1,8 @@
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Range } from '../../../text/range.ts';
-import { withCopies } from '../../code/attention.ts';
 import { type MaskUse, madeOf, maskUsesOf, rowMasks } from '../../code/maskUses.ts';
 import { rangeIn, shown, textAt } from '../../code/places.ts';
+import { withCopies } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { calledExample, layerExample } from './examples.ts';
 

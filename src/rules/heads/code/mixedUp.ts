@@ -1,9 +1,10 @@
 /** Queries, keys and values that take each other's places: the two rules about it share one reading. */
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
-import { type Attention, attentionsOf, type Source } from '../../code/attention.ts';
+import { type Attention, attentionsOf } from '../../code/attention.ts';
 import { byPlace, variablesOf } from '../../code/places.ts';
 import { isSameSource, ownPart, type Role, roleOfName, roleOfSource, unusedLayerWithRole, unusedWithRole } from '../../code/roles.ts';
+import type { Source } from '../../code/sources.ts';
 
 export interface MixUp {
   readonly kind: 'keysForValues' | 'queriesForValues' | 'valuesForKeys' | 'queriesForKeys' | 'swapped';

@@ -6,9 +6,10 @@ import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Expression } from '../../../syntax/python/ast.ts';
 import type { TextEdit } from '../../../text/edit.ts';
 import type { Range } from '../../../text/range.ts';
-import { type Attention, attentionsOf, type Step } from '../../code/attention.ts';
+import { type Attention, attentionsOf } from '../../code/attention.ts';
 import { byPlace, definitionOf, rangeIn, textAt } from '../../code/places.ts';
 import { type ScaleVerdict, scaleVerdict } from '../../code/scaling.ts';
+import type { Step } from '../../code/scores.ts';
 
 export interface Judged<Kind extends ScaleVerdict['kind']> {
   readonly attention: Attention;

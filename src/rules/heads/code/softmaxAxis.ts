@@ -1,5 +1,6 @@
-import { attentionsOf, softmaxAxis as axisOf, fromEnd, leastRank, type SoftmaxAttention } from '../../code/attention.ts';
+import { attentionsOf, softmaxAxis as axisOf, type SoftmaxAttention } from '../../code/attention.ts';
 import { byPlace, rangeIn, textAt } from '../../code/places.ts';
+import { fromEnd, leastRank } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample } from './examples.ts';
 

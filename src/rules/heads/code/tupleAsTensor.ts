@@ -2,8 +2,8 @@ import { isDropout, isLayout, sameElements } from '../../../interpreter/graph.ts
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue, TupleValue, Value } from '../../../interpreter/value.ts';
 import type { Range } from '../../../text/range.ts';
-import { asTensor, withCopies } from '../../code/attention.ts';
 import { lineEnd, rangeIn } from '../../code/places.ts';
+import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule, type Report } from '../../rule.ts';
 import { layerExample } from './examples.ts';
 

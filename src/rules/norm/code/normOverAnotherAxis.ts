@@ -3,10 +3,10 @@ import { ancestors } from '../../../interpreter/graph.ts';
 import { numberOf } from '../../../interpreter/make.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { ModuleCall, TensorValue } from '../../../interpreter/value.ts';
-import { dimFromEnd, fromEnd } from '../../code/attention.ts';
 import { argumentTensors, isWithin } from '../../code/norms.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import { compareSizes } from '../../code/sizes.ts';
+import { dimFromEnd, fromEnd } from '../../code/tensors.ts';
 import { defineRule, type RuleExample } from '../../rule.ts';
 
 const norm = (mean: string): RuleExample => ({

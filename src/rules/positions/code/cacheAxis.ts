@@ -1,6 +1,7 @@
 import type { TensorValue } from '../../../interpreter/value.ts';
-import { attentionsOf, axisBefore, fromEnd, numberArgument, type Operand } from '../../code/attention.ts';
+import { attentionsOf, type Operand } from '../../code/attention.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
+import { axisBefore, fromEnd, numberArgument } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 
 const decoder = (dim: string, keys = '[past_k, k]', values = '[past_v, v]') => ({

@@ -5,10 +5,11 @@ import { sameElements } from '../../../interpreter/graph.ts';
 import { dimOf } from '../../../interpreter/make.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
-import { asTensor, projectedness, withCopies } from '../../code/attention.ts';
 import { rangeIn } from '../../code/places.ts';
 import { unsure } from '../../code/scaling.ts';
 import { compareSizes, readDim } from '../../code/sizes.ts';
+import { projectedness } from '../../code/sources.ts';
+import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 
 const cached = (heads: string) => ({

@@ -1,9 +1,10 @@
 /** Which of queries, keys and values are turned by rotary embeddings: two rules share one reading. */
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
-import { type Attention, attentionsOf, type Source } from '../../code/attention.ts';
+import { type Attention, attentionsOf } from '../../code/attention.ts';
 import { byPlace, variablesOf } from '../../code/places.ts';
 import { isProjection } from '../../code/scaling.ts';
+import type { Source } from '../../code/sources.ts';
 
 export interface RotaryVerdict {
   readonly kind: 'values' | 'valuesForKeys' | 'keysOnly' | 'queriesOnly';

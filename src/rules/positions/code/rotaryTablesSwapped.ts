@@ -1,6 +1,6 @@
-import { withCopies } from '../../code/attention.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import { tablesOfRotation } from '../../code/rotary.ts';
+import { withCopies } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { rotaryExample } from './examples.ts';
 

@@ -5,11 +5,11 @@ import { dimOf, numberOf } from '../../../interpreter/make.ts';
 import { conceptOf } from '../../../interpreter/samples.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
-import { asTensor, dimFromEnd } from '../../code/attention.ts';
 import { rangeIn } from '../../code/places.ts';
 import { siteOfWidth, type Turning, trigonometryOf, turningsOf, widthOfPlaces } from '../../code/rotary.ts';
 import { unsure } from '../../code/scaling.ts';
 import { compareSizes, readDim, samplesOf } from '../../code/sizes.ts';
+import { asTensor, dimFromEnd } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { rotaryExample } from './examples.ts';
 

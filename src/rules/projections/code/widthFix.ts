@@ -4,9 +4,9 @@ import { formatDim } from '../../../dims/format.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../../interpreter/value.ts';
 import { range } from '../../../text/range.ts';
-import { dimFromEnd } from '../../code/attention.ts';
 import type { Fault } from '../../code/fault.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
+import { dimFromEnd } from '../../code/tensors.ts';
 import type { Report } from '../../rule.ts';
 
 type Fixes = NonNullable<Report<string>['fixes']>;

@@ -1,0 +1,318 @@
+/** From an operand of attention back to the projection that it was: through layouts, norms, scales, rotations, caches and repeats. */
+import { alternatives, isDropout, isLayout, sameElements } from '../../interpreter/graph.ts';
+import type { TensorValue, Value } from '../../interpreter/value.ts';
+import { products } from './contractions.ts';
+import { factorOf, invertFactor } from './scale.ts';
+import type { Step } from './scores.ts';
+import { asTensor, isWeight, operandsOf, optional, picks, splits } from './tensors.ts';
+
+/** What a tensor was before it was rearranged, scaled, rotated and repeated: a projection, or a part of one. */
+export interface Source {
+  readonly node: TensorValue;
+  /** Which part of the node: the picks on the way, as text. The same node and part are the same numbers. */
+  readonly part: string;
+  readonly scales: readonly Step[];
+  /** Normed after the projection: QK-norm. */
+  readonly isNormed: boolean;
+  /** Turned by position, as rotary embeddings do. */
+  readonly isRotated: boolean;
+  /** Something was met that may change what was found. */
+  readonly isUncertain: boolean;
+  /** All tensors on the way, the operand first. */
+  readonly passed: readonly TensorValue[];
+}
+
+const norms: ReadonlySet<string> = new Set([
+  'layer_norm',
+  'rms_norm',
+  'group_norm',
+  'normalize',
+  'batch_norm',
+  'instance_norm',
+  'local_response_norm',
+]);
+
+const reductions: ReadonlySet<string> = new Set([
+  'mean',
+  'sum',
+  'var',
+  'std',
+  'norm',
+  'amax',
+  'amin',
+  'max',
+  'min',
+  'vector_norm',
+  'logsumexp',
+  'var_mean',
+  'reduce',
+]);
+
+const elementwise: ReadonlySet<string> = new Set([
+  'rsqrt',
+  'sqrt',
+  'pow',
+  'add',
+  'sub',
+  'mul',
+  'div',
+  'clamp',
+  'reciprocal',
+  'exp',
+  'square',
+  'abs',
+  'neg',
+  'log',
+]);
+
+/** How surely a tensor depends on a projection of the input: 2 on a layer, 1 on an input, 0 on positions and weights alone. */
+const depths = new WeakMap<TensorValue, number>();
+
+export function projectedness(tensor: TensorValue, depth = 0): number {
+  const known = depths.get(tensor);
+  if (known !== undefined) return known;
+  if (tensor.op === 'linear' || /^conv\d/.test(tensor.op)) return 2;
+  if (tensor.op === 'embedding') return 2;
+  // A table of vectors that is looked up by tokens.
+  if (tensor.op === 'getitem' && tensor.inputs.length > 1 && tensor.inputs[0]?.isParameter === true) return 2;
+  if (tensor.op === 'input') return /int|bool/.test(tensor.dtype ?? '') || isMaskInput(tensor) ? 0 : 1;
+  if (/_like$|^new_/.test(tensor.op)) return 0;
+  if (tensor.isParameter === true || tensor.isBuffer === true) return 0;
+  if (depth > 1500) return 0;
+  depths.set(tensor, 0);
+  let best = 0;
+  // `x.type_as(y)` holds the numbers of x.
+  const inputs = sameElements.has(tensor.op) || isLayout(tensor) ? tensor.inputs.slice(0, 1) : tensor.inputs;
+  for (const input of inputs) {
+    best = Math.max(best, projectedness(input, depth + 1));
+    if (best === 2) break;
+  }
+  if (best === 1 && products.has(tensor.op) && tensor.inputs.some((input) => isWeight(input, false))) best = 2;
+  depths.set(tensor, best);
+  return best;
+}
+
+/** What comes in under the name of a mask. */
+function isMaskInput({ site }: TensorValue): boolean {
+  const node = site?.node as { readonly kind?: string; readonly name?: unknown } | undefined;
+  return node?.kind === 'name' && typeof node.name === 'string' && /mask|^valid$|^keep$|padding/.test(node.name);
+}
+
+/** A number that a reduction over the tensor gave, as in a norm. */
+function isStatistic(tensor: TensorValue, depth = 0): boolean {
+  if (reductions.has(tensor.op)) return true;
+  if (depth > 8) return false;
+  const [first] = tensor.inputs;
+  const goesOn = elementwise.has(tensor.op) || sameElements.has(tensor.op) || isLayout(tensor) || tensor.op === 'getitem';
+  return goesOn && first !== undefined && tensor.inputs.every((input) => isStatistic(input, depth + 1));
+}
+
+const indexText = (value: Value | undefined): string => {
+  switch (value?.kind) {
+    case 'int':
+      return value.dim.key;
+    case 'slice': {
+      const [lower, upper, step] = [value.lower, value.upper, value.step].map(indexText);
+      return `${lower}:${upper}:${step}`;
+    }
+    case 'tuple':
+      return value.items.map(indexText).join(',');
+    case 'none':
+      return '';
+    case 'ellipsis':
+      return '...';
+    default:
+      return value?.kind ?? '';
+  }
+};
+
+/** What is stored in tensors that were made empty: a cache's keys. */
+type Writes = ReadonlyMap<TensorValue, readonly TensorValue[]>;
+
+export function writesOf(tensors: readonly TensorValue[]): Writes {
+  const writes = new Map<TensorValue, TensorValue[]>();
+  for (const node of tensors) {
+    if (node.op !== 'setitem' || asTensor(node.arguments.get('value')) === undefined) continue;
+    let at = asTensor(node.arguments.get('input'));
+    for (let i = 0; i < 12 && at !== undefined && (sameElements.has(at.op) || at.op === 'getitem'); i++) at = at.inputs[0];
+    if (at === undefined) continue;
+    const known = writes.get(at);
+    if (known === undefined) writes.set(at, [node]);
+    else known.push(node);
+  }
+  return writes;
+}
+
+const noWrites: Writes = new Map();
+
+/** Follows an operand back to its projection. */
+export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source | undefined {
+  const scales: Step[] = [];
+  const passed: TensorValue[] = [];
+  const parts: string[] = [];
+  let [isNormed, isRotated, isUncertain] = [false, false, false];
+  let at = tensor;
+  const finish = (): Source => ({
+    node: at,
+    part: [...parts].reverse().join(' '),
+    scales: [...scales].reverse(),
+    isNormed,
+    isRotated,
+    isUncertain,
+    passed,
+  });
+  for (let i = 0; i < 200; i++) {
+    passed.push(at);
+    const [first] = at.inputs;
+    if (at.op === 'join') {
+      const options = alternatives(at);
+      const sources = options.map((option) => sourceOf(option, writes));
+      const [one] = sources;
+      if (one === undefined || options.length > 8) return undefined;
+      const isSame = sources.every((each) => each !== undefined && each.node === one.node && each.part === one.part);
+      if (!isSame) return undefined;
+      const agreed = sources.every((each) => each?.isRotated === one.isRotated && each.isNormed === one.isNormed);
+      const sameScales = sources.every((each) => each?.scales.length === one.scales.length);
+      return {
+        ...one,
+        part: [one.part, ...[...parts].reverse()].filter((part) => part !== '').join(' '),
+        scales: [...one.scales, ...[...scales].reverse()],
+        isNormed: isNormed || sources.some((each) => each?.isNormed === true),
+        isRotated: isRotated || sources.every((each) => each?.isRotated === true),
+        isUncertain: isUncertain || !agreed || !sameScales || sources.some((each) => each?.isUncertain === true),
+        passed: [...passed, ...one.passed],
+      };
+    }
+    const [written, ...rest] = writes.get(at) ?? [];
+    if (written !== undefined && rest.length === 0) {
+      const value = asTensor(written.arguments.get('value'));
+      passed.push(written);
+      if (value === undefined) return finish();
+      at = value;
+      continue;
+    }
+    if (first === undefined || at.isParameter === true || at.isBuffer === true) return finish();
+    if (sameElements.has(at.op) || isLayout(at) || isDropout(at) || at.op === 'view_as_complex' || at.op === 'view_as_real') {
+      at = first;
+      continue;
+    }
+    if (norms.has(at.op)) {
+      isNormed = true;
+      at = first;
+      continue;
+    }
+    if (splits.has(at.op)) {
+      parts.push(`${at.op}#${at.index ?? ''}`);
+      at = first;
+      continue;
+    }
+    if (picks.has(at.op)) {
+      const index = at.op === 'getitem' ? indexText(at.arguments.get('index')) : '';
+      if (/[^:,.]/.test(index)) parts.push(`[${index}]`);
+      at = first;
+      continue;
+    }
+    if (at.op === 'cache_update' || at.op === 'neg') {
+      at = first;
+      continue;
+    }
+    if (at.op === 'cat' || at.op === 'stack') {
+      const moving = at.inputs.filter((input) => projectedness(input) === 2);
+      const [one, ...others] = moving.length > 0 ? moving : at.inputs;
+      if (one === undefined) return finish();
+      const own = sourceOf(one, writes);
+      if (others.some((other) => sourceOf(other, writes)?.node !== own?.node)) isUncertain = true;
+      else if (others.some((other) => sourceOf(other, writes)?.isRotated === true)) isRotated = true;
+      at = others.length > 0 && isUncertain ? (moving[moving.length - 1] ?? one) : one;
+      continue;
+    }
+    if (at.op === 'mul' || at.op === 'div' || at.op === 'add' || at.op === 'sub') {
+      const [a, b] = operandsOf(at);
+      const [left, right] = [asTensor(a), asTensor(b)];
+      const isLinear = at.op === 'mul' || at.op === 'div';
+      if (left === undefined || right === undefined) {
+        const main = left ?? right;
+        if (main === undefined || (at.op === 'div' && left === undefined)) return finish();
+        const other = main === left ? b : a;
+        if (isLinear)
+          scales.push({
+            kind: 'scale',
+            node: at,
+            factor: at.op === 'div' ? invertFactor(factorOf(other)) : factorOf(other),
+            ...optional('operand', other),
+          });
+        at = main;
+        continue;
+      }
+      if (isLinear && isStatistic(right)) {
+        isNormed = true;
+        at = left;
+        continue;
+      }
+      if (isLinear && isStatistic(left)) {
+        isNormed = true;
+        at = right;
+        continue;
+      }
+      const [p, q] = [projectedness(left), projectedness(right)];
+      if (!isLinear && p > 0 && q > 0) {
+        const rotation = rotationOf(at);
+        if (rotation !== undefined) {
+          isRotated = true;
+          at = rotation;
+          continue;
+        }
+        return finish();
+      }
+      if (p === q && p > 0 && isLinear) return finish();
+      const main = q > p ? right : left;
+      const other = main === left ? right : left;
+      if (isLinear) {
+        const isTurned =
+          at.op === 'mul' && (main.op === 'view_as_complex' || at.inputs.some(({ op }) => op === 'view_as_complex' || op === 'polar'));
+        if (isTurned || main.inputs.some(({ op }) => op === 'view_as_complex')) isRotated = true;
+        else
+          scales.push({
+            kind: 'scale',
+            node: at,
+            factor: at.op === 'div' ? invertFactor(factorOf(other)) : factorOf(other),
+            operand: other,
+          });
+      }
+      at = main;
+      continue;
+    }
+    return finish();
+  }
+  return undefined;
+}
+
+/** `x * cos + rotate(x) * sin`: the tensor that is turned, where the sum is of that form. */
+export function rotationOf(sum: TensorValue): TensorValue | undefined {
+  if (sum.op !== 'add' && sum.op !== 'sub') return undefined;
+  const turned = operandsOf(sum).map((value) => {
+    const product = asTensor(value);
+    if (product?.op !== 'mul') return undefined;
+    const [left, right] = operandsOf(product).map(asTensor);
+    if (left === undefined || right === undefined) return undefined;
+    const [p, q] = [projectedness(left), projectedness(right)];
+    return p === q ? undefined : p > q ? left : right;
+  });
+  const [a, b] = turned;
+  if (a === undefined || b === undefined) return undefined;
+  const root = (tensor: TensorValue): TensorValue => {
+    let at = tensor;
+    for (let i = 0; i < 24; i++) {
+      const [first] = at.inputs;
+      const goesOn =
+        sameElements.has(at.op) ||
+        isLayout(at) ||
+        ['cat', 'stack', 'neg', 'getitem', 'chunk', 'split', 'unbind', 'roll', 'flip'].includes(at.op);
+      if (first === undefined || !goesOn) return at;
+      at = first;
+    }
+    return at;
+  };
+  if (root(a) !== root(b)) return undefined;
+  return a;
+}
