@@ -1,5 +1,4 @@
 import { number } from '../dims/dim.ts';
-import { unknownShape } from '../dims/shape.ts';
 import type { Argument, Comprehension, Expression, StringLiteral } from '../syntax/python/ast.ts';
 import { childExpressions } from '../syntax/python/walk.ts';
 import { inverse, negated } from './arithmetic.ts';
@@ -8,18 +7,8 @@ import type { Interpreter } from './interpreter.ts';
 import { join } from './join.ts';
 import { bool, dict, ellipsis, float, int, keyOf, list, none, text, tuple, unknown } from './make.ts';
 import { bindTarget, makeFunction, narrow } from './statements.ts';
+import { tensorByIndex } from './subscripts.ts';
 import type { ClassValue, Value } from './value.ts';
-
-/** What comes in under a name and is given new axes, as in `mask[:, None, None, :]`, is a tensor: nothing else takes such an index. */
-function tensorByIndex(interpreter: Interpreter, frame: Frame, written: Expression, object: Value, index: Value): Value | undefined {
-  if (!interpreter.assumesShapes || object.kind !== 'unknown' || written.kind !== 'name' || object.reason !== written.name)
-    return undefined;
-  if (index.kind !== 'tuple' || !index.items.some(({ kind }) => kind === 'none')) return undefined;
-  if (!index.items.every(({ kind }) => kind === 'none' || kind === 'slice' || kind === 'ellipsis')) return undefined;
-  if (frame.unit === undefined) return undefined;
-  const site = { file: frame.file, unit: frame.unit, node: written };
-  return { kind: 'tensor', id: 0, shape: unknownShape, dtype: undefined, op: 'input', arguments: new Map(), inputs: [], site };
-}
 
 /** The text of an f-string whose values are known. */
 function filledIn(interpreter: Interpreter, frame: Frame, { parts }: StringLiteral): string | undefined {

@@ -24,7 +24,6 @@ import {
   float,
   int,
   isFraction,
-  keyOf,
   list,
   named as namedValue,
   none,
@@ -40,6 +39,7 @@ import { stretchable } from './ops/torch/support.ts';
 import { absoluteName, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
 import { conceptOf, isReached, lengthScope, type Samples, sampled, sampleGroups, separateWidths } from './samples.ts';
 import { type Completion, runBody, runStatement, yields } from './statements.ts';
+import { subscript } from './subscripts.ts';
 import type {
   BuiltinValue,
   ClassValue,
@@ -53,7 +53,6 @@ import type {
   SourceFile,
   TensorValue,
   Trace,
-  TupleValue,
   Value,
 } from './value.ts';
 import type { Witness } from './witness.ts';
@@ -740,7 +739,7 @@ export class Interpreter implements Machine {
         return result;
       }
       case 'union':
-        return this.#either(
+        return this.either(
           callee.options.filter(({ kind }) => kind !== 'none'),
           (option) => this.call(option, positional, keywords, openArguments),
         );
@@ -782,7 +781,7 @@ export class Interpreter implements Machine {
   }
 
   /** Follows each option on its own and joins what comes of them. */
-  #either(options: readonly Value[], follow: (option: Value) => Value): Value {
+  either(options: readonly Value[], follow: (option: Value) => Value): Value {
     const [only] = options;
     if (options.length === 1 && only !== undefined) return follow(only);
     if (options.length === 0) return unknown('nothing to choose from');
@@ -1522,149 +1521,7 @@ export class Interpreter implements Machine {
 
   subscript(object: Value, written: Value): Value {
     this.step();
-    let index = written;
-    if (this.options.witness !== undefined && object.kind !== 'tensor' && object.kind !== 'instance') {
-      const item = this.options.witness.item(object, index);
-      if (item !== undefined) return item;
-      index = this.options.witness.fixed(index);
-    }
-    switch (object.kind) {
-      case 'tensor': {
-        const operation = this.builtin('Tensor.__getitem__');
-        return operation === undefined ? unknown('indexing') : this.call(operation, [object, index]);
-      }
-      case 'tuple':
-        return this.#tupleItem(object, index);
-      case 'list':
-        return this.#listItem(object, index);
-      case 'dict': {
-        const key = keyOf(index);
-        const entry = key === undefined ? undefined : object.entries.get(key);
-        if (entry !== undefined) return entry.value;
-        if (key !== undefined && !object.open) throw new Raised('KeyError', key, undefined);
-        return unknown('an entry of a dictionary');
-      }
-      case 'string': {
-        if (index.kind === 'slice') {
-          if (object.value === undefined) return object;
-          const letters = this.subscript(list([...object.value].map(text)), index);
-          const all =
-            letters.kind === 'list' && !letters.open ? letters.items.map((each) => (each.kind === 'string' ? each.value : '')) : undefined;
-          return text(all?.join(''));
-        }
-        const at = dimOf(index)?.constant;
-        return text(object.value === undefined || at === undefined ? undefined : object.value.at(at));
-      }
-      case 'instance': {
-        const method = this.classMember(object.class, '__getitem__');
-        return method === undefined ? unknown(`an item of ${object.class.name}`) : this.call(method, [object, index]);
-      }
-      case 'class':
-      case 'opaque':
-      case 'builtin':
-        return object;
-      case 'range': {
-        const iteration = this.iterate(object);
-        return iteration.repeat !== undefined || iteration.open
-          ? unknown('an item of a range')
-          : this.subscript(list(iteration.items), index);
-      }
-      case 'union': {
-        const options = object.options.filter(({ kind }) => kind !== 'none');
-        return this.#either(options, (option) => this.subscript(option, index));
-      }
-      case 'unknown':
-        if (object.path !== undefined) {
-          const key = index.kind === 'string' ? index.value : numericKey(index);
-          if (key !== undefined)
-            return {
-              kind: 'unknown',
-              reason: `${object.path}[${key}]`,
-              path: index.kind === 'string' ? `${object.path}.${key}` : `${object.path}[${key}]`,
-              scope: object.scope ?? '',
-            };
-        }
-        return unknown(`an item of ${object.reason}`);
-      default:
-        return unknown(`an item of ${object.kind}`);
-    }
-  }
-
-  #tupleItem({ items, ellipsis: at, names, isSize }: TupleValue, index: Value): Value {
-    if (index.kind === 'slice') {
-      const bounds = [index.lower, index.upper, index.step].map((each) => (each.kind === 'none' ? null : dimOf(each)?.constant));
-      const [lower, upper, step] = bounds;
-      if (bounds.includes(undefined) || (step !== null && step !== 1 && at !== undefined)) return unknown('a slice of a tuple');
-      if (at === undefined)
-        return {
-          kind: 'tuple',
-          items: sliceOf(items, lower ?? null, upper ?? null, step ?? null),
-          ellipsis: undefined,
-          ...(isSize === true ? { isSize: true } : {}),
-        };
-      // Bounds before the unknown items count from the front, negative ones from the back.
-      const from = lower === null ? 0 : (lower as number) >= 0 ? (lower as number) : items.length + (lower as number);
-      const to = upper === null ? items.length : (upper as number) >= 0 ? (upper as number) : items.length + (upper as number);
-      const fromFront = lower === null || (lower as number) >= 0;
-      const toFront = upper !== null && (upper as number) >= 0;
-      if (fromFront && from > at) return unknown('a slice of a tuple');
-      if (toFront && to > at) return unknown('a slice of a tuple');
-      if (!fromFront && from < at) return unknown('a slice of a tuple');
-      if (!toFront && to < at) return unknown('a slice of a tuple');
-      const keeps = fromFront && !toFront;
-      return {
-        kind: 'tuple',
-        items: items.slice(from, to),
-        ellipsis: keeps ? at - from : undefined,
-        ...(isSize === true ? { isSize: true } : {}),
-      };
-    }
-    const position = dimOf(index)?.constant;
-    if (position === undefined) {
-      if (index.kind === 'string') {
-        const found = names?.indexOf(index.value ?? '') ?? -1;
-        return items[found] ?? unknown('an item of a tuple');
-      }
-      if (at !== undefined || items.length === 0 || items.length > 16) return unknown('an item of a tuple');
-      return items.reduce((a, b) => join(a, b));
-    }
-    if (at !== undefined) {
-      if (position >= 0) return position < at ? (items[position] as Value) : unknown('an item of a tuple');
-      const fromEnd = items.length + position;
-      return fromEnd >= at ? (items[fromEnd] as Value) : unknown('an item of a tuple');
-    }
-    const item = items[position < 0 ? position + items.length : position];
-    if (item === undefined) throw new Raised('IndexError', 'tuple index out of range', undefined);
-    return item;
-  }
-
-  #listItem(object: ListValue, index: Value): Value {
-    const { items, repeat, open } = object;
-    if (index.kind === 'slice') {
-      // A part of a list of like items is one, too.
-      if (repeat !== undefined)
-        return {
-          kind: 'list',
-          items,
-          repeat: index.lower.kind === 'none' && dimOf(index.upper)?.key === repeat.key ? repeat : unknownDim('a part of a list'),
-          open: false,
-        };
-      if (open) return { kind: 'list', items: [], repeat: undefined, open: true };
-      const bounds = [index.lower, index.upper, index.step].map((each) => (each.kind === 'none' ? null : dimOf(each)?.constant));
-      const [lower, upper, step] = bounds;
-      if (bounds.includes(undefined)) return { kind: 'list', items: [], repeat: undefined, open: true };
-      return list(sliceOf(items, lower ?? null, upper ?? null, step ?? null));
-    }
-    if (repeat !== undefined) return items[0] ?? unknown('an item of a list');
-    const position = dimOf(index)?.constant;
-    if (position === undefined) {
-      if (open || items.length === 0 || items.length > 64) return unknown('an item of a list');
-      return items.reduce((a, b) => join(a, b));
-    }
-    if (open) return unknown('an item of a list');
-    const item = items[position < 0 ? position + items.length : position];
-    if (item === undefined) throw new Raised('IndexError', 'list index out of range', undefined);
-    return item;
+    return subscript(this, object, written);
   }
 
   append(list: ListValue, item: Value): void {
@@ -1870,27 +1727,6 @@ function tensorsIn(bound: ReadonlyMap<string, Value>): readonly TensorValue[] {
     }
   }
   return found;
-}
-
-function numericKey(index: Value): string | undefined {
-  const value = dimOf(index)?.constant;
-  return value === undefined ? undefined : String(value);
-}
-
-function sliceOf(items: readonly Value[], lower: number | null, upper: number | null, step: number | null): readonly Value[] {
-  const { length } = items;
-  const stride = step ?? 1;
-  if (stride === 1) return items.slice(lower ?? 0, upper ?? length);
-  const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, value < 0 ? value + length : value));
-  const picked: Value[] = [];
-  if (stride > 0)
-    for (let i = lower === null ? 0 : clamp(lower, 0, length); i < (upper === null ? length : clamp(upper, 0, length)); i += stride)
-      picked.push(items[i] as Value);
-  else if (stride < 0) {
-    const end = upper === null ? -1 : clamp(upper, -1, length - 1);
-    for (let i = lower === null ? length - 1 : clamp(lower, -1, length - 1); i > end; i += stride) picked.push(items[i] as Value);
-  }
-  return picked;
 }
 
 const tensorOperators: Readonly<Record<string, string>> = {

@@ -11,6 +11,7 @@ import type { Interpreter, Iteration } from './interpreter.ts';
 import { join } from './join.ts';
 import { int, keyOf, list, none, unknown } from './make.ts';
 import { absoluteName } from './program.ts';
+import { putInModule, setItem } from './subscripts.ts';
 import type { FunctionValue, ListValue, UnknownValue, Value } from './value.ts';
 
 /** How a run of statements ended. */
@@ -515,23 +516,10 @@ export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expre
       return;
     }
     case 'subscript': {
-      if (target.object.kind === 'attribute' && /^_(?:modules|parameters|buffers)$/.test(target.object.name.name)) {
-        // What a module holds under a name is its attribute.
-        const owner = evaluate(interpreter, frame, target.object.object);
-        const name = indexValue(interpreter, frame, target.indices, target.isTuple);
-        if (interpreter.isModule(owner) && name.kind === 'string' && name.value !== undefined) {
-          const items = owner.attributes.get('_items');
-          const place = Number(name.value);
-          if (items?.kind === 'list' && items.items[place] !== undefined) {
-            interpreter.write(items, 'items', items.items.with(place, value));
-          }
-          interpreter.setAttribute(owner, name.value, value);
-          return;
-        }
-      }
+      if (putInModule(interpreter, frame, target, value)) return;
       const object = evaluate(interpreter, frame, target.object);
       const index = indexValue(interpreter, frame, target.indices, target.isTuple);
-      setItem(interpreter, frame, target, object, index, value);
+      at(interpreter, frame, target, () => setItem(interpreter, object, index, value));
       return;
     }
     case 'tuple':
@@ -548,41 +536,6 @@ function record(interpreter: Interpreter, frame: Frame, node: Expression, name: 
   if (recorder?.variable === undefined || frame.file.isPrelude || frame.unit === undefined) return;
   const site = { file: frame.file, unit: frame.unit, node };
   interpreter.note({ happened: 'variable', variable: { frame, site, name, value, isArgument: false } });
-}
-
-function setItem(interpreter: Interpreter, frame: Frame, node: Expression, object: Value, index: Value, value: Value): void {
-  switch (object.kind) {
-    case 'dict': {
-      const key = keyOf(index);
-      if (key === undefined) interpreter.putAnywhere(object, value);
-      else interpreter.writeEntry(object.entries, key, { key: index, value });
-      return;
-    }
-    case 'list': {
-      const position = index.kind === 'int' ? index.dim.constant : undefined;
-      if (position !== undefined && !object.open && object.repeat === undefined) {
-        const place = position < 0 ? position + object.items.length : position;
-        interpreter.write(
-          object,
-          'items',
-          object.items.map((item, i) => (i === place ? value : item)),
-        );
-      } else if (object.repeat === undefined) {
-        interpreter.write(object, 'items', []);
-        interpreter.write(object, 'open', true);
-      }
-      return;
-    }
-    case 'instance': {
-      const method = interpreter.classMember(object.class, '__setitem__');
-      if (method !== undefined) interpreter.call(method, [object, index, value]);
-      return;
-    }
-    case 'tensor': {
-      const operation = interpreter.builtin('Tensor.__setitem__');
-      if (operation !== undefined) at(interpreter, frame, node, () => interpreter.call(operation, [object, index, value]));
-    }
-  }
 }
 
 function unpack(interpreter: Interpreter, frame: Frame, targets: readonly Expression[], value: Value): void {
