@@ -2,8 +2,11 @@
 
 import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { InstanceValue, ModuleCall, Site, TensorValue } from '../../../interpreter/value.ts';
-import { type Block, type Blocks, blocksOf, type Flow, isAttention, type Residual, type Sublayer, siteIn } from '../../code/blocks.ts';
+import { type Block, type Blocks, blocksOf, isAttention } from '../../code/blocks.ts';
+import { siteIn } from '../../code/callSites.ts';
+import type { Flow, Residual } from '../../code/flow.ts';
 import { isInside, type Norm, tensorsOf } from '../../code/norms.ts';
+import type { Sublayer } from '../../code/sublayers.ts';
 
 /** Blocks that the file itself defines. */
 export function ownBlocks(

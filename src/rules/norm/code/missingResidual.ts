@@ -1,10 +1,13 @@
 import { compare, Facts } from '../../../dims/facts.ts';
 import type { ModuleCall, Site, TensorValue } from '../../../interpreter/value.ts';
 import { type Range, range } from '../../../text/range.ts';
-import type { Block, Flow, Sublayer } from '../../code/blocks.ts';
-import { blocksOf, siteIn } from '../../code/blocks.ts';
+import type { Block } from '../../code/blocks.ts';
+import { blocksOf } from '../../code/blocks.ts';
+import { siteIn } from '../../code/callSites.ts';
+import type { Flow } from '../../code/flow.ts';
 import { argumentTensors } from '../../code/norms.ts';
 import { variablesOf } from '../../code/places.ts';
+import type { Sublayer } from '../../code/sublayers.ts';
 import { lastDim } from '../../code/widths.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';

@@ -1,4 +1,4 @@
-import type { Flow } from '../../code/blocks.ts';
+import type { Flow } from '../../code/flow.ts';
 import type { Norm } from '../../code/norms.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';

@@ -1,7 +1,7 @@
 import type { InstanceValue, Site } from '../../../interpreter/value.ts';
 import type { Statement } from '../../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../../syntax/python/walk.ts';
-import type { Flow } from '../../code/blocks.ts';
+import type { Flow } from '../../code/flow.ts';
 import type { Norm } from '../../code/norms.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';

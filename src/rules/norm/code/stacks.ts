@@ -4,8 +4,10 @@ import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { InstanceValue, ModuleCall, Site, TensorValue } from '../../../interpreter/value.ts';
 import type { FunctionDefinition, Statement } from '../../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../../syntax/python/walk.ts';
-import { type Block, type Blocks, blocksOf, loopAround, type NormPlace, siteIn } from '../../code/blocks.ts';
+import { type Block, type Blocks, blocksOf } from '../../code/blocks.ts';
+import { loopAround, siteIn } from '../../code/callSites.ts';
 import { isInside } from '../../code/norms.ts';
+import type { NormPlace } from '../../code/sublayers.ts';
 import { isMain } from './findings.ts';
 import { type UnusedNorm, unusedNormsOf } from './unused.ts';
 

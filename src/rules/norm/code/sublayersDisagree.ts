@@ -1,6 +1,7 @@
 import type { Site } from '../../../interpreter/value.ts';
-import type { Block, Blocks, NormPlace, Sublayer } from '../../code/blocks.ts';
-import { siteIn } from '../../code/blocks.ts';
+import type { Block, Blocks } from '../../code/blocks.ts';
+import { siteIn } from '../../code/callSites.ts';
+import type { NormPlace, Sublayer } from '../../code/sublayers.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { allAlike, isMain, nameOf, normSite, ownBlocks, sumSite } from './findings.ts';
