@@ -2,7 +2,9 @@
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import { attentionsOf } from './attention.ts';
-import { fillOf, type Hiding, hiddenByAdding, hiddenByCondition, type Meaning, maskType, meaningOf } from './masks.ts';
+import { type Hiding, hiddenByAdding, hiddenByCondition, maskType } from './hiding.ts';
+import { fillOf, meaningOf } from './masks.ts';
+import type { Meaning } from './regions.ts';
 import { asTensor, dimFromEnd, withCopies } from './tensors.ts';
 
 export interface MaskUse {

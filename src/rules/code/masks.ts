@@ -1,91 +1,30 @@
 /**
- * What a mask means, from how it was made: which values it holds at keys that a query may see (the past, real tokens) and at keys that
- * it may not (the future, padding). Causal masks are triangles with a boundary; padding masks are comparisons with the padding token.
+ * What a mask means, from how it was made. Causal masks are triangles with a boundary; padding masks are comparisons with the padding
+ * token.
  */
 import { add, type Dim, negate, number, subtract } from '../../dims/dim.ts';
 import { alternatives, sameElements } from '../../interpreter/graph.ts';
 import { dimOf, numberOf } from '../../interpreter/make.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
+import { ordered, positionOf } from './maskPositions.ts';
+import { namedInput, namedSlice, paddingComparison } from './paddingMasks.ts';
+import {
+  addition,
+  type Cell,
+  combine,
+  conjunction,
+  constant,
+  disjunction,
+  type Meaning,
+  mapMeaning,
+  multiplication,
+  type Region,
+  same,
+  truth,
+} from './regions.ts';
 import { asTensor, dimFromEnd } from './tensors.ts';
 
-/** A value of the mask; undefined where it is not known, or differs. Truth is 1, falsehood 0. */
-type Cell = number | undefined;
-
-export interface Region {
-  /** 'causal': `seen` holds where key <= query + boundary. 'padding': `seen` holds at real tokens. */
-  readonly kind: 'causal' | 'padding';
-  readonly boundary: Dim | undefined;
-  readonly seen: Cell;
-  readonly unseen: Cell;
-  /** Queries and keys, where the mask's own size says so. */
-  readonly rows: Dim | undefined;
-  readonly columns: Dim | undefined;
-  /** Where the triangle or the comparison was made. */
-  readonly made: TensorValue;
-  /** Rows are those of some positions: the boundary counts from the position. */
-  readonly isPicked?: boolean;
-  /** Only a name says what it is. */
-  readonly isNamed: boolean;
-}
-
-export interface Meaning {
-  readonly regions: readonly Region[];
-  /** The same value everywhere. */
-  readonly constant: Cell;
-}
-
-const constant = (value: Cell): Meaning | undefined => (value === undefined ? undefined : { regions: [], constant: value });
-
 const maximumDepth = 40;
-
-const truth = (cell: Cell): Cell => (cell === undefined ? undefined : cell !== 0 ? 1 : 0);
-
-const mapMeaning = (meaning: Meaning | undefined, follow: (cell: Cell) => Cell): Meaning | undefined =>
-  meaning === undefined
-    ? undefined
-    : {
-        regions: meaning.regions.map((region) => ({ ...region, seen: follow(region.seen), unseen: follow(region.unseen) })),
-        constant: meaning.constant === undefined ? undefined : follow(meaning.constant),
-      };
-
-/** Two operands; what is not known of one is any value. */
-function combine(a: Meaning | undefined, b: Meaning | undefined, follow: (x: Cell, y: Cell) => Cell): Meaning | undefined {
-  if (a === undefined && b === undefined) return undefined;
-  const one = (meaning: Meaning | undefined): Cell => meaning?.constant;
-  if ((a?.regions.length ?? 0) === 0) return mapMeaning(b, (cell) => follow(one(a), cell));
-  if ((b?.regions.length ?? 0) === 0) return mapMeaning(a, (cell) => follow(cell, one(b)));
-  const regions: Region[] = [];
-  for (const region of a?.regions ?? []) {
-    const other = b?.regions.find(({ kind }) => kind === region.kind);
-    if (other === undefined) {
-      regions.push({ ...region, seen: follow(region.seen, undefined), unseen: follow(region.unseen, undefined) });
-    } else if (region.kind === 'causal') {
-      // Two triangles make a band or a block unless they have the same boundary.
-      if (region.boundary === undefined || other.boundary?.key !== region.boundary.key) return undefined;
-      regions.push({ ...region, seen: follow(region.seen, other.seen), unseen: follow(region.unseen, other.unseen) });
-    } else regions.push({ ...region, seen: follow(region.seen, undefined), unseen: follow(region.unseen, undefined) });
-  }
-  for (const region of b?.regions ?? []) {
-    if (a?.regions.some(({ kind }) => kind === region.kind) === true) continue;
-    regions.push({ ...region, seen: follow(undefined, region.seen), unseen: follow(undefined, region.unseen) });
-  }
-  return { regions, constant: undefined };
-}
-
-const isHuge = (cell: Cell): boolean => cell !== undefined && Math.abs(cell) >= 1000;
-
-const addition = (x: Cell, y: Cell): Cell => {
-  if (isHuge(x)) return x;
-  if (isHuge(y)) return y;
-  return x === undefined || y === undefined ? undefined : x + y;
-};
-const multiplication = (x: Cell, y: Cell): Cell => {
-  // 0 * -inf is not a number, and torch says so; what was meant is 0.
-  if (x === 0 || y === 0) return 0;
-  return x === undefined || y === undefined ? undefined : x * y;
-};
-const conjunction = (x: Cell, y: Cell): Cell => (x === 0 || y === 0 ? 0 : x === undefined || y === undefined ? undefined : 1);
-const disjunction = (x: Cell, y: Cell): Cell => (truth(x) === 1 || truth(y) === 1 ? 1 : x === undefined || y === undefined ? undefined : 0);
 
 /** The number that fills: -inf, the smallest number of a type. */
 export function fillOf(value: Value | undefined): number | undefined {
@@ -247,19 +186,6 @@ function read(tensor: TensorValue, depth: number): Meaning | undefined {
   }
 }
 
-const same = (a: Meaning, b: Meaning): boolean =>
-  a.constant === b.constant &&
-  a.regions.length === b.regions.length &&
-  a.regions.every((region, i) => {
-    const other = b.regions[i];
-    return (
-      other?.kind === region.kind &&
-      other.boundary?.key === region.boundary?.key &&
-      other.seen === region.seen &&
-      other.unseen === region.unseen
-    );
-  });
-
 function triangle(tensor: TensorValue, input: Meaning | undefined): Meaning | undefined {
   if (input !== undefined && input.regions.length > 0) return undefined;
   const diagonal = tensor.arguments.get('diagonal');
@@ -299,158 +225,6 @@ function comparison(tensor: TensorValue, depth: number): Meaning | undefined {
   if (padding !== undefined) return padding;
   if (other === undefined) return undefined;
   return mapMeaning(meaningOf(a, depth), (cell) => (cell === undefined ? undefined : holds(cell, other) ? 1 : 0));
-}
-
-/** Numbers that are places along one axis, from an offset on. */
-interface Position {
-  readonly axis: 'row' | 'column';
-  readonly offset: Dim;
-  readonly length: Dim | undefined;
-}
-
-function positionOf(value: Value | undefined, depth = 0): Position | undefined {
-  const tensor = asTensor(value);
-  if (tensor === undefined || depth > 12) return undefined;
-  const [first] = tensor.inputs;
-  const argument = (name: string): Value | undefined => tensor.arguments.get(name);
-  switch (tensor.op) {
-    case 'arange': {
-      const [start, end, step] = [argument('start'), argument('end'), argument('step')];
-      if (step !== undefined && numberOf(step) !== 1) return undefined;
-      const offset = end === undefined || end.kind === 'none' ? number(0) : start === undefined ? number(0) : dimOf(start);
-      return offset === undefined ? undefined : { axis: 'column', offset, length: tensor.shape.dims[0] };
-    }
-    case 'getitem': {
-      const inner = positionOf(first, depth + 1);
-      const index = argument('index');
-      if (inner === undefined || index?.kind !== 'tuple') return undefined;
-      const kinds = index.items.map((item) =>
-        item.kind === 'slice' && [item.lower, item.upper, item.step].every(({ kind }) => kind === 'none') ? 'all' : item.kind,
-      );
-      if (!kinds.every((kind) => kind === 'all' || kind === 'none' || kind === 'ellipsis')) return undefined;
-      const last = kinds[kinds.length - 1];
-      if (inner.axis === 'row') return last === 'none' ? undefined : inner;
-      return last === 'none' ? { ...inner, axis: 'row' } : inner;
-    }
-    case 'unsqueeze': {
-      const inner = positionOf(first, depth + 1);
-      const dim = argument('dim');
-      const place = dim === undefined ? undefined : numberOf(dim);
-      if (inner === undefined || place === undefined) return undefined;
-      if (inner.axis === 'row') return place === 0 ? inner : undefined;
-      const isLast = place === -1 || (tensor.shape.ellipsis === undefined && place === tensor.shape.dims.length - 1);
-      return isLast ? { ...inner, axis: 'row' } : inner;
-    }
-    case 'view':
-    case 'reshape': {
-      const inner = positionOf(first, depth + 1);
-      const { dims, ellipsis } = tensor.shape;
-      if (inner === undefined || ellipsis !== undefined || dims.length !== 2) return undefined;
-      return dims[1]?.constant === 1 ? { ...inner, axis: 'row' } : { ...inner, axis: 'column' };
-    }
-    case 'add':
-    case 'sub': {
-      const [a, b] = [argument('input'), argument('other')];
-      const inner = positionOf(a, depth + 1);
-      const shift = b === undefined ? undefined : b.kind === 'tensor' ? undefined : dimOf(b);
-      if (inner === undefined || shift === undefined) return undefined;
-      return { ...inner, offset: tensor.op === 'add' ? add(inner.offset, shift) : subtract(inner.offset, shift) };
-    }
-    case 'expand':
-    case 'T':
-    case 't':
-    case 'transpose': {
-      const inner = positionOf(first, depth + 1);
-      if (inner === undefined || tensor.op === 'expand') return inner;
-      return { ...inner, axis: inner.axis === 'row' ? 'column' : 'row' };
-    }
-    default:
-      return sameElements.has(tensor.op) || tensor.op === 'long' || tensor.op === 'int' ? positionOf(first, depth + 1) : undefined;
-  }
-}
-
-/** `rows >= columns` and the like as a triangle. */
-function ordered(tensor: TensorValue, left: Position, right: Position): Meaning | undefined {
-  const isRowFirst = left.axis === 'row';
-  const [row, column] = isRowFirst ? [left, right] : [right, left];
-  const mirrored: Readonly<Record<string, string>> = { lt: 'gt', le: 'ge', gt: 'lt', ge: 'le' };
-  const op = isRowFirst ? tensor.op : (mirrored[tensor.op] ?? tensor.op);
-  // i + a >= j + b, where i counts queries and j keys.
-  const reach = subtract(row.offset, column.offset);
-  const boundary = op === 'ge' || op === 'lt' ? reach : subtract(reach, number(1));
-  const isSeen = op === 'ge' || op === 'gt';
-  if (op === 'eq' || op === 'ne') return undefined;
-  // `i < j` is false on and under the diagonal; `i <= j` is true on it.
-  const region: Region = {
-    kind: 'causal',
-    boundary: op === 'lt' ? reach : op === 'le' ? subtract(reach, number(1)) : boundary,
-    seen: isSeen ? 1 : 0,
-    unseen: isSeen ? 0 : 1,
-    rows: row.length,
-    columns: column.length,
-    made: tensor,
-    isNamed: false,
-  };
-  return { regions: [region], constant: undefined };
-}
-
-const tokenNames = /(?:^|_)(?:ids|idx|tokens?|src|tgt|source|target|seq|sequence|input|x|labels)$|^src_|^tgt_/;
-
-/** `tokens == pad`: true at padding. */
-function paddingComparison(tensor: TensorValue, a: Value | undefined, b: Value | undefined): Meaning | undefined {
-  if (tensor.op !== 'eq' && tensor.op !== 'ne') return undefined;
-  const tokens = asTensor(a);
-  if (tokens === undefined || b === undefined || b.kind === 'tensor') return undefined;
-  let at = tokens;
-  for (
-    let i = 0;
-    i < 8 && (sameElements.has(at.op) || ['getitem', 'transpose', 't', 'T', 'unsqueeze'].includes(at.op)) && at.inputs[0] !== undefined;
-    i++
-  )
-    at = at.inputs[0];
-  if (at.op !== 'input' || !tokenNames.test(nameOf(at) ?? '')) return undefined;
-  const isPadding = b.kind === 'unknown' ? /pad/i.test(b.path ?? '') : b.kind === 'int' && (/pad/i.test(b.dim.key) || b.dim.constant === 0);
-  const asSymbol = dimOf(b);
-  if (!isPadding && !(asSymbol !== undefined && /pad/i.test(asSymbol.key))) return undefined;
-  const isTrueAtPadding = tensor.op === 'eq';
-  return {
-    regions: [paddingRegion(tensor, isTrueAtPadding, false)],
-    constant: undefined,
-  };
-}
-
-const nameOf = ({ site }: TensorValue): string | undefined => {
-  const node = site?.node as { readonly kind?: string; readonly name?: string } | undefined;
-  return node?.kind === 'name' ? node.name : undefined;
-};
-
-/** An input whose name says that it is true, or 1, at padding. */
-function namedInput(tensor: TensorValue): Meaning | undefined {
-  const name = nameOf(tensor) ?? '';
-  const isPadding = /padding_mask$|pad_mask$|_padding$|^padding$|^is_pad/.test(name) && !/non|not|valid/.test(name);
-  const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name);
-  return isPadding || isKept ? { regions: [paddingRegion(tensor, isPadding, true)], constant: undefined } : undefined;
-}
-
-const paddingRegion = (made: TensorValue, isTrueAtPadding: boolean, isNamed: boolean): Region => ({
-  kind: 'padding',
-  boundary: undefined,
-  seen: isTrueAtPadding ? 0 : 1,
-  unseen: isTrueAtPadding ? 1 : 0,
-  rows: undefined,
-  columns: undefined,
-  made,
-  isNamed,
-});
-
-/** `attention_mask[:, None, None, :]`: a mask of tokens, 1 at those to attend to. One that comes with its axes may hold anything. */
-function namedSlice(tensor: TensorValue): Meaning | undefined {
-  const [first] = tensor.inputs;
-  const index = tensor.arguments.get('index');
-  if (first?.op !== 'input' || index?.kind !== 'tuple' || !/(?:^|_)attention_mask$/.test(nameOf(first) ?? '')) return undefined;
-  const kinds = index.items.map(({ kind }) => kind);
-  const isOfTokens = kinds.filter((kind) => kind === 'slice').length === 2 && kinds.filter((kind) => kind === 'none').length === 2;
-  return isOfTokens && kinds.length === 4 ? { regions: [paddingRegion(tensor, false, true)], constant: undefined } : undefined;
 }
 
 function filled(mask: Meaning | undefined, fill: number | undefined, input: Meaning | undefined): Meaning | undefined {
@@ -541,75 +315,4 @@ function joined(tensor: TensorValue, depth: number): Meaning | undefined {
   if (meaning.regions.length !== 1 || region.kind !== 'causal' || region.boundary === undefined || front.constant === undefined)
     return undefined;
   return { ...meaning, regions: [{ ...region, boundary: add(region.boundary, width), columns: dimFromEnd(tensor, -1) }] };
-}
-
-// ---------------------------------------------------------------------------------------------------------------------
-
-/** Whether keys are hidden at a region's two sides; undefined where that is not known. */
-export interface Hiding {
-  readonly region: Region;
-  readonly hidesSeen: boolean | undefined;
-  readonly hidesUnseen: boolean | undefined;
-}
-
-/** What is added hides where it is a large negative number. */
-export const hiddenByAdding = (meaning: Meaning, sign: 1 | -1): readonly Hiding[] => {
-  const hides = (cell: Cell): boolean | undefined => (cell === undefined ? undefined : cell * sign <= -1000);
-  // What is raised takes all weight, so that the rest is hidden.
-  const isRaised = (cell: Cell): boolean => cell !== undefined && cell * sign >= 1000;
-  return meaning.regions.map((region) => ({
-    region,
-    hidesSeen: isRaised(region.unseen) ? true : hides(region.seen),
-    hidesUnseen: isRaised(region.seen) ? true : hides(region.unseen),
-  }));
-};
-
-/** A condition hides where it holds, or where it does not. */
-export const hiddenByCondition = (meaning: Meaning, hidesWhere: boolean): readonly Hiding[] => {
-  const hides = (cell: Cell): boolean | undefined => (cell === undefined ? undefined : (cell !== 0) === hidesWhere);
-  return meaning.regions.map((region) => ({ region, hidesSeen: hides(region.seen), hidesUnseen: hides(region.unseen) }));
-};
-
-/** How far the mask's boundary is from that of a causal mask: 0 is right, -1 hides the token itself, 1 shows the next. */
-export function boundaryError({ boundary, rows, columns }: Region, read: (dim: Dim) => Dim): number | 'cached' | undefined {
-  if (boundary === undefined) return undefined;
-  const at = read(boundary);
-  if (rows === undefined || columns === undefined) return at.constant === 0 || at.constant === -1 ? at.constant : undefined;
-  const [queries, keys] = [read(rows), read(columns)];
-  if (queries.constant === 1) return undefined;
-  const expected = queries.key === keys.key ? number(0) : subtract(keys, queries);
-  const off = subtract(at, expected);
-  if (off.constant !== undefined) return off.constant;
-  // A mask for as many keys as queries, used on more keys than queries.
-  const more = subtract(keys, queries);
-  const isExtended = more.terms.every(({ coefficient }) => coefficient > 0) && !mentionsAny(more, queries);
-  return at.constant === 0 && isExtended && !more.unknown ? 'cached' : undefined;
-}
-
-const mentionsAny = (dim: Dim, other: Dim): boolean => {
-  const keys = new Set(other.terms.flatMap(({ monomial }) => monomial.factors.map(({ atom }) => atom.key)));
-  return dim.terms.some(({ monomial }) => monomial.factors.some(({ atom }) => keys.has(atom.key)));
-};
-
-const takesType = ({ arguments: given }: TensorValue): boolean =>
-  [...given.values()].some((value) =>
-    (value.kind === 'tuple' ? value.items : [value]).some((each) => each.kind === 'unknown' && /dtype/.test(each.reason)),
-  );
-
-/** The type of a mask, where the code says it: that of an input is only known when it is annotated as whole or boolean. */
-export function maskType(tensor: TensorValue, depth = 0): string | undefined {
-  if (depth > 20) return undefined;
-  if (tensor.op === 'input') return /int|bool/.test(tensor.dtype ?? '') ? tensor.dtype : undefined;
-  if (/^logical_|^(?:eq|ne|lt|le|gt|ge)$/.test(tensor.op)) return 'bool';
-  // And, or and not are for whole numbers and booleans: one boolean makes the other one.
-  if (/^bitwise_/.test(tensor.op)) return tensor.inputs.some((input) => maskType(input, depth + 1) === 'bool') ? 'bool' : undefined;
-  // One operand of fractions makes the product one.
-  if (tensor.op === 'mul' && tensor.dtype === undefined)
-    return tensor.inputs.some((input) => /^(?:b?float|half)/.test(maskType(input, depth + 1) ?? '')) ? 'float' : undefined;
-  const [first] = tensor.inputs;
-  // `mask.to(x.dtype)`: the type of a tensor that the code computes with.
-  if (tensor.op === 'to' && tensor.dtype === undefined && first !== undefined && maskType(first, depth + 1) === 'bool')
-    return takesType(tensor) ? 'float' : undefined;
-  const keeps = ['getitem', 'unsqueeze', 'expand', 'view', 'reshape', 'transpose', 'repeat', 'contiguous', 'squeeze'].includes(tensor.op);
-  return keeps && first !== undefined ? maskType(first, depth + 1) : tensor.dtype;
 }

@@ -1,7 +1,7 @@
 /** The rules about causal masks share one reading of them. */
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Range } from '../../../text/range.ts';
-import { boundaryError } from '../../code/masks.ts';
+import { boundaryError } from '../../code/hiding.ts';
 import { type MaskUse, maskUsesOf } from '../../code/maskUses.ts';
 import { rangeIn } from '../../code/places.ts';
 import { readDim } from '../../code/sizes.ts';

@@ -1,0 +1,65 @@
+/** Masks of padding: comparisons with the padding token, and inputs whose names say what they are. */
+import { sameElements } from '../../interpreter/graph.ts';
+import { dimOf } from '../../interpreter/make.ts';
+import type { TensorValue, Value } from '../../interpreter/value.ts';
+import type { Meaning, Region } from './regions.ts';
+import { asTensor } from './tensors.ts';
+
+const tokenNames = /(?:^|_)(?:ids|idx|tokens?|src|tgt|source|target|seq|sequence|input|x|labels)$|^src_|^tgt_/;
+
+/** `tokens == pad`: true at padding. */
+export function paddingComparison(tensor: TensorValue, a: Value | undefined, b: Value | undefined): Meaning | undefined {
+  if (tensor.op !== 'eq' && tensor.op !== 'ne') return undefined;
+  const tokens = asTensor(a);
+  if (tokens === undefined || b === undefined || b.kind === 'tensor') return undefined;
+  let at = tokens;
+  for (
+    let i = 0;
+    i < 8 && (sameElements.has(at.op) || ['getitem', 'transpose', 't', 'T', 'unsqueeze'].includes(at.op)) && at.inputs[0] !== undefined;
+    i++
+  )
+    at = at.inputs[0];
+  if (at.op !== 'input' || !tokenNames.test(nameOf(at) ?? '')) return undefined;
+  const isPadding = b.kind === 'unknown' ? /pad/i.test(b.path ?? '') : b.kind === 'int' && (/pad/i.test(b.dim.key) || b.dim.constant === 0);
+  const asSymbol = dimOf(b);
+  if (!isPadding && !(asSymbol !== undefined && /pad/i.test(asSymbol.key))) return undefined;
+  const isTrueAtPadding = tensor.op === 'eq';
+  return {
+    regions: [paddingRegion(tensor, isTrueAtPadding, false)],
+    constant: undefined,
+  };
+}
+
+const nameOf = ({ site }: TensorValue): string | undefined => {
+  const node = site?.node as { readonly kind?: string; readonly name?: string } | undefined;
+  return node?.kind === 'name' ? node.name : undefined;
+};
+
+/** An input whose name says that it is true, or 1, at padding. */
+export function namedInput(tensor: TensorValue): Meaning | undefined {
+  const name = nameOf(tensor) ?? '';
+  const isPadding = /padding_mask$|pad_mask$|_padding$|^padding$|^is_pad/.test(name) && !/non|not|valid/.test(name);
+  const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name);
+  return isPadding || isKept ? { regions: [paddingRegion(tensor, isPadding, true)], constant: undefined } : undefined;
+}
+
+const paddingRegion = (made: TensorValue, isTrueAtPadding: boolean, isNamed: boolean): Region => ({
+  kind: 'padding',
+  boundary: undefined,
+  seen: isTrueAtPadding ? 0 : 1,
+  unseen: isTrueAtPadding ? 1 : 0,
+  rows: undefined,
+  columns: undefined,
+  made,
+  isNamed,
+});
+
+/** `attention_mask[:, None, None, :]`: a mask of tokens, 1 at those to attend to. One that comes with its axes may hold anything. */
+export function namedSlice(tensor: TensorValue): Meaning | undefined {
+  const [first] = tensor.inputs;
+  const index = tensor.arguments.get('index');
+  if (first?.op !== 'input' || index?.kind !== 'tuple' || !/(?:^|_)attention_mask$/.test(nameOf(first) ?? '')) return undefined;
+  const kinds = index.items.map(({ kind }) => kind);
+  const isOfTokens = kinds.filter((kind) => kind === 'slice').length === 2 && kinds.filter((kind) => kind === 'none').length === 2;
+  return isOfTokens && kinds.length === 4 ? { regions: [paddingRegion(tensor, false, true)], constant: undefined } : undefined;
+}
