@@ -19,6 +19,10 @@ export function isExactly<T extends string>(...values: readonly T[]): Guard<T> {
   return (value): value is T => values.includes(value as T);
 }
 
+export function isListOf<T>(guard: Guard<T>, most = 1000): Guard<readonly T[]> {
+  return (value): value is readonly T[] => Array.isArray(value) && value.length <= most && value.every(guard);
+}
+
 export function isBetween(low: number, high: number): Guard<number> {
   return (value): value is number => isNumber(value) && value >= low && value <= high;
 }
@@ -33,4 +37,10 @@ export function isShape<T>(shape: Shape<T>): Guard<T> {
       Object.keys(record).every((key) => Object.hasOwn(guards, key)) && Object.entries(guards).every(([key, guard]) => guard(record[key]))
     );
   };
+}
+
+/** A message of one of the kinds that `guards` know. */
+export function isOneOf<T>(guards: Readonly<Record<string, (value: unknown) => boolean>>, value: unknown): value is T {
+  const kind: unknown = typeof value === 'object' && value !== null ? (value as { kind?: unknown }).kind : undefined;
+  return typeof kind === 'string' && Object.hasOwn(guards, kind) && guards[kind]?.(value) === true;
 }

@@ -3,7 +3,7 @@
  * ends: whatever does not fit is dropped, and strings in it are only ever shown as text.
  */
 
-import { isBoolean, isBytes, isExactly, isLongString, isNumber, isOptional, isShape, isString, isStrings } from './guards.ts';
+import { isBoolean, isBytes, isExactly, isLongString, isNumber, isOneOf, isOptional, isShape, isString, isStrings } from './guards.ts';
 
 /** What the preview needs of a design. Numbers may be wrong (8 heads over 3 KV heads): the page then says what is wrong. */
 export interface PreviewDesign {
@@ -150,11 +150,6 @@ const fromPreview: { readonly [K in FromPreview['kind']]: (value: unknown) => va
   lint: isShape<Extract<FromPreview, { kind: 'lint' }>>({ kind: isExactly('lint'), query: isString }),
   error: isShape<Extract<FromPreview, { kind: 'error' }>>({ kind: isExactly('error'), message: isString }),
 };
-
-function isOneOf<T>(guards: Readonly<Record<string, (value: unknown) => boolean>>, value: unknown): value is T {
-  const kind: unknown = typeof value === 'object' && value !== null ? (value as { kind?: unknown }).kind : undefined;
-  return typeof kind === 'string' && Object.hasOwn(guards, kind) && guards[kind]?.(value) === true;
-}
 
 /** Whether the extension may have sent this to the page. */
 export function isToPreview(value: unknown): value is ToPreview {

@@ -44,19 +44,27 @@ export function exportMenu(events: ExportEvents): HTMLElement {
     json: t('Numbers (JSON)'),
     npy: t('Numbers (.npy)'),
   };
+  return menu('export', t('Export'), [
+    ...formats.map((format): MenuItem => [`export-${format}`, names[format], () => events.save(format)]),
+    ['copy-link', t('Copy link to this state'), () => events.copy('link')],
+    ['copy-command', t('Copy command for this state'), () => events.copy('command')],
+  ]);
+}
+
+export type MenuItem = readonly [id: string, name: string, act: () => void];
+
+/** What can be done, folded into one button. Escape and a press elsewhere close it. */
+export function menu(id: string, title: string, entries: readonly MenuItem[]): HTMLElement {
   const items = element('div', { class: 'menu-items' });
-  const made = element('details', { class: 'menu', id: 'export' }, element('summary', {}, t('Export')), items);
-  const item = (id: string, name: string, act: () => void): void => {
-    const entry = element('button', { type: 'button', id }, name);
+  const made = element('details', { class: 'menu', id }, element('summary', {}, title), items);
+  for (const [key, name, act] of entries) {
+    const entry = element('button', { type: 'button', id: key }, name);
     entry.addEventListener('click', () => {
       made.open = false;
       act();
     });
     items.append(entry);
-  };
-  for (const format of formats) item(`export-${format}`, names[format], () => events.save(format));
-  item('copy-link', t('Copy link to this state'), () => events.copy('link'));
-  item('copy-command', t('Copy command for this state'), () => events.copy('command'));
+  }
   made.addEventListener('keydown', (event) => {
     if (event.key !== 'Escape' || !made.open) return;
     made.open = false;
