@@ -33,6 +33,7 @@ import {
   tuple,
   unknown,
 } from './make.ts';
+import { type Happening, Memory } from './memory.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
 import { stretchable } from './ops/torch/support.ts';
@@ -112,31 +113,6 @@ export interface InterpreterOptions {
   readonly witness?: Witness;
 }
 
-/** What a call of a module gave, for those that call it alike. */
-interface SharedResult {
-  readonly value: Value;
-  readonly rests: ReadonlySet<UnitBody>;
-  readonly study: number;
-  /** The tensors among its arguments. */
-  readonly given: readonly TensorValue[];
-  /** What happened in it, in order. */
-  readonly made: readonly Happening[];
-  /** Facts that hold behind it and did not before. */
-  readonly learned: Facts['statements'];
-  /** Sizes found to be others, in it. */
-  readonly bound: Substitution['bindings'];
-}
-
-/** What is recorded while code is followed. */
-type Happening =
-  | TensorValue
-  | ModuleCall
-  | { readonly happened: 'variable'; readonly variable: Variable }
-  | { readonly happened: 'failure'; readonly failure: Failure }
-  | { readonly happened: 'instance'; readonly instance: InstanceValue }
-  | { readonly happened: 'called'; readonly callee: FunctionValue }
-  | { readonly happened: 'returned'; readonly frame: Frame; readonly value: Value };
-
 /** A number of the code, or a setting. */
 const isSetting = (value: Value): boolean =>
   value.kind === 'int' || value.kind === 'float' || (value.kind === 'unknown' && value.path !== undefined);
@@ -171,21 +147,14 @@ export class Interpreter implements Machine {
   /** Library layers whose calls are being evaluated, innermost last; undefined for the user's modules that they call. */
   readonly layers: (InstanceValue | undefined)[] = [];
   /** The innermost call of a module that is being evaluated. */
-  #module: ModuleCall | undefined;
+  within: ModuleCall | undefined;
   /** The user's functions that are being evaluated. */
-  #trace: Trace | undefined;
+  trace: Trace | undefined;
   /** How many undecided branches surround the code. */
   uncertain = 0;
   #studied: SourceFile | undefined;
-  #rests: Set<UnitBody> | undefined;
-  /** What running each statement of the studied file rested on. */
-  readonly #unitRests = new Map<UnitBody, ReadonlySet<UnitBody>>();
-  #study = 0;
-  readonly #pool = new Map<string, SharedResult[]>();
-  readonly #taken = new Map<string, number>();
-  readonly #results = new Map<string, SharedResult>();
-  /** Tensors and calls of modules that are being made, while a call is followed that later ones may share. */
-  #log: Happening[] | undefined;
+  /** What calls gave, and what they rested on. */
+  readonly memory = new Memory(this);
   #steps = 0;
   #depth = 0;
   /** The last operation left open whether it fits. */
@@ -313,8 +282,8 @@ export class Interpreter implements Machine {
       }
       state.pending.delete(name);
     }
-    if (state.file === this.#studied && this.#rests !== undefined && binders !== undefined) {
-      for (const i of binders) this.#rest((state.file.module.units[i] as Unit).body);
+    if (state.file === this.#studied && binders !== undefined) {
+      for (const i of binders) this.memory.rest((state.file.module.units[i] as Unit).body);
     }
     const found = globals.get(name);
     if (found !== undefined) return found;
@@ -342,10 +311,11 @@ export class Interpreter implements Machine {
     const frame = this.moduleFrame(state.file, state.globals, unit);
     const { site, facts, substitution, uncertain } = this;
     this.uncertain = 0;
-    if (state.file === this.#studied) {
-      const { rests } = this.tracked(() => this.guard(() => this.heap.lasting(() => runStatement(this, frame, unit.body.statement))));
-      this.#unitRests.set(unit.body, rests);
-    } else this.guard(() => this.heap.lasting(() => runStatement(this, frame, unit.body.statement)));
+    const run = (): void => {
+      this.guard(() => this.heap.lasting(() => runStatement(this, frame, unit.body.statement)));
+    };
+    if (state.file === this.#studied) this.memory.running(unit.body, run);
+    else run();
     this.site = site;
     this.facts = facts;
     this.substitution = substitution;
@@ -430,15 +400,11 @@ export class Interpreter implements Machine {
     if (state === undefined || file.module === before) return;
     const bodies = new Set(file.module.units.map(({ body }) => body));
     const old = new Set(before.units.map(({ body }) => body));
-    const holds = (rests: ReadonlySet<UnitBody> | undefined): boolean => {
-      for (const body of rests ?? []) if (!bodies.has(body)) return false;
-      return true;
-    };
     const ran = new Set<UnitBody>();
     const lost = new Set<string>();
     for (const [i, unit] of before.units.entries()) {
       if (!state.ran.has(i)) continue;
-      if (bodies.has(unit.body) && holds(this.#unitRests.get(unit.body))) ran.add(unit.body);
+      if (bodies.has(unit.body) && this.memory.holds(unit.body, bodies)) ran.add(unit.body);
       else for (const name of namesOf(unit).names) lost.add(name);
     }
     let isNew = false;
@@ -456,29 +422,14 @@ export class Interpreter implements Machine {
       if (ran.has(unit.body) && ![...namesOf(unit).names].some((name) => lost.has(name))) next.ran.add(i);
     }
     this.#states.set(globals, { ...next, globals });
-    for (const body of this.#unitRests.keys()) if (!bodies.has(body)) this.#unitRests.delete(body);
-    if (isNew) this.forget();
-    for (const [key, { rests }] of this.#results) if (!holds(rests)) this.#results.delete(key);
-    for (const [key, pool] of this.#pool) if (!pool.every((each) => each === undefined || holds(each.rests))) this.#pool.delete(key);
-  }
-
-  /** Lets go of what one study made for the next. */
-  forget(): void {
-    this.#pool.clear();
-    this.#results.clear();
-    this.#taken.clear();
-  }
-
-  /** What is made from now on is a new study: it may take over what earlier ones made. */
-  beginStudy(): void {
-    this.#study += 1;
-    this.#taken.clear();
+    if (isNew) this.memory.forget();
+    this.memory.keep(bodies);
   }
 
   /** Tells the recorder, and remembers it for those who take over the call in which it happened. */
   note(happening: Happening): void {
     if (this.#isTrying) return;
-    this.#log?.push(happening);
+    this.memory.log(happening);
     this.#tell(happening);
   }
 
@@ -505,170 +456,6 @@ export class Interpreter implements Machine {
       }
     } else if ('kind' in happening) recorder.tensor?.(happening);
     else recorder.moduleCalled?.(happening);
-  }
-
-  /** An instance that an earlier study made from the same class and arguments, or a new one. */
-  shared(of: ClassValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, make: () => Value): Value {
-    if (this.options.shares !== true || of.file?.isPrelude !== false || this.uncertain > 0) return make();
-    const print = fingerprint(positional, keywords);
-    if (print === undefined) return make();
-    const key = `${identityOf(of)} ${print}`;
-    const place = this.#taken.get(key) ?? 0;
-    this.#taken.set(key, place + 1);
-    const pool = this.#pool.get(key) ?? [];
-    const known = pool[place];
-    if (known !== undefined && known.study !== this.#study) {
-      for (const body of known.rests) this.#rests?.add(body);
-      for (const happening of known.made) this.note(happening);
-      this.#learn(known);
-      return known.value;
-    }
-    const { result, rests, made, learned, bound } = this.#logged(make);
-    if (this.isModule(result)) {
-      pool[place] = { value: result, rests, study: this.#study, given: [], made, learned, bound };
-      this.#pool.set(key, pool);
-    }
-    return result;
-  }
-
-  /** What an earlier study found when it called the module with like arguments, or what the call answers now. */
-  #sharedCall(module: InstanceValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, follow: () => Value): Value {
-    if (this.options.shares !== true || module.class.file?.isPrelude !== false) return follow();
-    const print = fingerprint(positional, keywords);
-    if (print === undefined) return follow();
-    const key = `${module.id} ${print}`;
-    const known = this.#results.get(key);
-    const given = [...positional, ...keywords.values()].flatMap(tensorsWithin);
-    if (known !== undefined && known.study !== this.#study) {
-      for (const body of known.rests) this.#rests?.add(body);
-      this.#learn(known);
-      return this.#graft(known, given);
-    }
-    const { result, rests, made, learned, bound } = this.#logged(follow);
-    this.#results.set(key, { value: result, rests, study: this.#study, given, made, learned, bound });
-    return result;
-  }
-
-  /** Takes over what was found in an earlier call. */
-  #learn({ learned, bound }: SharedResult): void {
-    this.facts = this.facts.assume(learned);
-    for (const { symbol, value } of bound)
-      if (this.substitution.valueOf(symbol) === undefined) this.substitution = this.substitution.bind(symbol, value);
-  }
-
-  /** Does some work, and gathers what it rested on and what happened in it. */
-  #logged(work: () => Value): Pick<SharedResult, 'rests' | 'made' | 'learned' | 'bound'> & { readonly result: Value } {
-    const before = this.facts;
-    const { substitution } = this;
-    const log = this.#log;
-    const start = log?.length ?? 0;
-    this.#log ??= [];
-    try {
-      const { result, rests } = this.tracked(work);
-      const known = new Set(this.facts === before ? [] : before.statements);
-      const learned = this.facts === before ? [] : this.facts.statements.filter((fact) => !known.has(fact));
-      const bound = this.substitution.bindings.filter(({ symbol }) => substitution.valueOf(symbol) === undefined);
-      return { result, rests, made: this.#log.slice(start), learned, bound };
-    } finally {
-      if (log === undefined) this.#log = undefined;
-    }
-  }
-
-  /** The dataflow that an earlier call left, grown from the tensors of this one. */
-  #graft(known: SharedResult, given: readonly TensorValue[]): Value {
-    const grown = new Map<TensorValue, TensorValue>();
-    const calls = new Map<ModuleCall, ModuleCall>();
-    for (const [i, tensor] of known.given.entries()) {
-      const now = given[i];
-      if (now !== undefined) grown.set(tensor, now);
-    }
-    const tensorOf = (tensor: TensorValue): TensorValue => {
-      const found = grown.get(tensor);
-      if (found !== undefined || tensor.op !== 'join') return found ?? tensor;
-      const inputs = tensor.inputs.map(tensorOf);
-      const now = inputs.every((input, i) => input === tensor.inputs[i]) ? tensor : { ...tensor, id: after(inputs), inputs };
-      grown.set(tensor, now);
-      return now;
-    };
-    const grafted = (value: Value): Value => {
-      if (value.kind === 'tensor') return tensorOf(value);
-      if (value.kind !== 'tuple' && value.kind !== 'list') return value;
-      const items = value.items.map(grafted);
-      return items.every((item, i) => item === value.items[i]) ? value : { ...value, items };
-    };
-    const named = (values: ReadonlyMap<string, Value>): ReadonlyMap<string, Value> => {
-      let changed: Map<string, Value> | undefined;
-      for (const [name, value] of values) {
-        const now = grafted(value);
-        if (now === value) continue;
-        changed ??= new Map(values);
-        changed.set(name, now);
-      }
-      return changed ?? values;
-    };
-    const traces = new Map<Trace | undefined, Trace | undefined>();
-    const traceOf = (trace: Trace | undefined): Trace | undefined => {
-      if (trace === undefined || traces.has(trace)) return traces.get(trace);
-      const now = { site: trace.site, parent: traceOf(trace.parent) };
-      traces.set(trace, now);
-      return now;
-    };
-    for (const each of known.made) {
-      if ('happened' in each) {
-        this.note(
-          each.happened === 'variable'
-            ? { happened: 'variable', variable: { ...each.variable, value: grafted(each.variable.value) } }
-            : each.happened === 'returned'
-              ? { ...each, value: grafted(each.value) }
-              : each,
-        );
-        continue;
-      }
-      if (!('kind' in each)) {
-        const parent = (each.parent === undefined ? undefined : calls.get(each.parent)) ?? this.#module;
-        const site = calls.size === 0 ? this.site : each.site;
-        if (calls.size === 0) traces.set(each.trace, this.#trace);
-        const trace = traceOf(each.trace);
-        const call: ModuleCall = { ...each, site, parent, trace, positional: each.positional.map(grafted), keywords: named(each.keywords) };
-        calls.set(each, call);
-        this.note(call);
-        continue;
-      }
-      this.#tensors += 1;
-      const call = each.call === undefined ? undefined : calls.get(each.call);
-      const tensor: TensorValue = {
-        ...each,
-        id: this.#tensors,
-        inputs: each.inputs.map(tensorOf),
-        arguments: named(each.arguments),
-        ...(call === undefined ? {} : { call }),
-        ...(each.trace === undefined ? {} : { trace: traceOf(each.trace) }),
-      };
-      grown.set(each, tensor);
-      this.note(tensor);
-    }
-    for (const call of calls.values()) if (call.result !== undefined) call.result = grafted(call.result);
-    return grafted(known.value);
-  }
-
-  /** Does some work, and gathers the statements of the studied file that it rested on. */
-  tracked<Result>(work: () => Result): { readonly result: Result; readonly rests: Set<UnitBody> } {
-    const outer = this.#rests;
-    const rests = new Set<UnitBody>();
-    this.#rests = rests;
-    try {
-      return { result: work(), rests };
-    } finally {
-      this.#rests = outer;
-      if (outer !== undefined) for (const body of rests) outer.add(body);
-    }
-  }
-
-  #rest(body: UnitBody): void {
-    if (this.#rests === undefined || this.#rests.has(body)) return;
-    this.#rests.add(body);
-    const further = this.#unitRests.get(body);
-    if (further !== undefined) for (const each of further) this.#rests.add(each);
   }
 
   // -------------------------------------------------------------------------------------------------------------------
@@ -718,9 +505,9 @@ export class Interpreter implements Machine {
         return this.call(callee.callee, [...callee.positional, ...positional], merged, openArguments);
       }
       case 'class':
-        return openArguments
+        return openArguments || this.options.shares !== true || callee.file?.isPrelude !== false || this.uncertain > 0
           ? instantiate(this, callee, positional, keywords, openArguments)
-          : this.shared(callee, positional, keywords, () => instantiate(this, callee, positional, keywords, openArguments));
+          : this.memory.made(callee, positional, keywords, () => instantiate(this, callee, positional, keywords, openArguments));
       case 'instance': {
         const method = this.classMember(callee.class, '__call__');
         if (method === undefined) {
@@ -734,7 +521,8 @@ export class Interpreter implements Machine {
         const isLayer = callee.class.file?.isPrelude === true;
         this.layers.push(isLayer ? callee : undefined);
         const follow = (): Value => this.#callModule(callee, method, positional, keywords, openArguments);
-        const result = openArguments || isLayer ? follow() : this.#sharedCall(callee, positional, keywords, follow);
+        const isShared = this.options.shares === true && !openArguments && callee.class.file?.isPrelude === false;
+        const result = isShared ? this.memory.called(callee, positional, keywords, follow) : follow();
         this.layers.pop();
         return result;
       }
@@ -768,15 +556,15 @@ export class Interpreter implements Machine {
     keywords: ReadonlyMap<string, Value>,
     openArguments: boolean,
   ): Value {
-    const parent = this.#module;
-    const call: ModuleCall = { instance, site: this.site, parent, trace: this.#trace, positional, keywords, result: undefined };
+    const parent = this.within;
+    const call: ModuleCall = { instance, site: this.site, parent, trace: this.trace, positional, keywords, result: undefined };
     this.note(call);
-    this.#module = call;
+    this.within = call;
     try {
       call.result = this.call(method, [instance, ...positional], keywords, openArguments);
       return call.result;
     } finally {
-      this.#module = parent;
+      this.within = parent;
     }
   }
 
@@ -937,11 +725,11 @@ export class Interpreter implements Machine {
     this.#running.push(definition);
     const { site } = this;
     const isUser = !callee.file.isPrelude;
-    if (callee.file === this.#studied) this.#rest(callee.unit.body);
-    const trace = this.#trace;
+    if (callee.file === this.#studied) this.memory.rest(callee.unit.body);
+    const trace = this.trace;
     if (isUser && site !== undefined) {
       this.sites.push(site);
-      this.#trace = { site, parent: trace };
+      this.trace = { site, parent: trace };
     }
     try {
       if (definition.kind === 'lambda') return evaluate(this, frame, definition.body);
@@ -955,7 +743,7 @@ export class Interpreter implements Machine {
       this.#depth -= 1;
       this.#running.pop();
       if (isUser && site !== undefined) this.sites.pop();
-      this.#trace = trace;
+      this.trace = trace;
       this.site = site;
     }
   }
@@ -1271,13 +1059,12 @@ export class Interpreter implements Machine {
   // Tensors
 
   tensor(op: string, call: Call, shape: Shape, options: TensorOptions = {}): TensorValue {
-    this.#tensors += 1;
     const inputs = options.inputs ?? tensorsIn(call.arguments);
     const [first] = inputs;
     const layer = this.layers[this.layers.length - 1];
     const tensor: TensorValue = {
       kind: 'tensor',
-      id: this.#tensors,
+      id: this.nextTensor(),
       shape: this.substitution.size === 0 ? shape : applyToShape(shape, this.substitution),
       dtype: 'dtype' in options ? options.dtype : first?.dtype,
       op,
@@ -1286,8 +1073,8 @@ export class Interpreter implements Machine {
       site: call.site ?? this.site,
       ...(options.index === undefined ? {} : { index: options.index }),
       ...(layer === undefined ? {} : { layer }),
-      ...(this.#module === undefined ? {} : { call: this.#module }),
-      ...(this.#trace === undefined ? {} : { trace: this.#trace }),
+      ...(this.within === undefined ? {} : { call: this.within }),
+      ...(this.trace === undefined ? {} : { trace: this.trace }),
       ...(options.isParameter === true ? { isParameter: true } : {}),
       ...(options.isBuffer === true ? { isBuffer: true } : {}),
       ...(options.content === undefined ? {} : { content: options.content }),
@@ -1536,6 +1323,11 @@ export class Interpreter implements Machine {
     this.heap.writeEntry(map, key, value);
   }
 
+  nextTensor(): number {
+    this.#tensors += 1;
+    return this.#tensors;
+  }
+
   freshId(): number {
     this.#instances += 1;
     return this.#instances;
@@ -1551,7 +1343,7 @@ export class Interpreter implements Machine {
       site: this.site,
     };
     this.note({ happened: 'instance', instance });
-    for (const each of of.mro) if (each.unit !== undefined && each.file === this.#studied) this.#rest(each.unit.body);
+    for (const each of of.mro) if (each.unit !== undefined && each.file === this.#studied) this.memory.rest(each.unit.body);
     return instance;
   }
 
@@ -1624,88 +1416,6 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
     return isView && value.kind === 'int' && value.dim.constant !== undefined && value.dim.constant > 8;
   };
   return [...bound.values()].some(fixes);
-}
-
-const tensorsWithin = (value: Value): readonly TensorValue[] =>
-  value.kind === 'tensor' ? [value] : value.kind === 'tuple' || value.kind === 'list' ? value.items.flatMap(tensorsWithin) : [];
-
-const identities = new WeakMap<object, number>();
-let identified = 0;
-
-function identityOf(object: object): number {
-  let known = identities.get(object);
-  if (known === undefined) {
-    known = ++identified;
-    identities.set(object, known);
-  }
-  return known;
-}
-
-/** A text that is equal for arguments between which following a call makes no difference; undefined where that is not sure. */
-function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string, Value>): string | undefined {
-  const parts: string[] = [];
-  const see = (value: Value, depth: number): boolean => {
-    if (depth > 4 || parts.length > 400) return false;
-    switch (value.kind) {
-      case 'none':
-      case 'ellipsis':
-        parts.push(value.kind);
-        return true;
-      case 'bool':
-      case 'float':
-      case 'string':
-        parts.push(`${value.kind}:${String(value.value)}`);
-        return true;
-      case 'int':
-        parts.push(value.dim.unknown ? 'int ?' : value.dim.key);
-        return true;
-      case 'unknown':
-        parts.push(`?${value.path ?? ''}@${value.scope ?? ''}${value.isGiven === true ? '!' : ''}`);
-        return true;
-      case 'opaque':
-      case 'builtin':
-        parts.push(value.name);
-        return true;
-      case 'tensor':
-        parts.push(
-          `T${value.dtype ?? ''}${value.content === 'mask' ? ' mask' : ''}(${value.shape.dims.map((dim) => (dim.unknown ? '?' : dim.key)).join(',')})${value.shape.ellipsis ?? ''}`,
-        );
-        return true;
-      case 'tuple':
-      case 'list':
-        parts.push(`${value.kind}${value.items.length}${value.kind === 'list' && value.open ? '+' : ''}`);
-        return value.items.every((item) => see(item, depth + 1));
-      case 'dict':
-        parts.push(`dict${value.entries.size}${value.open ? '+' : ''}`);
-        return [...value.entries].every(([key, entry]) => parts.push(key) > 0 && see(entry.value, depth + 1));
-      case 'union':
-        parts.push(`union${value.options.length}`);
-        return value.options.every((option) => see(option, depth + 1));
-      case 'instance':
-        parts.push(`#${value.id}`);
-        return true;
-      case 'class':
-        parts.push(`class ${identityOf(value)}`);
-        return true;
-      case 'function':
-        parts.push(`def ${identityOf(value.definition)}`);
-        return value.closure === undefined;
-      default:
-        return false;
-    }
-  };
-  for (const value of positional) if (!see(value, 0)) return undefined;
-  for (const [key, value] of keywords) {
-    parts.push(`${key}=`);
-    if (!see(value, 0)) return undefined;
-  }
-  return parts.join(' ');
-}
-
-/** An id after those of the tensors, and before that of the next operation. */
-function after(inputs: readonly TensorValue[]): number {
-  const last = Math.max(...inputs.map(({ id }) => id));
-  return last + (Math.floor(last) + 1 - last) / 2;
 }
 
 const isUnion = (value: Value): boolean => value.kind === 'union';

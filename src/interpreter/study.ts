@@ -260,10 +260,10 @@ export class Student {
   #attempt(of: ClassValue | FunctionValue, choice: Choice | undefined): Attempt | undefined {
     this.#now = fresh();
     const interpreter = this.#interpreter;
-    interpreter.beginStudy();
+    interpreter.memory.beginStudy();
     interpreter.facts = Facts.none;
     interpreter.substitution = Substitution.empty;
-    const { result, rests } = interpreter.tracked(() => studyClass(interpreter, of, this.#symbols, choice, this.#stated));
+    const { result, rests } = interpreter.memory.tracked(() => studyClass(interpreter, of, this.#symbols, choice, this.#stated));
     if (result === undefined) return undefined;
     const made = result.instance.class;
     for (const each of made.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);

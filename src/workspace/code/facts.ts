@@ -236,7 +236,7 @@ export function release(reading: CodeReading): void {
     emptied.inputs = [];
     emptied.output = undefined;
   }
-  reading.interpreter.forget();
+  reading.interpreter.memory.forget();
 }
 
 /** A range of the text for a place relative to a statement; undefined when the statement is gone. */
