@@ -8,6 +8,8 @@ export interface InitializationOptions {
   readonly commands?: readonly string[];
   /** The client answers `headwise/readFile`: settings files are read through it, so that virtual workspaces work. */
   readonly readFile?: boolean;
+  /** The client answers `headwise/readFolder`: imports are followed where the server has no files at hand. */
+  readonly readFolder?: boolean;
   /** The client wants `headwise/designChanged`. */
   readonly designChanged?: boolean;
   /** Address of the folder with the Python parser's modules, for a server that cannot read files itself. */
@@ -25,8 +27,55 @@ export interface DesignParams {
   readonly uri: string;
 }
 
+/** How a stack's attention differs from the plain formula, as far as its file or its family says so. */
+export interface AttentionTraits {
+  /** Multi-head latent attention (DeepSeek-V2). */
+  readonly latent?: LatentWidths;
+  /** How rotary positions reach beyond the length they were trained on. */
+  readonly scaling?: RotaryScale;
+  /** Rotated pairs are neighbours instead of halves apart. */
+  readonly interleaved?: boolean;
+  /** Multiplies the scores, in place of 1 / sqrt(headDim). */
+  readonly scale?: number;
+  /** Soft limit of the scores. */
+  readonly softcap?: number;
+  /** Buckets of T5's relative bias, and the distance in tokens from which on all share the last. */
+  readonly buckets?: number;
+  readonly maxDistance?: number;
+}
+
+/** Widths of multi-head latent attention, in features. */
+export interface LatentWidths {
+  /** Of the queries' latent, q_lora_rank; absent: queries are projected from the input. */
+  readonly queryRank?: number;
+  /** Of the latent of keys and values, kv_lora_rank. */
+  readonly keyValueRank: number;
+  /** Of a query and a key without position, qk_nope_head_dim. */
+  readonly plainDim: number;
+  /** Of their rotated part, qk_rope_head_dim. */
+  readonly rotaryDim: number;
+}
+
+/** What a config says of scaled rotary positions, in the words of the papers; lengths in tokens. */
+export interface RotaryScale {
+  /** 'other': a kind that is not computed. */
+  readonly kind: 'linear' | 'ntk' | 'yarn' | 'llama3' | 'other';
+  /** As written. */
+  readonly name: string;
+  readonly factor: number;
+  readonly trainedLength?: number;
+  readonly betaFast?: number;
+  readonly betaSlow?: number;
+  readonly attentionFactor?: number;
+  readonly mscale?: number;
+  readonly mscaleAllDim?: number;
+  readonly truncate?: boolean;
+  readonly lowFrequencyFactor?: number;
+  readonly highFrequencyFactor?: number;
+}
+
 /** One stack, as far as it is known: what a status line, a picker or the attention preview shows of it. */
-export interface StackSummary {
+export interface StackSummary extends AttentionTraits {
   /** Path of the stack in the file: '' for the only one, else `text_config`, ... */
   readonly name: string;
   readonly role: string;
@@ -117,6 +166,9 @@ export const readFileRequest = 'headwise/readFile';
 export interface ReadFileParams {
   readonly uri: string;
 }
+
+/** Request, server to client: names of the Python files and folders in a folder of the workspace, null where there is none. */
+export const readFolderRequest = 'headwise/readFolder';
 
 /** Argument of the client's commands in code lenses. */
 export interface CommandTarget {

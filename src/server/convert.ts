@@ -27,6 +27,7 @@ import type { OtherFile, Severity } from '../text/finding.ts';
 import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
 import type { Analysis } from '../workspace/analyse.ts';
+import { attentionTraits } from './attentionTraits.ts';
 import type { View } from './views.ts';
 
 /** What a client can show and do, as far as answers depend on it. */
@@ -176,6 +177,7 @@ export function toStackSummary(document: View, analysis: Analysis, design: Trans
     positions: fields.positions?.value,
     rotaryDim: fields.rotaryDim?.value,
     ropeTheta: fields.ropeTheta?.value,
+    ...attentionTraits(design),
     places,
     warnings,
   };
