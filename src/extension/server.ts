@@ -12,6 +12,7 @@ import {
   type InitializationOptions,
   type ReadFileParams,
   readFileRequest,
+  readFolderRequest,
 } from '../protocol/languageServer.ts';
 
 /** Makes a client for this platform: a child process, or a worker in the browser. Loaded only when first needed. */
@@ -76,6 +77,7 @@ export class Server implements vscode.Disposable {
     const initializationOptions: InitializationOptions = {
       commands: serverCommands,
       readFile: true,
+      readFolder: true,
       designChanged: true,
       ...(vscode.l10n.bundle === undefined ? {} : { bundle: vscode.l10n.bundle }),
     };
@@ -89,6 +91,7 @@ export class Server implements vscode.Disposable {
     });
     client.onNotification(designChangedNotification, ({ uri }: DesignChangedParams) => this.#changed.fire(uri));
     client.onRequest(readFileRequest, ({ uri }: ReadFileParams) => readProjectFile(uri));
+    client.onRequest(readFolderRequest, ({ uri }: ReadFileParams) => readProjectFolder(uri));
     await client.start();
     this.#log.info(`Language server ready after ${(performance.now() - started).toFixed(0)} ms.`);
     this.#changed.fire('');
@@ -128,12 +131,28 @@ export class Server implements vscode.Disposable {
   }
 }
 
-/** Only settings and configurations of opened folders are handed over, so that a confused server cannot read anything else. */
+/** Bytes; larger files hold data. */
+const maximumSize = 6_000_000;
+
+/** Only settings, configurations and modules of opened folders are handed over, so that a confused server cannot read anything else. */
 async function readProjectFile(text: string): Promise<string | null> {
   const uri = vscode.Uri.parse(text);
-  if (!/\.(?:jsonc?|ya?ml|toml)$/i.test(uri.path) || vscode.workspace.getWorkspaceFolder(uri) === undefined) return null;
+  if (!/\.(?:jsonc?|ya?ml|toml|py)$/i.test(uri.path) || vscode.workspace.getWorkspaceFolder(uri) === undefined) return null;
   try {
+    if ((await vscode.workspace.fs.stat(uri)).size > maximumSize) return null;
     return new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
+  } catch {
+    return null;
+  }
+}
+
+/** Where modules may lie: Python files and folders, in opened folders alone. */
+async function readProjectFolder(text: string): Promise<readonly string[] | null> {
+  const uri = vscode.Uri.parse(text);
+  if (vscode.workspace.getWorkspaceFolder(uri) === undefined) return null;
+  try {
+    const entries = await vscode.workspace.fs.readDirectory(uri);
+    return entries.filter(([name, type]) => (type & vscode.FileType.Directory) !== 0 || name.endsWith('.py')).map(([name]) => name);
   } catch {
     return null;
   }

@@ -44,13 +44,14 @@ import {
   type InitializationOptions,
   type ReadFileParams,
   readFileRequest,
+  readFolderRequest,
 } from '../protocol/languageServer.ts';
 import { maximumLength } from '../syntax/read.ts';
 import { type Analysis, analyse, needsPython } from '../workspace/analyse.ts';
 import type { ValuesFile } from '../workspace/code/given.ts';
 import { configFor } from '../workspace/filter.ts';
 import { mergeSettings, readProjectSettings, rebaseSettings } from '../workspace/projectSettings.ts';
-import type { Imports, PythonReader } from '../workspace/python.ts';
+import type { PythonReader } from '../workspace/python.ts';
 import { defaultSettings, type Settings } from '../workspace/settings.ts';
 import {
   type ClientAbilities,
@@ -64,7 +65,9 @@ import {
   toLspRange,
   toStackSummary,
 } from './convert.ts';
+import { FollowedImports, type ImportSource } from './imports.ts';
 import { isSettingsFile, ProjectFiles } from './projectFiles.ts';
+import { RemoteImports } from './remoteImports.ts';
 import { defaultEditorSettings, type EditorSettings, readClientSettings } from './settings.ts';
 import { baseName, parentUri, plainUri, relativePath, resolveUri } from './uris.ts';
 import { documentSource, NotebookSources, type Source, type View } from './views.ts';
@@ -81,12 +84,8 @@ export interface Host {
   readonly layouts?: (options: InitializationOptions) => Promise<void>;
   /** The Python reader, loaded when it is first asked for; undefined where it cannot be. */
   readonly python?: (options: InitializationOptions, note: (problem: string) => void) => Promise<PythonReader | undefined>;
-  /** Where a Python file's imports come from, where the host can read files at once; `edited` is the text of an open document. */
-  readonly imports?: (uri: string, parse: PythonReader['parse'], edited: (uri: string) => string | undefined) => Imports | undefined;
-  /** A file holds another text, this one where it is open. Returns the files that import it, whose imports are other ones now. */
-  readonly forgetImports?: (uri: string, text: string | undefined) => readonly string[];
-  /** A document was closed. */
-  readonly close?: (uri: string) => void;
+  /** Where Python files import from, where the host can read files at once. */
+  readonly imports?: ImportSource;
   /** Model code was read, and nothing has happened for a while since. */
   readonly rest?: () => void;
   readonly version: string;
@@ -244,7 +243,7 @@ export function serve(connection: Connection, host: Host): void {
   function changed(uri: string): void {
     const plain = plainUri(uri);
     configs.delete(plain);
-    const affected = new Set(host.forgetImports?.(uri, editedText(uri)) ?? []);
+    const affected = new Set(importsFor(uri)?.forget(uri, editedText(uri)) ?? []);
     for (const [other, { config }] of cache) if (config === plain) affected.add(other);
     affected.delete(uri);
     if (affected.size === 0) return;
@@ -342,6 +341,25 @@ export function serve(connection: Connection, host: Host): void {
 
   const allOpen = (): readonly string[] => [...documents.all(), ...notebooks.cellTextDocuments.all()].map(({ uri }) => uri);
 
+  const ownImports = host.imports === undefined ? undefined : new FollowedImports(host.imports);
+  const clientImports = new RemoteImports({
+    readFile,
+    readFolder: async (uri) => (await connection.sendRequest<readonly string[] | null>(readFolderRequest, { uri })) ?? undefined,
+    isOpen: (uri) => options.readFolder === true && folderOf(uri) !== undefined,
+  });
+  const importsFor = (uri: string) => (host.imports?.pathOf(uri) === undefined ? clientImports : ownImports);
+
+  /** The client has handed over where a document's imports were looked for: it is worked out again. */
+  async function importsArrived(uri: string): Promise<void> {
+    const id = sourceOf(uri)?.id;
+    if (id === undefined) return;
+    cache.delete(id);
+    for (const part of partsOf(id)) outdated.add(part);
+    // More may be missing then.
+    await analysisOf(uri);
+    renew();
+  }
+
   /** Puts the document last in the order in which they are let go of. */
   function remember(id: string, entry: Cached): void {
     cache.delete(id);
@@ -373,7 +391,7 @@ export function serve(connection: Connection, host: Host): void {
     let analysis: Analysis | undefined;
     if (text.length <= maximumLength) {
       tooLong.delete(id);
-      const imports = python === undefined ? undefined : host.imports?.(id, python.parse, editedText);
+      const imports = python === undefined ? undefined : importsFor(id)?.of(id, python.parse, editedText);
       analysis = analyse(
         {
           text,
@@ -386,6 +404,10 @@ export function serve(connection: Connection, host: Host): void {
         },
         editor.settings,
       );
+      clientImports
+        .fetch()
+        ?.then(() => importsArrived(uri))
+        .catch((error) => failed('Following imports', error));
       if (analysis.reading !== undefined && !layoutsAsked) {
         layoutsAsked = true;
         void host.layouts?.(options);
@@ -558,7 +580,7 @@ export function serve(connection: Connection, host: Host): void {
   documents.onDidClose(({ document: { uri } }) => {
     cache.delete(uri);
     tooLong.delete(uri);
-    host.close?.(uri);
+    importsFor(uri)?.close(uri);
     // What was not saved is gone.
     changed(uri);
     left(uri);
@@ -693,7 +715,7 @@ export function serve(connection: Connection, host: Host): void {
   notebooks.onDidClose((notebook) => {
     notebookSources.forget(notebook);
     cache.delete(notebook.uri);
-    host.close?.(notebook.uri);
+    importsFor(notebook.uri)?.close(notebook.uri);
     for (const { document } of notebook.cells) left(document);
   });
 
@@ -736,6 +758,7 @@ function readOptions(value: unknown): InitializationOptions {
   return {
     commands: strings(value.commands),
     readFile: value.readFile === true,
+    readFolder: value.readFolder === true,
     designChanged: value.designChanged === true,
     settings: value.settings,
     ...(typeof value.pythonParser === 'string' ? { pythonParser: value.pythonParser } : {}),

@@ -5,8 +5,9 @@ import { gunzipSync } from 'node:zlib';
 import type { ConfigObject } from '../../src/interpreter/configs.ts';
 import { readConfiguration } from '../../src/interpreter/configs.ts';
 import type { PythonModule } from '../../src/syntax/python/ast.ts';
+import type { FolderLoader } from '../../src/workspace/code/loader.ts';
 import { evaluateModel, type ModelAnswer, type ModelQuestion } from '../../src/workspace/code/model.ts';
-import { type FolderLoader, folderLoader } from '../../src/workspace/code/node.ts';
+import { folderLoader } from '../../src/workspace/code/node.ts';
 
 export const corpusFolder = join(process.cwd(), '..', 'shared', 'corpus');
 

@@ -68,6 +68,20 @@ describe('model code in the editor', () => {
     await eventually('the finding to go', () => (findings(uri).length === 0 ? true : undefined));
   });
 
+  it('follows imports into other files of the workspace, as they are typed', async () => {
+    const sizes = await write('imports/package/sizes.py', 'width = 96\n');
+    await write('imports/package/__init__.py', 'from .sizes import width\n');
+    const layer = 'class A(nn.Module):\n    def __init__(self):\n        super().__init__()\n        self.a = nn.Linear(width, width)\n';
+    const forward = '\n    def forward(self, x):\n        y = self.a(x)\n        return y\n';
+    const uri = await write('imports/model.py', `import torch.nn as nn\nfrom package import width\n\n${layer}${forward}`);
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri));
+    await eventually('the width', async () => ((await hints(uri)).includes(': (B, T, 96)') ? true : undefined));
+    const document = await vscode.workspace.openTextDocument(sizes);
+    await vscode.window.showTextDocument(document, vscode.ViewColumn.Beside);
+    await replace(document, '96', '48');
+    await eventually('the other width', async () => ((await hints(uri)).includes(': (B, T, 48)') ? true : undefined));
+  });
+
   it('completes a shape comment', async () => {
     const document = await openSample('model/attention.py');
     const line = 'k = k.view(B, T, self.heads, C // self.heads).transpose(1, 2)';

@@ -1,0 +1,208 @@
+import type { SourceLoader } from '../../interpreter/program.ts';
+import type { SourceFile } from '../../interpreter/value.ts';
+import type { PythonModule } from '../../syntax/python/ast.ts';
+
+/** Beyond this many files nothing more is read for one question. */
+const maximumFiles = 20_000;
+
+/** Files where modules are looked for. Paths are whole, with forward slashes; URIs serve as well. */
+export interface SourceFiles {
+  /** The text of a file as it is now; undefined where there is none that can be read. */
+  text(path: string): string | undefined;
+  /** Whether there is such a file or folder. */
+  has(path: string): boolean;
+  /** Whether a folder is the outermost in which modules are looked for. */
+  isTop(folder: string): boolean;
+}
+
+type Parse = (text: string) => PythonModule;
+
+export interface FolderLoader extends SourceLoader {
+  /** The file at a path, under the dotted name that its place in packages gives it. Undefined when it cannot be read. */
+  open(path: string): SourceFile | undefined;
+  /** The dotted name by which other files import the one at this path; its package becomes a root. */
+  nameOf(path: string): string;
+  /** The file at a path is to be read again, unless it was read as this text already. */
+  forget(path: string, text?: string): 'forgotten' | 'same' | 'unread';
+}
+
+/** Where packages lie: dotted name of a package to its folder; '' for a folder that holds packages and modules. */
+export type PackageRoots = ReadonlyMap<string, string>;
+
+/**
+ * Finds Python modules in folders and parses them when they are asked for; nothing is executed. A root named '' is searched for any
+ * module; the package of a file that was opened becomes a root.
+ */
+export function sourceLoader(
+  files: SourceFiles,
+  parse: Parse,
+  roots: PackageRoots,
+  /** Folders that are searched last, for modules that no root has. */
+  further: readonly string[] = [],
+): FolderLoader {
+  const known = new Map<string, SourceFile | undefined>();
+  const folders = new Map(roots);
+  const mentioned = new Map<string, boolean>();
+  let count = 0;
+
+  const read = (path: string, name: string, isPackage: boolean): SourceFile | undefined => {
+    if (count >= maximumFiles) return undefined;
+    try {
+      const text = files.text(path);
+      if (text === undefined) return undefined;
+      const file: SourceFile = { path, name, isPackage, module: parse(text), isPrelude: false };
+      count += 1;
+      known.set(name, file);
+      return file;
+    } catch {
+      return undefined;
+    }
+  };
+
+  /** Where a module may lie, in the order in which it is looked for; true for a package. */
+  function* placesOf(moduleName: string): Generator<readonly [path: string, isPackage: boolean]> {
+    if (!/^[\w.]+$/.test(moduleName)) return;
+    for (const [root, folder] of folders) {
+      if (root !== '' && moduleName !== root && !moduleName.startsWith(`${root}.`)) continue;
+      const rest = (root === '' ? moduleName : moduleName.slice(root.length + 1)).split('.').filter(Boolean);
+      const base = join(folder, ...rest);
+      if (rest.length > 0) yield [`${base}.py`, false];
+      yield [join(base, '__init__.py'), true];
+    }
+    for (const folder of further) {
+      const base = join(folder, ...moduleName.split('.'));
+      yield [`${base}.py`, false];
+      yield [join(base, '__init__.py'), true];
+    }
+  }
+
+  const load = (moduleName: string): SourceFile | undefined => {
+    if (known.has(moduleName)) return known.get(moduleName);
+    known.set(moduleName, undefined);
+    for (const [path, isPackage] of placesOf(moduleName)) {
+      const found = read(path, moduleName, isPackage);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  };
+
+  const mentions = (moduleName: string, word: string): boolean => {
+    if (known.has(moduleName)) return true;
+    const key = `${moduleName} ${word}`;
+    let answer = mentioned.get(key);
+    if (answer === undefined) {
+      answer = looksFor(moduleName, word);
+      mentioned.set(key, answer);
+    }
+    return answer;
+  };
+  const looksFor = (moduleName: string, word: string): boolean => {
+    for (const [path, isPackage] of placesOf(moduleName)) {
+      if (!files.has(path)) continue;
+      // A package has modules under it as well.
+      if (isPackage) return true;
+      const text = files.text(path);
+      return text === undefined || text.includes(word) || /\bimport\s*\(?\s*\*/.test(text);
+    }
+    return true;
+  };
+
+  const open = (path: string): SourceFile | undefined => {
+    const { name, root, folder } = placeOf(files, path);
+    if (!folders.has(root)) folders.set(root, folder);
+    const found = known.get(name);
+    if (found?.path === path) return found;
+    return read(path, name, baseName(path) === '__init__.py');
+  };
+  const nameOf = (path: string): string => {
+    const { name, root, folder } = placeOf(files, path);
+    if (!folders.has(root)) folders.set(root, folder);
+    return name;
+  };
+  const forget: FolderLoader['forget'] = (path, text) => {
+    mentioned.clear();
+    for (const [name, file] of known) {
+      if (file?.path !== path) continue;
+      if (text !== undefined && file.module.text === text) return 'same';
+      known.delete(name);
+      count -= 1;
+      return 'forgotten';
+    }
+    // It may be one that was looked for.
+    for (const [name, file] of known) if (file === undefined) known.delete(name);
+    return 'unread';
+  };
+  return { load, mentions, open, nameOf, forget };
+}
+
+/** Loaders for the files of many folders. */
+export interface FolderLoaders {
+  /** The loader for what a file imports: it looks beside the file, or its outermost package, as Python does, then in the repository. */
+  of(path: string): FolderLoader;
+  /** Every loader that was made. */
+  all(): Iterable<FolderLoader>;
+}
+
+export function sourceLoaders(files: SourceFiles, parse: Parse): FolderLoaders {
+  const made = new Map<string, FolderLoader>();
+  const repositories = new Map<string, string | undefined>();
+  return {
+    all: () => made.values(),
+    of: (path) => {
+      const { root, folder } = placeOf(files, path);
+      const key = `${root} ${folder}`;
+      let loader = made.get(key);
+      if (loader === undefined) {
+        const repository = root === '' ? repositoryOf(files, folder, repositories) : undefined;
+        const further = repository === undefined ? [] : [repository, join(repository, 'src')].filter((each) => each !== folder);
+        loader = sourceLoader(files, parse, new Map([[root, folder]]), further);
+        made.set(key, loader);
+      }
+      return loader;
+    },
+  };
+}
+
+/** The folder above that holds the repository. */
+function repositoryOf(files: SourceFiles, folder: string, known: Map<string, string | undefined>): string | undefined {
+  if (known.has(folder)) return known.get(folder);
+  const above = folderOf(folder);
+  const found = files.isTop(folder) ? folder : above === folder ? undefined : repositoryOf(files, above, known);
+  known.set(folder, found);
+  return found;
+}
+
+/** The dotted name of a file by the packages around it, and the folder that the outermost of them lies in. */
+function placeOf(files: SourceFiles, path: string): { readonly name: string; readonly root: string; readonly folder: string } {
+  const parts = baseName(path) === '__init__.py' ? [] : [baseName(path).replace(/\.py$/, '')];
+  let folder = folderOf(path);
+  while (files.has(join(folder, '__init__.py')) && folder.includes('/')) {
+    parts.unshift(baseName(folder));
+    const above = folderOf(folder);
+    if (above === folder) break;
+    folder = above;
+  }
+  if (parts.length === 1 && isLoneLibraryFile(files, path)) {
+    return { name: `transformers.models.${baseName(folder)}.${parts[0]}`, root: `transformers.models.${baseName(folder)}`, folder };
+  }
+  // Beside an installed package lie others, whose sources would be read instead of what is known of them.
+  const [top] = parts;
+  if (parts.length > 1 && top !== undefined && /^(?:site|dist)-packages$/.test(baseName(folder))) {
+    return { name: parts.join('.'), root: top, folder: join(folder, top) };
+  }
+  return { name: parts.join('.'), root: '', folder };
+}
+
+/** A modeling file that was taken out of transformers: it still imports relative to the package that it came from. */
+const isLoneLibraryFile = (files: SourceFiles, path: string): boolean =>
+  /^from \.\.\.(?:modeling_utils|configuration_utils|utils|activations)\b/m.test(files.text(path) ?? '');
+
+const join = (folder: string, ...parts: readonly string[]): string => [folder.replace(/\/$/, ''), ...parts].join('/');
+
+const baseName = (path: string): string => path.slice(path.lastIndexOf('/') + 1);
+
+/** The folder that a file or folder lies in; of the root, itself. */
+function folderOf(path: string): string {
+  const end = path.lastIndexOf('/');
+  return end > 0 ? path.slice(0, end) : end === 0 ? '/' : path;
+}
