@@ -33,9 +33,9 @@ export function arithmetic(operator: string, left: Value, right: Value): Value {
   if (left.kind === 'float' || right.kind === 'float') {
     const [a, b] = [numberOf(left), numberOf(right)];
     if (a !== undefined && b !== undefined) return floating(operator, a, b);
-    if (left.kind === 'union' || right.kind === 'union') return float(undefined);
     // What is summed up from 0.0 may be tensors.
     const isTerm = operator === '+' || operator === '-';
+    if (isTerm && (left.kind === 'union' || right.kind === 'union')) return float(undefined);
     if (isTerm && [left, right].some((each) => each.kind === 'unknown' && each.path === undefined))
       return unknown(`${left.kind} ${operator} ${right.kind}`);
     return powersOf(operator, left, right);

@@ -76,7 +76,9 @@ function powersOf(value: Value, takesNames = false): Powers | undefined {
   if (value.kind === 'float' && value.powers !== undefined) return value.powers;
   const known = numberOf(value);
   if (known !== undefined) return Number.isFinite(known) ? { coefficient: known, factors: [] } : undefined;
-  if (value.kind !== 'int' && !(takesNames && value.kind === 'unknown')) return undefined;
+  // `scalar or head_dim`: one of two settings has no power of its own; a setting with a fallback goes by the setting's name.
+  const isNamed = value.kind === 'unknown' || (value.kind === 'union' && value.options.filter(({ kind }) => kind === 'unknown').length < 2);
+  if (value.kind !== 'int' && !(takesNames && isNamed)) return undefined;
   const dim = dimOf(value);
   return dim === undefined ? undefined : { coefficient: 1, factors: [{ base: dim, exponent: 1 }] };
 }

@@ -95,7 +95,8 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
     }
   });
   try {
-    interpreter.branch(live);
+    // A module's flag, set one way or another, is no size of which one branch knows more.
+    interpreter.branch(live, frame.locals === frame.globals ? 'none' : interpreter.preference);
   } catch (error) {
     if (!(error instanceof Raised) || left.length === 0) throw error;
     interpreter.heap.join(

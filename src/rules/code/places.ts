@@ -2,7 +2,7 @@
 import type { Variable } from '../../interpreter/interpreter.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
-import { spanIn } from '../../syntax/python/ast.ts';
+import { type Expression, spanIn } from '../../syntax/python/ast.ts';
 import type { Range } from '../../text/range.ts';
 
 /** The place in the file under study; undefined elsewhere. */
@@ -48,6 +48,22 @@ export function definitionOf(
   const end = lineEnd(text, at.end);
   const assigned = /^\s*(?::[^=]*)?=\s*(.*)$/.exec(text.slice(at.end, end))?.[1] ?? '';
   return { at: { start: at.start, end }, name: first.name, value: assigned };
+}
+
+/** The argument of a constructor's call that is the value, where the call itself computes it: `Attention(scale=d_k ** -0.5)`. */
+export function givenAt(code: CodeReading, value: Value | undefined): Range | undefined {
+  const [first] = variablesOf(code, value);
+  const { self, function: called } = first?.frame ?? {};
+  const site =
+    self?.kind === 'instance' && first?.isArgument === true && called?.defaults.get(first.name) !== value ? self.site : undefined;
+  const definition = called?.definition;
+  if (site === undefined || first === undefined || definition?.kind !== 'function' || definition.name.name !== '__init__') return undefined;
+  const node = site.node as Expression;
+  const place = definition.parameters.findIndex(({ name }) => name?.name === first.name) - 1;
+  const given = (node.kind === 'call' ? node.arguments : []).find((argument, i) =>
+    argument.kind === 'positional' ? i === place : argument.name?.name === first.name,
+  );
+  return rangeIn(code, { ...site, node: given?.value ?? node });
 }
 
 /** The last statement that gives the tensor, as it is, another name: `values = value`. */

@@ -49,6 +49,8 @@ export function headWidths(code: CodeReading, attention: Attention): readonly Di
 function widthsBefore(code: CodeReading, { source, axis }: Operand): readonly Dim[] {
   const found: Dim[] = [];
   let at = axis;
+  // Parts that were put together again: what they were parts of is as wide.
+  let isWhole = false;
   for (const node of source?.passed ?? []) {
     if (at === undefined) break;
     const dim = dimFromEnd(node, at);
@@ -61,10 +63,15 @@ function widthsBefore(code: CodeReading, { source, axis }: Operand): readonly Di
       if (last !== undefined) found.push(last);
       break;
     }
-    if (isLayout(node)) {
+    if (node.op === 'cat') isWhole = source?.isUncertain === false;
+    else if (isLayout(node)) {
       const isHeadTranspose = node.op === 'transpose' && rankOf(node.shape) === undefined && at === -1;
       at = isHeadTranspose ? afterTranspose(node) : axisBefore(node, at);
-    } else if (node.op === 'split' || node.op === 'chunk' || node.op === 'getitem' || node.op === 'unbind' || node.op === 'linear') break;
+    } else if (
+      node.op === 'linear' ||
+      (!isWhole && (node.op === 'split' || node.op === 'chunk' || node.op === 'getitem' || node.op === 'unbind'))
+    )
+      break;
   }
   return found;
 }
@@ -107,8 +114,8 @@ export const unsure = (dim: Dim): boolean =>
 export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerdict | undefined {
   const widths = headWidths(code, attention);
   const sides = operandScales(attention);
-  if (widths.length === 0 || sides === undefined) return undefined;
-  if (attention.kind === 'called') return judgeCall(code, attention, widths, sides);
+  if (sides === undefined) return undefined;
+  if (attention.kind === 'called') return underNorm(attention, judgeCall(code, attention, widths, sides));
   // Scores that weigh no values are similarities.
   if (attention.sums.length === 0) return undefined;
   const verdicts = attention.paths.map((path) => {
@@ -121,7 +128,13 @@ export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerd
   const [first] = verdicts;
   if (first === undefined || verdicts.some((verdict) => verdict?.kind !== first.kind)) return undefined;
   if ((first.kind === 'none' || first.kind === 'half') && isInitialised(code)) return undefined;
-  return first;
+  return underNorm(attention, first);
+}
+
+/** Behind norms of queries and keys the scale may be left out or made smaller, but not be turned round or that of another width. */
+function underNorm({ query, key }: Attention, verdict: ScaleVerdict | undefined): ScaleVerdict | undefined {
+  const isNormed = query.source?.norm !== undefined || key.source?.norm !== undefined;
+  return isNormed && (verdict?.kind === 'none' || verdict?.kind === 'half' || verdict?.kind === 'twice') ? undefined : verdict;
 }
 
 /** Weights that start small by a root of their own take the place of the scale, as in T5. Depth is another matter. */
@@ -161,7 +174,7 @@ const isEmptied = ({ op, isBuffer }: TensorValue): boolean => isBuffer === true 
 function operandScales({ query, key }: Attention): readonly Step[] | undefined {
   const scales: Step[] = [];
   for (const { source } of [query, key]) {
-    if (source === undefined || source.isNormed || source.isUncertain) return undefined;
+    if (source === undefined || source.norm === 'unit' || source.isUncertain) return undefined;
     if (!isProjection(source.node) && !isEmptied(source.node)) return undefined;
     scales.push(...source.scales);
   }
@@ -206,14 +219,16 @@ function judge(
   const { coefficient } = powers;
   const isWidth = (dim: Dim): boolean => powers.factors.some(({ base }) => compareSizes(code, base, dim) === 'same');
   const width = widths.find(isWidth) ?? widths[0];
-  if (width === undefined) return undefined;
   const scaling = steps.filter(({ factor }) => !isOne(factor));
+  if (width === undefined) return already === 0 ? enlarged(powers, scaling) : undefined;
   if (powers.factors.length === 0 && coefficient === 1 && already === 0) {
     const [only] = steps.filter(({ factor }) => isOne(factor));
     return { kind: 'none', width, ...(only === undefined ? {} : { step: only }) };
   }
   const exponent = exponentOf(code, powers, width);
   if (exponent === undefined) {
+    const inverted = already === 0 ? enlarged(powers, scaling) : undefined;
+    if (inverted !== undefined) return inverted;
     const wrong = wrongBase(code, powers, width);
     if (wrong === undefined || coefficient <= 0) return undefined;
     const step = scaling.find(
@@ -232,6 +247,14 @@ function judge(
   if (near(sum, -0.5) || near(sum, 0) || near(sum, -1)) return { kind: 'fine' };
   if (near(sum, -0.25) && down.length === 1 && only !== undefined) return { kind: 'half', width, step: only };
   return undefined;
+}
+
+/** Multiplied by the root of a size, whichever it is. */
+function enlarged({ coefficient, factors }: Powers, scaling: readonly Step[]): ScaleVerdict | undefined {
+  const [only, ...others] = factors;
+  const steps = scaling.filter(({ factor }) => factor?.kind === 'powers' && factor.powers.factors.length > 0);
+  if (only?.exponent !== 0.5 || others.length > 0 || coefficient !== 1 || steps.length !== 1 || !isSize(only.base)) return undefined;
+  return { kind: 'inverted', width: only.base, step: steps[0] };
 }
 
 const isOne = (factor: Factor | undefined): boolean =>
@@ -279,6 +302,9 @@ function wrongBase(code: CodeReading, { factors }: Powers, width: Dim): { readon
   if (isNumericMultiple(code, only.base, width)) return undefined;
   return only;
 }
+
+/** Named, or made of named sizes. */
+const isSize = (dim: Dim): boolean => !dim.unknown && !isLength(dim) && dim.constant === undefined;
 
 /** The width that is split into heads, or the number of heads: `n` or `h` where the head dim is `n // h`. Equal with one head only. */
 function isWholeOrCount(base: Dim, width: Dim): boolean {

@@ -1,5 +1,5 @@
 /** From an operand of attention back to the projection that it was: through layouts, norms, scales, rotations, caches and repeats. */
-import { alternatives, isDropout, isLayout, sameElements } from '../../interpreter/graph.ts';
+import { alternatives, ancestors, isDropout, isLayout, sameElements } from '../../interpreter/graph.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import { products } from './contractions.ts';
 import { factorOf, invertFactor } from './scale.ts';
@@ -12,8 +12,11 @@ export interface Source {
   /** Which part of the node: the picks on the way, as text. The same node and part are the same numbers. */
   readonly part: string;
   readonly scales: readonly Step[];
-  /** Normed after the projection: QK-norm. */
-  readonly isNormed: boolean;
+  /**
+   * Normed after the projection: QK-norm. 'mean': each number has size 1 then, and a head the length sqrt(d), which asks for the same
+   * scale as before; 'unit': the head has length 1, and the scale is another one.
+   */
+  readonly norm: 'mean' | 'unit' | undefined;
   /** Turned by position, as rotary embeddings do. */
   readonly isRotated: boolean;
   /** Something was met that may change what was found. */
@@ -107,6 +110,12 @@ function isStatistic(tensor: TensorValue, depth = 0): boolean {
   return goesOn && first !== undefined && tensor.inputs.every((input) => isStatistic(input, depth + 1));
 }
 
+/** A root mean square or a deviation rather than a length. */
+const isMean = (statistic: TensorValue): boolean => {
+  const reduction = ancestors(statistic, ({ op }) => !reductions.has(op)).find(({ op }) => reductions.has(op));
+  return reduction?.op === 'mean' || reduction?.op === 'var' || reduction?.op === 'std';
+};
+
 const indexText = (value: Value | undefined): string => {
   switch (value?.kind) {
     case 'int':
@@ -150,13 +159,19 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
   const scales: Step[] = [];
   const passed: TensorValue[] = [];
   const parts: string[] = [];
-  let [isNormed, isRotated, isUncertain] = [false, false, false];
+  let norm: Source['norm'];
+  let [isRotated, isUncertain] = [false, false];
+  // The weight with which a norm ends starts as 1 and is no scale.
+  const normedBy = (kind: 'mean' | 'unit'): void => {
+    norm = norm === 'unit' ? norm : kind;
+    if (kind === 'mean') for (let i = scales.length - 1; i >= 0; i--) if (scales[i]?.factor?.kind === 'learned') scales.splice(i, 1);
+  };
   let at = tensor;
   const finish = (): Source => ({
     node: at,
     part: [...parts].reverse().join(' '),
     scales: [...scales].reverse(),
-    isNormed,
+    norm,
     isRotated,
     isUncertain,
     passed,
@@ -171,13 +186,17 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
       if (one === undefined || options.length > 8) return undefined;
       const isSame = sources.every((each) => each !== undefined && each.node === one.node && each.part === one.part);
       if (!isSame) return undefined;
-      const agreed = sources.every((each) => each?.isRotated === one.isRotated && each.isNormed === one.isNormed);
+      const agreed = sources.every((each) => each?.isRotated === one.isRotated);
+      // Where only some branches normalise, the others are judged; a unit length on some of them is another scale on those.
+      const kinds = new Set(sources.map((each) => each?.norm));
+      if (kinds.has('unit')) norm = 'unit';
+      else if (kinds.size === 1) norm ??= one.norm;
       const sameScales = sources.every((each) => each?.scales.length === one.scales.length);
       return {
         ...one,
         part: [one.part, ...[...parts].reverse()].filter((part) => part !== '').join(' '),
         scales: [...one.scales, ...[...scales].reverse()],
-        isNormed: isNormed || sources.some((each) => each?.isNormed === true),
+        norm,
         isRotated: isRotated || sources.every((each) => each?.isRotated === true),
         isUncertain: isUncertain || !agreed || !sameScales || sources.some((each) => each?.isUncertain === true),
         passed: [...passed, ...one.passed],
@@ -197,7 +216,7 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
       continue;
     }
     if (norms.has(at.op)) {
-      isNormed = true;
+      normedBy(at.op === 'layer_norm' || at.op === 'rms_norm' ? 'mean' : 'unit');
       at = first;
       continue;
     }
@@ -245,12 +264,12 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
         continue;
       }
       if (isLinear && isStatistic(right)) {
-        isNormed = true;
+        normedBy(isMean(right) ? 'mean' : 'unit');
         at = left;
         continue;
       }
       if (isLinear && isStatistic(left)) {
-        isNormed = true;
+        normedBy(isMean(left) ? 'mean' : 'unit');
         at = right;
         continue;
       }

@@ -7,7 +7,7 @@ import type { Expression } from '../../../syntax/python/ast.ts';
 import type { TextEdit } from '../../../text/edit.ts';
 import type { Range } from '../../../text/range.ts';
 import { type Attention, attentionsOf } from '../../code/attention.ts';
-import { byPlace, definitionOf, rangeIn, textAt } from '../../code/places.ts';
+import { byPlace, definitionOf, givenAt, rangeIn, textAt } from '../../code/places.ts';
 import { type ScaleVerdict, scaleVerdict } from '../../code/scaling.ts';
 import type { Step } from '../../code/scores.ts';
 
@@ -51,7 +51,7 @@ export const sizeText = (dim: Dim): string => formatDim(dim);
 export function placeOfStep(code: CodeReading, step: Step | undefined, attention: Attention, blamesValue: boolean): Range | undefined {
   const at = rangeIn(code, step?.node.site) ?? rangeIn(code, nodeOf(attention).site);
   if (!blamesValue) return at;
-  return definitionOf(code, step?.operand)?.at ?? at;
+  return givenAt(code, step?.operand) ?? definitionOf(code, step?.operand)?.at ?? at;
 }
 
 /** The head dim as the code near the place calls it, for a fix; undefined where no name for it is known. */

@@ -1,4 +1,4 @@
-import { rangeIn, textAt } from '../../code/places.ts';
+import { givenAt, rangeIn, textAt } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample, calledExample } from './examples.ts';
 import { judgedScales, nodeOf, placeOfStep, sizeText } from './scale.ts';
@@ -33,7 +33,7 @@ export const scaleInverted = defineRule({
       const { step } = verdict;
       // `scale = d ** 0.5` is wrong where it is set; `scores / scale` with `scale = d ** -0.5` where it is used.
       const used = rangeIn(code, step?.node.site);
-      const isDivision = step?.node.op === 'div';
+      const isDivision = step?.node.op === 'div' && used !== undefined && givenAt(code, step.operand) === undefined;
       const set = placeOfStep(code, step, attention, true);
       const at = isDivision ? used : set;
       if (at === undefined) continue;

@@ -38,12 +38,15 @@ export const softmaxAxis = defineRule({
     for (const group of byPlace(all, ({ node }) => node)) {
       const wrong = group.map(wrongAxis);
       const [first] = wrong;
-      const at = rangeIn(code, group[0]?.node.site);
+      const { node } = group[0] as SoftmaxAttention;
+      const used = rangeIn(code, node.site);
+      // The axis of a layer is said where the layer is made.
+      const at = (node.layer === undefined ? undefined : rangeIn(code, node.layer.site)) ?? used;
       if (first === undefined || wrong.includes(undefined) || at === undefined) continue;
       // Scores that are normed along both axes, each way for a purpose of its own.
       if (
-        group.some(({ product, node }) =>
-          all.some((other) => other.product === product && other.node !== node && axisOf(other.node) !== axisOf(node)),
+        group.some((each) =>
+          all.some((other) => other.product === each.product && other.node !== each.node && axisOf(other.node) !== axisOf(each.node)),
         )
       )
         continue;
@@ -54,7 +57,10 @@ export const softmaxAxis = defineRule({
         at,
         message: 'axis',
         data: { axis: first.axis, keys: first.keys },
-        related: [{ range: rangeIn(code, group[0]?.sums[0]?.node.site), message: 'The weights meet the values here.' }],
+        related: [
+          { range: at === used ? undefined : used, message: 'The softmax is taken here.' },
+          { range: rangeIn(code, group[0]?.sums[0]?.node.site), message: 'The weights meet the values here.' },
+        ],
         fixes:
           written === null || Number(written[2]) !== first.axis
             ? []
