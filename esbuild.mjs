@@ -64,6 +64,7 @@ const bundles = [
   { entry: 'src/cli/main.ts', outfile: 'dist/cli/main.js', options: { ...node, plugins: [pythonApart] } },
   { entry: 'src/syntax/python/parse.ts', outfile: 'dist/python/parse.js', options: { ...node, ...treeSitter } },
   { entry: 'webview/preview/main.ts', outfile: 'dist/webview/preview.js', options: { ...browser, format: 'iife' } },
+  { entry: 'webview/calculator/main.ts', outfile: 'dist/webview/calculator.js', options: { ...browser, format: 'iife' } },
   { entry: 'webview/preview/worker.ts', outfile: 'dist/webview/worker.js', options: { ...browser, format: 'iife' } },
 ];
 

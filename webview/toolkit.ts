@@ -154,3 +154,11 @@ export function button(id: string, label: string, pressed: () => void): HTMLElem
   element.addEventListener('click', pressed);
   return element;
 }
+
+/** Puts the cursor into a text field, with this part of its text selected. */
+export function selectIn({ element }: Control<string>, start: number, end: number): void {
+  const input = (element as HTMLElement & { readonly control?: HTMLInputElement }).control;
+  element.focus();
+  input?.focus();
+  input?.setSelectionRange(start, end);
+}

@@ -13,7 +13,7 @@ const roles: Readonly<Record<string, string>> = {
 const activationNames: Readonly<Record<string, string>> = { silu: 'SwiGLU', swish: 'SwiGLU', gelu: 'GeGLU', relu: 'ReGLU' };
 
 /** `SwiGLU` for a gated silu, the activation's own name otherwise. */
-export function ffnName(design: TransformerDesign): string | undefined {
+export function ffnName(design: Pick<TransformerDesign, 'fields'>): string | undefined {
   const activation = design.fields.activation?.value;
   if (design.fields.gatedFfn?.value !== true) return activation;
   if (activation === undefined) return 'gated';
@@ -24,7 +24,7 @@ export function ffnName(design: TransformerDesign): string | undefined {
  * The design in one line, known parts only:
  * `decoder, pre-norm, 32 layers, 32 heads x 128 over 8 KV heads, SwiGLU FFN 14336`. Empty when nothing is known.
  */
-export function summarise(design: TransformerDesign, t: Translate = english): string {
+export function summarise(design: Pick<TransformerDesign, 'role' | 'fields'>, t: Translate = english): string {
   const { fields } = design;
   const parts: string[] = [];
   if (fields.normPlacement !== undefined && fields.normPlacement.value !== 'none')
@@ -44,7 +44,7 @@ export function summarise(design: TransformerDesign, t: Translate = english): st
   return [t(roles[design.role] ?? design.role), ...parts].join(', ');
 }
 
-function headsPhrase(design: TransformerDesign, t: Translate): string | undefined {
+function headsPhrase(design: Pick<TransformerDesign, 'fields'>, t: Translate): string | undefined {
   const { queryHeads, keyValueHeads, headDim, keyValueLoraRank } = design.fields;
   if (queryHeads === undefined) return undefined;
   const heads = queryHeads.value;
@@ -55,7 +55,7 @@ function headsPhrase(design: TransformerDesign, t: Translate): string | undefine
   return phrase;
 }
 
-function ffnPhrase(design: TransformerDesign, t: Translate): string | undefined {
+function ffnPhrase(design: Pick<TransformerDesign, 'fields'>, t: Translate): string | undefined {
   const { intermediateSize, experts, expertsPerToken, expertIntermediateSize } = design.fields;
   const name = ffnName(design);
   const prefix = name === undefined ? '' : `${name} `;

@@ -1,0 +1,201 @@
+import type { Amount, Quantity, Unit } from '../calculator/amounts.ts';
+import type { DesignEntry, DevicesReport, Report, StepReport } from '../calculator/report.ts';
+import { type FieldInfo, fieldInfo } from './fieldInfo.ts';
+import { english, type Translate } from './messages.ts';
+
+/** An exact number for a cell, as decimal digits. */
+export interface NumberText {
+  readonly unit: Unit;
+  readonly digits: string;
+}
+
+export interface TableText {
+  /** Stable name: `totals`, `serving`, ... */
+  readonly id: string;
+  readonly title: string;
+  /** Names of the columns after the first. */
+  readonly columns: readonly string[];
+  readonly rows: readonly RowText[];
+}
+
+export interface RowText {
+  /** Stable name, by which rows of two designs are matched. */
+  readonly id: string;
+  readonly label: string;
+  /** The formula in symbols, or a remark; '' where there is none. */
+  readonly detail: string;
+  readonly cells: readonly (string | NumberText)[];
+}
+
+/** Rows beyond this are left out: a page shows no more. */
+const maximumRows = 900;
+
+const cell = (unit: Unit, value: Amount): NumberText => ({ unit, digits: String(value) });
+
+/** A report as tables, what is asked most first; those without rows are left out. */
+export function reportTables(report: Report, t: Translate = english): readonly TableText[] {
+  const value = t('Value');
+  const ofQuantities = (id: string, title: string, quantities: readonly Quantity[] = []): TableText => ({
+    id,
+    title,
+    columns: [value],
+    rows: quantities.map(quantityRow),
+  });
+  const { training, serving } = report;
+  return [
+    {
+      id: 'attention',
+      title: t('Attention'),
+      columns: [value],
+      rows: report.rows.map(attentionRow),
+    },
+    { id: 'totals', title: t('Whole model'), columns: [value], rows: totalRows(report, t) },
+    ofQuantities('trainingMemory', t('Training: memory'), training?.memory),
+    ofQuantities('activations', t('Training: activations'), training?.activations),
+    ofQuantities('trainingFlops', t('Training: FLOPs of a step'), training?.flops),
+    ofQuantities('servingMemory', t('Serving: memory'), serving?.memory),
+    ofQuantities('prefill', t('Serving: reading the prompt'), serving?.prefill),
+    ofQuantities('decode', t('Serving: one further token'), serving?.decode),
+    {
+      id: 'rooflines',
+      title: t('Lower bounds of time'),
+      columns: [t('At least'), t('Bound by'), t('Memory')],
+      rows: (serving?.rooflines ?? []).map(({ gpu, count, dtype, phase, bound, text, fits }) => ({
+        id: `${gpu} ${phase}`,
+        label: count === 1 ? gpu : `${count} x ${gpu}`,
+        detail: phase === 'prefill' ? t('prompt, {dtype}', { dtype }) : t('further token, {dtype}', { dtype }),
+        cells: [text, bound === 'compute' ? t('compute') : t('bandwidth'), fits ? t('fits') : t('does not fit')],
+      })),
+    },
+    {
+      id: 'devices',
+      title: t('Bytes of each device'),
+      columns: [t('Per device'), t('All together'), t('Copies and padding')],
+      rows: deviceRows(report.devices),
+    },
+    {
+      id: 'design',
+      title: t('Design'),
+      columns: [value],
+      rows: Object.entries(report.design).flatMap(([name, entry]) => designRow(name, entry, t)),
+    },
+    {
+      id: 'parameters',
+      title: t('Tensors'),
+      columns: [t('Shape'), t('Count'), t('Numbers')],
+      rows: report.parameters.slice(0, maximumRows).map(({ name, count, shapes, elements, tied }) => ({
+        id: name,
+        label: name,
+        detail: tied ? t('tied: counted above') : '',
+        cells: [
+          shapes
+            .slice(0, 3)
+            .map((shape) => `[${shape.join(', ')}]`)
+            .join(' ') + (shapes.length > 3 ? ' …' : ''),
+          cell('count', count),
+          cell('parameters', elements),
+        ],
+      })),
+    },
+  ].filter(({ rows }) => rows.length > 0);
+}
+
+/** The steps of the data: those of each kind of layer, then what stands around the layers. */
+export function reportGroups({ layers, outside }: Report, t: Translate = english) {
+  const around = { id: 'outside', label: t('Around the layers'), count: '1', steps: outside.map(stepText), sums: {} };
+  return [
+    ...layers.map(({ label, count, steps, sum }, at) => ({
+      id: `layers${at}`,
+      label,
+      count: String(count),
+      steps: steps.map(stepText),
+      sums: amountsOf(sum),
+    })),
+    ...(outside.length === 0 ? [] : [around]),
+  ];
+}
+
+const stepText = ({ id, label, symbolic, shape, ...amounts }: StepReport) => ({
+  id,
+  label,
+  symbolic,
+  shape: shape.map(String),
+  amounts: amountsOf(amounts),
+});
+
+const stepColumns = [
+  'parameters',
+  'forwardFlops',
+  'backwardFlops',
+  'activationBytes',
+  'fusedActivationBytes',
+  'deviceWeightBytes',
+] as const;
+
+/** Decimal digits by column. */
+const amountsOf = (amounts: Partial<Pick<StepReport, (typeof stepColumns)[number]>>): Readonly<Record<string, string>> =>
+  Object.fromEntries(stepColumns.flatMap((name) => (amounts[name] === undefined ? [] : [[name, String(amounts[name])]])));
+
+/** A quick answer: its number, and in words what its text says besides. */
+function attentionRow({ id, label, symbolic, value, text }: Report['rows'][number]): RowText {
+  // Answers to `?` say what they mean, and shapes are texts.
+  if (typeof value !== 'string' || !/^[\d,]+( |$)/.test(text)) return { id, label, detail: symbolic, cells: [text] };
+  const isBytes = /^[\d,]+ bytes/.test(text);
+  const note = isBytes ? '' : (/\((.*)\)$/.exec(text)?.[1] ?? '');
+  return { id, label, detail: note === '' ? symbolic : `${symbolic} (${note})`, cells: [cell(isBytes ? 'bytes' : 'count', value)] };
+}
+
+/** Ratios and times are rounded to what their text shows, so the text is all there is of them. */
+const quantityRow = ({ id, label, symbolic, unit, value, text }: Quantity): RowText => ({
+  id,
+  label,
+  detail: symbolic,
+  cells: [unit === 'nanoseconds' || unit === 'FLOPs per byte' ? text : cell(unit, value)],
+});
+
+function totalRows({ totals }: Report, t: Translate): readonly RowText[] {
+  const row = (id: string, label: string, unit: Unit, value: Amount | undefined, detail = ''): readonly RowText[] =>
+    value === undefined ? [] : [{ id, label, detail, cells: [cell(unit, value)] }];
+  return [
+    ...row('parameters', t('Parameters'), 'parameters', totals.parameters),
+    ...row('cacheElementsPerToken', t('KV cache per token, elements'), 'elements', totals.cacheElementsPerToken),
+    ...row('cacheBytesPerToken', t('KV cache per token'), 'bytes', totals.cacheBytesPerToken, totals.cacheDtype),
+  ];
+}
+
+const deviceRows = (devices: DevicesReport | undefined): readonly RowText[] =>
+  (devices?.rows ?? []).map(({ id, label, perDevice, total, replicated, note }) => ({
+    id,
+    label,
+    detail: note,
+    cells: [cell('bytes', perDevice), cell('bytes', total), cell('bytes', replicated)],
+  }));
+
+const infos: Readonly<Record<string, FieldInfo>> = fieldInfo;
+
+function designRow(name: string, { value, source, of }: DesignEntry, t: Translate): readonly RowText[] {
+  const where =
+    of === 'query'
+      ? t('from the expression')
+      : source === 'written'
+        ? t('written in the file')
+        : source === 'default'
+          ? t('default of the family')
+          : t('follows from the others');
+  const shown =
+    typeof value === 'number' && Number.isSafeInteger(value) ? cell('count', value) : Array.isArray(value) ? runs(value) : String(value);
+  return [{ id: name, label: t(infos[name]?.title ?? name), detail: where, cells: [shown] }];
+}
+
+/** A list as runs: `5 x sliding_attention, full_attention`. */
+function runs(values: readonly unknown[]): string {
+  const parts: string[] = [];
+  for (let at = 0; at < values.length && parts.length < 12; ) {
+    let end = at;
+    while (end < values.length && values[end] === values[at]) end++;
+    parts.push(end - at === 1 ? String(values[at]) : `${end - at} x ${String(values[at])}`);
+    at = end;
+    if (parts.length === 12 && at < values.length) parts.push('…');
+  }
+  return parts.join(', ');
+}
