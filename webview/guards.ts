@@ -4,6 +4,8 @@ export type Shape<T> = { readonly [K in keyof T]-?: Guard<T[K]> };
 
 export const isNumber = (value: unknown): value is number => typeof value === 'number' && Number.isFinite(value);
 export const isInteger = (value: unknown): value is number => Number.isSafeInteger(value);
+/** A count or place. */
+export const isIndex = (value: unknown): value is number => isInteger(value) && value >= 0 && value < 2 ** 31;
 export const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean';
 export const isString = (value: unknown): value is string => typeof value === 'string' && value.length <= 10_000;
 export const isLongString = (value: unknown): value is string => typeof value === 'string' && value.length <= 2 ** 26;

@@ -3,10 +3,25 @@
  * ends: whatever does not fit is dropped, and strings in it are only ever shown as text.
  */
 
-import { isBoolean, isBytes, isExactly, isLongString, isNumber, isOneOf, isOptional, isShape, isString, isStrings } from './guards.ts';
+import { type ProjectionPart, projectionRoles } from '../src/checkpoint/projections.ts';
+import type { AttentionTraits, LatentWidths, LintSizes, RotaryScale } from '../src/protocol/languageServer.ts';
+import {
+  isBoolean,
+  isBytes,
+  isExactly,
+  isIndex,
+  isListOf,
+  isLongString,
+  isNumber,
+  isOneOf,
+  isOptional,
+  isShape,
+  isString,
+  isStrings,
+} from './guards.ts';
 
 /** What the preview needs of a design. Numbers may be wrong (8 heads over 3 KV heads): the page then says what is wrong. */
-export interface PreviewDesign {
+export interface PreviewDesign extends AttentionTraits {
   readonly queryHeads: number;
   readonly keyValueHeads: number;
   /** Width of one query and key head, d_k. */
@@ -17,12 +32,10 @@ export interface PreviewDesign {
   readonly layers?: number;
   /** Keys that a query sees, its own included; absent: all. */
   readonly slidingWindow?: number;
-  /** 'rope', 'alibi', 'learned', 'sinusoidal', 'none'; anything else is shown with sinusoidal positions. */
+  /** 'rope', 'alibi', 'relative' with buckets, 'learned', 'sinusoidal', 'none'; anything else is shown with sinusoidal positions. */
   readonly positions?: string;
   readonly rotaryDim?: number;
   readonly ropeTheta?: number;
-  /** Soft limit of the scores (Gemma 2). */
-  readonly softcap?: number;
 }
 
 /** Fields of the design that the page can ask to be shown in the file. */
@@ -63,6 +76,56 @@ export interface TokenizerMessage {
 export interface FileMessage {
   readonly kind: 'file';
   readonly name: string;
+  /** By which the page asks for it again. */
+  readonly uri: string;
+  readonly bytes: Uint8Array;
+}
+
+/** Why a file that was picked before is not given again. */
+export interface NoFileMessage {
+  readonly kind: 'noFile';
+  readonly uri: string;
+  readonly reason: string;
+}
+
+/** A tensor whose bytes follow in order, little-endian. */
+export interface CheckpointTensor {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: readonly number[];
+}
+
+export interface CheckpointLayer {
+  readonly layer: number;
+  readonly parts: readonly ProjectionPart[];
+}
+
+/** Layers of the checkpoint beside the design: what they are made of, or why there are none. Their bytes follow. */
+export interface CheckpointMessage {
+  readonly kind: 'checkpoint';
+  /** That of 'findWeights'. */
+  readonly request: number;
+  /** Path of the file, shown. */
+  readonly name: string;
+  /** One sentence; '' where the numbers follow. */
+  readonly reason: string;
+  /** Features that the projections read. */
+  readonly width: number;
+  readonly interleaved: boolean;
+  /** Added to the gains of the norms of queries and keys (Gemma's are stored less 1). */
+  readonly gainOffset: number;
+  readonly tensors: readonly CheckpointTensor[];
+  readonly layers: readonly CheckpointLayer[];
+}
+
+/** A piece of a tensor: pieces are small, so that the page goes on answering. */
+export interface WeightsMessage {
+  readonly kind: 'weights';
+  readonly request: number;
+  /** Among those of 'checkpoint'. */
+  readonly tensor: number;
+  /** Of the first byte. */
+  readonly at: number;
   readonly bytes: Uint8Array;
 }
 
@@ -75,11 +138,21 @@ export interface RestoreMessage {
 /** What the linter says of the sizes that were set by hand. */
 export interface FindingsMessage {
   readonly kind: 'findings';
-  readonly query: string;
+  /** That of 'lint'. */
+  readonly query: number;
   readonly findings: readonly string[];
 }
 
-export type ToPreview = DesignMessage | UnavailableMessage | TokenizerMessage | FileMessage | RestoreMessage | FindingsMessage;
+export type ToPreview =
+  | DesignMessage
+  | UnavailableMessage
+  | TokenizerMessage
+  | FileMessage
+  | NoFileMessage
+  | CheckpointMessage
+  | WeightsMessage
+  | RestoreMessage
+  | FindingsMessage;
 
 export type FromPreview =
   /** The page listens; the extension answers with 'design' or 'unavailable'. */
@@ -90,14 +163,51 @@ export type FromPreview =
   | { readonly kind: 'export'; readonly name: string; readonly bytes: Uint8Array }
   /** Let a file with an array be picked; answered with 'file'. */
   | { readonly kind: 'pickFile' }
+  /** Give a file again that was picked before; answered with 'file' or 'noFile'. */
+  | { readonly kind: 'readFile'; readonly uri: string }
+  /** Read the projections of so many layers from the checkpoint beside the design; answered with 'checkpoint' and 'weights'. */
+  | { readonly kind: 'findWeights'; readonly request: number; readonly layer: number; readonly layers: number }
   /** Read the workspace's tokenizer.json; answered with 'tokenizer'. */
   | { readonly kind: 'findTokenizer' }
   /** Put a link, or a command, that opens this state into the clipboard. */
   | { readonly kind: 'copyLink'; readonly form: 'link' | 'command'; readonly state: string }
-  /** Lint sizes in the words of the shape calculator (`h=8 kv=3`); answered with 'findings'. */
-  | { readonly kind: 'lint'; readonly query: string }
+  /** Lint the design with sizes that were set by hand; answered with 'findings'. */
+  | { readonly kind: 'lint'; readonly query: number; readonly sizes: LintSizes }
   /** Something failed that a log should hold. */
   | { readonly kind: 'error'; readonly message: string };
+
+const isLintSizes = isShape<LintSizes>({
+  queryHeads: isOptional(isIndex),
+  keyValueHeads: isOptional(isIndex),
+  headDim: isOptional(isIndex),
+  valueDim: isOptional(isIndex),
+  queryLoraRank: isOptional(isIndex),
+  keyValueLoraRank: isOptional(isIndex),
+  nopeHeadDim: isOptional(isIndex),
+  ropeHeadDim: isOptional(isIndex),
+});
+
+const isLatent = isShape<LatentWidths>({
+  queryRank: isOptional(isNumber),
+  keyValueRank: isNumber,
+  plainDim: isNumber,
+  rotaryDim: isNumber,
+});
+
+const isScaling = isShape<RotaryScale>({
+  kind: isExactly('linear', 'ntk', 'yarn', 'llama3', 'other'),
+  name: isString,
+  factor: isNumber,
+  trainedLength: isOptional(isNumber),
+  betaFast: isOptional(isNumber),
+  betaSlow: isOptional(isNumber),
+  attentionFactor: isOptional(isNumber),
+  mscale: isOptional(isNumber),
+  mscaleAllDim: isOptional(isNumber),
+  truncate: isOptional(isBoolean),
+  lowFrequencyFactor: isOptional(isNumber),
+  highFrequencyFactor: isOptional(isNumber),
+});
 
 const isDesign = isShape<PreviewDesign>({
   queryHeads: isNumber,
@@ -110,7 +220,34 @@ const isDesign = isShape<PreviewDesign>({
   positions: isOptional(isString),
   rotaryDim: isOptional(isNumber),
   ropeTheta: isOptional(isNumber),
+  latent: isOptional(isLatent),
+  scaling: isOptional(isScaling),
+  interleaved: isOptional(isBoolean),
+  scale: isOptional(isNumber),
   softcap: isOptional(isNumber),
+  buckets: isOptional(isNumber),
+  maxDistance: isOptional(isNumber),
+});
+
+const isPart = isShape<ProjectionPart>({
+  role: isExactly(...projectionRoles),
+  tensor: isString,
+  outputsFirst: isBoolean,
+  outputs: isOptional(
+    isListOf((value): value is readonly [number, number] => Array.isArray(value) && value.length === 2 && value.every(isIndex), 4096),
+  ),
+});
+
+const isCheckpoint = isShape<CheckpointMessage>({
+  kind: isExactly('checkpoint'),
+  request: isIndex,
+  name: isString,
+  reason: isString,
+  width: isIndex,
+  interleaved: isBoolean,
+  gainOffset: isNumber,
+  tensors: isListOf(isShape<CheckpointTensor>({ name: isString, dtype: isString, shape: isListOf(isIndex, 8) }), 1000),
+  layers: isListOf(isShape<CheckpointLayer>({ layer: isIndex, parts: isListOf(isPart, 32) }), 64),
 });
 
 const isDesignMessage = isShape<DesignMessage>({
@@ -127,9 +264,12 @@ const toPreview: { readonly [K in ToPreview['kind']]: (value: unknown) => value 
   design: isDesignMessage,
   unavailable: isUnavailable,
   tokenizer: isShape<TokenizerMessage>({ kind: isExactly('tokenizer'), name: isString, json: isLongString }),
-  file: isShape<FileMessage>({ kind: isExactly('file'), name: isString, bytes: isBytes }),
+  file: isShape<FileMessage>({ kind: isExactly('file'), name: isString, uri: isString, bytes: isBytes }),
+  noFile: isShape<NoFileMessage>({ kind: isExactly('noFile'), uri: isString, reason: isString }),
+  checkpoint: isCheckpoint,
+  weights: isShape<WeightsMessage>({ kind: isExactly('weights'), request: isIndex, tensor: isIndex, at: isIndex, bytes: isBytes }),
   restore: isShape<RestoreMessage>({ kind: isExactly('restore'), state: isString }),
-  findings: isShape<FindingsMessage>({ kind: isExactly('findings'), query: isString, findings: isStrings }),
+  findings: isShape<FindingsMessage>({ kind: isExactly('findings'), query: isIndex, findings: isStrings }),
 };
 
 const fromPreview: { readonly [K in FromPreview['kind']]: (value: unknown) => value is Extract<FromPreview, { kind: K }> } = {
@@ -147,7 +287,14 @@ const fromPreview: { readonly [K in FromPreview['kind']]: (value: unknown) => va
     form: isExactly('link', 'command'),
     state: isString,
   }),
-  lint: isShape<Extract<FromPreview, { kind: 'lint' }>>({ kind: isExactly('lint'), query: isString }),
+  readFile: isShape<Extract<FromPreview, { kind: 'readFile' }>>({ kind: isExactly('readFile'), uri: isString }),
+  findWeights: isShape<Extract<FromPreview, { kind: 'findWeights' }>>({
+    kind: isExactly('findWeights'),
+    request: isIndex,
+    layer: isIndex,
+    layers: isIndex,
+  }),
+  lint: isShape<Extract<FromPreview, { kind: 'lint' }>>({ kind: isExactly('lint'), query: isIndex, sizes: isLintSizes }),
   error: isShape<Extract<FromPreview, { kind: 'error' }>>({ kind: isExactly('error'), message: isString }),
 };
 

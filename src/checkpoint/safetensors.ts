@@ -3,6 +3,8 @@ export interface TensorInfo {
   /** `F32`, `BF16`, `F8_E4M3`, `I8`, ... */
   readonly dtype: string;
   readonly shape: readonly number[];
+  /** Where its values lie: first byte, and the one after its last, after the header. Absent where the header does not say. */
+  readonly bytes?: readonly [first: number, end: number];
 }
 
 /** Names and shapes of what a checkpoint holds; its values are never read. */
@@ -39,10 +41,14 @@ export function parseHeader(header: Uint8Array): Map<string, TensorInfo> | undef
   const tensors = new Map<string, TensorInfo>();
   for (const [name, value] of Object.entries(json)) {
     if (name === '__metadata__' || typeof value !== 'object' || value === null) continue;
-    const { dtype, shape } = value as { dtype?: unknown; shape?: unknown };
+    const { dtype, shape, data_offsets: bytes } = value as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
     if (typeof dtype !== 'string' || !Array.isArray(shape)) continue;
-    if (shape.every((size): size is number => typeof size === 'number' && Number.isSafeInteger(size) && size >= 0))
-      tensors.set(name, { dtype, shape });
+    if (shape.every(isSize)) tensors.set(name, { dtype, shape, ...(isRange(bytes) ? { bytes } : {}) });
   }
   return tensors;
 }
+
+const isSize = (value: unknown): value is number => typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+
+const isRange = (value: unknown): value is readonly [number, number] =>
+  Array.isArray(value) && value.length === 2 && value.every(isSize) && (value[0] as number) <= (value[1] as number);

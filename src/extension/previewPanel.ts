@@ -1,7 +1,9 @@
 import * as vscode from 'vscode';
 import { previewHtml } from '../../webview/html.ts';
 import { type FromPreview, isDesignOrUnavailable, isFromPreview, type PreviewDesign, type ToPreview } from '../../webview/protocol.ts';
+import { findLayers } from '../checkpoint/layers.ts';
 import type { CommandTarget, Place, StackSummary } from '../protocol/languageServer.ts';
+import { checkpointFolder, findTokenizer, pickArray, type ReadRange, readPicked } from './previewFiles.ts';
 import { type LinkTarget, linkQuery, readLink } from './previewLink.ts';
 import type { Server } from './server.ts';
 
@@ -16,11 +18,16 @@ export interface PreviewPanels {
 const linkPath = '/preview';
 
 /** Registers the preview and its revival after a reload of the window. */
-export function registerPreview(context: vscode.ExtensionContext, server: Server, log: vscode.LogOutputChannel): PreviewPanels {
+export function registerPreview(
+  context: vscode.ExtensionContext,
+  server: Server,
+  log: vscode.LogOutputChannel,
+  readRange?: ReadRange,
+): PreviewPanels {
   const panels = new Map<string, PreviewPanel>();
   const adopt = (panel: vscode.WebviewPanel, target: CommandTarget | undefined): PreviewPanel => {
     const key = keyOf(target);
-    const preview = new PreviewPanel(context, server, log, panel, target);
+    const preview = new PreviewPanel(context, server, log, panel, target, readRange);
     panels.set(key, preview);
     panel.onDidDispose(() => {
       if (panels.get(key) === preview) panels.delete(key);
@@ -87,7 +94,7 @@ function targetOf(source: string): CommandTarget {
   }
 }
 
-const resourceRoots = (context: vscode.ExtensionContext): vscode.Uri[] => [
+export const resourceRoots = (context: vscode.ExtensionContext): vscode.Uri[] => [
   vscode.Uri.joinPath(context.extensionUri, 'dist'),
   vscode.Uri.joinPath(context.extensionUri, 'media'),
 ];
@@ -102,9 +109,15 @@ function readState(state: unknown): CommandTarget | undefined {
 const sampleDesign: PreviewDesign = { queryHeads: 8, keyValueHeads: 2, headDim: 64, valueDim: 64, causal: true, positions: 'rope' };
 
 class PreviewPanel {
+  readonly #context: vscode.ExtensionContext;
   readonly #panel: vscode.WebviewPanel;
   readonly #server: Server;
   readonly #target: CommandTarget | undefined;
+  readonly #readRange: ReadRange | undefined;
+  /** The stack that was sent last. */
+  #stack: StackSummary | undefined;
+  /** The checkpoint's layers that were asked for last. */
+  #weights = 0;
   /** Where the last design sent writes its fields. */
   #places: Readonly<Record<string, Place>> = {};
   #ready = false;
@@ -118,7 +131,10 @@ class PreviewPanel {
     log: vscode.LogOutputChannel,
     panel: vscode.WebviewPanel,
     target: CommandTarget | undefined,
+    readRange: ReadRange | undefined,
   ) {
+    this.#context = context;
+    this.#readRange = readRange;
     this.#panel = panel;
     this.#server = server;
     this.#target = target;
@@ -189,10 +205,18 @@ class PreviewPanel {
       case 'export':
         return saveFile(message.name, message.bytes);
       case 'pickFile': {
-        const file = await pickArray();
+        const file = await pickArray(this.#context);
         if (file !== undefined) await this.#send({ kind: 'file', ...file });
         return;
       }
+      case 'readFile': {
+        const file = await readPicked(this.#context, message.uri);
+        return this.#send(
+          typeof file === 'string' ? { kind: 'noFile', uri: message.uri, reason: file } : { kind: 'file', ...file, uri: message.uri },
+        );
+      }
+      case 'findWeights':
+        return this.#sendWeights(message.request, message.layer, message.layers);
       case 'findTokenizer':
         return this.#send({ kind: 'tokenizer', ...(await findTokenizer(this.#target)) });
       case 'copyLink': {
@@ -203,9 +227,51 @@ class PreviewPanel {
         return;
       }
       case 'lint': {
-        const result = await this.#server.calculate({ query: message.query });
-        return this.#send({ kind: 'findings', query: message.query, findings: (result?.problems ?? []).slice(0, 20) });
+        const { query, sizes } = message;
+        const result = await this.#server.lintSizes({ sizes, ...(this.#target === undefined ? {} : { base: this.#target }) });
+        return this.#send({ kind: 'findings', query, findings: (result?.findings ?? []).slice(0, 20) });
       }
+    }
+  }
+
+  /** Layers of the checkpoint beside the document: their names and shapes first, then their numbers in small pieces. */
+  async #sendWeights(request: number, layer: number, layers: number): Promise<void> {
+    this.#weights = request;
+    const none = (reason: string): Promise<void> =>
+      this.#send({ kind: 'checkpoint', request, name: '', reason, width: 0, interleaved: false, gainOffset: 0, tensors: [], layers: [] });
+    const stack = this.#stack;
+    const design = stack === undefined ? undefined : toPreviewDesign(stack);
+    const folder = checkpointFolder(this.#target, this.#readRange);
+    if (stack === undefined || design === undefined || folder === undefined)
+      return none(vscode.l10n.t('Only the config of a model has a checkpoint beside it.'));
+    try {
+      const family = stack.family ?? '';
+      const found = await findLayers(folder, layer, Math.min(layers, mostLayers), design, {
+        byHead: /^(gpt_neox|bloom)/.test(family),
+        ...(stackNames[stack.role] === undefined ? {} : { stacks: stackNames[stack.role] }),
+      });
+      if (typeof found === 'string') return await none(found);
+      await this.#send({
+        kind: 'checkpoint',
+        request,
+        name: found.name,
+        reason: '',
+        width: found.layers[0]?.width ?? 0,
+        interleaved: found.layers.some(({ interleaved }) => interleaved),
+        gainOffset: family.startsWith('gemma') ? 1 : 0,
+        tensors: found.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+        layers: found.layers.map(({ layer: index, parts }) => ({ layer: index, parts })),
+      });
+      for (const [tensor, { file, first, length }] of found.tensors.entries()) {
+        for (let at = 0; at < length; at += pieceBytes) {
+          // The page asked for others meanwhile, or is gone.
+          if (this.#weights !== request) return;
+          const bytes = new Uint8Array(await file.read(first + at, first + Math.min(length, at + pieceBytes)));
+          await this.#send({ kind: 'weights', request, tensor, at, bytes });
+        }
+      }
+    } catch (error) {
+      await none(error instanceof Error ? error.message : String(error));
     }
   }
 
@@ -236,6 +302,7 @@ class PreviewPanel {
     const stack = result?.stacks.find(({ name }) => name === target.design) ?? result?.stacks[0];
     if (stack === undefined) return unavailable(vscode.l10n.t('The file is no model config with dimensions at the moment.'));
     this.#places = stack.places;
+    this.#stack = stack;
     const design = toPreviewDesign(stack);
     if (design === undefined) {
       return unavailable(stack.warnings[0] ?? vscode.l10n.t('The file does not say how many heads there are, or how wide they are.'));
@@ -259,24 +326,49 @@ class PreviewPanel {
   }
 }
 
+/** Layers that are read at once, and bytes of a piece of them: small enough for the page to answer in between. */
+const mostLayers = 16;
+const pieceBytes = 2 ** 22;
+
+/** What tensors' names begin with where a checkpoint holds several stacks. */
+const stackNames: Readonly<Record<string, RegExp>> = {
+  encoder: /encoder/,
+  decoder: /decoder/,
+  text: /text|language/,
+  vision: /vis/,
+  audio: /audio/,
+};
+
 function toPreviewDesign(stack: StackSummary): PreviewDesign | undefined {
   const { queryHeads, headDim, keyValueHeads, valueDim, causal, layers, slidingWindow, positions, rotaryDim, ropeTheta } = stack;
+  const { latent, scaling, interleaved, scale, softcap, buckets, maxDistance } = stack;
   if (queryHeads === undefined || headDim === undefined) return undefined;
+  const optional = {
+    layers,
+    slidingWindow,
+    positions,
+    rotaryDim,
+    ropeTheta,
+    latent,
+    scaling,
+    interleaved,
+    scale,
+    softcap,
+    buckets,
+    maxDistance,
+  };
   return {
     queryHeads,
-    keyValueHeads: keyValueHeads ?? queryHeads,
+    // A latent holds the keys and values of all heads.
+    keyValueHeads: latent === undefined ? (keyValueHeads ?? queryHeads) : queryHeads,
     headDim,
     valueDim: valueDim ?? headDim,
     causal: causal ?? (stack.role === 'decoder' || stack.role === 'text'),
-    ...(layers === undefined ? {} : { layers }),
-    ...(slidingWindow === undefined ? {} : { slidingWindow }),
-    ...(positions === undefined ? {} : { positions }),
-    ...(rotaryDim === undefined ? {} : { rotaryDim }),
-    ...(ropeTheta === undefined ? {} : { ropeTheta }),
+    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
   };
 }
 
-const nameOf = (uri: string): string => {
+export const nameOf = (uri: string): string => {
   const { path } = vscode.Uri.parse(uri);
   const parts = path.split('/').filter((part) => part !== '');
   // Nearly every config is called config.json: its folder tells them apart.
@@ -284,7 +376,7 @@ const nameOf = (uri: string): string => {
 };
 
 /** 128 random bits. */
-function makeNonce(): string {
+export function makeNonce(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
@@ -297,9 +389,6 @@ const linkText = (target: LinkTarget): string =>
     true,
   );
 
-const folderOf = (target: vscode.Uri | undefined): vscode.Uri | undefined =>
-  target !== undefined && target.scheme !== 'untitled' ? vscode.Uri.joinPath(target, '..') : vscode.workspace.workspaceFolders?.[0]?.uri;
-
 async function saveFile(name: string, bytes: Uint8Array): Promise<void> {
   const folder = vscode.workspace.workspaceFolders?.[0]?.uri;
   const ending = /\.(png|svg|csv|json|npy)$/.exec(name)?.[1];
@@ -311,49 +400,4 @@ async function saveFile(name: string, bytes: Uint8Array): Promise<void> {
   if (target === undefined) return;
   await vscode.workspace.fs.writeFile(target, bytes);
   vscode.window.setStatusBarMessage(vscode.l10n.t('Saved {0}.', vscode.workspace.asRelativePath(target)), 4000);
-}
-
-const mostBytes = 2 ** 28;
-
-/** Lets a file with an array be picked among those of the workspace, or anywhere. */
-async function pickArray(): Promise<{ readonly name: string; readonly bytes: Uint8Array } | undefined> {
-  const files = await vscode.workspace.findFiles('**/*.{npy,safetensors}', '**/{node_modules,.git,.venv}/**', 200);
-  const elsewhere = { label: vscode.l10n.t('Another file…'), uri: undefined };
-  const picked = await vscode.window.showQuickPick(
-    [...files.map((uri) => ({ label: vscode.workspace.asRelativePath(uri), uri })), elsewhere],
-    {
-      title: vscode.l10n.t('An array of one row per token'),
-    },
-  );
-  if (picked === undefined) return undefined;
-  const [uri] =
-    picked.uri !== undefined
-      ? [picked.uri]
-      : ((await vscode.window.showOpenDialog({ filters: { Arrays: ['npy', 'json', 'safetensors'] } })) ?? []);
-  if (uri === undefined) return undefined;
-  const { size } = await vscode.workspace.fs.stat(uri);
-  if (size > mostBytes) {
-    await vscode.window.showWarningMessage(
-      vscode.l10n.t('The file has {0} MiB; at most {1} are read.', Math.ceil(size / 2 ** 20), mostBytes / 2 ** 20),
-    );
-    return undefined;
-  }
-  // A plain array: Node's own kind of bytes does not pass through messages.
-  return { name: vscode.workspace.asRelativePath(uri), bytes: new Uint8Array(await vscode.workspace.fs.readFile(uri)) };
-}
-
-/** The tokenizer.json beside the document, or the first of the workspace. */
-async function findTokenizer(target: CommandTarget | undefined): Promise<{ readonly name: string; readonly json: string }> {
-  const folder = folderOf(target === undefined ? undefined : vscode.Uri.parse(target.uri));
-  const beside = folder === undefined ? [] : [vscode.Uri.joinPath(folder, 'tokenizer.json')];
-  const others = await vscode.workspace.findFiles('**/tokenizer.json', '**/{node_modules,.git,.venv}/**', 1);
-  for (const uri of [...beside, ...others]) {
-    try {
-      if ((await vscode.workspace.fs.stat(uri)).size > 2 ** 26) continue;
-      return { name: vscode.workspace.asRelativePath(uri), json: new TextDecoder().decode(await vscode.workspace.fs.readFile(uri)) };
-    } catch {
-      // Not there.
-    }
-  }
-  return { name: '', json: '' };
 }

@@ -1,6 +1,17 @@
 import * as vscode from 'vscode';
 import type { BaseLanguageClient, LanguageClientOptions } from 'vscode-languageclient';
 import {
+  type ReportParams,
+  type ReportResult,
+  reportRequest,
+  type StartParams,
+  type StartResult,
+  startRequest,
+  type WriteParams,
+  type WriteResult,
+  writeRequest,
+} from '../protocol/calculator.ts';
+import {
   type CalculateParams,
   type CalculateResult,
   calculateRequest,
@@ -10,6 +21,9 @@ import {
   designChangedNotification,
   designRequest,
   type InitializationOptions,
+  type LintSizesParams,
+  type LintSizesResult,
+  lintSizesRequest,
   type ReadFileParams,
   readFileRequest,
   readFolderRequest,
@@ -113,6 +127,25 @@ export class Server implements vscode.Disposable {
 
   calculate(params: CalculateParams): Promise<CalculateResult | undefined> {
     return this.#request<CalculateResult>(calculateRequest, params);
+  }
+
+  lintSizes(params: LintSizesParams): Promise<LintSizesResult | undefined> {
+    return this.#request<LintSizesResult>(lintSizesRequest, params);
+  }
+
+  /** Everything that follows from a design; undefined where its base is no model (any more). */
+  async report(params: ReportParams): Promise<ReportResult | undefined> {
+    return (await this.#request<ReportResult | null>(reportRequest, params)) ?? undefined;
+  }
+
+  /** What to calculate with, from where the cursor is. */
+  async calculatorStart(params: StartParams): Promise<StartResult | undefined> {
+    return (await this.#request<StartResult | null>(startRequest, params)) ?? undefined;
+  }
+
+  /** A result as text, or as edits of a document. */
+  async write(params: WriteParams): Promise<WriteResult | undefined> {
+    return (await this.#request<WriteResult | null>(writeRequest, params)) ?? undefined;
   }
 
   async #request<T>(method: string, params: unknown): Promise<T | undefined> {

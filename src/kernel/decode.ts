@@ -10,6 +10,8 @@ export type DecodeMask = Extract<AttentionMask, { kind: 'none' | 'causal' | 'sli
 export interface DecodeProblem extends Omit<MultiHeadProblem, 'queryLength' | 'keyLength' | 'queryOffset' | 'relativeBias' | 'mask'> {
   /** Default causal: a token sees itself and all before it. An offset is not needed: token t stands at position t. */
   readonly mask?: DecodeMask;
+  /** Added to the scores of the newest token when there are `length` tokens. [queryHeads, length] */
+  readonly bias?: (length: number) => Float32Array;
 }
 
 /** Autoregressive decoding with a cache of keys and values. */
@@ -38,7 +40,7 @@ export function createDecoder(kernel: Kernel, problem: DecodeProblem, weights: O
       `Decoding makes keys from the same tokens as queries: keyValueInputDim ${sizes.keyValueInputDim} must be inputDim ${inputDim}.`,
     );
   }
-  const { positions, scale, softcap, sinks, mask = { kind: 'causal' } } = problem;
+  const { positions, scale, softcap, sinks, bias, mask = { kind: 'causal' } } = problem;
   if (mask.kind === 'slidingWindow') positiveInteger('mask.window', mask.window);
   const cache = kernel.createCache({ queryHeads, keyValueHeads, headDim, valueDim, scale });
   return {
@@ -60,7 +62,7 @@ export function createDecoder(kernel: Kernel, problem: DecodeProblem, weights: O
         mask: mask.kind === 'none' ? mask : { ...mask, offset: position },
         softcap,
         sinks,
-        relativeBias: positionBias({ queryHeads, positions }, 1, length, position),
+        relativeBias: positionBias({ queryHeads, positions, relativeBias: bias?.(length) }, 1, length, position),
       };
       const { output: heads, ...rest } = cache.attention(rules, query, options);
       return {

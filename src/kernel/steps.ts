@@ -42,6 +42,8 @@ export interface RunOptions {
   readonly slice?: number;
   /** Called at each such look with the part that is done, from 0 to 1. */
   readonly progress?: (part: number) => void;
+  /** What the computation waits for elsewhere after a step, if anything: it goes on when that is there. */
+  readonly waiting?: () => Promise<unknown> | undefined;
 }
 
 /**
@@ -61,7 +63,7 @@ function otherWork(channel: MessageChannel | undefined): Promise<void> {
 
 /** Runs a computation in slices with other work in between: messages, input, cancelling. */
 export async function run<T>(steps: Steps<T>, options: RunOptions = {}): Promise<T> {
-  const { signal, slice = 12, progress } = options;
+  const { signal, slice = 12, progress, waiting } = options;
   const channel = typeof setImmediate === 'function' ? undefined : new MessageChannel();
   try {
     for (;;) {
@@ -70,7 +72,9 @@ export async function run<T>(steps: Steps<T>, options: RunOptions = {}): Promise
       do {
         const step = steps.next();
         if (step.done === true) return step.value;
-        if (performance.now() >= until) progress?.(step.value);
+        const other = waiting?.();
+        if (other !== undefined || performance.now() >= until) progress?.(step.value);
+        if (other !== undefined) await other;
       } while (performance.now() < until);
       await otherWork(channel);
     }

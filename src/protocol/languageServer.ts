@@ -147,6 +147,8 @@ export interface CalculateResult {
   readonly rows: readonly CalculateRow[];
   /** What was not understood or does not fit, in sentences. */
   readonly problems: readonly string[];
+  /** Where each problem stands, UTF-16 offsets in the query. */
+  readonly ranges: readonly { readonly start: number; readonly end: number }[];
   /** What else would have to be given to say more. */
   readonly hint?: string;
   /** All of it as a Markdown table, to be copied. */
@@ -158,6 +160,32 @@ export interface CalculateRow {
   readonly value: string;
   /** How the value comes about. */
   readonly detail: string;
+}
+
+/** Request, client to server: what the linter would say of a design with other sizes. */
+export const lintSizesRequest = 'headwise/lintSizes';
+
+/** Sizes in place of a design's, by the names of its fields. */
+export interface LintSizes {
+  readonly queryHeads?: number;
+  readonly keyValueHeads?: number;
+  readonly headDim?: number;
+  readonly valueDim?: number;
+  readonly queryLoraRank?: number;
+  readonly keyValueLoraRank?: number;
+  readonly nopeHeadDim?: number;
+  readonly ropeHeadDim?: number;
+}
+
+export interface LintSizesParams {
+  readonly sizes: LintSizes;
+  /** Whose other settings hold; absent: none, the sizes are all there is. */
+  readonly base?: CommandTarget;
+}
+
+export interface LintSizesResult {
+  /** Messages of the findings that are not there without the change. */
+  readonly findings: readonly string[];
 }
 
 /** Request, server to client: the text of a file in the workspace, null where it cannot be read. */

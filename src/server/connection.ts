@@ -31,6 +31,7 @@ import { diagnostics } from '../features/diagnostics.ts';
 import { hover } from '../features/hover.ts';
 import { inlayHints } from '../features/inlayHints.ts';
 import { type Translate, translator } from '../features/messages.ts';
+import { findingsOfSizes, findingsOfSizesAlone } from '../features/otherSizes.ts';
 import { summariseFile } from '../features/summary.ts';
 import {
   type CalculateParams,
@@ -42,6 +43,10 @@ import {
   designChangedNotification,
   designRequest,
   type InitializationOptions,
+  type LintSizes,
+  type LintSizesParams,
+  type LintSizesResult,
+  lintSizesRequest,
   type ReadFileParams,
   readFileRequest,
   readFolderRequest,
@@ -53,6 +58,7 @@ import { configFor } from '../workspace/filter.ts';
 import { mergeSettings, readProjectSettings, rebaseSettings } from '../workspace/projectSettings.ts';
 import type { PythonReader } from '../workspace/python.ts';
 import { defaultSettings, type Settings } from '../workspace/settings.ts';
+import { maximumQuery, serveCalculator } from './calculator.ts';
 import {
   type ClientAbilities,
   type CompletionData,
@@ -96,9 +102,6 @@ export const keptTrees = 8;
 
 /** Documents of model code whose analyses are kept, some megabytes each; those looked at longest ago are read again when they are asked for. */
 const keptAnalyses = 6;
-
-/** Longer queries are cut. */
-const maximumQuery = 2000;
 
 /** A request that takes longer is named in the log, in milliseconds. */
 const slow = 50;
@@ -159,7 +162,7 @@ export function serve(connection: Connection, host: Host): void {
   let reportCount = 0;
   let python: PythonReader | undefined;
   let pythonAsked = false;
-  let layoutsAsked = false;
+  let layouts: Promise<void> | undefined;
   let rest: ReturnType<typeof setTimeout> | undefined;
 
   const failed = (what: string, error: unknown): void => {
@@ -408,10 +411,7 @@ export function serve(connection: Connection, host: Host): void {
         .fetch()
         ?.then(() => importsArrived(uri))
         .catch((error) => failed('Following imports', error));
-      if (analysis.reading !== undefined && !layoutsAsked) {
-        layoutsAsked = true;
-        void host.layouts?.(options);
-      }
+      if (analysis.reading !== undefined) layouts ??= host.layouts?.(options);
     } else if (!tooLong.has(id)) {
       tooLong.add(id);
       connection.console.info(`${baseName(id)} is longer than ${maximumLength} characters and is not read.`);
@@ -696,6 +696,33 @@ export function serve(connection: Connection, host: Host): void {
     }),
   );
 
+  connection.onRequest(lintSizesRequest, (params: unknown, token: CancellationToken) =>
+    guarded<LintSizesResult>(lintSizesRequest, token, { findings: [] }, async () => {
+      if (!isLintSizesParams(params)) throw new ResponseError<never>(ErrorCodes.InvalidParams, 'expected {sizes, base?}');
+      const { sizes, base } = params;
+      const model = base === undefined ? undefined : await modelOf(base.uri);
+      const { settings } = model?.editor ?? { settings: defaultSettings };
+      const reading = model?.analysis.reading;
+      const block = model === undefined ? undefined : blockDesigns(model.analysis).find(({ name }) => name === base?.design);
+      const written = reading?.designs.find(({ name }) => name === base?.design) ?? reading?.designs[0];
+      if (block !== undefined || base === undefined || model === undefined || reading === undefined || written === undefined)
+        return { findings: findingsOfSizesAlone(block, sizes, settings) };
+      const path = (model.editor.root === undefined ? undefined : relativePath(model.editor.root, base.uri)) ?? baseName(base.uri);
+      return { findings: findingsOfSizes(reading, written, sizes, path, settings) };
+    }),
+  );
+
+  serveCalculator(connection, {
+    modelOf,
+    designsOf: (analysis) => designsOf(analysis),
+    layouts: () => {
+      layouts ??= host.layouts?.(options);
+      return layouts;
+    },
+    translate: () => t,
+    guarded: (what, token, work) => guarded<Awaited<ReturnType<typeof work>> | null>(what, token, null, work),
+  });
+
   /** The stacks of a configuration, and the blocks of model code. */
   const designsOf = (analysis: Analysis): readonly TransformerDesign[] => [...(analysis.reading?.designs ?? []), ...blockDesigns(analysis)];
 
@@ -740,6 +767,23 @@ const startsComment = (document: TextDocument | undefined, { line, character }: 
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const lintedSizes = [
+  'queryHeads',
+  'keyValueHeads',
+  'headDim',
+  'valueDim',
+  'queryLoraRank',
+  'keyValueLoraRank',
+  'nopeHeadDim',
+  'ropeHeadDim',
+] as const satisfies readonly (keyof LintSizes)[];
+
+const isLintSizesParams = (value: unknown): value is LintSizesParams =>
+  isRecord(value) &&
+  isRecord(value.sizes) &&
+  Object.entries(value.sizes).every(([name, size]) => lintedSizes.some((known) => known === name) && Number.isSafeInteger(size)) &&
+  (value.base === undefined || (isRecord(value.base) && typeof value.base.uri === 'string' && typeof value.base.design === 'string'));
 
 const isCalculateParams = (value: unknown): value is CalculateParams =>
   isRecord(value) && typeof value.query === 'string' && (value.base === undefined || isDesignParams(value.base));

@@ -78,10 +78,13 @@ export class Preview {
 
   /** Sends bytes, which a message of a test cannot carry as such. */
   async sendFile(name: string, bytes: Uint8Array): Promise<void> {
-    await this.page.evaluate((data) => window.postMessage({ kind: 'file', name: data.name, bytes: Uint8Array.from(data.bytes) }, '*'), {
-      name,
-      bytes: [...bytes],
-    });
+    await this.page.evaluate(
+      (data) => window.postMessage({ kind: 'file', name: data.name, uri: `file:///${data.name}`, bytes: Uint8Array.from(data.bytes) }, '*'),
+      {
+        name,
+        bytes: [...bytes],
+      },
+    );
   }
 
   /** Waits until an expression holds in the page, asked from here: the page's policy forbids it to evaluate strings. */

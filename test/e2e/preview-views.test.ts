@@ -369,8 +369,8 @@ describe('the views of the attention preview', function () {
       await preview.field('kv-heads').fill('4');
       let now = await preview.settled('p.result.design.keyValueHeads === 4');
       assertNear(now.maps, expected(grouped, now.settings).run.maps, 1e-5);
-      assert.deepEqual((await preview.sent()).at(-1), { kind: 'lint', query: 'h=8 kv=4 hd=64' });
-      await preview.send({ kind: 'findings', query: 'h=8 kv=4 hd=64', findings: ['A remark.'] });
+      assert.deepEqual((await preview.sent()).at(-1), { kind: 'lint', query: 1, sizes: { keyValueHeads: 4 } });
+      await preview.send({ kind: 'findings', query: 1, findings: ['A remark.'] });
       await preview.until(`document.querySelector('#notices').textContent === 'A remark.'`);
       await preview.field('kv-heads').fill('3');
       await preview.until('window.headwisePreview.stale');

@@ -27,7 +27,8 @@ const outermost: Readonly<Record<string, readonly string[]>> = {
   protocol: ['text'],
   server: [...everythingBelow, 'protocol'],
   cli: [...everythingBelow, 'protocol', 'server'],
-  extension: ['protocol', 'kernel', 'text', 'webview'],
+  // ... and the client finds a checkpoint's layers for it.
+  extension: ['protocol', 'kernel', 'text', 'webview', 'checkpoint'],
   // Arrays come from files too: the page reads their headers as a checkpoint's.
   webview: ['protocol', 'kernel', 'text', 'checkpoint'],
 };

@@ -49,6 +49,12 @@ const dtypes: Readonly<Record<string, readonly [width: number, read: Read]>> = {
   I8: [1, (view, at) => view.getInt8(at)],
   U8: [1, (view, at) => view.getUint8(at)],
 };
+/** How numbers of a safetensors dtype are read; undefined for one that is not. */
+export function dtypeOf(name: string): { readonly width: number; read(view: DataView, at: number): number } | undefined {
+  const found = Object.hasOwn(dtypes, name) ? dtypes[name] : undefined;
+  return found === undefined ? undefined : { width: found[0], read: found[1] };
+}
+
 const npyTypes: Readonly<Record<string, string>> = {
   f8: 'F64',
   f4: 'F32',

@@ -1,15 +1,21 @@
-import { createDecoder, type DecodeMask, type Decoder } from '../../src/kernel/decode.ts';
 import type { HeadStatistics, Kernel, KernelName } from '../../src/kernel/interface.ts';
 import { type KernelBinaries, loadKernel } from '../../src/kernel/load.ts';
 import { rmsNorm } from '../../src/kernel/multi-head.ts';
+import { createKernelPool, type KernelPool } from '../../src/kernel/pool.ts';
 import { resolveProblem } from '../../src/kernel/problem.ts';
-import type { PreviewDesign } from '../protocol.ts';
+import { run as runSteps, type Steps } from '../../src/kernel/steps.ts';
+import type { CheckpointMessage, PreviewDesign } from '../protocol.ts';
 import { asTokens, readArrays } from './arrays.ts';
+import { Checkpoint, type CheckpointPart } from './checkpoint.ts';
+import { decoderOf, type LayerDecoder } from './decoding.ts';
 import { makeModelSample, readModel, type TrainedModel } from './model.ts';
-import { layerInput, runSample, type SampleRun, sum } from './run.ts';
+import { channelPort, joined, type Spread, spreadOver } from './parallel.ts';
+import type { RandomWeights } from './projections.ts';
+import { headsProblem, layerInput, type Products, runSampleSteps, type SampleRun, sum } from './run.ts';
 import { makeSample, type Sample, type TokenRows } from './sample.ts';
 import { effectiveDesign, MAX_LENGTH, type SampleSettings } from './settings.ts';
 import { type StepNumbers, stepThrough } from './step.ts';
+import { tileSteps } from './tile.ts';
 import { loadTokenizer, type TextTokenizer } from './tokenizer.ts';
 
 /** What a picture follows from. */
@@ -25,7 +31,12 @@ export type Context =
   | { readonly kind: 'load'; readonly binaries: KernelBinaries }
   | { readonly kind: 'model'; readonly bytes: Uint8Array }
   | { readonly kind: 'tokenizer'; readonly json: string }
-  | { readonly kind: 'file'; readonly name: string; readonly bytes: Uint8Array };
+  | { readonly kind: 'file'; readonly name: string; readonly bytes: Uint8Array }
+  /** Ends of channels to workers that take heads over. */
+  | { readonly kind: 'helpers'; readonly ports: readonly MessagePort[]; readonly binaries: KernelBinaries }
+  /** What a checkpoint's layers are made of; their numbers follow. */
+  | { readonly kind: 'checkpoint'; readonly message: CheckpointMessage }
+  | ({ readonly kind: 'part' } & CheckpointPart);
 
 /** From the page to what computes: a worker, or the page itself where no worker can start. */
 export type Question =
@@ -33,13 +44,17 @@ export type Question =
   /** Another design, to be compared. */
   | { readonly kind: 'compare'; readonly job: Job }
   | { readonly kind: 'step'; readonly job: Job; readonly layer: number; readonly head: number; readonly row: number }
-  | { readonly kind: 'decode'; readonly job: Job; readonly length: number };
-export type ComputeRequest = Context | (Question & { readonly id: number });
+  | { readonly kind: 'decode'; readonly job: Job; readonly length: number }
+  /** Exact weights of some rows of heads, which are numbered among those of all layers. */
+  | { readonly kind: 'tile'; readonly job: Job; readonly heads: readonly number[]; readonly row: number; readonly rows: number };
+export type ComputeRequest = Context | { readonly kind: 'cancel'; readonly id: number } | (Question & { readonly id: number });
 
 export interface ComputeResult {
   readonly kind: 'result';
   readonly id: number;
   readonly kernel: KernelName;
+  /** Workers that computed it. */
+  readonly workers: number;
   /** Time of the multi-head functions alone. */
   readonly milliseconds: number;
   /** As computed, with what was set by hand. */
@@ -49,6 +64,8 @@ export interface ComputeResult {
   readonly ids: Int32Array;
   /** Layers in the maps, one after the other. */
   readonly layers: number;
+  /** The first one's number in the model. */
+  readonly firstLayer: number;
   /** Rows and columns of a map: the number of tokens, or fewer where weights are pooled. */
   readonly size: number;
   /** The weights, or their maxima over tiles. [layers * queryHeads, size, size] */
@@ -97,12 +114,25 @@ export interface DecodeReply {
   readonly extent: number;
 }
 
+/** Rows of heads' weights, exact. */
+export interface TileReply {
+  readonly kind: 'tile';
+  readonly id: number;
+  readonly heads: readonly number[];
+  /** The first row. */
+  readonly row: number;
+  readonly rows: number;
+  /** [heads, rows, tokens] */
+  readonly weights: Float32Array;
+}
+
 export type ComputeReply =
   | { readonly kind: 'progress'; readonly id: number; readonly done: number; readonly heads: number }
   | { readonly kind: 'failed'; readonly id: number; readonly message: string }
   | ComputeResult
   | StepReply
-  | DecodeReply;
+  | DecodeReply
+  | TileReply;
 
 /** Rows and columns of a pooled map. */
 export const POOLED_SIZE = 512;
@@ -114,105 +144,170 @@ interface Done {
   readonly run: SampleRun;
   /** Time of the layers' functions, without making the sample. */
   readonly milliseconds: number;
-  decoding?: { readonly decoders: readonly Decoder[]; length: number };
+  decoding?: { readonly decoders: readonly LayerDecoder[]; length: number };
 }
 
-/** Answers requests one after the other. The last computation is kept, for questions about it. */
+/** Answers requests one after the other, in slices: what arrives in between can cancel. The last computation is kept, for questions about it. */
 export class Computer {
   readonly #reply: (reply: ComputeReply, transfer: readonly ArrayBufferLike[]) => void;
+  readonly #kept = new Map<string, RandomWeights>();
   #kernel: Promise<Kernel> = loadKernel({});
+  #pool: KernelPool | undefined;
   #model: TrainedModel | undefined;
+  #checkpoint: Checkpoint | undefined;
   #tokenizer: { readonly json: string; made?: TextTokenizer } | undefined;
   #rows: { readonly read: () => TokenRows; rows?: TokenRows } | undefined;
   #done: Done | undefined;
+  #running: { readonly id: number; readonly controller: AbortController } | undefined;
+  /** Ends with the request before. */
+  #turn: Promise<void> = Promise.resolve();
 
   constructor(reply: (reply: ComputeReply, transfer: readonly ArrayBufferLike[]) => void) {
     this.#reply = reply;
   }
 
-  async handle(request: ComputeRequest): Promise<void> {
-    switch (request.kind) {
+  handle(request: ComputeRequest): Promise<void> {
+    if (request.kind === 'cancel') {
+      if (this.#running?.id === request.id) this.#running.controller.abort();
+      return Promise.resolve();
+    }
+    this.#turn = this.#turn.then(() => ('id' in request ? this.#answer(request) : this.#take(request)));
+    return this.#turn;
+  }
+
+  #take(context: Context): void {
+    switch (context.kind) {
       case 'load':
-        this.#kernel = loadKernel(request.binaries);
+        this.#kernel = loadKernel(context.binaries);
         return;
+      case 'helpers': {
+        const ports = [...context.ports];
+        this.#pool = createKernelPool(() => channelPort(ports.pop() as MessagePort), ports.length, context.binaries);
+        return;
+      }
       case 'model':
-        this.#model = readModel(request.bytes);
+        this.#model = readModel(context.bytes);
+        return;
+      case 'checkpoint':
+        this.#checkpoint = new Checkpoint(context.message);
+        this.#done = undefined;
+        return;
+      case 'part':
+        this.#checkpoint?.take(context);
         return;
       case 'tokenizer':
-        this.#tokenizer = { json: request.json };
+        this.#tokenizer = { json: context.json };
         this.#done = undefined;
         return;
       case 'file':
-        this.#rows = { read: () => firstRows(request.name, request.bytes) };
+        this.#rows = { read: () => firstRows(context.name, context.bytes) };
         this.#done = undefined;
         return;
     }
+  }
+
+  async #answer(request: Question & { readonly id: number }): Promise<void> {
     const { id } = request;
+    const controller = new AbortController();
+    this.#running = { id, controller };
+    const on = (kernel: Kernel): On => {
+      const spread = this.#pool === undefined ? undefined : spreadOver(kernel, this.#pool, controller.signal);
+      return { id, kernel, spread, products: spread ?? kernel, signal: controller.signal };
+    };
     try {
-      const kernel = await this.#kernel;
+      const all = on(await this.#kernel);
+      const { kernel } = all;
       if (request.kind === 'compute' || request.kind === 'compare') {
-        const result = this.#compute(kernel, id, request.job, request.kind === 'compute');
+        const result = await this.#compute(all, request.job, request.kind === 'compute');
         this.#reply(result, [result.maps.buffer, ...(result.means === undefined ? [] : [result.means.buffer])]);
       } else if (request.kind === 'step') {
         const { layer, head, row } = request;
-        const done = this.#known(kernel, id, request.job);
+        const done = await this.#known(all, request.job);
         this.#reply({ kind: 'step', id, ...stepThrough(kernel, done.sample, done.run, layer, head, row) }, []);
-      } else this.#reply({ kind: 'decode', id, ...this.#decode(kernel, this.#known(kernel, id, request.job), request.length) }, []);
+      } else if (request.kind === 'tile') {
+        const { heads, row, rows } = request;
+        const done = await this.#known(all, request.job);
+        const parts: Float32Array[] = [];
+        for (const head of heads) parts.push(await this.#go(all, tileSteps(all.products, done.sample, done.run, head, row, rows)));
+        const weights = joined(parts);
+        this.#reply({ kind: 'tile', id, heads, row, rows, weights }, [weights.buffer]);
+      } else this.#reply({ kind: 'decode', id, ...(await this.#decode(all, await this.#known(all, request.job), request.length)) }, []);
     } catch (error) {
-      this.#reply({ kind: 'failed', id, message: error instanceof Error ? error.message : String(error) }, []);
+      // Nobody waits for what was cancelled.
+      if (!controller.signal.aborted)
+        this.#reply({ kind: 'failed', id, message: error instanceof Error ? error.message : String(error) }, []);
     }
+    this.#running = undefined;
+  }
+
+  /** Runs steps to their end with messages heard in between. */
+  #go<T>({ signal, spread }: On, steps: Steps<T>, progress?: (part: number) => void): Promise<T> {
+    return runSteps(steps, {
+      signal,
+      ...(spread === undefined ? {} : { waiting: spread.waiting }),
+      ...(progress === undefined ? {} : { progress }),
+    });
   }
 
   #sample(job: Job): { readonly design: PreviewDesign; readonly sample: Sample } {
     const { settings } = job;
     if (settings.model === 'trained') {
       if (this.#model === undefined) throw new Error('The sample model could not be loaded.');
-      const design = effectiveDesign(this.#model.design, { ...settings, overrides: {} });
+      const design = effectiveDesign(this.#model.design, { ...settings, overrides: {}, scaling: 'design' });
       return { design, sample: makeModelSample(this.#model, design, settings) };
     }
     const design = effectiveDesign(job.design, settings);
+    const given = { kept: this.#kept, ...(settings.model === 'checkpoint' ? { trained: this.#layers(design, settings) } : {}) };
     if (settings.source === 'file') {
       if (this.#rows === undefined) throw new Error('No file was picked yet.');
       this.#rows.rows ??= this.#rows.read();
-      return { design, sample: makeSample(design, settings, { rows: this.#rows.rows }) };
+      return { design, sample: makeSample(design, settings, { ...given, rows: this.#rows.rows }) };
     }
     if (settings.source === 'text' && settings.tokenizer === 'workspace' && settings.text.trim() !== '') {
       if (this.#tokenizer === undefined) throw new Error('There is no tokenizer.');
       this.#tokenizer.made ??= loadTokenizer(this.#tokenizer.json);
-      return { design, sample: makeSample(design, settings, { tokens: this.#tokenizer.made(settings.text).slice(0, MAX_LENGTH) }) };
+      const tokens = this.#tokenizer.made(settings.text).slice(0, MAX_LENGTH);
+      return { design, sample: makeSample(design, settings, { ...given, tokens }) };
     }
-    return { design, sample: makeSample(design, settings) };
+    return { design, sample: makeSample(design, settings, given) };
   }
 
-  #run(kernel: Kernel, id: number, job: Job): Done {
+  #layers(design: PreviewDesign, settings: SampleSettings): NonNullable<Parameters<typeof makeSample>[2]>['trained'] {
+    const checkpoint = this.#checkpoint;
+    if (checkpoint === undefined) throw new Error('The checkpoint is not read yet.');
+    return { width: checkpoint.width, layers: (tokens) => checkpoint.layers(design, settings, tokens) };
+  }
+
+  async #run(on: On, job: Job): Promise<Done> {
     const { design, sample } = this.#sample(job);
+    const heads = sample.layers.reduce((sum, { problem }) => sum + problem.queryHeads, 0);
     const begin = performance.now();
     let told = begin;
-    const run = runSample(
-      kernel,
+    const steps = runSampleSteps(
+      on.products,
       sample,
       {
         ...(job.pooled ? { pooled: POOLED_SIZE } : {}),
         ...(job.settings.dropout > 0 ? { dropout: { rate: job.settings.dropout, seed: job.settings.seed } } : {}),
-        progress: (done, heads) => {
-          if (performance.now() - told < 100) return;
-          told = performance.now();
-          this.#reply({ kind: 'progress', id, done, heads }, []);
-        },
       },
       this.#model?.epsilon,
     );
-    return { key: JSON.stringify(job), design, sample, run, milliseconds: performance.now() - begin };
+    const done = await this.#go(on, steps, (part) => {
+      if (performance.now() - told < 100) return;
+      told = performance.now();
+      this.#reply({ kind: 'progress', id: on.id, done: Math.floor(part * heads), heads }, []);
+    });
+    return { key: JSON.stringify(job), design, sample, run: done, milliseconds: performance.now() - begin };
   }
 
   /** The computation of a job, from memory where it was the last. */
-  #known(kernel: Kernel, id: number, job: Job): Done {
-    if (this.#done?.key !== JSON.stringify(job)) this.#done = withoutMaps(this.#run(kernel, id, job));
+  async #known(on: On, job: Job): Promise<Done> {
+    if (this.#done?.key !== JSON.stringify(job)) this.#done = withoutMaps(await this.#run(on, job));
     return this.#done;
   }
 
-  #compute(kernel: Kernel, id: number, job: Job, keep: boolean): ComputeResult {
-    const done = this.#run(kernel, id, job);
+  async #compute(on: On, job: Job, keep: boolean): Promise<ComputeResult> {
+    const done = await this.#run(on, job);
     const { design, sample, run, milliseconds } = done;
     if (keep) this.#done = withoutMaps(done);
     const length = sample.tokens.length;
@@ -220,14 +315,16 @@ export class Computer {
     const { lows, highs } = resolveProblem({ queryHeads: 1, queryLength: length, headDim: 1, mask });
     return {
       kind: 'result',
-      id,
-      kernel: kernel.name,
+      id: on.id,
+      kernel: on.kernel.name,
+      workers: on.spread?.workers() ?? 1,
       milliseconds,
       design,
       settings: job.settings,
       tokens: sample.tokens,
       ids: sample.ids,
       layers: sample.layers.length,
+      firstLayer: sample.layers[0]?.index ?? 0,
       size: run.size,
       maps: run.maps,
       ...(run.pooled === undefined ? {} : { means: run.pooled.mean }),
@@ -239,47 +336,62 @@ export class Computer {
       output: run.output,
       width: sample.width,
       ...(job.settings.model === 'trained' && this.#model !== undefined && length <= 2048
-        ? { predictions: predict(kernel, this.#model, run.output) }
+        ? { predictions: predict(on.kernel, this.#model, run.output) }
         : {}),
     };
   }
 
-  #decode(kernel: Kernel, done: Done, length: number): Omit<DecodeReply, 'kind' | 'id'> {
-    const { sample, run } = done;
-    const epsilon = this.#model?.epsilon ?? 1e-6;
-    if (done.decoding === undefined || done.decoding.length >= length) {
-      const decoders = sample.layers.map(({ problem, weights }) => {
-        const { queryLength: _, mask, ...rest } = problem;
-        return createDecoder(kernel, { ...rest, mask: mask as DecodeMask }, weights);
-      });
-      done.decoding = { decoders, length: 0 };
-    }
-    const { decoding } = done;
-    const heads = sample.layers[0]?.problem.queryHeads ?? 0;
-    const weights = new Float32Array(sample.layers.length * heads * length);
-    let milliseconds = 0;
-    let x: Float32Array = new Float32Array(0);
-    while (decoding.length < length) {
-      const begin = performance.now();
-      const t = decoding.length++;
-      x = sample.input.slice(t * sample.width, (t + 1) * sample.width);
-      for (const [index, decoder] of decoding.decoders.entries()) {
-        const result = decoder.step(layerInput(sample, index, x, epsilon), { weights: true });
-        x = sample.layers[index]?.norm === undefined ? result.output : sum(x, result.output);
-        if (decoding.length === length) weights.set(result.weights as Float32Array, index * heads * length);
-      }
-      milliseconds = performance.now() - begin;
-    }
-    const whole = run.output.subarray((length - 1) * sample.width, length * sample.width);
-    return {
-      length,
-      weights,
-      cached: decoding.decoders.reduce((total, decoder) => total + decoder.key().length + decoder.value().length, 0),
-      milliseconds,
-      difference: x.reduce((most, value, i) => Math.max(most, Math.abs(value - (whole[i] as number))), 0),
-      extent: whole.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
-    };
+  #decode(on: On, done: Done, length: number): Promise<Omit<DecodeReply, 'kind' | 'id'>> {
+    return this.#go(on, decodeSteps(on.kernel, done, length, this.#model?.epsilon ?? 1e-6));
   }
+}
+
+/** What a request computes with. */
+interface On {
+  readonly id: number;
+  readonly kernel: Kernel;
+  readonly spread: Spread | undefined;
+  readonly products: Products;
+  readonly signal: AbortSignal;
+}
+
+function* decodeSteps(kernel: Kernel, done: Done, length: number, epsilon: number): Steps<Omit<DecodeReply, 'kind' | 'id'>> {
+  const { sample, run } = done;
+  if (done.decoding === undefined || done.decoding.length >= length) {
+    const decoders = sample.layers.map((layer) => decoderOf(kernel, layer, sample.tokens.length));
+    done.decoding = { decoders, length: 0 };
+  }
+  const { decoding } = done;
+  const heads = sample.layers[0]?.problem.queryHeads ?? 0;
+  const weights = new Float32Array(sample.layers.length * heads * length);
+  let milliseconds = 0;
+  let y: Float32Array = new Float32Array(0);
+  while (decoding.length < length) {
+    const begin = performance.now();
+    const t = decoding.length++;
+    let x: Float32Array = sample.input.slice(t * sample.width, (t + 1) * sample.width);
+    for (const [index, decoder] of decoding.decoders.entries()) {
+      const result = decoder.step(layerInput(sample, index, x, epsilon));
+      y = result.output;
+      if (sample.layers[index]?.norm !== undefined) {
+        x = sum(x, y);
+        y = x;
+      }
+      if (decoding.length === length) weights.set(result.weights, index * heads * length);
+    }
+    milliseconds = performance.now() - begin;
+    yield decoding.length / length;
+  }
+  const width = y.length;
+  const whole = run.output.subarray((length - 1) * width, length * width);
+  return {
+    length,
+    weights,
+    cached: decoding.decoders.reduce((total, decoder) => total + decoder.cached, 0),
+    milliseconds,
+    difference: y.reduce((most, value, i) => Math.max(most, Math.abs(value - (whole[i] as number))), 0),
+    extent: whole.reduce((most, value) => Math.max(most, Math.abs(value)), 0),
+  };
 }
 
 /** Maps go to the page; what is kept for questions does without them. */
@@ -303,18 +415,16 @@ function firstRows(name: string, bytes: Uint8Array): TokenRows {
 
 function valueNorms({ sample, run }: Done): Float32Array {
   const length = sample.tokens.length;
-  const all = run.layers.map(({ result }, index) => {
-    const { headDim, valueDim = headDim } = (sample.layers[index] as Sample['layers'][number]).problem;
-    return Float32Array.from({ length: result.value.length / valueDim }, (_, row) => {
-      let squares = 0;
-      for (let k = 0; k < valueDim; k++) squares += (result.value[row * valueDim + k] as number) ** 2;
-      return Math.sqrt(squares);
-    });
-  });
-  const each = all[0]?.length ?? length;
-  const joined = new Float32Array(each * all.length);
-  for (const [index, norms] of all.entries()) joined.set(norms, index * each);
-  return joined;
+  return joined(
+    run.layers.map(({ result }, index) => {
+      const { valueDim } = headsProblem(sample.layers[index] as Sample['layers'][number], length);
+      return Float32Array.from({ length: result.value.length / valueDim }, (_, row) => {
+        let squares = 0;
+        for (let k = 0; k < valueDim; k++) squares += (result.value[row * valueDim + k] as number) ** 2;
+        return Math.sqrt(squares);
+      });
+    }),
+  );
 }
 
 /** The likeliest three next tokens after every token. */

@@ -3,7 +3,7 @@ import { button, type Choice, type Control, checkbox, dropdown, numberField, tex
 import { norms, palettes, scales } from './colors.ts';
 import { element, labelled } from './dom.ts';
 import { specialKinds } from './lens.ts';
-import { freshSettings, MAX_LENGTH, type SampleSettings } from './settings.ts';
+import { freshSettings, MAX_LAYERS, MAX_LENGTH, type SampleSettings, type SizeName } from './settings.ts';
 import type { Display, PageState } from './state.ts';
 import { plural, t } from './text.ts';
 import { statisticNames, statisticText } from './words.ts';
@@ -63,6 +63,7 @@ export class Controls {
       t('Model'),
       [
         ['design', t('this design, random weights')],
+        ['checkpoint', t('this design, weights of its checkpoint')],
         ['trained', t('trained sample model')],
       ],
       (now) => now.settings.model,
@@ -131,7 +132,9 @@ export class Controls {
       },
     );
     const isText = (now: PageState): boolean => now.settings.source === 'text';
-    const isDesign = (now: PageState): boolean => now.settings.model === 'design';
+    const isDesign = (now: PageState): boolean => now.settings.model !== 'trained';
+    const isRandom = (now: PageState): boolean => now.settings.model === 'design';
+    const isLatent = (_: PageState, design: PreviewDesign | undefined): boolean => design?.latent !== undefined;
     const sampleRow = element(
       'div',
       { class: 'controls', role: 'group', 'aria-label': t('Sample') },
@@ -147,19 +150,30 @@ export class Controls {
       labelled(t('Seed'), seed.element, reseed),
     );
 
-    const override = (field: 'queryHeads' | 'keyValueHeads' | 'headDim', id: string, label: string, high: number): HTMLElement =>
-      labelled(
-        label,
-        number(
-          id,
+    const override = (
+      field: SizeName,
+      id: string,
+      label: string,
+      high: number,
+      read: (design: PreviewDesign) => number | undefined,
+      latent?: boolean,
+    ): HTMLElement =>
+      visible(
+        labelled(
           label,
-          { low: 1, high, whole: true },
-          (now, design) => now.settings.overrides[field] ?? design?.[field],
-          (value) => {
-            const { [field]: _, ...rest } = state.settings.overrides;
-            events.settings({ overrides: value === undefined ? rest : { ...rest, [field]: value } });
-          },
-        ).element,
+          number(
+            id,
+            label,
+            { low: 1, high, whole: true },
+            (now, design) => now.settings.overrides[field] ?? (design === undefined ? undefined : read(design)),
+            (value) => {
+              const { [field]: _, ...rest } = state.settings.overrides;
+              events.settings({ overrides: value === undefined ? rest : { ...rest, [field]: value } });
+            },
+          ).element,
+        ),
+        // What a checkpoint holds has its sizes.
+        (now, design) => isRandom(now) && (latent === undefined || latent === isLatent(now, design)),
       );
     const extent = labelled(
       t('Tokens'),
@@ -176,9 +190,14 @@ export class Controls {
       element(
         'div',
         { class: 'controls', role: 'group', 'aria-label': t('Sizes, mask and scores') },
-        visible(override('queryHeads', 'heads', t('Heads'), 1024), isDesign),
-        visible(override('keyValueHeads', 'kv-heads', t('KV heads'), 1024), isDesign),
-        visible(override('headDim', 'head-dim', t('Head dim'), 4096), isDesign),
+        override('queryHeads', 'heads', t('Heads'), 1024, (own) => own.queryHeads),
+        override('keyValueHeads', 'kv-heads', t('KV heads'), 1024, (own) => own.keyValueHeads, false),
+        override('headDim', 'head-dim', t('Head dim'), 4096, (own) => own.headDim, false),
+        override('valueDim', 'value-dim', t('Value dim'), 4096, (own) => own.valueDim),
+        override('queryRank', 'query-rank', t('Query latent'), 8192, (own) => own.latent?.queryRank, true),
+        override('keyValueRank', 'kv-rank', t('KV latent'), 8192, (own) => own.latent?.keyValueRank, true),
+        override('plainDim', 'plain-dim', t('Unrotated part'), 4096, (own) => own.latent?.plainDim, true),
+        override('ropeDim', 'rope-dim', t('Rotary part'), 4096, (own) => own.latent?.rotaryDim, true),
         visible(
           labelled(
             t('Layer'),
@@ -188,6 +207,19 @@ export class Controls {
               { low: 0, high: 9999, whole: true },
               (now) => now.settings.layer,
               (value) => events.settings({ layer: value ?? 0 }),
+            ).element,
+          ),
+          (now, design) => isDesign(now) && (design?.layers ?? 1) > 1,
+        ),
+        visible(
+          labelled(
+            t('Layers shown'),
+            number(
+              'layers',
+              t('Layers shown, from that one on'),
+              { low: 1, high: MAX_LAYERS, whole: true },
+              (now) => now.settings.layers,
+              (value) => events.settings({ layers: value ?? 1 }),
             ).element,
           ),
           (now, design) => isDesign(now) && (design?.layers ?? 1) > 1,
@@ -209,27 +241,64 @@ export class Controls {
           ).element,
         ),
         visible(extent, (now) => now.settings.mask === 'window' || now.settings.mask === 'prefix'),
-        labelled(
-          t('Positions'),
-          choice<SampleSettings['positions']>(
-            'positions',
+        visible(
+          labelled(
             t('Positions'),
-            [
-              ['design', t('as the design says')],
-              ['rope', 'RoPE'],
-              ['alibi', 'ALiBi'],
-              ['sinusoidal', t('sinusoidal')],
-              ['none', t('none')],
-            ],
-            (now) => now.settings.positions,
-            (value) => events.settings({ positions: value }),
-          ).element,
+            choice<SampleSettings['positions']>(
+              'positions',
+              t('Positions'),
+              [
+                ['design', t('as the design says')],
+                ['rope', 'RoPE'],
+                ['alibi', 'ALiBi'],
+                ['relative', t('T5’s buckets')],
+                ['sinusoidal', t('sinusoidal')],
+                ['none', t('none')],
+              ],
+              (now) => now.settings.positions,
+              (value) => events.settings({ positions: value }),
+            ).element,
+          ),
+          (now, design) => !isLatent(now, design) || now.settings.model === 'trained',
+        ),
+        visible(
+          labelled(
+            t('RoPE scaling'),
+            choice<SampleSettings['scaling']>(
+              'scaling',
+              t('RoPE scaling'),
+              [
+                ['design', t('as the design says')],
+                ['none', t('none')],
+                ['linear', t('linear')],
+                ['ntk', t('dynamic NTK')],
+                ['yarn', 'YaRN'],
+                ['llama3', 'Llama 3'],
+              ],
+              (now) => now.settings.scaling,
+              (value) => events.settings({ scaling: value }),
+            ).element,
+          ),
+          (now, design) => isDesign(now) && rotates(now, design),
+        ),
+        visible(
+          labelled(
+            '×',
+            number(
+              'scaling-factor',
+              t('How many times the trained length'),
+              { low: 1, high: 10_000, whole: false },
+              (now) => now.settings.scalingFactor,
+              (value) => events.settings({ scalingFactor: value ?? freshSettings.scalingFactor }),
+            ).element,
+          ),
+          (now, design) => isDesign(now) && rotates(now, design) && !['design', 'none'].includes(now.settings.scaling),
         ),
         labelled(
           t('Scale'),
           number(
             'scale-factor',
-            t('Scale of the scores; empty: 1 / √(head dim)'),
+            t('Scale of the scores; empty: the design’s, 1 / √(head dim) where it has none'),
             { low: -1000, high: 1000, whole: false },
             (now) => (now.settings.scale === 0 ? undefined : now.settings.scale),
             (value) => events.settings({ scale: value ?? 0 }),
@@ -256,8 +325,8 @@ export class Controls {
           ).element,
         ),
         button('reset', t('As the design says'), () => {
-          const { overrides, mask, positions, scale, temperature, dropout, layer } = freshSettings;
-          events.settings({ overrides, mask, positions, scale, temperature, dropout, layer });
+          const { overrides, mask, positions, scaling, scale, temperature, dropout, layer, layers } = freshSettings;
+          events.settings({ overrides, mask, positions, scaling, scale, temperature, dropout, layer, layers });
         }),
       ),
     );
@@ -265,7 +334,7 @@ export class Controls {
     const set = element('span', { id: 'sample-summary' });
     this.sample = element('details', { class: 'fold', id: 'sample-controls' }, element('summary', {}, set), sampleRow, design);
     this.sample.open = innerWidth >= 720;
-    const modelNames = { design: t('random weights'), trained: t('trained sample model') };
+    const modelNames = { design: t('random weights'), checkpoint: t('weights of the checkpoint'), trained: t('trained sample model') };
     const sourceNames = {
       words: t('seeded words'),
       repeated: t('words said twice'),
@@ -307,6 +376,8 @@ export class Controls {
       events.display({ lens: { ...state.display.lens, valueNorm: checked } }),
     );
     syncs.push((now) => valueNorm.set(now.display.lens.valueNorm));
+    const columns = checkbox('columns', t('Layers side by side'), display.columns, (checked) => events.display({ columns: checked }));
+    syncs.push((now) => columns.set(now.display.columns));
     const colours = element(
       'details',
       { class: 'fold inline', id: 'picture-controls' },
@@ -408,6 +479,7 @@ export class Controls {
           ).element,
         ),
         visible(least, (now) => now.display.filter !== 'all'),
+        visible(columns.element, (now) => now.display.order === 'head' && (now.settings.layers > 1 || now.settings.model === 'trained')),
         colours,
       ),
     );
@@ -422,10 +494,14 @@ export class Controls {
   }
 }
 
+/** Whether queries and keys are rotated. */
+const rotates = ({ settings }: PageState, design: PreviewDesign | undefined): boolean =>
+  design?.latent !== undefined || (settings.positions === 'design' ? design?.positions : settings.positions) === 'rope';
+
 /** What was set by hand, in words; '' where nothing was. */
-export function changedText({ overrides, mask, positions, scale, temperature, dropout }: SampleSettings): string {
+export function changedText({ overrides, mask, positions, scaling, scale, temperature, dropout }: SampleSettings): string {
   const changed =
     Object.values(overrides).filter((value) => value !== undefined).length +
-    [mask !== 'design', positions !== 'design', scale !== 0, temperature !== 1, dropout !== 0].filter(Boolean).length;
+    [mask !== 'design', positions !== 'design', scaling !== 'design', scale !== 0, temperature !== 1, dropout !== 0].filter(Boolean).length;
   return changed === 0 ? '' : plural(changed, t('1 thing set by hand'), t('{n} things set by hand'));
 }

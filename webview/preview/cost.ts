@@ -1,6 +1,6 @@
 import type { PreviewDesign } from '../protocol.ts';
 import type { ComputeResult } from './compute.ts';
-import { sampleMask } from './sample.ts';
+import { sampleMask } from './projections.ts';
 import type { SampleSettings } from './settings.ts';
 
 /** Weights kept in full up to this many (128 MiB); beyond, maps are pooled. */

@@ -1,19 +1,23 @@
 import type { HeadStatistics } from '../../src/kernel/interface.ts';
 import { button, type Choice, dropdown } from '../toolkit.ts';
 import { bars, element, labelled, lazyTable } from './dom.ts';
-import { readout } from './grid.ts';
+import { columnOf, drawn, grainOf, type Line, rowOf, type Tile, wantedRows } from './exact.ts';
 import type { Window } from './heatmap.ts';
 import { placeInRow, similarity, type Weights } from './lens.ts';
 import { type Cell, LABEL_CELL, Pane } from './pane.ts';
-import { differenceOf, type Shown, viewOf } from './shown.ts';
+import { differenceOf, type Shown } from './shown.ts';
 import type { Comparison, Display } from './state.ts';
 import { t } from './text.ts';
-import { headName, labels, statisticNames, statisticText, statisticValue, summary, tokenText, weightText } from './words.ts';
+import { headName, labels, statisticNames, statisticText, statisticValue, summary, weightText } from './words.ts';
 
 const TOP_KEYS = 6;
+/** Rows of the table: beyond, all but nothing of the weight is left. */
+const MOST_ROWS = 2048;
 const SIMILAR = 4;
-/** Fewest cells across that zooming goes to. */
+/** Fewest tokens across that zooming goes to. */
 const FEWEST_CELLS = 4;
+/** Between two questions for exact rows while the window moves, in ms. */
+const PACE_MS = 60;
 
 export interface DetailEvents {
   close(): void;
@@ -21,6 +25,8 @@ export interface DetailEvents {
   display(change: Partial<Display>): void;
   /** Follow this token through the function. */
   follow(row: number, head: number): void;
+  /** Exact rows of heads are wanted, of a pooled result. */
+  rows(heads: readonly number[], row: number, rows: number): void;
 }
 
 /** One head, large: token axes, zoom, a cursor that follows the pointer or the arrow keys, what its row holds, and comparisons. */
@@ -33,6 +39,7 @@ export class Detail {
   readonly #notice = element('p', { class: 'hint', role: 'status' });
   readonly #readout = element('p', { class: 'readout', id: 'detail-readout', 'aria-live': 'polite' });
   readonly #rowTop = element('ol', { class: 'top' });
+  readonly #columnTitle = element('h3', {}, t('This key is attended by'));
   readonly #columnTop = element('ol', { class: 'top' });
   readonly #numbers = element('dl', { class: 'numbers' });
   readonly #similar = element('p', { class: 'similar' });
@@ -45,8 +52,12 @@ export class Detail {
   #shown: Shown | undefined;
   #opened = -1;
   #window: Window = { row: 0, column: 0, cells: 1 };
+  /** The cell, in tokens, that the cursor is on. */
   #at: Cell | undefined;
   #key = '';
+  #tile: Tile | undefined;
+  #asked = '';
+  #timer: number | undefined;
 
   constructor(events: DetailEvents) {
     this.#events = events;
@@ -110,7 +121,7 @@ export class Detail {
         'div',
         { class: 'lists' },
         element('div', {}, element('h3', {}, t('This query attends to')), this.#rowTop),
-        element('div', {}, element('h3', {}, t('This key is attended by')), this.#columnTop),
+        element('div', {}, this.#columnTitle, this.#columnTop),
       ),
       element(
         'p',
@@ -154,11 +165,11 @@ export class Detail {
   show(shown: Shown, head: number): void {
     const { weights, display } = shown;
     const { result } = weights;
-    const { size, design } = result;
+    const { tokens, design } = result;
     const statistics = result.statistics[head];
     if (statistics === undefined) return;
     const moved = head !== this.#opened || this.root.hidden;
-    if (this.#shown === undefined || this.#shown.weights.result.size !== size) this.#window = { row: 0, column: 0, cells: size };
+    if (this.#shown?.weights.result.tokens.length !== tokens.length) this.#window = { row: 0, column: 0, cells: tokens.length };
     this.#shown = shown;
     this.#opened = head;
     this.root.hidden = false;
@@ -179,10 +190,49 @@ export class Detail {
       }),
     );
     if (moved) this.#findSimilar(weights, head);
-    const last = size - 1;
+    const last = tokens.length - 1;
     const wanted = display.pinned ?? (moved && this.#at === undefined ? undefined : this.#at);
     const row = Math.min(last, wanted?.row ?? last);
-    this.#go({ row, column: Math.min(last, wanted?.column ?? heaviest(weights.row(head, row))) });
+    this.#go({ row, column: Math.min(last, wanted?.column ?? this.#heaviest(row)) });
+  }
+
+  /** Exact rows that were asked for. */
+  receive(tile: Tile): void {
+    if (this.#shown?.weights.result.id !== tile.of) return;
+    this.#tile = tile;
+    this.#asked = '';
+    if (this.root.hidden) return;
+    this.#draw();
+    if (this.#at !== undefined) this.#go(this.#at);
+  }
+
+  /** For tests: the exact rows there are. */
+  get tile(): Tile | undefined {
+    return this.#tile;
+  }
+
+  /** The first of the keys that get the most of a row. */
+  #heaviest(row: number): number {
+    const weights = this.#shown?.weights;
+    if (weights === undefined) return 0;
+    const line = rowOf(weights, this.#opened, row, this.#tile);
+    const best = line.values.reduce((most, weight, i) => (weight > (line.values[most] as number) ? i : most), 0);
+    return line.exact ? best : Math.floor(best * grainOf(weights));
+  }
+
+  /** Asks for the exact rows that are seen, where only tiles of them are known. */
+  #need(): void {
+    const shown = this.#shown;
+    if (shown === undefined) return;
+    const { weights, display } = shown;
+    const compared = display.compare === 'head' ? this.#compared()?.head : undefined;
+    const heads = [this.#opened, ...(compared === undefined ? [] : [compared])];
+    const rows = wantedRows(weights, heads, this.#window, display.pinned?.row, this.#tile);
+    const asked = rows === undefined ? '' : JSON.stringify([weights.result.id, heads, rows]);
+    if (asked === this.#asked) return;
+    this.#asked = asked;
+    clearTimeout(this.#timer);
+    if (rows !== undefined) this.#timer = window.setTimeout(() => this.#events.rows(heads, rows.row, rows.rows), PACE_MS);
   }
 
   /** Choices of what to compare with, as far as the design has them. */
@@ -244,7 +294,10 @@ export class Detail {
     const { result } = weights;
     const [first, second] = this.#panes;
     const compared = this.#compared();
-    const fits = compared !== undefined && compared.weights.result.size === result.size;
+    const fits =
+      compared !== undefined &&
+      compared.weights.result.size === result.size &&
+      compared.weights.result.tokens.length === result.tokens.length;
     this.#notice.textContent =
       display.compare === 'none' || fits
         ? ''
@@ -263,14 +316,25 @@ export class Detail {
     const beside = (names: boolean): number => (both ? Math.floor((wide - 14) / 2) : wide) - (names ? 82 : 36);
     const named = Math.floor(beside(true) / this.#window.cells) >= LABEL_CELL;
     const room = Math.max(120, Math.min(560, beside(named), innerHeight - 240));
-    const name = result.size === result.tokens.length ? (cell: number): string => result.tokens[cell] ?? '' : undefined;
-    const own = viewOf(shown, weights, this.#opened);
-    if (fits && display.difference) {
-      const view = differenceOf(shown, own, viewOf(shown, compared.weights, compared.head));
-      first.show(t('{one} minus {two}', { one: headName(result, this.#opened), two: compared.title }), view, this.#window, room, name);
-    } else first.show(both ? headName(result, this.#opened) : '', own, this.#window, room, name);
+    const name = (token: number): string => result.tokens[token] ?? '';
+    const picture = (of: Weights, head: number) => drawn(shown, of, head, this.#window, this.#tile);
+    const own = picture(weights, this.#opened);
+    const other = fits ? picture(compared.weights, compared.head) : undefined;
+    // Only maps of the same cells can be taken from each other.
+    const alike = other === undefined || other.view.size === own.view.size;
+    if (other !== undefined && display.difference) {
+      const plain = (head: number, of: Weights) => (alike ? picture(of, head) : drawn(shown, of, head, this.#window, undefined));
+      const [one, two] = [
+        plain(this.#opened, weights),
+        plain((compared as { readonly head: number }).head, (compared as { readonly weights: Weights }).weights),
+      ];
+      const names = { one: headName(result, this.#opened), two: (compared as { readonly title: string }).title };
+      first.show(t('{one} minus {two}', names), differenceOf(shown, one.view, two.view), this.#window, one.window, room, name);
+    } else first.show(both ? headName(result, this.#opened) : '', own.view, this.#window, own.window, room, name);
     second.root.hidden = !both;
-    if (both) second.show(compared.title, viewOf(shown, compared.weights, compared.head), this.#window, room, name);
+    if (both && other !== undefined) second.show(compared.title, other.view, this.#window, other.window, room, name);
+    this.root.classList.toggle('exact', result.pooled && own.view.size !== result.size);
+    this.#need();
     const statistics = result.statistics[this.#opened] as HeadStatistics;
     first.canvas.setAttribute('aria-label', summary(result, this.#opened, statistics));
     if (both)
@@ -278,12 +342,12 @@ export class Detail {
         'aria-label',
         `${compared.title}: ${summary(compared.weights.result, compared.head, compared.weights.result.statistics[compared.head] as HeadStatistics)}`,
       );
-    this.root.classList.toggle('zoomed', this.#window.cells < result.size);
+    this.root.classList.toggle('zoomed', this.#window.cells < result.tokens.length);
   }
 
   /** Shows fewer or more cells about a cell; 0: all. */
   #zoom(factor: number, about: Cell | undefined = this.#at): void {
-    const size = this.#shown?.weights.result.size;
+    const size = this.#shown?.weights.result.tokens.length;
     if (size === undefined) return;
     const before = this.#window;
     const cells = factor === 0 ? size : Math.min(size, Math.max(Math.min(size, FEWEST_CELLS), Math.round(before.cells / factor)));
@@ -293,7 +357,7 @@ export class Detail {
   }
 
   #move(row: number, column: number): void {
-    const size = this.#shown?.weights.result.size ?? 1;
+    const size = this.#shown?.weights.result.tokens.length ?? 1;
     const { cells } = this.#window;
     const bound = (start: number): number => Math.max(0, Math.min(size - cells, start));
     this.#window = { row: bound(row), column: bound(column), cells };
@@ -302,19 +366,21 @@ export class Detail {
   }
 
   #press(key: string): boolean {
-    const size = this.#shown?.weights.result.size;
-    if (size === undefined || this.#at === undefined) return false;
+    const weights = this.#shown?.weights;
+    if (weights === undefined || this.#at === undefined) return false;
     const { row, column } = this.#at;
-    const last = size - 1;
+    const last = weights.result.tokens.length - 1;
+    // From tile to tile, or from token to token where each has its own weight.
+    const by = rowOf(weights, this.#opened, row, this.#tile).exact ? 1 : Math.ceil(grainOf(weights));
     const moves: Readonly<Record<string, readonly [number, number]>> = {
-      ArrowUp: [row - 1, column],
-      ArrowDown: [row + 1, column],
-      ArrowLeft: [row, column - 1],
-      ArrowRight: [row, column + 1],
+      ArrowUp: [row - by, column],
+      ArrowDown: [row + by, column],
+      ArrowLeft: [row, column - by],
+      ArrowRight: [row, column + by],
       Home: [row, 0],
       End: [row, last],
-      PageUp: [row - 10, column],
-      PageDown: [row + 10, column],
+      PageUp: [row - 10 * by, column],
+      PageDown: [row + 10 * by, column],
     };
     if (key === 'Enter' || key === ' ') {
       this.#events.display({ pinned: this.#shown?.display.pinned === undefined ? this.#at : undefined });
@@ -344,27 +410,41 @@ export class Detail {
     const { weights, display } = shown;
     const { result } = weights;
     const pinned = display.pinned !== undefined;
-    for (const pane of this.#panes) if (!pane.root.hidden) pane.point(at, pinned);
-    const row = weights.row(this.#opened, at.row);
-    const place = placeInRow(row, at.column);
+    const line = rowOf(weights, this.#opened, at.row, this.#tile);
+    const grain = line.exact ? 1 : grainOf(weights);
+    for (const pane of this.#panes) if (!pane.root.hidden) pane.point(at, pinned, grain);
+    const key = line.index(at.column);
+    const weight = line.values[key] as number;
+    const place = placeInRow(line.values, key);
     const compared = this.#compared();
     const both = compared !== undefined && compared.weights.result.size === result.size;
+    const hidden = line.exact && (at.column < (result.lows[at.row] as number) || at.column >= (result.highs[at.row] as number));
+    const own = columnOf(weights, this.#opened, at.row, at.column, this.#tile);
+    const cell = { head: headName(result, this.#opened), query: own.name(own.index(at.row)), key: line.name(key) };
+    const said = hidden ? t('hidden by the mask') : line.exact ? weightText(weight) : t('at most {weight}', { weight: weightText(weight) });
+    const otherLine = both ? rowOf(compared.weights, compared.head, at.row, this.#tile) : undefined;
+    const otherText = otherLine === undefined ? '' : weightText(otherLine.values[otherLine.index(at.column)] as number);
     this.#readout.replaceChildren(
-      ...readout(weights, this.#opened, at.row, at.column),
-      ...((row[at.column] as number) > 0
+      `${t('{head}: query {query} → key {key}', cell)} `,
+      element('strong', {}, said),
+      ...(weight > 0
         ? [
-            ` · ${t('rank {rank} of {all}', { rank: place.rank, all: row.reduce((count, weight) => count + (weight > 0 ? 1 : 0), 0) })}` +
+            ` · ${t('rank {rank} of {all}', { rank: place.rank, all: line.values.reduce((count, each) => count + (each > 0 ? 1 : 0), 0) })}` +
               ` · ${t('{part} % up to here', { part: (place.cumulative * 100).toFixed(1) })}`,
           ]
         : []),
-      ...(both ? [` · ${compared.title} ${weightText(compared.weights.at(compared.head, at.row, at.column))}`] : []),
+      ...(both ? [` · ${compared.title} ${otherLine?.exact === false ? t('at most {weight}', { weight: otherText }) : otherText}`] : []),
       ...(pinned ? [` · ${t('pinned')}`] : []),
     );
-    const top = (line: Float32Array, marked: number) =>
-      heaviestOf(line, TOP_KEYS).map((cell) => ({ name: tokenText(result, cell), weight: line[cell] as number, on: cell === marked }));
-    bars(this.#rowTop, top(row, at.column));
-    const column = Float32Array.from({ length: result.size }, (_, query) => weights.at(this.#opened, query, at.column));
-    bars(this.#columnTop, top(column, at.row));
+    const top = (of: Line, marked: number) =>
+      heaviestOf(of.values, TOP_KEYS).map((index) => ({ name: of.name(index), weight: of.values[index] as number, on: index === marked }));
+    bars(this.#rowTop, top(line, key));
+    bars(this.#columnTop, top(own, own.index(at.row)));
+    this.#columnTitle.textContent =
+      own.only === undefined
+        ? t('This key is attended by')
+        : t('This key is attended by, of queries {first} to {last}', { first: own.only[0], last: own.only[1] });
+    this.#need();
     this.#table.refresh();
   }
 
@@ -373,19 +453,16 @@ export class Detail {
     const at = this.#at;
     if (shown === undefined || at === undefined) return [[], []];
     const { weights } = shown;
-    const row = weights.row(this.#opened, at.row);
+    const line = rowOf(weights, this.#opened, at.row, this.#tile);
+    const query = columnOf(weights, this.#opened, at.row, at.column, this.#tile);
     let mass = 0;
-    const whole = row.reduce((sum, weight) => sum + weight, 0);
+    const whole = line.values.reduce((sum, weight) => sum + weight, 0);
     return [
-      [t('Key of query {query}', { query: tokenText(weights.result, at.row) }), t('Weight'), t('Rank'), t('Cumulative')],
-      heaviestOf(row, row.length).map((cell, index) => {
-        mass += row[cell] as number;
-        return [
-          tokenText(weights.result, cell),
-          weightText(row[cell] as number),
-          String(index + 1),
-          `${((mass / whole) * 100).toFixed(1)} %`,
-        ];
+      [t('Key of query {query}', { query: query.name(query.index(at.row)) }), t('Weight'), t('Rank'), t('Cumulative')],
+      heaviestOf(line.values, MOST_ROWS).map((cell, index) => {
+        const weight = line.values[cell] as number;
+        mass += weight;
+        return [line.name(cell), weightText(weight), String(index + 1), `${((mass / whole) * 100).toFixed(1)} %`];
       }),
     ];
   }
@@ -425,12 +502,6 @@ export class Detail {
     };
     setTimeout(look, 0);
   }
-}
-
-function heaviest(line: Float32Array): number {
-  let best = 0;
-  for (const [i, weight] of line.entries()) if (weight > (line[best] as number)) best = i;
-  return best;
 }
 
 /** The cells with weight, heaviest first. */

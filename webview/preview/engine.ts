@@ -8,6 +8,7 @@ import {
   type DecodeReply,
   type Question,
   type StepReply,
+  type TileReply,
 } from './compute.ts';
 
 /** A run this long is given up for a newer one; a shorter one is waited for. */
@@ -15,13 +16,18 @@ const PATIENCE_MS = 40;
 
 type Kind = Question['kind'];
 /** Kinds of questions, the most urgent first. */
-const kinds: readonly Kind[] = ['compute', 'step', 'decode', 'compare'];
+const kinds: readonly Kind[] = ['compute', 'tile', 'step', 'decode', 'compare'];
+/** Workers that share heads, at most: beyond, memory limits them and not processors. */
+const MOST_HELPERS = 8;
 
 export interface EngineEvents {
   result(result: ComputeResult): void;
   compared(result: ComputeResult): void;
   step(reply: StepReply): void;
   decoded(reply: DecodeReply): void;
+  tile(reply: TileReply): void;
+  /** A worker ended: what was handed over to it has to be given again. */
+  lost(): void;
   progress(done: number, heads: number): void;
   failed(message: string, kind: Kind): void;
 }
@@ -46,39 +52,50 @@ async function fetchBytes(uri: string | undefined): Promise<ArrayBuffer | undefi
 
 /**
  * Answers questions in a worker, one at a time: of each kind the newest alone, a computation before all. A run that takes long is
- * stopped for a newer computation by ending its worker. Where no worker can start, the page computes itself.
+ * cancelled for a newer computation. Where the machine has more than one processor, further workers take heads over. Where no worker
+ * can start, the page computes itself, in slices.
  */
 export class Engine {
   readonly #events: EngineEvents;
   readonly #context = new Map<Context['kind'], Context>();
   readonly #waiting = new Map<Kind, Question>();
+  /** Given before there was anything to give it to. */
+  #early: Context[] = [];
   #workerUri: string | undefined;
-  #post: ((request: ComputeRequest) => void) | undefined;
-  #worker: Worker | undefined;
+  #binaries: KernelBinaries = {};
+  #post: ((request: ComputeRequest, transfer?: Transferable[]) => void) | undefined;
+  #workers: readonly Worker[] = [];
+  /** Workers that are wanted beside the one that answers. */
+  #helpers: number;
   #running: { readonly id: number; readonly since: number; readonly question: Question } | undefined;
   #timer: number | undefined;
   #id = 0;
 
-  constructor(events: EngineEvents) {
+  constructor(events: EngineEvents, processors = navigator.hardwareConcurrency || 1) {
     this.#events = events;
+    this.#helpers = processors > 1 ? Math.min(processors, MOST_HELPERS) : 0;
   }
 
   /** Fetches the worker, the kernels and the sample model, and starts. Whatever is missing is done without. */
   async start(sources: EngineSources): Promise<void> {
     const uris = [sources.worker, sources.wasm, sources.relaxedWasm, sources.model];
     const [worker, simd, relaxed, model] = await Promise.all(uris.map(fetchBytes));
-    const binaries: KernelBinaries = { ...(simd === undefined ? {} : { simd }), ...(relaxed === undefined ? {} : { relaxed }) };
-    this.#context.set('load', { kind: 'load', binaries });
+    this.#binaries = { ...(simd === undefined ? {} : { simd }), ...(relaxed === undefined ? {} : { relaxed }) };
+    this.#context.set('load', { kind: 'load', binaries: this.#binaries });
     if (model !== undefined) this.#context.set('model', { kind: 'model', bytes: new Uint8Array(model) });
     if (worker !== undefined) this.#workerUri = URL.createObjectURL(new Blob([worker], { type: 'text/javascript' }));
     this.#spawn();
     this.#next();
   }
 
-  /** Gives what later questions stand on. */
+  /** Gives what later questions stand on. Bytes are handed over: the page keeps none. */
   give(context: Context): void {
-    this.#context.set(context.kind, context);
-    this.#post?.(context);
+    if (this.#post === undefined) this.#early.push(context);
+    else if ('bytes' in context) this.#post(context, [context.bytes.buffer as ArrayBuffer]);
+    else {
+      this.#context.set(context.kind, context);
+      this.#post(context);
+    }
   }
 
   /** Asks; a newer question replaces one of its kind that waits. A new computation makes questions about the last one void. */
@@ -91,10 +108,12 @@ export class Engine {
   /** Gives up what runs and what waits. */
   cancel(): void {
     this.#waiting.clear();
-    if (this.#running === undefined || this.#worker === undefined) return;
-    this.#worker.terminate();
+    this.#stop();
+  }
+
+  #stop(): void {
+    if (this.#running !== undefined) this.#post?.({ kind: 'cancel', id: this.#running.id });
     this.#running = undefined;
-    this.#spawn();
   }
 
   #next(): void {
@@ -102,16 +121,14 @@ export class Engine {
     const question = kind === undefined ? undefined : this.#waiting.get(kind);
     if (this.#post === undefined || question === undefined) return;
     if (this.#running !== undefined) {
-      if (this.#worker === undefined || question.kind !== 'compute') return;
+      if (question.kind !== 'compute') return;
       const left = PATIENCE_MS - (performance.now() - this.#running.since);
       if (left > 0) {
         clearTimeout(this.#timer);
         this.#timer = window.setTimeout(() => this.#next(), left);
         return;
       }
-      this.#worker.terminate();
-      this.#running = undefined;
-      this.#spawn();
+      this.#stop();
     }
     this.#waiting.delete(question.kind);
     this.#running = { id: ++this.#id, since: performance.now(), question };
@@ -119,38 +136,63 @@ export class Engine {
   }
 
   #spawn(): void {
-    try {
-      if (this.#workerUri === undefined) throw new Error('no worker');
-      const worker = new Worker(this.#workerUri);
-      worker.addEventListener('message', (event: MessageEvent<ComputeReply>) => this.#receive(event.data));
+    const started: Worker[] = [];
+    const start = (uri: string): Worker => {
+      const worker = new Worker(uri);
+      started.push(worker);
       worker.addEventListener('error', (event) => {
         event.preventDefault();
-        if (this.#worker !== worker) return;
-        this.#worker = undefined;
-        this.#workerUri = undefined;
-        const running = this.#running;
-        if (running !== undefined && !this.#waiting.has(running.question.kind)) this.#waiting.set(running.question.kind, running.question);
-        this.#running = undefined;
-        this.#here();
-        this.#next();
+        if (this.#workers.includes(worker)) this.#failed(worker === this.#workers[0]);
       });
-      this.#worker = worker;
-      this.#begin((request) => worker.postMessage(request));
+      return worker;
+    };
+    try {
+      if (this.#workerUri === undefined) throw new Error('no worker');
+      const worker = start(this.#workerUri);
+      worker.addEventListener('message', (event: MessageEvent<ComputeReply>) => this.#receive(event.data));
+      const ports: MessagePort[] = [];
+      for (let helper = 0; helper < this.#helpers; helper++) {
+        const { port1, port2 } = new MessageChannel();
+        start(this.#workerUri).postMessage({ kind: 'serve', port: port1 }, [port1]);
+        ports.push(port2);
+      }
+      this.#workers = started;
+      this.#begin((request, transfer = []) => worker.postMessage(request, transfer));
+      if (ports.length > 0) worker.postMessage({ kind: 'helpers', ports, binaries: this.#binaries } satisfies Context, ports);
     } catch {
+      for (const worker of started) worker.terminate();
       this.#here();
     }
   }
 
+  /** A worker could not start, or ended: another try without helpers, and without workers after that. */
+  #failed(first: boolean): void {
+    for (const worker of this.#workers) worker.terminate();
+    this.#workers = [];
+    const running = this.#running;
+    if (running !== undefined && !this.#waiting.has(running.question.kind)) this.#waiting.set(running.question.kind, running.question);
+    this.#running = undefined;
+    if (first) {
+      this.#workerUri = undefined;
+      this.#here();
+    } else {
+      this.#helpers = 0;
+      this.#spawn();
+    }
+    this.#events.lost();
+    this.#next();
+  }
+
   /** Computes in the page. */
   #here(): void {
-    this.#worker = undefined;
     const computer = new Computer((reply) => this.#receive(reply));
     this.#begin((request) => void computer.handle(request));
   }
 
-  #begin(post: (request: ComputeRequest) => void): void {
+  #begin(post: (request: ComputeRequest, transfer?: Transferable[]) => void): void {
     this.#post = post;
     for (const context of this.#context.values()) post(context);
+    for (const context of this.#early.splice(0)) this.give(context);
   }
 
   #receive(reply: ComputeReply): void {
@@ -165,6 +207,7 @@ export class Engine {
     if (reply.kind === 'failed') this.#events.failed(reply.message, running.question.kind);
     else if (reply.kind === 'step') this.#events.step(reply);
     else if (reply.kind === 'decode') this.#events.decoded(reply);
+    else if (reply.kind === 'tile') this.#events.tile(reply);
     else if (running.question.kind === 'compare') this.#events.compared(reply);
     else this.#events.result(reply);
     this.#next();

@@ -88,6 +88,8 @@ export class Grid {
     // Frames first, then the maps a slice at a time: a thousand heads take longer than a key press may wait.
     const places = new Map<number, HTMLElement>();
     const sections: HTMLElement[] = [];
+    /** Sections of each layer, where layers stand side by side. */
+    const columns = new Map<number, HTMLElement[]>();
     const sectionOf = (head: number): HTMLElement => {
       const layer = Math.floor(head / queryHeads);
       const shared = Math.floor((head % queryHeads) / group);
@@ -100,16 +102,20 @@ export class Grid {
       if (grouped && (group > 1 || result.layers > 1)) {
         const name =
           group === 1
-            ? t('Layer {layer}', { layer })
+            ? t('Layer {layer}', { layer: result.firstLayer + layer })
             : result.layers > 1
-              ? t('Layer {layer}, KV head {head}', { layer, head: shared })
+              ? t('Layer {layer}, KV head {head}', { layer: result.firstLayer + layer, head: shared })
               : t('KV head {head}', { head: shared });
-        sections.push(element('section', { class: 'group', 'aria-label': name }, element('h2', {}, name), row));
+        const section = element('section', { class: 'group', 'aria-label': name }, element('h2', {}, name), row);
+        sections.push(section);
+        columns.set(layer, [...(columns.get(layer) ?? []), section]);
       } else sections.push(row);
       return row;
     };
     const homes = heads.map(sectionOf);
-    this.root.replaceChildren(...sections);
+    const aside = display.columns && columns.size > 1;
+    this.root.classList.toggle('columns', aside);
+    this.root.replaceChildren(...(aside ? [...columns.values()].map((each) => element('div', { class: 'layer' }, ...each)) : sections));
     if (heads.length === 0) this.root.append(element('p', { class: 'empty' }, t('No head is like that. Lower the filter’s value.')));
     let at = 0;
     const build = (): void => {

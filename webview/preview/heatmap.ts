@@ -22,10 +22,13 @@ export interface MapView {
   readonly colors: ColorMap;
   /** Values run from -1 to 1 with the middle colour at 0, instead of from 0. */
   readonly signed?: boolean;
+  /** What a row's weights are measured against, where the data does not say it. */
+  readonly against?: (row: number) => number;
 }
 
 /** What the weights of each row are measured against. */
-function measures({ data, size, norm, signed }: MapView): (row: number) => number {
+function measures({ data, size, norm, signed, against }: MapView): (row: number) => number {
+  if (against !== undefined) return against;
   const largest = (from: number, to: number): number => {
     let most = 0;
     for (let i = from; i < to; i++) {

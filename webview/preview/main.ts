@@ -1,9 +1,9 @@
 import './preview.css';
-import { type FromPreview, isToPreview, type PreviewDesign, type RevealField, type ToPreview } from '../protocol.ts';
+import { type FromPreview, isToPreview, type PreviewDesign, type ToPreview } from '../protocol.ts';
 import { button, registerToolkit } from '../toolkit.ts';
 import { colorMap, currentTheme, gradient, isDark, LOG_FLOOR } from './colors.ts';
 import type { ComputeResult, Job } from './compute.ts';
-import { Controls, changedText } from './controls.ts';
+import { Controls } from './controls.ts';
 import { type Cost, estimate, rateOf, UNASKED_MS } from './cost.ts';
 import { DecodeView } from './decode.ts';
 import { Detail } from './detail.ts';
@@ -11,16 +11,18 @@ import { element, lazyTable, Tip } from './dom.ts';
 import { Engine } from './engine.ts';
 import { exportFile, type Format } from './exports.ts';
 import { Grid } from './grid.ts';
+import { Heading } from './heading.ts';
+import { Inputs } from './inputs.ts';
 import { Weights } from './lens.ts';
 import { exportMenu, makeTabs } from './menu.ts';
 import { designProblem } from './sample.ts';
-import { effectiveDesign, type SampleSettings } from './settings.ts';
+import { effectiveDesign, type SampleSettings, sizeNames } from './settings.ts';
 import type { Shown } from './shown.ts';
-import { type Display, linkState, readState, type Stage } from './state.ts';
-import { StepView, subscript } from './steps.ts';
+import { type Display, linkState, readState } from './state.ts';
+import { StepView } from './steps.ts';
 import { plural, setLanguage, t } from './text.ts';
 import { TokenView } from './tokens.ts';
-import { bytesText, headName, kernelText, sharing, statisticNames, statisticText, statisticValue, timeText } from './words.ts';
+import { headName, kernelText, statisticNames, statisticText, statisticValue, timeText } from './words.ts';
 
 interface Host {
   postMessage(message: FromPreview): void;
@@ -40,6 +42,10 @@ const placeholder: PreviewDesign = {
   positions: 'rope',
 };
 
+/** The trained model has its own sizes and positions. */
+const ownSizes = (settings: SampleSettings): SampleSettings =>
+  settings.model === 'trained' ? { ...settings, overrides: {}, scaling: 'design' } : settings;
+
 function start(root: HTMLElement, host: Host): void {
   setLanguage(root.dataset.translations, document.documentElement.lang);
   const kept = host.getState();
@@ -53,28 +59,33 @@ function start(root: HTMLElement, host: Host): void {
   /** The most that was agreed to, in ms. */
   let agreed = UNASKED_MS;
   let agreedToPool = false;
-  let findings: { readonly query: string; readonly findings: readonly string[] } = { query: '', findings: [] };
-  let fileName = '';
-  let tokenizer: string | undefined;
+  /** What the linter says of sizes set by hand, and what it was asked. */
+  let findings: { readonly key: string; readonly query: number; readonly findings: readonly string[] } = {
+    key: '',
+    query: 0,
+    findings: [],
+  };
 
   const save = (): void => host.setState(state);
   const design = (): PreviewDesign | undefined => (state.message?.kind === 'design' ? state.message.design : undefined);
   const wanted = (): PreviewDesign | undefined => {
     const own = state.settings.model === 'trained' ? placeholder : design();
-    return own === undefined
-      ? undefined
-      : effectiveDesign(own, state.settings.model === 'trained' ? { ...state.settings, overrides: {} } : state.settings);
+    return own === undefined ? undefined : effectiveDesign(own, ownSizes(state.settings));
   };
   const shown = (): Shown | undefined => (weights === undefined ? undefined : { weights, other: otherWeights(), display: state.display });
 
   // What stands on the page, from top to bottom.
   registerToolkit();
   const tip = new Tip();
-  const formula = element('p', { class: 'formula', id: 'formula' });
-  const title = element('h1', { id: 'title' });
-  const facts = element('p', { class: 'facts', id: 'facts' });
-  const shared = element('p', { class: 'shared', id: 'sharing' });
-  const notices = element('div', { class: 'notices', id: 'notices', role: 'status' });
+  const heading = new Heading({
+    reveal: (source, field) => host.postMessage({ kind: 'reveal', source, field }),
+    stage: (stage) => display({ view: 'steps', stage }),
+    begin(cost) {
+      agreed = Math.max(agreed, cost.milliseconds * 1.5);
+      agreedToPool ||= cost.pooled;
+      compute();
+    },
+  });
   const status = element('p', { class: 'status', id: 'status', role: 'status' });
   const cancel = button('cancel', t('Stop'), () => {
     engine.cancel();
@@ -88,6 +99,10 @@ function start(root: HTMLElement, host: Host): void {
     open: (head) => open(head),
     display: (change) => display(change),
     follow: (token, head) => display({ view: 'steps', token, head }),
+    rows(heads, row, rows) {
+      const of = job();
+      if (of !== undefined) engine.ask({ kind: 'tile', job: of, heads, row, rows });
+    },
   });
   const table = lazyTable('heads-table', t('All heads as a table'), headsTable);
   const headsView = element('section', { class: 'view heads-view', id: 'heads-view', 'aria-label': t('Heads') });
@@ -127,19 +142,18 @@ function start(root: HTMLElement, host: Host): void {
     copy: (form) => host.postMessage({ kind: 'copyLink', form, state: linkState(state) }),
   });
   headsView.append(controls.picture, grid.status, element('div', { class: 'stage' }, grid.root, detail.root), table.root);
-  const hint = element('p', { class: 'hint', id: 'about-sample' });
   root.append(
-    formula,
-    element('header', { class: 'heading' }, element('div', { class: 'title-line' }, title, menu), facts, shared),
+    heading.formula,
+    element('header', { class: 'heading' }, element('div', { class: 'title-line' }, heading.title, menu), heading.facts, heading.shared),
     controls.sample,
-    notices,
+    heading.notices,
     element('div', { class: 'bar-line' }, tabs.root, legend),
     element('div', { class: 'status-line' }, status, cancel),
     headsView,
     tokenView.root,
     stepView.root,
     decodeView.root,
-    hint,
+    heading.hint,
     tip.element,
   );
 
@@ -170,6 +184,14 @@ function start(root: HTMLElement, host: Host): void {
       decodeView.receive(reply);
       publish();
     },
+    tile(reply) {
+      if (result !== undefined) detail.receive({ ...reply, of: result.id });
+      publish();
+    },
+    lost() {
+      inputs.lost();
+      compute();
+    },
     progress(done, heads) {
       status.textContent = t('Computing: {done} of {heads}', { done, heads: plural(heads, t('1 head'), t('{n} heads')) });
     },
@@ -179,6 +201,11 @@ function start(root: HTMLElement, host: Host): void {
       settled(message);
     },
   });
+
+  const inputs = new Inputs(
+    (message) => host.postMessage(message),
+    (context) => engine.give(context),
+  );
 
   /** Nothing is being computed any more. */
   function settled(said?: string): void {
@@ -211,7 +238,7 @@ function start(root: HTMLElement, host: Host): void {
     }
     if (changed('view', 'stage')) describe();
     if (changed('view')) tabs.sync();
-    if (changed('order', 'ascending', 'filter', 'least')) layOut();
+    if (changed('order', 'ascending', 'filter', 'least', 'columns')) layOut();
     else if (changed('lens', 'scale', 'norm', 'palette', 'tile')) repaint();
     else if (changed('compare', 'compareHead', 'difference', 'pinned')) layOutDetail();
     else layOutView();
@@ -223,11 +250,12 @@ function start(root: HTMLElement, host: Host): void {
   function compute(): void {
     controls.sync(state, design());
     const present = wanted();
+    inputs.need(state.settings, present);
     const cost = present === undefined ? undefined : estimate(present, state.settings, tokenCount(), rate);
     lint();
     describe(cost);
     const own = job();
-    const waits = missing();
+    const waits = inputs.missing(state.settings);
     if (
       own === undefined ||
       present === undefined ||
@@ -250,16 +278,6 @@ function start(root: HTMLElement, host: Host): void {
     engine.ask({ kind: 'compute', job: { ...own, pooled: cost?.pooled ?? false } });
   }
 
-  /** What the sample still needs, in words. */
-  function missing(): string | undefined {
-    const { model, source, tokenizer: by, text } = state.settings;
-    if (model === 'trained') return undefined;
-    if (source === 'file' && fileName === '') return t('Pick a .npy, .json or .safetensors file that holds one row of numbers per token.');
-    if (source !== 'text' || by !== 'workspace' || text.trim() === '') return undefined;
-    if (tokenizer === undefined) return t('Looking for tokenizer.json…');
-    return tokenizer === '' ? t('No tokenizer.json was found beside the file or in the workspace.') : undefined;
-  }
-
   const mayBegin = (cost: Cost): boolean => cost.milliseconds <= agreed && (!cost.pooled || agreedToPool);
 
   /** Tokens as far as they are known before they are made. */
@@ -271,135 +289,51 @@ function start(root: HTMLElement, host: Host): void {
 
   /** Has the linter judge sizes that were set by hand. */
   function lint(): void {
-    const { queryHeads, keyValueHeads, headDim } = state.settings.overrides;
-    const own = design();
-    const query =
-      own === undefined || (queryHeads === undefined && keyValueHeads === undefined && headDim === undefined)
-        ? ''
-        : `h=${queryHeads ?? own.queryHeads} kv=${keyValueHeads ?? own.keyValueHeads} hd=${headDim ?? own.headDim}`;
-    if (query === findings.query) return;
-    findings = { query, findings: [] };
-    if (query !== '') host.postMessage({ kind: 'lint', query });
+    const { overrides, model } = state.settings;
+    const set = sizeNames.filter((name) => overrides[name] !== undefined);
+    const key = set.length === 0 || model !== 'design' || design() === undefined ? '' : JSON.stringify([overrides, design()]);
+    if (key === findings.key) return;
+    findings = { key, query: findings.query + 1, findings: [] };
+    if (key === '') return;
+    const { queryHeads, keyValueHeads, headDim, valueDim, queryRank, keyValueRank, plainDim, ropeDim } = overrides;
+    const sizes = {
+      queryHeads,
+      keyValueHeads,
+      headDim,
+      valueDim,
+      queryLoraRank: queryRank,
+      keyValueLoraRank: keyValueRank,
+      nopeHeadDim: plainDim,
+      ropeHeadDim: ropeDim,
+    };
+    host.postMessage({
+      kind: 'lint',
+      query: findings.query,
+      sizes: Object.fromEntries(Object.entries(sizes).filter(([, size]) => size !== undefined)),
+    });
   }
 
   /** Formula, title, facts and notices. */
   function describe(cost?: Cost): void {
-    const { message } = state;
     const present = wanted();
-    const trained = state.settings.model === 'trained';
-    title.textContent = trained ? t('Trained sample model') : (message?.title ?? t('Attention preview'));
-    notices.replaceChildren();
-    const notice = (kind: string, line: string, ...more: readonly Node[]): void =>
-      notices.append(element('p', { class: kind }, line, ...more));
-    describeFormula(present);
-    hint.textContent = trained
-      ? t(
-          'A two-layer model trained to copy: its first layer has previous-token heads, its second induction heads, which find what followed the same token before. docs/sample-model.md in the repository says how it was trained.',
-        )
-      : state.settings.source === 'file'
-        ? t('Rows of the file are the tokens’ embeddings; every projection is random, all from the seed.')
-        : t(
-            'The sample: every word has a random embedding of 64 numbers and every projection is random, all from the seed. The weights show what these heads, KV heads, widths and masks do; they are not those of a trained model.',
-          );
-    if (message?.kind === 'unavailable' && !trained) {
-      facts.textContent = '';
-      shared.textContent = '';
-      notice('problem', message.reason);
-      return;
-    }
-    if (present === undefined) return;
-    const { queryHeads, keyValueHeads, headDim, valueDim, layers, slidingWindow, positions } = present;
-    const fact = (field: RevealField, line: string): Node => {
-      if (trained || message === undefined || message.source === '') return element('span', { class: 'fact plain' }, line);
-      const link = element('button', { class: 'fact', type: 'button', title: t('Show where it is set') }, line);
-      link.addEventListener('click', () => host.postMessage({ kind: 'reveal', source: message.source, field }));
-      return link;
-    };
-    facts.replaceChildren(
-      fact('queryHeads', plural(queryHeads, t('1 query head'), t('{n} query heads'))),
-      fact('keyValueHeads', plural(keyValueHeads, t('1 KV head'), t('{n} KV heads'))),
-      fact('headDim', t('head dim {n}', { n: headDim })),
-      ...(valueDim === headDim ? [] : [fact('valueDim', t('value dim {n}', { n: valueDim }))]),
-      ...(slidingWindow === undefined ? [] : [fact('slidingWindow', t('window {n}', { n: slidingWindow }))]),
-      ...(positions === undefined ? [] : [fact('positions', t('{kind} positions', { kind: positions }))]),
-      ...(layers === undefined ? [] : [fact('layers', plural(layers, t('1 layer'), t('{n} layers')))]),
-    );
-    const changed = changedText(trained ? { ...state.settings, overrides: {} } : state.settings);
-    if (changed !== '') facts.append(element('span', { class: 'fact plain by-hand' }, changed));
-    const problem = designProblem(present);
-    shared.textContent = problem === undefined ? sharing(present) : '';
-    if (problem !== undefined)
-      notice('problem', result === undefined ? problem : `${problem} ${t('The picture is of the last design that could be computed.')}`);
-    if (message?.kind === 'design' && !trained) for (const warning of message.warnings) notice('warning', warning);
-    for (const finding of findings.findings) if (finding !== problem) notice('warning', finding);
-    if (state.settings.source === 'file' && fileName !== '' && !trained)
-      notice('note', t('Tokens are the rows of {file}.', { file: fileName }));
-    const waits = missing();
-    if (waits !== undefined) notice('warning', waits);
-    else if (state.settings.source === 'text' && state.settings.tokenizer === 'workspace' && !trained && tokenizer !== undefined)
-      notice('note', t('Tokens by {file}.', { file: tokenizer }));
-    const of = cost ?? estimate(present, state.settings, tokenCount(), rate);
-    if (problem !== undefined || (!of.pooled && of.milliseconds <= UNASKED_MS)) return;
-    const begin = mayBegin(of);
-    const facts_ = { tokens: tokenCount(), memory: bytesText(of.bytes), time: timeText(of.milliseconds) };
-    notice(
-      'warning',
-      of.pooled
-        ? begin
-          ? t('All weights of {tokens} tokens would take {memory}: the maps show tiles of them.', facts_)
-          : t('All weights of {tokens} tokens would take {memory}. Pooled maps need a few MiB and take about {time}.', facts_)
-        : t('This takes about {time} and {memory}.', facts_),
-      ...(begin
-        ? []
-        : [
-            button('begin', of.pooled ? t('Compute pooled maps') : t('Compute'), () => {
-              agreed = Math.max(agreed, of.milliseconds * 1.5);
-              agreedToPool ||= of.pooled;
-              compute();
-            }),
-          ]),
-    );
+    const of = present === undefined ? undefined : (cost ?? estimate(present, state.settings, tokenCount(), rate));
+    heading.show(state, {
+      design: present,
+      drawn: result !== undefined,
+      inputs,
+      findings: findings.findings,
+      tokens: tokenCount(),
+      cost: of === undefined || (!of.pooled && of.milliseconds <= UNASKED_MS) ? undefined : of,
+      agreed: of !== undefined && mayBegin(of),
+    });
   }
 
-  /** The function in one line, each part a way into the step view. */
-  function describeFormula(present: PreviewDesign | undefined): void {
-    const { view, stage } = state.display;
-    const part = (of: Stage, text: string | readonly (Node | string)[], name: string): Node => {
-      const made = element(
-        'button',
-        { class: 'part', type: 'button', 'data-part': of, title: name },
-        ...(typeof text === 'string' ? [text] : text),
-      );
-      made.setAttribute('aria-pressed', String(view === 'steps' && stage === of));
-      made.addEventListener('click', () => display({ view: 'steps', stage: of }));
-      return made;
-    };
-    const last = subscript((present?.queryHeads ?? 1) - 1);
-    formula.replaceChildren(
-      'MultiHead(',
-      part('input', 'x', t('The token')),
-      ') = ',
-      part('concat', last === '₀' ? 'o₀' : `Concat(o₀ … o${last})`, t('Concatenation')),
-      '·',
-      part('output', ['W', element('sub', {}, 'O')], t('Output projection')),
-      element('span', { class: 'gap' }, ' '),
-      'oₕ = ',
-      part('softmax', 'softmax', t('Softmax')),
-      '(',
-      part('query', 'q', t('Its query')),
-      part('score', `·k / √${present?.headDim ?? 'd'}`, t('Each key’s score')),
-      part('mask', ' + M', t('Mask')),
-      ')',
-      part('value', '·v', t('Weighted values')),
-    );
-  }
-
-  function resultText({ kernel, milliseconds, tokens, pooled, size, design: of, layers }: ComputeResult): string {
+  function resultText({ kernel, workers, milliseconds, tokens, pooled, size, design: of, layers }: ComputeResult): string {
     const all = {
       heads: plural(layers * of.queryHeads, t('1 head'), t('{n} heads')),
       n: tokens.length,
       time: timeText(milliseconds),
-      kernel: kernelText(kernel),
+      kernel: workers > 1 ? t('{kernel}, {n} workers', { kernel: kernelText(kernel), n: workers }) : kernelText(kernel),
     };
     const said = t('{heads} × {n} × {n} weights computed in {time} ({kernel})', all);
     return pooled ? `${said}; ${t('each cell stands for {n} × {n} of them', { n: (tokens.length / size).toFixed(1) })}` : said;
@@ -427,6 +361,8 @@ function start(root: HTMLElement, host: Host): void {
       state.display.compare === 'mask'
         ? { mask: open ? 'causal' : 'none' }
         : { overrides: { ...state.settings.overrides, keyValueHeads: keyValueHeads === queryHeads ? queryHeads / 2 : queryHeads } };
+    // What another number of KV heads would be, no checkpoint says.
+    if (own.settings.model === 'checkpoint' && state.display.compare === 'sharing') return;
     engine.ask({ kind: 'compare', job: { ...own, settings: { ...own.settings, ...change } } });
   }
 
@@ -537,7 +473,7 @@ function start(root: HTMLElement, host: Host): void {
     const style = getComputedStyle(document.body);
     try {
       const bytes = await exportFile(format, {
-        title: title.textContent ?? '',
+        title: heading.title.textContent ?? '',
         shown: now,
         heads,
         ink: style.color,
@@ -563,6 +499,7 @@ function start(root: HTMLElement, host: Host): void {
         compared: otherWeights()?.result,
         step: stepView.reply,
         decode: decodeView.reply,
+        tile: detail.tile,
         busy: root.classList.contains('busy'),
         stale: root.classList.contains('stale'),
       },
@@ -570,19 +507,23 @@ function start(root: HTMLElement, host: Host): void {
   }
 
   function receive(message: ToPreview): void {
+    const given = inputs.receive(message);
+    if (given === 'nothing') return;
+    if (message.kind === 'file') settings({ file: message.uri });
+    else if (given === 'news') {
+      // Pieces of a checkpoint arrive by the hundred: the last one starts the computation.
+      if (inputs.missing(state.settings) === undefined) compute();
+      else describe();
+    }
     switch (message.kind) {
       case 'tokenizer':
-        tokenizer = message.name;
-        if (message.json !== '') engine.give({ kind: 'tokenizer', json: message.json });
-        compute();
-        return;
       case 'file':
-        fileName = message.name;
-        engine.give({ kind: 'file', name: message.name, bytes: message.bytes });
-        compute();
+      case 'noFile':
+      case 'checkpoint':
+      case 'weights':
         return;
       case 'findings':
-        if (message.query === findings.query) findings = message;
+        if (message.query === findings.query) findings = { ...findings, findings: message.findings };
         describe();
         return;
       case 'restore': {
@@ -596,7 +537,6 @@ function start(root: HTMLElement, host: Host): void {
         state.settings = kept;
         state.display = look;
         tabs.sync();
-        askForWhatIsMissing();
         layOut();
         break;
       }
@@ -608,11 +548,6 @@ function start(root: HTMLElement, host: Host): void {
     }
     save();
     compute();
-  }
-
-  function askForWhatIsMissing(): void {
-    if (state.settings.source === 'text' && state.settings.tokenizer === 'workspace' && tokenizer === undefined)
-      host.postMessage({ kind: 'findTokenizer' });
   }
 
   window.addEventListener('message', (event: MessageEvent<unknown>) => {
@@ -634,7 +569,7 @@ function start(root: HTMLElement, host: Host): void {
     ...(root.dataset.relaxedWasm === undefined ? {} : { relaxedWasm: root.dataset.relaxedWasm }),
     ...(root.dataset.model === undefined ? {} : { model: root.dataset.model }),
   });
-  askForWhatIsMissing();
+  inputs.need(state.settings, wanted());
   if (state.message !== undefined) compute();
   host.postMessage({ kind: 'ready' });
 }

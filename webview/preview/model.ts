@@ -1,6 +1,7 @@
 import type { PreviewDesign } from '../protocol.ts';
 import { readSafetensors } from './arrays.ts';
-import { controlled, type Sample, seededWords } from './sample.ts';
+import { controlled } from './projections.ts';
+import { type Sample, seededWords } from './sample.ts';
 import { MAX_LENGTH, type SampleSettings } from './settings.ts';
 
 /** The trained sample model (scripts/train-sample-model.py says what it is). Weights are [in, out]. */
@@ -103,7 +104,9 @@ export function makeModelSample(model: TrainedModel, design: PreviewDesign, sett
     input,
     width,
     ids: Int32Array.from(ids),
-    layers: model.layers.map((layer) => ({
+    layers: model.layers.map((layer, index) => ({
+      kind: 'plain',
+      index,
       problem: {
         queryHeads: design.queryHeads,
         keyValueHeads: design.keyValueHeads,
@@ -111,7 +114,7 @@ export function makeModelSample(model: TrainedModel, design: PreviewDesign, sett
         inputDim: width,
         headDim: design.headDim,
         valueDim: design.valueDim,
-        ...controlled(design, settings),
+        ...controlled(design, settings, ids.length),
       },
       weights: { queryWeight: layer.query, keyWeight: layer.key, valueWeight: layer.value, outputWeight: layer.output },
       norm: layer.norm,

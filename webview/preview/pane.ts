@@ -92,8 +92,14 @@ export class Pane {
     return { row: row + place(event.clientY - box.top, box.height), column: column + place(event.clientX - box.left, box.width) };
   }
 
-  /** Draws the part of the map that the window shows, at most `room` CSS pixels a side. `name` names a cell; undefined: by number. */
-  show(title: string, view: MapView, window: Window, room: number, name: ((cell: number) => string) | undefined): void {
+  /**
+   * Draws the part of the map that the window shows, at most `room` CSS pixels a side.
+   *
+   * @param window in tokens
+   * @param drawn the same in the view's cells
+   * @param name of a token
+   */
+  show(title: string, view: MapView, window: Window, drawn: Window, room: number, name: (token: number) => string): void {
     const { cells } = window;
     const cell = Math.max(1, Math.floor(room / cells));
     this.#side = cells <= room ? cell * cells : room;
@@ -103,7 +109,7 @@ export class Pane {
     this.canvas.style.width = `${this.#side}px`;
     this.canvas.style.height = `${this.#side}px`;
     const pitch = this.#side / cells;
-    const named = name !== undefined && pitch >= LABEL_CELL;
+    const named = pitch >= LABEL_CELL;
     this.root.classList.toggle('named', named);
     const every = named ? 1 : tickEvery(pitch);
     for (const [axis, first] of [
@@ -120,18 +126,22 @@ export class Pane {
       }
       axis.replaceChildren(...labels);
     }
-    paint(this.canvas, view, Math.round(this.#side * devicePixelRatio), window);
+    paint(this.canvas, view, Math.round(this.#side * devicePixelRatio), drawn);
   }
 
-  /** Puts the cursor on a cell; away where the window does not show it. */
-  point({ row, column }: Cell, pinned: boolean): void {
+  /** Puts the cursor on a cell, or the tile of `grain` tokens it lies in; away where the window does not show it. */
+  point({ row, column }: Cell, pinned: boolean, grain = 1): void {
     const { row: top, column: left, cells } = this.#window;
-    const cell = this.#side / cells;
-    const [y, x] = [row - top, column - left];
-    const inside = y >= 0 && x >= 0 && y < cells && x < cells;
+    const pitch = this.#side / cells;
+    const cell = pitch * grain;
+    // Places of tiles, in tiles.
+    const place = (at: number, from: number): number => (Math.floor(at / grain) * grain - from) / grain;
+    const [y, x] = [place(row, top), place(column, left)];
+    const across = cells / grain;
+    const inside = y > -1 && x > -1 && y < across && x < across;
     this.#cursor.hidden = !inside;
-    this.#cross.hidden = y < 0 || y >= cells;
-    this.#down.hidden = x < 0 || x >= cells;
+    this.#cross.hidden = y <= -1 || y >= across;
+    this.#down.hidden = x <= -1 || x >= across;
     this.#cursor.classList.toggle('pinned', pinned);
     this.#cursor.style.cssText = `left:${x * cell}px;top:${y * cell}px;width:${cell}px;height:${cell}px`;
     this.#cross.style.cssText = `top:${y * cell}px;left:0;height:${cell}px;width:${this.#side}px`;

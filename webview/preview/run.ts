@@ -1,19 +1,28 @@
 import type {
   AttentionOptions,
+  AttentionProblem,
   HeadStatistics,
   Kernel,
-  MultiHeadProblem,
+  LatentResult,
   MultiHeadResult,
   PooledWeights,
+  Steps,
 } from '../../src/kernel/interface.ts';
-import { joinHeads, rmsNorm } from '../../src/kernel/multi-head.ts';
-import { generator, hash, type Sample } from './sample.ts';
+import { latentAttentionSteps } from '../../src/kernel/latent.ts';
+import { joinHeads, multiHeadAttentionSteps, positionBias, rmsNorm } from '../../src/kernel/multi-head.ts';
+import { finish, part } from '../../src/kernel/steps.ts';
+import { joined } from './parallel.ts';
+import type { SampleLayer } from './projections.ts';
+import { generator, hash } from './random.ts';
+import type { Sample } from './sample.ts';
+
+export type Products = Pick<Kernel, 'attentionSteps' | 'matrixMultiplySteps'>;
 
 /** One layer as it was computed. */
 export interface LayerRun {
   /** What the attention read. [tokens, width] */
   readonly input: Float32Array;
-  readonly result: Omit<MultiHeadResult, 'weights' | 'statistics' | 'pooled'>;
+  readonly result: Omit<MultiHeadResult, 'weights' | 'statistics' | 'pooled'> & Partial<Pick<LatentResult, 'latent' | 'sharedKey'>>;
 }
 
 export interface SampleRun {
@@ -32,7 +41,6 @@ export interface RunOptions {
   /** Rows and columns of pooled maps; absent: all weights. */
   readonly pooled?: number;
   readonly dropout?: { readonly rate: number; readonly seed: number };
-  readonly progress?: (done: number, heads: number) => void;
 }
 
 /** What layer `index` reads of the stream `x`. */
@@ -47,10 +55,24 @@ export function layerInput({ layers, width }: Sample, index: number, x: Float32A
 /** Adds two tensors of a size. */
 export const sum = (a: Float32Array, b: Float32Array): Float32Array => a.map((value, i) => value + (b[i] as number));
 
-/** Computes every layer of a sample, one after the other, each on the residual stream where the model has one. */
-export function runSample(kernel: Kernel, sample: Sample, options: RunOptions = {}, epsilon = 1e-6): SampleRun {
+/** The attention of a layer's heads, once their queries, keys and values are made. */
+export function headsProblem(
+  layer: SampleLayer,
+  tokens: number,
+): AttentionProblem & { readonly keyValueHeads: number; readonly valueDim: number } {
+  const { queryHeads, scale, mask, softcap, sinks } = layer.problem;
+  const common = { queryHeads, queryLength: tokens, scale, mask, softcap, sinks };
+  if (layer.kind === 'latent') {
+    const { plainDim, rotaryDim, valueDim } = layer.problem;
+    return { ...common, keyValueHeads: queryHeads, headDim: plainDim + rotaryDim, valueDim };
+  }
+  const { keyValueHeads = queryHeads, headDim, valueDim = headDim } = layer.problem;
+  return { ...common, keyValueHeads, headDim, valueDim, relativeBias: positionBias(layer.problem, tokens, tokens, 0) };
+}
+
+/** Computes every layer of a sample: each on the residual stream where the model has one, else all on the sample's input. */
+export function* runSampleSteps(kernel: Products, sample: Sample, options: RunOptions = {}, epsilon = 1e-6): Steps<SampleRun> {
   const { layers, tokens } = sample;
-  const heads = layers[0]?.problem.queryHeads ?? 0;
   const runs: LayerRun[] = [];
   const parts: Float32Array[] = [];
   const means: Float32Array[] = [];
@@ -59,31 +81,44 @@ export function runSample(kernel: Kernel, sample: Sample, options: RunOptions = 
   const told = new Set(sample.ids).size > 1;
   let size = tokens.length;
   let x = sample.input;
-  for (const [index, { problem, weights, norm }] of layers.entries()) {
+  let output = x;
+  for (const [index, layer] of layers.entries()) {
     const input = layerInput(sample, index, x, epsilon);
     const asked: AttentionOptions = {
       weights: options.pooled === undefined,
       ...(options.pooled === undefined ? {} : { pooled: { rows: options.pooled, columns: options.pooled } }),
       statistics: true,
       ...(told ? { tokens: sample.ids } : {}),
-      progress: (done) => options.progress?.(index * heads + done, layers.length * heads),
     };
-    const { weights: full, statistics: found = [], pooled, ...result } = kernel.multiHeadAttention(problem, { ...weights, input }, asked);
+    const steps: Steps<MultiHeadResult | LatentResult> =
+      layer.kind === 'latent'
+        ? latentAttentionSteps(kernel, layer.problem, { ...layer.weights, input }, asked)
+        : multiHeadAttentionSteps(kernel, layer.problem, { ...layer.weights, input }, asked);
+    const {
+      weights: full,
+      statistics: found = [],
+      pooled,
+      ...result
+    } = yield* part(steps, index / layers.length, (index + 1) / layers.length);
     let run: LayerRun = { input, result };
     if (full !== undefined && options.dropout !== undefined && options.dropout.rate > 0) {
       drop(full, options.dropout.rate, hash(`dropout ${index}`) ^ options.dropout.seed);
-      run = { input, result: { ...result, ...attend(kernel, problem, weights.outputWeight, full, result.value, tokens.length) } };
+      run = { input, result: { ...result, ...(yield* attend(kernel, layer, full, result.value, tokens.length)) } };
     }
     runs.push(run);
     parts.push((full ?? (pooled as PooledWeights).maximum) as Float32Array);
     if (pooled !== undefined) means.push(pooled.mean);
     size = pooled?.rows ?? tokens.length;
     statistics.push(...found);
-    x = norm === undefined ? run.result.output : sum(x, run.result.output);
+    output = run.result.output;
+    if (layer.norm !== undefined) {
+      x = sum(x, output);
+      output = x;
+    }
   }
   return {
     layers: runs,
-    output: x,
+    output,
     maps: joined(parts),
     size,
     ...(means.length === 0 ? {} : { pooled: { mean: joined(means) } }),
@@ -91,16 +126,8 @@ export function runSample(kernel: Kernel, sample: Sample, options: RunOptions = 
   };
 }
 
-function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0] as Float32Array;
-  const whole = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
+/** All of it at once. */
+export const runSample = (...call: Parameters<typeof runSampleSteps>): SampleRun => finish(runSampleSteps(...call));
 
 /** Drops weights at random and makes the rest larger for it (Srivastava et al. 2014), in place. */
 function drop(weights: Float32Array, rate: number, seed: number): void {
@@ -109,23 +136,24 @@ function drop(weights: Float32Array, rate: number, seed: number): void {
 }
 
 /** Values of given weights, concatenated and projected. */
-function attend(
-  kernel: Kernel,
-  problem: MultiHeadProblem,
-  outputWeight: Float32Array,
+function* attend(
+  kernel: Products,
+  layer: SampleLayer,
   weights: Float32Array,
   value: Float32Array,
   length: number,
-): Pick<MultiHeadResult, 'heads' | 'concatenated' | 'output'> {
-  const { queryHeads, keyValueHeads = queryHeads, headDim, valueDim = headDim, inputDim } = problem;
+): Steps<Pick<MultiHeadResult, 'heads' | 'concatenated' | 'output'>> {
+  const { queryHeads, keyValueHeads, valueDim } = headsProblem(layer, length);
+  const { outputWeight } = layer.weights;
   const heads = new Float32Array(queryHeads * length * valueDim);
   for (let head = 0; head < queryHeads; head++) {
     const shared = Math.floor(head / (queryHeads / keyValueHeads));
     const rows = weights.subarray(head * length * length, (head + 1) * length * length);
     const values = value.subarray(shared * length * valueDim, (shared + 1) * length * valueDim);
-    heads.set(kernel.matrixMultiply({ rows: length, depth: length, columns: valueDim }, rows, values), head * length * valueDim);
+    const product = { rows: length, depth: length, columns: valueDim };
+    heads.set(yield* kernel.matrixMultiplySteps(product, rows, values), head * length * valueDim);
   }
   const concatenated = joinHeads(heads, length, queryHeads, valueDim);
-  const product = { rows: length, depth: queryHeads * valueDim, columns: inputDim };
-  return { heads, concatenated, output: kernel.matrixMultiply(product, concatenated, outputWeight) };
+  const product = { rows: length, depth: queryHeads * valueDim, columns: outputWeight.length / (queryHeads * valueDim) };
+  return { heads, concatenated, output: yield* kernel.matrixMultiplySteps(product, concatenated, outputWeight) };
 }

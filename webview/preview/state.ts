@@ -1,8 +1,21 @@
-import { type Guard, isBetween, isBoolean, isExactly, isInteger, isOptional, isShape, isString } from '../guards.ts';
+import { type Guard, isBetween, isBoolean, isExactly, isIndex, isInteger, isOptional, isShape, isString, type Shape } from '../guards.ts';
 import { type DesignMessage, isDesignOrUnavailable, type UnavailableMessage } from '../protocol.ts';
 import { type Norm, norms, type Palette, palettes, type Scale, scales } from './colors.ts';
 import { type Lens, plainLens, specialKinds } from './lens.ts';
-import { freshSettings, MAX_LENGTH, masks, models, type Overrides, positionKinds, type SampleSettings, sources } from './settings.ts';
+import {
+  freshSettings,
+  MAX_LAYERS,
+  MAX_LENGTH,
+  masks,
+  models,
+  type Overrides,
+  positionKinds,
+  type SampleSettings,
+  type SizeName,
+  scalings,
+  sizeNames,
+  sources,
+} from './settings.ts';
 import { type StatisticName, statisticNames } from './words.ts';
 
 export const views = ['heads', 'tokens', 'steps', 'decode'] as const;
@@ -31,6 +44,8 @@ export interface Display {
   /** Head that is shown large, among those of all layers. */
   readonly opened: number | undefined;
   readonly pinned: { readonly row: number; readonly column: number } | undefined;
+  /** Layers stand one below the other, or side by side. */
+  readonly columns: boolean;
   readonly compare: Comparison;
   readonly compareHead: number;
   readonly difference: boolean;
@@ -65,6 +80,7 @@ export const freshDisplay: Display = {
   tile: 'largest',
   opened: undefined,
   pinned: undefined,
+  columns: false,
   compare: 'none',
   compareHead: 0,
   difference: false,
@@ -77,8 +93,6 @@ export const freshDisplay: Display = {
   decoded: 1,
 };
 
-const isIndex: Guard<number> = (value): value is number => isInteger(value) && value >= 0 && value < 2 ** 31;
-
 type Guards<T> = { readonly [K in keyof T]-?: Guard<T[K]> };
 
 const settingGuards: Guards<SampleSettings> = {
@@ -88,14 +102,20 @@ const settingGuards: Guards<SampleSettings> = {
   seed: isInteger,
   text: isString,
   tokenizer: isExactly('words', 'workspace'),
+  file: isString,
   mask: isExactly(...masks),
   extent: (value): value is number => isIndex(value) && value >= 1,
   positions: isExactly(...positionKinds),
+  scaling: isExactly(...scalings),
+  scalingFactor: isBetween(1, 1e4),
   temperature: isBetween(1e-3, 1e3),
   scale: isBetween(-1e3, 1e3),
   dropout: isBetween(0, 0.95),
   layer: isIndex,
-  overrides: isShape<Overrides>({ queryHeads: isOptional(isIndex), keyValueHeads: isOptional(isIndex), headDim: isOptional(isIndex) }),
+  layers: (value): value is number => isIndex(value) && value >= 1 && value <= MAX_LAYERS,
+  overrides: isShape<Overrides>(
+    Object.fromEntries(sizeNames.map((name) => [name, isOptional(isIndex)])) as Shape<Record<SizeName, number>>,
+  ),
 };
 
 const displayGuards: Guards<Display> = {
@@ -111,6 +131,7 @@ const displayGuards: Guards<Display> = {
   tile: isExactly('largest', 'mean'),
   opened: isOptional(isIndex),
   pinned: isOptional(isShape<{ readonly row: number; readonly column: number }>({ row: isIndex, column: isIndex })),
+  columns: isBoolean,
   compare: isExactly(...comparisons),
   compareHead: isIndex,
   difference: isBoolean,

@@ -1,7 +1,8 @@
 import type { Kernel } from '../../src/kernel/interface.ts';
-import { positionBias } from '../../src/kernel/multi-head.ts';
+import { rmsNorm } from '../../src/kernel/multi-head.ts';
 import { resolveProblem } from '../../src/kernel/problem.ts';
-import type { SampleRun } from './run.ts';
+import type { SampleLayer } from './projections.ts';
+import { headsProblem, type SampleRun } from './run.ts';
 import type { Sample } from './sample.ts';
 
 /** One token's way through one head, stage by stage, and through what follows the heads. */
@@ -43,19 +44,18 @@ export function stepThrough(kernel: Kernel, sample: Sample, run: SampleRun, laye
   if (description === undefined || computed === undefined || row < 0 || row >= length) {
     throw new RangeError(`There is no token ${row} in layer ${layer}.`);
   }
-  const { problem, weights: given } = description;
-  const { queryHeads, keyValueHeads = queryHeads, headDim, valueDim = headDim, inputDim } = problem;
+  const problem = headsProblem(description, length);
+  const { queryHeads, keyValueHeads, headDim, valueDim, scale = 1 / Math.sqrt(headDim), softcap, mask, relativeBias: bias } = problem;
+  const { inputDim } = description.problem;
   if (head < 0 || head >= queryHeads) throw new RangeError(`There is no head ${head}.`);
   const shared = Math.floor(head / (queryHeads / keyValueHeads));
-  const { scale = 1 / Math.sqrt(headDim), softcap, mask } = problem;
   const { result, input } = computed;
   const slice = (tensor: Float32Array, at: number, width: number): Float32Array => tensor.slice(at * width, (at + 1) * width);
   const query = slice(result.query, head * length + row, headDim);
   const keys = slice(result.key, shared, length * headDim);
   const token = slice(input, row, inputDim);
-  const all = kernel.matrixMultiply({ rows: 1, depth: inputDim, columns: queryHeads * headDim }, token, given.queryWeight, given.queryBias);
+  const all = queriesOf(kernel, description, token);
   const { lows, highs } = resolveProblem({ queryHeads: 1, queryLength: length, headDim: 1, ...(mask === undefined ? {} : { mask }) });
-  const bias = positionBias(problem, length, length, 0);
   const scores = new Float32Array(length);
   const masked = new Float32Array(length).fill(Number.NEGATIVE_INFINITY);
   let largest = Number.NEGATIVE_INFINITY;
@@ -86,8 +86,24 @@ export function stepThrough(kernel: Kernel, sample: Sample, run: SampleRun, laye
     weights: Float32Array.from(exponentials, (value) => (total === 0 ? 0 : value / total)),
     result: slice(result.heads, head * length + row, valueDim),
     concatenated: slice(result.concatenated, row, queryHeads * valueDim),
-    output: slice(result.output, row, problem.outputDim ?? inputDim),
+    output: slice(result.output, row, description.problem.outputDim ?? inputDim),
     scale,
     ...(softcap === undefined ? {} : { softcap }),
   };
+}
+
+/** Queries of one token, before norm and rotation. [queryHeads * headDim] */
+function queriesOf(kernel: Kernel, layer: SampleLayer, token: Float32Array): Float32Array {
+  const { inputDim } = layer.problem;
+  if (layer.kind === 'plain') {
+    const { queryWeight, queryBias } = layer.weights;
+    return kernel.matrixMultiply({ rows: 1, depth: inputDim, columns: queryWeight.length / inputDim }, token, queryWeight, queryBias);
+  }
+  const { queryRank, epsilon = 1e-6 } = layer.problem;
+  const { queryDown, queryNorm, queryUp } = layer.weights;
+  if (queryRank === undefined || queryDown === undefined || queryNorm === undefined)
+    return kernel.matrixMultiply({ rows: 1, depth: inputDim, columns: queryUp.length / inputDim }, token, queryUp);
+  const latent = kernel.matrixMultiply({ rows: 1, depth: inputDim, columns: queryRank }, token, queryDown);
+  rmsNorm(latent, queryRank, queryNorm, epsilon);
+  return kernel.matrixMultiply({ rows: 1, depth: queryRank, columns: queryUp.length / queryRank }, latent, queryUp);
 }

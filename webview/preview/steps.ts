@@ -2,7 +2,9 @@ import { type Choice, dropdown } from '../toolkit.ts';
 import { currentTheme, differenceMap } from './colors.ts';
 import type { Question, StepReply } from './compute.ts';
 import { bars, element, labelled, lazyTable, type Tip } from './dom.ts';
+import { subscript } from './formula.ts';
 import { paintStrip } from './heatmap.ts';
+import { isBucketed } from './projections.ts';
 import type { Shown } from './shown.ts';
 import { type Display, type Stage, stages } from './state.ts';
 import { TokenStrip } from './strip.ts';
@@ -120,7 +122,8 @@ export class StepView {
       this.#draw();
     };
     const where = headName(result, reply.layer * queryHeads + reply.head);
-    const rotated = design.positions === 'rope';
+    const { latent } = design;
+    const rotated = latent !== undefined || design.positions === 'rope';
     const card = (stage: Stage, title: string, formula: string, shape: string, ...content: readonly (Node | string)[]): HTMLElement => {
       const index = stages.indexOf(stage) + 1;
       const made = element(
@@ -163,12 +166,18 @@ export class StepView {
       card(
         'query',
         t('Its query'),
-        rotated ? 'q = R(x·W_Q)' : 'q = x·W_Q',
-        `${shapeText(1, width)} · ${shapeText(width, headDim)} → ${shapeText(1, headDim)}`,
+        latent?.queryRank !== undefined ? 'q = R(norm(x·W_DQ)·W_UQ)' : rotated ? 'q = R(x·W_Q)' : 'q = x·W_Q',
+        latent?.queryRank !== undefined
+          ? `${shapeText(1, width)} → ${shapeText(1, latent.queryRank)} → ${shapeText(1, headDim)}`
+          : `${shapeText(1, width)} · ${shapeText(width, headDim)} → ${shapeText(1, headDim)}`,
         ...(rotated ? [this.#strip1('projected', t('Before rotation'), reply.projected)] : []),
         this.#strip1(
           'query',
-          rotated ? t('Rotated to position {row}', { row: reply.row }) : t('Query of {head}', { head: where }),
+          latent !== undefined
+            ? t('Its last {n} numbers rotated to position {row}', { n: latent.rotaryDim, row: reply.row })
+            : rotated
+              ? t('Rotated to position {row}', { row: reply.row })
+              : t('Query of {head}', { head: where }),
           reply.query,
         ),
       ),
@@ -193,7 +202,8 @@ export class StepView {
           'p',
           {},
           t('{hidden} of {all} keys are hidden: their score becomes −∞.', { hidden: length - visible, all: length }),
-          design.positions === 'alibi' ? ` ${t('ALiBi lowers the others by their distance.')}` : '',
+          latent === undefined && design.positions === 'alibi' ? ` ${t('ALiBi lowers the others by their distance.')}` : '',
+          isBucketed(design) ? ` ${t('T5 adds a number for the bucket of their distance.')}` : '',
         ),
         this.#chart('masked', t('Scores after the mask'), reply.masked, key, reply.masked, choose),
       ),
@@ -377,6 +387,3 @@ function extremes(values: readonly number[]): readonly [number, number] {
   }
   return values.length === 0 ? [0, 0] : [low, high];
 }
-
-/** A number in subscript digits. */
-export const subscript = (value: number): string => String(value).replace(/\d/g, (digit) => '₀₁₂₃₄₅₆₇₈₉'[Number(digit)] ?? digit);

@@ -44,8 +44,13 @@ export function weightText(weight: number): string {
 
 /** Which query heads read which KV head, in one line. */
 export function sharing(design: PreviewDesign): string {
-  const { queryHeads, keyValueHeads } = design;
+  const { queryHeads, keyValueHeads, latent } = design;
   const group = queryHeads / keyValueHeads;
+  if (latent !== undefined)
+    return t(
+      'Keys and values of all heads are made from one latent of {n} numbers per token, and {rope} rotated ones that all keys share (multi-head latent attention).',
+      { n: latent.keyValueRank, rope: latent.rotaryDim },
+    );
   if (group === 1) return t('Every head has keys and values of its own (multi-head attention).');
   if (keyValueHeads === 1) return t('All {n} query heads share one KV head (multi-query attention).', { n: queryHeads });
   const first = { n: group, last: group - 1, from: group, to: 2 * group - 1 };
@@ -55,9 +60,9 @@ export function sharing(design: PreviewDesign): string {
 }
 
 /** A head among those of all layers: `3`, or `L1 H3` where there are layers. */
-export function headName({ layers, design }: Pick<ComputeResult, 'layers' | 'design'>, head: number): string {
+export function headName({ layers, firstLayer, design }: Pick<ComputeResult, 'layers' | 'firstLayer' | 'design'>, head: number): string {
   if (layers === 1) return t('Head {head}', { head });
-  return t('L{layer} H{head}', { layer: Math.floor(head / design.queryHeads), head: head % design.queryHeads });
+  return t('L{layer} H{head}', { layer: firstLayer + Math.floor(head / design.queryHeads), head: head % design.queryHeads });
 }
 
 /** Least values that make a head stand out. */
@@ -79,7 +84,11 @@ export function labels(statistics: HeadStatistics, tokens: number): readonly str
 }
 
 /** A head in one sentence, for those who cannot see its map. */
-export function summary(result: Pick<ComputeResult, 'layers' | 'design' | 'tokens'>, head: number, statistics: HeadStatistics): string {
+export function summary(
+  result: Pick<ComputeResult, 'layers' | 'firstLayer' | 'design' | 'tokens'>,
+  head: number,
+  statistics: HeadStatistics,
+): string {
   const { design, tokens } = result;
   const { entropy, maximum, distance } = statistics;
   const marked = labels(statistics, tokens.length);

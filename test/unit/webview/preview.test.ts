@@ -2,7 +2,8 @@ import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { previewHtml } from '../../../webview/html.ts';
 import { colorMap, differenceMap, LOG_FLOOR, palettes, shade, type Theme } from '../../../webview/preview/colors.ts';
-import { designProblem, makeSample, sampleMask, sampleTokens } from '../../../webview/preview/sample.ts';
+import { type SampleLayer, sampleMask } from '../../../webview/preview/projections.ts';
+import { designProblem, makeSample, type Sample, sampleTokens } from '../../../webview/preview/sample.ts';
 import { effectiveDesign, freshSettings } from '../../../webview/preview/settings.ts';
 import { labels, sharing, weightText } from '../../../webview/preview/words.ts';
 
@@ -44,13 +45,24 @@ describe('preview page', () => {
   });
 });
 
+/** The weights of a layer without latents. */
+const weightsOf = ({ layers }: Sample, at = 0): Extract<SampleLayer, { kind: 'plain' }>['weights'] => {
+  const layer = layers[at];
+  assert.ok(layer?.kind === 'plain');
+  return layer.weights;
+};
+
 describe('preview sample', () => {
   it('follows from its seed alone', () => {
     assert.deepEqual(makeSample(design, settings), makeSample(design, settings));
     assert.notDeepEqual(makeSample(design, settings).input, makeSample(design, { ...settings, seed: 4 }).input);
     const layers = [0, 1].map((layer) => makeSample(design, { ...settings, layer }));
     assert.deepEqual(layers[0]?.input, layers[1]?.input);
-    assert.notDeepEqual(layers[0]?.layers[0]?.weights.queryWeight, layers[1]?.layers[0]?.weights.queryWeight);
+    const [first, second] = layers as [Sample, Sample];
+    assert.notDeepEqual(weightsOf(first).queryWeight, weightsOf(second).queryWeight);
+    // Several at once are the same ones.
+    const both = makeSample(design, { ...settings, layers: 2 });
+    assert.deepEqual([weightsOf(both, 0), weightsOf(both, 1)], [weightsOf(first), weightsOf(second)]);
   });
 
   it('gives the same word the same embedding, without positions', () => {
@@ -89,15 +101,15 @@ describe('preview sample', () => {
   });
 
   it('keeps the variance of what it projects', () => {
-    const { input, layers } = makeSample({ ...design, positions: 'none' }, { ...settings, length: 200 });
+    const sample = makeSample({ ...design, positions: 'none' }, { ...settings, length: 200 });
     const deviation = (numbers: Float32Array): number => Math.sqrt(numbers.reduce((sum, x) => sum + x * x, 0) / numbers.length);
-    assert.ok(Math.abs(deviation(input) - 1) < 0.1);
-    assert.ok(Math.abs(deviation(layers[0]?.weights.keyWeight as Float32Array) * Math.sqrt(64) - 1) < 0.05);
+    assert.ok(Math.abs(deviation(sample.input) - 1) < 0.1);
+    assert.ok(Math.abs(deviation(weightsOf(sample).keyWeight) * Math.sqrt(64) - 1) < 0.05);
   });
 
   it('gives the first query head of a group the keys that it has without sharing', () => {
-    const shared = makeSample(design, settings).layers[0]?.weights.keyWeight as Float32Array;
-    const own = makeSample({ ...design, keyValueHeads: 8 }, settings).layers[0]?.weights.keyWeight as Float32Array;
+    const shared = weightsOf(makeSample(design, settings)).keyWeight;
+    const own = weightsOf(makeSample({ ...design, keyValueHeads: 8 }, settings)).keyWeight;
     // [64, heads * 16]: KV head 1 of two is shared by query heads 4 to 7.
     for (let row = 0; row < 64; row++)
       assert.deepEqual(shared.slice(row * 32 + 16, row * 32 + 32), own.slice(row * 128 + 64, row * 128 + 80));

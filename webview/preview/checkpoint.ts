@@ -1,0 +1,161 @@
+import type { ProjectionPart, ProjectionRole } from '../../src/checkpoint/projections.ts';
+import type { CheckpointMessage, PreviewDesign } from '../protocol.ts';
+import { dtypeOf } from './arrays.ts';
+import { bucketBias, controlled, latentPositions, MOST_NUMBERS, type SampleLayer } from './projections.ts';
+import type { SampleSettings } from './settings.ts';
+
+/** A piece of a tensor's bytes. */
+export interface CheckpointPart {
+  /** Among the message's. */
+  readonly tensor: number;
+  /** Of the first byte. */
+  readonly at: number;
+  readonly bytes: Uint8Array;
+}
+
+const count = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
+
+/** Bytes of all tensors, or why they are not taken. */
+export function checkpointBytes({ tensors }: CheckpointMessage): number | string {
+  let numbers = 0;
+  let bytes = 0;
+  for (const { name, dtype, shape } of tensors) {
+    const read = dtypeOf(dtype);
+    if (read === undefined) return `${name} holds numbers of the type ${dtype}, which is not read here.`;
+    numbers += count(shape);
+    bytes += count(shape) * read.width;
+  }
+  return numbers > MOST_NUMBERS
+    ? `The projections have ${numbers.toLocaleString('en')} numbers; at most ${MOST_NUMBERS.toLocaleString('en')} are read.`
+    : bytes;
+}
+
+/** Layers of a checkpoint as their numbers arrive, and then as problems to compute. Throws RangeError on what does not fit. */
+export class Checkpoint {
+  readonly #message: CheckpointMessage;
+  readonly #numbers: readonly Float32Array[];
+  #left: number;
+  #made: readonly Readonly<Partial<Record<ProjectionRole, Float32Array>>>[] | undefined;
+
+  constructor(message: CheckpointMessage) {
+    const bytes = checkpointBytes(message);
+    if (typeof bytes === 'string') throw new RangeError(bytes);
+    this.#message = message;
+    this.#left = bytes;
+    this.#numbers = message.tensors.map(({ shape }) => new Float32Array(count(shape)));
+  }
+
+  /** Features that the projections read. */
+  get width(): number {
+    return this.#message.width;
+  }
+
+  /** Takes a piece. Pieces hold whole numbers. */
+  take({ tensor, at, bytes }: CheckpointPart): void {
+    const target = this.#numbers[tensor];
+    const read = dtypeOf(this.#message.tensors[tensor]?.dtype ?? '');
+    if (target === undefined || read === undefined || at % read.width !== 0 || bytes.length % read.width !== 0) return;
+    const first = at / read.width;
+    const numbers = bytes.length / read.width;
+    if (first + numbers > target.length) return;
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    for (let i = 0; i < numbers; i++) target[first + i] = read.read(view, i * read.width);
+    this.#left -= bytes.length;
+  }
+
+  /** The layers over so many tokens. */
+  layers(design: PreviewDesign, settings: SampleSettings, tokens: number): readonly SampleLayer[] {
+    if (this.#left !== 0) throw new RangeError('The checkpoint is not read to its end.');
+    this.#made ??= this.#message.layers.map(({ parts }) => Object.fromEntries(parts.map((part) => [part.role, this.#part(part)])));
+    return this.#made.map((weights, at) => this.#layer(weights, this.#message.layers[at]?.layer ?? 0, design, settings, tokens));
+  }
+
+  /** A role's numbers: a matrix [in, out], or a vector. */
+  #part({ tensor: name, outputsFirst, outputs }: ProjectionPart): Float32Array {
+    const at = this.#message.tensors.findIndex((tensor) => tensor.name === name);
+    const numbers = this.#numbers[at];
+    const shape = this.#message.tensors[at]?.shape ?? [];
+    if (numbers === undefined) throw new RangeError(`The checkpoint did not give ${name}.`);
+    const matrix = shape.length === 2;
+    const [inputs, all] = (matrix ? (outputsFirst ? [shape[1], shape[0]] : shape) : [1, shape[0]]) as [number, number];
+    const runs = outputs ?? [[0, all] as const];
+    const width = runs.reduce((sum, [, length]) => sum + length, 0);
+    if (runs.some(([first, length]) => first + length > all))
+      throw new RangeError(`${name} has ${all} outputs, not all that were asked for.`);
+    const taken = new Float32Array(inputs * width);
+    let column = 0;
+    for (const [first, length] of runs) {
+      for (let output = first; output < first + length; output++, column++) {
+        if (matrix && outputsFirst)
+          for (let input = 0; input < inputs; input++) taken[input * width + column] = numbers[output * inputs + input] as number;
+        else for (let input = 0; input < inputs; input++) taken[input * width + column] = numbers[input * all + output] as number;
+      }
+    }
+    return taken;
+  }
+
+  #layer(
+    weights: Readonly<Partial<Record<ProjectionRole, Float32Array>>>,
+    index: number,
+    read: PreviewDesign,
+    settings: SampleSettings,
+    tokens: number,
+  ): SampleLayer {
+    const { width, interleaved, gainOffset } = this.#message;
+    const design = interleaved ? { ...read, interleaved } : read;
+    const { queryHeads, keyValueHeads, headDim, valueDim, latent } = design;
+    const need = (role: ProjectionRole): Float32Array => {
+      const found = weights[role];
+      if (found === undefined) throw new RangeError(`The checkpoint gave no ${role}.`);
+      return found;
+    };
+    const { positions, ...set } = controlled(design, settings, tokens);
+    const output = need('output');
+    const common = {
+      queryHeads,
+      queryLength: tokens,
+      inputDim: width,
+      outputDim: output.length / (queryHeads * valueDim),
+      valueDim,
+      ...set,
+    };
+    if (latent !== undefined)
+      return {
+        kind: 'latent',
+        index,
+        problem: { ...common, ...latent, positions: latentPositions(design, tokens) },
+        weights: {
+          ...(latent.queryRank === undefined ? {} : { queryDown: need('queryDown'), queryNorm: need('queryDownNorm') }),
+          queryUp: need('queryUp'),
+          keyValueDown: need('keyValueDown'),
+          keyValueNorm: need('keyValueNorm'),
+          keyValueUp: need('keyValueUp'),
+          outputWeight: output,
+        },
+      };
+    const { queryBias, keyBias, valueBias, outputBias, queryNorm, keyNorm, relativeBias: table } = weights;
+    const gains = (stored: Float32Array): Float32Array => (gainOffset === 0 ? stored : stored.map((gain) => gain + gainOffset));
+    return {
+      kind: 'plain',
+      index,
+      problem: {
+        ...common,
+        keyValueHeads,
+        headDim,
+        positions,
+        ...(table === undefined || design.buckets === undefined ? {} : { relativeBias: bucketBias(design, table, tokens) }),
+      },
+      weights: {
+        queryWeight: need('query'),
+        keyWeight: need('key'),
+        valueWeight: need('value'),
+        outputWeight: output,
+        ...(queryBias === undefined ? {} : { queryBias }),
+        ...(keyBias === undefined ? {} : { keyBias }),
+        ...(valueBias === undefined ? {} : { valueBias }),
+        ...(outputBias === undefined ? {} : { outputBias }),
+        ...(queryNorm === undefined || keyNorm === undefined ? {} : { queryKeyNorm: { query: gains(queryNorm), key: gains(keyNorm) } }),
+      },
+    };
+  }
+}
