@@ -38,6 +38,8 @@ interface Evidence {
   attended?: { readonly rank: number | undefined };
   /** It is given to attention as a mask. */
   isMask?: boolean;
+  /** Something is looked up by it. */
+  isIndex?: boolean;
 }
 
 /** What is written of a parameter: its axes by name, undefined for one without a name. */
@@ -95,6 +97,7 @@ export function inputShapes(
     const isSure =
       evidence.attended !== undefined ||
       (isMask && /pad/.test(name)) ||
+      (evidence.isIndex === true && placeNames.test(name)) ||
       evidence.kind !== undefined ||
       evidence.axes !== undefined ||
       asWritten.length > 0;
@@ -105,6 +108,7 @@ export function inputShapes(
       evidence.isSource === true ||
       /^(?:(?:decoder_)?input_ids|idx|tokens|token_ids)$/.test(name) ||
       memoryNames.test(name) ||
+      placeNames.test(name) ||
       producedNames.test(name);
     const apart = isTied ? undefined : apartFrom(name, shapes[0]);
     if (shapes.length === 0 && evidence.isTensor === true) found.set(name, { shapes: [unknownShape], isMask: false, apart: undefined });
@@ -132,13 +136,15 @@ const maskNames = /^(?:(?:\w+_)?(?:padding|pad)_mask|(?:(?:en|de)coder_)?attenti
 const tokenNames = /^(?:input_ids|idx|tokens|token_ids|src_tokens|ids|decoder_input_ids)$/;
 const stateNames =
   /^(?:hidden_states?|inputs_embeds|hidden|src|tgt|encoder_hidden_states|encoder_outputs?|enc_output|memory|context|residual|x_norm)$/;
+/** Places of what comes in among what is cached: one row for all. */
+const placeNames = /^(?:input_pos|cache_pos(?:ition)?s?)$/;
 const imageNames = /^(?:pixel_values|images?|img|pixels)$/;
 /** What a decoder looks at beside its own states: of another length. */
 const memoryNames =
   /^(?:encoder_hidden_states|encoder_outputs?|enc_output|memory|context|xa|kv|key_value_states|cross_\w+|keys?|values?|k|v|source)$/;
 
 function kindByName(name: string): Kind | undefined {
-  if (tokenNames.test(name)) return 'tokens';
+  if (tokenNames.test(name) || placeNames.test(name)) return 'tokens';
   if (stateNames.test(name)) return 'states';
   return imageNames.test(name) ? 'image' : undefined;
 }
@@ -205,6 +211,7 @@ function shapesOf(
   const unnamed = axes === undefined ? [] : [shapeOf(...axes.map((_, i) => free(`axis${i}`)))];
   switch (by) {
     case 'tokens':
+      if (placeNames.test(name) && (rank ?? 1) === 1) return [shapeOf(long), ...(rank === undefined ? [shapeOf(batch, long)] : [])];
       if (rank !== undefined && rank !== 2) return [];
       if (rank !== undefined) return [shapeOf(batch, long)];
       return [shapeOf(batch, long), ...(isFlattened ? [shapeOf(batch, free('N'), long)] : [])];
@@ -358,6 +365,7 @@ function gather(
     for (const child of childExpressions(expression)) visitExpression(child);
     if (expression.kind === 'call') called(expression);
     if (expression.kind === 'comprehension' && expression.clauses.some(({ iterable }) => isRun(iterable))) evidence.isSequence = true;
+    if (expression.kind === 'subscript' && expression.indices.some(isHeld)) evidence.isIndex = true;
     const [index] = expression.kind === 'subscript' && expression.indices.length === 1 ? expression.indices : [];
     if (expression.kind === 'subscript' && index !== undefined && isHeld(index)) {
       const table = resolve(expression.object);

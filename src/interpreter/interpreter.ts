@@ -2,12 +2,13 @@ import { add, type Dim, loneAtom, mod, multiply, number, rigid, type SymbolAtom,
 import { compare, Facts } from '../dims/facts.ts';
 import { type Assumptions, applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
+import { symbolsOf } from '../dims/visit.ts';
 import type { Statement, Unit, UnitBody } from '../syntax/python/ast.ts';
 import { arithmetic, comparison, rangeLength } from './arithmetic.ts';
 import { assumptionsOf } from './assumptions.ts';
 import { attributesAsDict } from './attributeView.ts';
 import { bindFunction } from './binding.ts';
-import { instantiate } from './classes.ts';
+import { decoratorName, instantiate } from './classes.ts';
 import { bindArguments, makeCall } from './define.ts';
 import { BudgetExceeded, Raised } from './errors.ts';
 import { evaluate } from './expressions.ts';
@@ -28,6 +29,7 @@ import {
   named as namedValue,
   none,
   opaque,
+  shareOf,
   text,
   truthOf,
   tuple,
@@ -38,7 +40,18 @@ import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
 import { stretchable } from './ops/torch/support.ts';
 import { absoluteName, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
-import { conceptOf, isReached, lengthScope, type Samples, sampled, sampleGroups, separateWidths } from './samples.ts';
+import {
+  beginNames,
+  conceptOf,
+  isContext,
+  isReached,
+  lengthScope,
+  type Samples,
+  sampled,
+  sampleGroups,
+  separateWidths,
+  withContext,
+} from './samples.ts';
 import { type Completion, runBody, runStatement, yields } from './statements.ts';
 import { subscript } from './subscripts.ts';
 import type {
@@ -152,6 +165,10 @@ export class Interpreter implements Machine {
   trace: Trace | undefined;
   /** How many undecided branches surround the code. */
   uncertain = 0;
+  /** How many `try` statements that catch something surround it. */
+  tries = 0;
+  /** The arguments of the call that is being followed stand in the code one by one. */
+  isWritten = false;
   #studied: SourceFile | undefined;
   /** What calls gave, and what they rested on. */
   readonly memory = new Memory(this);
@@ -214,11 +231,12 @@ export class Interpreter implements Machine {
     const sites = this.sites.length;
     const layers = this.layers.length;
     const running = this.#running.length;
-    const { site } = this;
+    const { site, tries } = this;
     try {
       return work();
     } catch (error) {
       if (!(error instanceof Raised || error instanceof BudgetExceeded || error instanceof RangeError)) throw error;
+      this.tries = tries;
       this.sites.length = sites;
       this.layers.length = layers;
       this.#running.length = running;
@@ -614,7 +632,10 @@ export class Interpreter implements Machine {
     const { bound, given } = bindArguments(callee.operation.signature, plain, named, openArguments);
     const call = makeCall(callee.name, bound, given, this.site);
     this.#doubtful = false;
+    const { isWritten } = this;
+    this.isWritten = false;
     let value = callee.operation.run(call, this);
+    this.isWritten = isWritten;
     const { witness } = this.options;
     if (witness !== undefined) {
       const length = callee.name === 'builtins.len' ? witness.lengthOf(bound.get('obj')) : undefined;
@@ -648,10 +669,16 @@ export class Interpreter implements Machine {
           };
     this.#isTrying = true;
     try {
+      let byDefaults: string | undefined;
+      // Channels of convolutions change from stage to stage in ways that defaults tell best.
+      const isStaged = /\.(?:group_norm|batch_norm|conv[123]d)$/.test(callee.name);
       for (const { basis, members } of [...sampleGroups(noting), separateWidths]) {
+        if (byDefaults !== undefined && (isStaged || basis === 'widths')) break;
         const messages: string[] = [];
         if (basis === 'lengths' && mayFixLength(callee.name, bound, this.uncertain)) continue;
-        for (const sample of members) {
+        const isCut = basis === 'lengths' && [...bound.values()].some(isPartlyCut);
+        for (const member of members) {
+          const sample = isCut ? withContext(member) : member;
           if (!isReached(facts, sample)) continue;
           const numbers = new Map<string, Value>();
           let changed = false;
@@ -677,13 +704,18 @@ export class Interpreter implements Machine {
         }
         const [message] = messages;
         if (message === undefined || messages.length < members.length) continue;
-        this.#isTrying = false;
         // Which branch runs under what is given is not known: there it shows no more than defaults do.
-        this.report(call, {
-          kind: callee.name,
-          message,
-          basis: basis === 'given' && (!isGiven || this.uncertain > 0) ? 'defaults' : basis,
-        });
+        if (basis === 'defaults' || (basis === 'given' && (!isGiven || this.uncertain > 0))) {
+          byDefaults = message;
+          continue;
+        }
+        this.#isTrying = false;
+        this.report(call, { kind: callee.name, message, basis });
+        return;
+      }
+      if (byDefaults !== undefined) {
+        this.#isTrying = false;
+        this.report(call, { kind: callee.name, message: byDefaults, basis: 'defaults' });
         return;
       }
       const conflict = lengthConflict(callee.name, bound, (dim) => substitution.apply(dim));
@@ -703,7 +735,11 @@ export class Interpreter implements Machine {
     for (const running of this.#running) if (running === callee.definition) recursion += 1;
     if (recursion >= maximumRecursion) return unknown('a recursion');
     const bound = bindFunction(callee, positional, keywords, openArguments);
-    if (bound === undefined) return unknown(`arguments that do not fit ${callee.name}`);
+    if (typeof bound === 'string') {
+      if (this.isWritten && !callee.file.isPrelude && mayBeCalledAsWritten(callee))
+        this.complain('arguments', `\`${callee.name}\`: ${bound}`);
+      return unknown(`arguments that do not fit ${callee.name}`);
+    }
     const { definition } = callee;
     const frame: Frame = {
       locals: new Map(bound),
@@ -723,7 +759,7 @@ export class Interpreter implements Machine {
     this.note({ happened: 'called', callee });
     this.#depth += 1;
     this.#running.push(definition);
-    const { site } = this;
+    const { site, isWritten } = this;
     const isUser = !callee.file.isPrelude;
     if (callee.file === this.#studied) this.memory.rest(callee.unit.body);
     const trace = this.trace;
@@ -742,6 +778,7 @@ export class Interpreter implements Machine {
     } finally {
       this.#depth -= 1;
       this.#running.pop();
+      this.isWritten = isWritten;
       if (isUser && site !== undefined) this.sites.pop();
       this.trace = trace;
       this.site = site;
@@ -1084,17 +1121,17 @@ export class Interpreter implements Machine {
   }
 
   settle(op: string, call: Call, result: ShapeResult, options: TensorOptions = {}): TensorValue {
-    this.#judge(call, op, result);
+    this.judge(op, call, result);
     return this.tensor(op, call, result.shape, options);
   }
 
   settleAll(op: string, call: Call, result: ShapesResult, options: TensorOptions = {}): Value {
-    this.#judge(call, op, result);
+    this.judge(op, call, result);
     if (result.shapes === undefined) return unknown(`the number of results of ${op}`);
     return tuple(result.shapes.map((shape, index) => this.tensor(op, call, shape, { ...options, index })));
   }
 
-  #judge(call: Call, op: string, result: Omit<ShapeResult, 'shape'>): void {
+  judge(op: string, call: Call, result: Omit<ShapeResult, 'shape'>): void {
     this.substitution = result.substitution;
     if (result.status === 'unknown') this.#doubtful = true;
     if (result.status === 'mismatch' && this.#isTrying) this.#mismatch ??= result.reason ?? '';
@@ -1112,6 +1149,22 @@ export class Interpreter implements Machine {
     const failure = { problem, call, sites: sites.reverse(), context: this.context, depth: this.uncertain };
     if (this.#heldFailures === undefined) this.note({ happened: 'failure', failure });
     else this.#heldFailures.push(failure);
+  }
+
+  /** Notes that Python raises here, where the code is sure to run and nothing catches it. */
+  complain(kind: string, message: string, about: ReadonlyMap<string, Value> = new Map()): void {
+    if (!this.assumesShapes || this.uncertain > 0 || this.tries > 0 || this.site === undefined || !this.isWhole) return;
+    this.report(makeCall(kind, about, new Set(about.keys()), this.site), { kind, message });
+  }
+
+  /** False where classes are followed that a base in another file completes: such code may be a template that no one runs. */
+  get isWhole(): boolean {
+    for (let call = this.within; call !== undefined; call = call.parent) if (!this.isOfOneFile(call.instance.class)) return false;
+    return true;
+  }
+
+  isOfOneFile({ mro, file: own }: ClassValue): boolean {
+    return mro.every(({ file }) => file === undefined || file === own || file.isPrelude);
   }
 
   read(dim: Dim): Dim {
@@ -1247,7 +1300,11 @@ export class Interpreter implements Machine {
     if (left.kind === 'set' && right.kind === 'set') return { kind: 'set', items: [...left.items, ...right.items], open: true };
     if (operator === '//' && this.assumesShapes) this.#assumeExact(dimOf(left), dimOf(right));
     // What is computed from two settings is a number, whatever they are.
-    if (this.assumesShapes && isSetting(left) && isSetting(right) && (isFraction(left) || isFraction(right))) return float(undefined);
+    if (this.assumesShapes && (isFraction(left) || isFraction(right))) {
+      const [a, b] = [left, right].map((each) => (each.kind === 'unknown' ? (shareOf(each.path ?? '', each.scope ?? '') ?? each) : each));
+      if (operator === '*' && a !== undefined && b !== undefined && (a !== left) !== (b !== right)) return arithmetic(operator, a, b);
+      if (isSetting(left) && isSetting(right)) return float(undefined);
+    }
     const result = arithmetic(operator, left, right);
     return (
       this.options.witness?.settle(result, [left, right], (numbers) => arithmetic(operator, numbers[0] as Value, numbers[1] as Value)) ??
@@ -1362,6 +1419,13 @@ const moduleClasses: ReadonlySet<string> = new Set([
   'mlx.nn.Module',
 ]);
 
+const plainDecorators = /^(?:staticmethod|classmethod|(?:cached_)?property|(?:torch\.)?(?:no_grad|inference_mode|enable_grad))$/;
+
+/** No decorator, and no class that is not known, may change what the function takes. */
+const mayBeCalledAsWritten = ({ definition, owner }: FunctionValue): boolean =>
+  (definition.kind === 'lambda' || definition.decorators.every((each) => plainDecorators.test(decoratorName(each)))) &&
+  (owner === undefined || (!owner.isOpen && owner.decorators.length === 0 && owner.keywords.length === 0));
+
 /** Widths that nobody makes odd. */
 const wholeWidths: ReadonlySet<string> = new Set(['hiddenSize', 'headDim', 'intermediateSize']);
 
@@ -1374,6 +1438,8 @@ function valued(value: Value, replace: (dim: Dim) => Dim): Value {
       const dim = replace(value.dim);
       return dim === value.dim ? value : { kind: 'int', dim };
     }
+    // One of several sizes stands under the name of the one that is given.
+    case 'union':
     case 'unknown': {
       const named = dimOf(value);
       const dim = named === undefined ? undefined : replace(named);
@@ -1405,11 +1471,13 @@ const products = /\.(?:matmul|bmm|mm|baddbmm|einsum|scaled_dot_product_attention
 function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain: number): boolean {
   const isProduct = products.test(name);
   const isView = views.test(name);
-  if (!isProduct && (uncertain > 0 || !(isView || sums.test(name)))) return true;
+  if (name === 'headwise.take_parts') return uncertain > 0;
+  if (!isProduct && !(isView || sums.test(name))) return true;
+  if (!isProduct && uncertain > 0 && (isView || ![...bound.values()].some((value) => isCached(value) || isPartlyCut(value)))) return true;
   const fixes = (value: Value): boolean => {
     if (value.kind === 'tensor') {
       if (isProduct) return value.isParameter === true || value.isBuffer === true;
-      if (!isView && isWeight(value)) return true;
+      if (!isView && isWeight(value) && !isPartlyCut(value)) return true;
       return value.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
     }
     if (value.kind === 'tuple' || value.kind === 'list') return value.items.some(fixes);
@@ -1417,6 +1485,17 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
   };
   return [...bound.values()].some(fixes);
 }
+
+/** A table, as of a mask, that is cut to what came in along one axis, and is as long as it may ever be along another. */
+const isPartlyCut = (value: Value): boolean =>
+  value.kind === 'tensor' &&
+  value.shape.dims.some((dim) => loneAtom(dim)?.kind === 'symbol' && symbolsOf(dim).some(({ scope }) => scope === lengthScope)) &&
+  value.shape.dims.some((dim) => symbolsOf(dim).some(({ name }) => isContext(name)));
+
+/** Along one of its axes stands what came in now behind what came in before. */
+const isCached = (value: Value): boolean =>
+  value.kind === 'tensor' &&
+  value.shape.dims.some((dim) => symbolsOf(dim).some(({ scope, name }) => scope === lengthScope && beginNames.test(name)));
 
 const isUnion = (value: Value): boolean => value.kind === 'union';
 

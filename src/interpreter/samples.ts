@@ -10,6 +10,7 @@ import { normaliseName } from '../design/section.ts';
 import { type Dim, mapAtoms, minimum, number, type SymbolAtom } from '../dims/dim.ts';
 import { compare, Facts } from '../dims/facts.ts';
 import { substitute, symbolsOf } from '../dims/visit.ts';
+import { shareScope } from './make.ts';
 
 /** Numbers of the symbols that have one, by the symbol's key. */
 export type Sample = (symbol: SymbolAtom) => number | undefined;
@@ -159,8 +160,10 @@ function imageSize(symbol: SymbolAtom, sample: number): number | undefined {
 function typicalSizes({ defaults }: Samples): SizeOf {
   const isGrouped = hasGroupedHeads(defaults);
   return (numbers, symbol) => {
+    if (symbol.scope.startsWith(shareScope)) return defaults.get(symbol.key) ?? (partNames.test(symbol.name) ? 250 : undefined);
     const concept = conceptOf(symbol.name);
     if (concept === undefined && groupNames.test(symbol.name)) return numbers.keyValueHeads;
+    if (concept === undefined && contextNames.test(symbol.name)) return numbers.maxPositions;
     if (concept === undefined) return ownWidth(symbol.name, numbers === typical[0] ? 0 : 1);
     return numbers[concept === 'keyValueHeads' && !isGrouped ? 'queryHeads' : concept];
   };
@@ -195,17 +198,32 @@ const makeGroups = (samples: Samples): readonly SampleGroup[] => {
         if (symbol.flexible) return undefined;
         if (symbol.scope === lengthScope) return lengthOf(symbol.name, i);
         // A length that is fixed when the model is made may be the length of all that comes in.
-        return conceptOf(symbol.name) === 'maxPositions' ? undefined : typicalSize(numbers, symbol);
+        return isContext(symbol.name) ? undefined : typicalSize(numbers, symbol);
       }),
     },
   ];
 };
+
+/** The sample where what a model is made for is longer than what comes in. */
+export const withContext =
+  (sample: Sample): Sample =>
+  (symbol) =>
+    sample(symbol) ?? (isContext(symbol.name) ? 4093 : undefined);
 
 const widthNames =
   /(?:dim|width|features|channels|hidden|embed|embd|state|model|ff|ffn|mlp|rank|vocab|classes|units)(?:_size|_dim|_width)?$|_(?:dim|size)$|^d_/;
 /** Names of counts and lengths, and of widths that callers may have to make the same. */
 const notWidths =
   /patch|img|image|kernel|window|batch|block|max|min|len|num_|n_layer|stride|pad|pool|step|context|ctx|seq|position|layer|depth|group|grid|tile|chunk|bucket|expert|heads?$|head_|_head|^in_|^out_|_in$|_out$|input|output|query|key|value|cross|cond|time|frame|sample|crop|scale|factor|ratio|mult/;
+
+/** Lengths for which a model is made, by names that no format has. */
+const contextNames =
+  /(?:^|[._])(?:max_len(?:gth)?|n_\w+_ctx|\w+_(?:n_ctx|context_length|context_len|max_len|max_length|max_positions|seq_len|block_size))$/;
+export const isContext = (path: string): boolean =>
+  conceptOf(path) === 'maxPositions' || (conceptOf(path) === undefined && contextNames.test(path));
+
+/** Settings that are less than 1 wherever they are set. */
+const partNames = /pct|percent|fraction|partial/;
 
 /** Groups of heads, or heads to a group: both divide the heads. */
 const groupNames = /(?:kv|key_value|query)_?groups?$/;

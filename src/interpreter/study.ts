@@ -23,7 +23,7 @@ import type { Frame } from './frame.ts';
 import { type InputShapes, inputShapes, type StatedAxes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
 import { unite } from './join.ts';
-import { bool, float, int, named, none, numberOf, text, unknown } from './make.ts';
+import { bool, float, int, named, none, numberOf, shareOf, text, unknown } from './make.ts';
 import { beginNames, Defaults, lengthScope, type Sample } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
@@ -447,6 +447,24 @@ class Symbols {
     return int(dim);
   }
 
+  /** A fraction, of which the default tells thousandths. */
+  share(path: string, scope: string, value: number | undefined): Value {
+    const share = shareOf(path, scope);
+    const base = share?.powers?.factors[0]?.base;
+    const symbol = base === undefined ? undefined : loneAtom(base);
+    const thousandths = value === undefined ? undefined : Math.round(value * 1000);
+    if (
+      share === undefined ||
+      symbol?.kind !== 'symbol' ||
+      thousandths === undefined ||
+      thousandths < 1 ||
+      thousandths !== (value as number) * 1000
+    )
+      return float(undefined);
+    this.#defaults.set(symbol.key, thousandths);
+    return share;
+  }
+
   /** A value about which its default tells the type. */
   like(fallback: Value | undefined, path: string, scope: string): Value {
     const assumed = this.#interpreter.options.assumes?.(path.slice(path.lastIndexOf('.') + 1));
@@ -459,7 +477,7 @@ class Symbols {
       case 'float':
         return fallback.value !== undefined && fallback.value >= 1 && fallback.value <= 64 && Number.isInteger(fallback.value)
           ? this.number(path, scope, fallback.value)
-          : float(undefined);
+          : this.share(path, scope, fallback.value);
       case 'bool':
         return bool(undefined);
       case 'string':
@@ -720,7 +738,7 @@ const tensorNames =
   /^(?:x\d?|y|q|k|v|h|z|src|tgt|inp|inputs?|input_ids|ids|idx|tokens|targets|labels|query|queries|keys?|values?|context|memory|hidden|hidden_states?|inputs_embeds|embeds?|embeddings|pixel_values|images?|img|pixels|patches|features?|residual|encoder_hidden_states|encoder_outputs?|enc_output|dec_input|enc_input|feats|xs|cond|latents?|x_\w+|token_ids|position_ids|residual_\w+|attn_output|hidden_state)$/;
 const countNames =
   /^(?:n|t|h|w|b|idx|i|step|pos|start|end)$|(?:_pos|_?len(?:gth)?|_?size|^num_\w+|^n_\w+|offset|start_\w+|_idx|_index|height|width|_step|timestep)$/;
-const wholeNumberNames = /(?:_ids|^ids|^idx|^tokens|^targets|^labels|^src_tokens|token_ids)$/;
+const wholeNumberNames = /^(?:input_pos|cache_pos(?:ition)?s?)$|(?:_ids|^ids|^idx|^tokens|^targets|^labels|^src_tokens|token_ids)$/;
 
 function forwardArgument(
   parameter: Parameter,

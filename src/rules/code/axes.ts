@@ -75,6 +75,10 @@ export function placeBefore({ node, axis }: Place): Place | undefined {
       return at(axis === -2 ? tensorArgument(node, 'weight') : first, axis === -2 ? -3 : axis);
     case 'conv2d':
       return at(axis === -3 ? tensorArgument(node, 'weight') : first, axis === -3 ? -4 : axis);
+    case 'view_as_real':
+      return axis === -1 ? undefined : at(first, axis + 1);
+    case 'view_as_complex':
+      return at(first, axis - 1);
     case 'outer':
       return at(axis === -1 ? inputs[1] : first, -1);
     case 'view':

@@ -13,10 +13,11 @@ import { givenAt, isTable, tableAt } from './angleTables.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
 import { callAt, chainOf, isProductOp, keysOf, mainInput, rangeOfNode, sameSize, textOf, traceSites } from './chains.ts';
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
-import { dimsOf, type Find, inputsOf, read } from './failing.ts';
+import { dimsOf, type Find, inputsOf, read, tensorOf } from './failing.ts';
 import type { FaultKind } from './fault.ts';
 import { ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
+import { oddLength } from './oddLength.ts';
 import { aliasOf, defaultOf, definitionOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
 import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
@@ -40,6 +41,7 @@ export function blameOf(find: Find): Blame | undefined {
     overRepeated(find, clashes) ??
     swapped(find, clashes) ??
     oddOne(find) ??
+    firstOf(clashes, (clash) => oddLength(find, clash)) ??
     firstOf(clashes, (clash) =>
       isTrusted(find, (isTable(clash.left.node) ? clash.left : clash.right).node) ? undefined : tableAt(find, clash),
     ) ??
@@ -187,8 +189,9 @@ const moves = /^(?:transpose|permute|swapaxes|movedim|T|mT|view|reshape|unflatte
 function swapped(find: Find, clashes: readonly Clash[]): Blame | undefined {
   const swaps = swapsThatFit(find, clashes);
   const nodes = new Set(swaps.map(({ node }) => node));
-  // The order of a weight's axes is for those who compare weights.
-  if (swaps.length === 0 || swaps.some(({ node }) => isWeight(node, true))) return undefined;
+  // The order of a weight's axes is for those who compare weights; a mask is cut out of one.
+  const mask = tensorOf(find, 'attn_mask');
+  if (swaps.length === 0 || swaps.some(({ node }) => node !== mask && isWeight(node, true))) return undefined;
   const isMatrix = isMatrixProduct(find.op);
   if (isMatrix && clashes.every(({ left, right }) => left.axis >= -2 && right.axis >= -2)) {
     const earlier = firstOf(inputsOf(find.failure), (operand) => productBehind(find, operand));

@@ -50,7 +50,9 @@ function pairsOf(find: Find): readonly Pair[] {
     if (query === undefined || key === undefined || value === undefined) return [];
     const gqa = failure.call.arguments.get('enable_gqa');
     const heads = gqa?.kind === 'bool' && gqa.value === false ? aligned(query, key, -3) : [];
-    return [pair(query, -1, key, -1), pair(key, -2, value, -2), ...heads, ...aligned(key, value, -3)];
+    const mask = tensorOf(find, 'attn_mask');
+    const masked = mask === undefined || mask.shape.dims.length < 2 ? [] : [pair(mask, -1, key, -2, true), pair(mask, -2, query, -2, true)];
+    return [pair(query, -1, key, -1), pair(key, -2, value, -2), ...heads, ...aligned(key, value, -3), ...masked];
   }
   if (op === 'einsum') return einsumPairs(find, all);
   if (normOps.test(op)) {
@@ -137,6 +139,7 @@ export interface Swap {
 export function swapsThatFit(find: Find, clashes: readonly Clash[]): readonly Swap[] {
   const pairs = pairsOf(find);
   const nodes = new Set(clashes.flatMap(({ left, right }) => [left.node, right.node]));
+  const mask = tensorOf(find, 'attn_mask');
   const swaps: Swap[] = [];
   for (const node of nodes) {
     const rank = node.shape.dims.length;
@@ -148,7 +151,8 @@ export function swapsThatFit(find: Find, clashes: readonly Clash[]): readonly Sw
     for (const i of own) {
       for (let j = -rank; j < 0; j++) {
         const axes = i < j ? ([i, j] as const) : ([j, i] as const);
-        // The batch stays in front.
+        // The batch stays in front; of a mask only queries and keys are held against something.
+        if (node === mask && axes[0] < -2) continue;
         if (i === j || tried.has(`${axes}`) || (rank > 3 && axes[0] === -rank)) continue;
         tried.add(`${axes}`);
         const sizeOf: SizeOf = (place) =>

@@ -5,7 +5,7 @@ import type { Failure } from '../../interpreter/interpreter.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
-import { dimsOf, type Find, inputsOf, shapeIn } from './failing.ts';
+import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn } from './failing.ts';
 import { type Layer, madeAt } from './layers.ts';
 import { rangeIn } from './places.ts';
 
@@ -25,7 +25,8 @@ export type FaultKind =
   | 'projection'
   | 'ffn'
   | 'gate'
-  | 'axis';
+  | 'axis'
+  | 'arguments';
 
 export interface Fault {
   readonly kind: FaultKind;
@@ -52,6 +53,8 @@ export function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: 
 function isDoubtful(find: Find): boolean {
   const { failure } = find;
   if (failure.problem.basis === 'widths' || failure.problem.basis === 'defaults') return true;
+  // A branch may be there for what is not cached.
+  if (failure.problem.basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
   if (
     shapes.some(({ dims }) =>
@@ -60,6 +63,8 @@ function isDoubtful(find: Find): boolean {
   )
     return true;
   const sizes = [...shapes.flatMap(({ dims }) => dims), ...[...failure.call.arguments.values()].flatMap(dimsOf)];
+  // One of a list of settings, as of widths of stages: which one goes with which other size is not known.
+  if (failure.problem.basis !== undefined && sizes.some((dim) => symbolsOf(dim).some(({ name }) => name.includes('[')))) return true;
   // It works with the numbers that the code gives itself, and the others are guesses for names that say little.
   const isGuessed = sizes.some((dim) =>
     symbolsOf(dim).some(({ key, name, scope }) => scope !== lengthScope && conceptOf(name) === undefined && find.code.defaults.has(key)),

@@ -6,6 +6,7 @@ import { isDropout, sameElements, usersOf } from '../../interpreter/graph.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../interpreter/value.ts';
 import { axisPath, isMatrixProduct, type Place, productOperands, sizeAt } from './axes.ts';
+import { equationOf } from './contractions.ts';
 import { dimsOf, type Find, inputsOf, normOps } from './failing.ts';
 import { type Layer, layersOf, madeAt } from './layers.ts';
 import { placeAt, placeOf } from './places.ts';
@@ -89,6 +90,7 @@ export function demandsOn(find: Find): readonly Dim[] {
       const weight = user.arguments.get('weight');
       if (op === 'linear') ask(weight?.kind === 'tensor' && weight !== node ? dimFromEnd(weight, -1) : undefined);
       else if (normOps.test(op)) ask(weight?.kind === 'tensor' ? dimFromEnd(weight, -1) : undefined);
+      else if (op === 'einsum') einsumSizes(node, user).forEach(ask);
       else if (left === node && right !== undefined && right !== node) ask(dimFromEnd(right, -2));
       else if (op === 'add' || op === 'sub' || op === 'mul' || op === 'div' || op === 'cat') {
         // A norm's weight and its bias are made by one constructor, and say the same.
@@ -96,10 +98,21 @@ export function demandsOn(find: Find): readonly Dim[] {
         for (const other of wide) ask(dimFromEnd(other, -1));
         if (wide.length === 0 && seen.size < 60) seen.add(user);
       } else if (op === 'view' || op === 'reshape') ask(splitWidth(node, user));
-      else if ((sameElements.has(op) || isDropout(user) || activations.test(op)) && seen.size < 60) seen.add(user);
+      else if ((op === 'join' || sameElements.has(op) || isDropout(user) || activations.test(op)) && seen.size < 60) seen.add(user);
     }
   }
   return found;
+}
+
+/** What the other operands have along the axis that is the tensor's last. */
+function einsumSizes(node: TensorValue, user: TensorValue): readonly (Dim | undefined)[] {
+  const labels = equationOf(user)?.inputs;
+  const label = labels?.[user.inputs.indexOf(node)]?.at(-1);
+  if (labels === undefined || label === undefined || label === '...') return [];
+  return user.inputs.map((other, i) => {
+    const place = other === node ? -1 : (labels[i]?.lastIndexOf(label) ?? -1);
+    return place < 0 ? undefined : dimFromEnd(other, place - (labels[i]?.length ?? 0));
+  });
 }
 
 /** The product of the axes that a view cuts the last one into. */

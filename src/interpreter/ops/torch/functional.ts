@@ -392,6 +392,7 @@ export const attention =
         const scores = { dims: [...batch.dims, length, keys], ellipsis: batch.ellipsis };
         const masked = broadcastAll([scores, mask], machine.context);
         if (masked.status === 'mismatch') judgement.fail(`the mask does not fit the scores: ${masked.reason ?? ''}`);
+        else if (masked.status === 'unknown') judgement.doubt(masked.reason ?? 'the mask may not fit the scores');
         if (isGrouped === false && rankOf(mask) !== undefined && rankOf(batch) !== undefined && rankOf(masked.shape) !== undefined) {
           batch = { dims: masked.shape.dims.slice(0, -2), ellipsis: undefined };
         }

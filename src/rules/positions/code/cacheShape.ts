@@ -1,13 +1,16 @@
-import type { Dim } from '../../../dims/dim.ts';
+import { type Dim, loneAtom, zero } from '../../../dims/dim.ts';
 import { formatDim } from '../../../dims/format.ts';
 import { rankOf } from '../../../dims/shape.ts';
 import { sameElements } from '../../../interpreter/graph.ts';
 import { dimOf } from '../../../interpreter/make.ts';
-import type { CodeReading } from '../../../interpreter/study.ts';
+import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
-import { rangeIn } from '../../code/places.ts';
+import type { Range } from '../../../text/range.ts';
+import { axisPath, sizeAt } from '../../code/axes.ts';
+import { isLength } from '../../code/layouts.ts';
+import { placeOf, rangeIn } from '../../code/places.ts';
 import { unsure } from '../../code/scaling.ts';
-import { compareSizes, readDim } from '../../code/sizes.ts';
+import { compareSizes, readDim, seemSame } from '../../code/sizes.ts';
 import { projectedness } from '../../code/sources.ts';
 import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
@@ -58,7 +61,9 @@ export const cacheShape = defineRule({
         const found = node.op === 'setitem' ? misfit(code, node) : undefined;
         if (found === undefined) continue;
         const written = rangeIn(code, node.site);
-        const at = rangeIn(code, madeBy(code, found.cache, found.has)) ?? rangeIn(code, found.cache.site) ?? written;
+        const made = found.isPlaced ? undefined : (rangeIn(code, madeBy(code, found.cache, found.has)) ?? rangeIn(code, found.cache.site));
+        const turned = found.isTurned ? turnedAt(code, study, node, found) : undefined;
+        const at = turned ?? made ?? written;
         if (at === undefined || seen.has(at.start)) continue;
         seen.add(at.start);
         report({
@@ -83,15 +88,41 @@ function madeBy(code: CodeReading, cache: TensorValue, has: Dim): Site | undefin
       dimOf(value) !== undefined &&
       readDim(code, dimOf(value) as Dim).key === has.key,
   );
+  // Handed over under its own name, the size is used wrongly further in.
+  const atom = loneAtom(has);
+  if (atom?.kind === 'symbol' && atom.name.slice(atom.name.lastIndexOf('.') + 1) === given?.name) return undefined;
   const made = given?.frame.self?.kind === 'instance' ? given.frame.self.site : undefined;
   return made?.file === code.file ? made : undefined;
 }
 
+/** Where the value got its axes in this order, or was handed over, where the cache is as another is that takes what it is given. */
+function turnedAt(code: CodeReading, study: Study, node: TensorValue, { given, axis, isPlaced }: Misfit): Range | undefined {
+  if (isPlaced) return rangeIn(code, node.trace?.site);
+  const sizes = (tensor: TensorValue): string => tensor.shape.dims.map(({ key }) => key).join(' ');
+  const isOther = study.tensors.some(
+    (other) =>
+      other.op === 'setitem' && placeOf(other) !== placeOf(node) && sizes(other) === sizes(node) && misfit(code, other) === undefined,
+  );
+  const value = asTensor(node.arguments.get('value'));
+  if (!isOther || value === undefined) return undefined;
+  const path = axisPath({ node: value, axis: axis - value.shape.dims.length });
+  const until = path.findIndex((place) => readDim(code, sizeAt(place) ?? zero).key !== given.key);
+  return rangeIn(code, path[until - 1]?.node.site);
+}
+
+interface Misfit {
+  readonly cache: TensorValue;
+  readonly has: Dim;
+  readonly given: Dim;
+  readonly axis: number;
+  /** What comes in lies along another axis than the one in which its place is given. */
+  readonly isPlaced: boolean;
+  /** What comes in has the cache's size along another axis. */
+  readonly isTurned: boolean;
+}
+
 /** An axis behind those that are picked, in which cache and value differ. */
-function misfit(
-  code: CodeReading,
-  node: TensorValue,
-): { readonly cache: TensorValue; readonly has: Dim; readonly given: Dim; readonly axis: number } | undefined {
+function misfit(code: CodeReading, node: TensorValue): Misfit | undefined {
   const value = asTensor(node.arguments.get('value'));
   const index = node.arguments.get('index');
   const target = asTensor(node.arguments.get('input'));
@@ -121,7 +152,10 @@ function misfit(
     const [has, wants] = [readDim(code, a), readDim(code, b)];
     if (wants.constant === 1 || unsure(has) || unsure(wants)) continue;
     const sameness = compareSizes(code, has, wants);
-    if (sameness === 'different' || sameness === 'differentInSamples') return { cache, has, given: wants, axis };
+    const isPlaced = isLength(wants) && !isLength(has) && items.some((_, i) => i > 0 && !isWhole(i));
+    if (sameness !== 'different' && sameness !== 'differentInSamples' && !isPlaced) continue;
+    const isTurned = value.shape.dims.some((dim) => seemSame(code, readDim(code, dim), has));
+    return { cache, has, given: wants, axis, isPlaced, isTurned };
   }
   return undefined;
 }
