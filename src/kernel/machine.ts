@@ -5,6 +5,7 @@ interface Exports {
   packRows(source: number, rows: number, depth: number, stride: number, target: number, factor: number): void;
   packColumns(source: number, depth: number, columns: number, target: number): void;
   packValues(source: number, depth: number, columns: number, target: number): void;
+  largestNorm(source: number, rows: number, depth: number): number;
   allModest(source: number, count: number): number;
   attendBlock(
     query: number,
@@ -15,6 +16,7 @@ interface Exports {
     keyLength: number,
     headDim: number,
     valueDim: number,
+    reach: number,
     cap: number,
     sink: number,
     lows: number,

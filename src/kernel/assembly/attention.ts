@@ -4,9 +4,9 @@
 // columns with no sum across lanes, and a panel of weights is, as it stands, the column panel of the product with the values:
 // each weight is written once as a score and once as an exponential, and only what is handed out is turned into rows.
 
-import { multiplyTile, multiplyTile4, ROW_TILE } from './tile';
+import { multiplyTile, multiplyTile4, ROW_TILE, ZEROS } from './tile';
 import { packTransposed } from './pack';
-import { addBias, addRelativeBias, breakRows, hideOutside, softCap, softmaxPanel } from './softmax';
+import { addBias, addRelativeBias, breakRows, hideOutside, LOWEST, softCap, softmaxPanel, softmaxStarted, startScores } from './softmax';
 
 /** Depth walked at once, so that a column panel of 8 stays in the first-level cache. */
 const DEPTH_BLOCK: i32 = 256;
@@ -29,6 +29,7 @@ export function most(a: i32, b: i32): i32 {
  * query    [rows, headDim]
  * keys     packRows(K) with scale * log2(e) as its factor; cap and sink are multiplied by log2(e), too
  * values   packValues(V), in panels of valueRoom keys, of which keyLength are used
+ * reach    the largest norm of a key, times |scale| * log2(e), or infinity where that is not known
  * lows, highs: per row, the keys [low, high) it may see (i32), 0 and 0 for the rows that fill up the last panel
  * bias     0; or with biasStride >= 0 the bias of the block's first row at its first key, biasStride numbers further for each
  *          next row; or with biasStride < 0 where the bias of the block's first row at the last key stands, one number further
@@ -45,7 +46,7 @@ export function most(a: i32, b: i32): i32 {
  */
 export function attendBlock(
   query: usize, rows: i32, keys: usize, values: usize, valueRoom: i32, keyLength: i32, headDim: i32, valueDim: i32,
-  cap: f32, sink: f32, lows: usize, highs: usize, bias: usize, biasStride: i32,
+  reach: f32, cap: f32, sink: f32, lows: usize, highs: usize, bias: usize, biasStride: i32,
   ranges: usize, packed: usize, scores: usize, columns: usize, inverses: usize, weights: usize, output: usize, plainValues: usize,
 ): void {
   const panels = (rows + 7) >> 3;
@@ -77,11 +78,19 @@ export function attendBlock(
   }
 
   packTransposed(query, rows, headDim, packed);
+  // Until they are known the inverses' room holds what scores start from.
+  const plain = cap == 0 && sink == -Infinity && bias == 0;
+  for (let panel = 0; panel < panels; panel++) {
+    startScores(packed + <usize>panel * queryBytes, headDim, plain ? reach : Infinity, inverses + <usize>panel * 32);
+  }
   for (let key = blockLow / ROW_TILE * ROW_TILE; key < blockHigh; key += ROW_TILE) {
     const keyPanel = keys + <usize>(key / ROW_TILE) * keyBytes;
     for (let panel = 0; panel < panels; panel++) {
       if (key + ROW_TILE > load<i32>(ranges + <usize>panel * 8) && key < load<i32>(ranges + <usize>panel * 8, 4)) {
-        multiplyTile(keyPanel, packed + <usize>panel * queryBytes, headDim, scores + <usize>panel * scoreBytes + <usize>key * 32, 32, false);
+        multiplyTile(
+          keyPanel, packed + <usize>panel * queryBytes, headDim, inverses + <usize>panel * 32,
+          scores + <usize>panel * scoreBytes + <usize>key * 32, 32, false,
+        );
       }
     }
   }
@@ -90,7 +99,11 @@ export function attendBlock(
     const low = load<i32>(ranges + <usize>panel * 8);
     const high = load<i32>(ranges + <usize>panel * 8, 4);
     const tile = scores + <usize>panel * scoreBytes;
-    if (low < high) {
+    const started = v128.any_true(v128.or(v128.load(inverses + <usize>panel * 32), v128.load(inverses + <usize>panel * 32, 16)));
+    if (low < high && started) {
+      hideOutside(tile, low, high, lows + <usize>panel * 32, highs + <usize>panel * 32, LOWEST);
+      softmaxStarted(tile, low, high, inverses + <usize>panel * 32);
+    } else if (low < high) {
       if (cap > 0) softCap(tile + <usize>low * 32, <usize>(high - low) * 32, cap);
       let rowBias: usize = 0;
       let lastBias: usize = 0;
@@ -104,7 +117,7 @@ export function attendBlock(
       const panelLows = lows + <usize>panel * 32;
       const panelHighs = highs + <usize>panel * 32;
       const panelInverses = inverses + <usize>panel * 32;
-      hideOutside(tile, low, high, panelLows, panelHighs);
+      hideOutside(tile, low, high, panelLows, panelHighs, -Infinity);
       softmaxPanel(tile, low, high, sink, panelInverses);
       const sum = f32x4.add(v128.load(panelInverses), v128.load(panelInverses, 16));
       if (v128.any_true(f32x4.ne(sum, sum))) {
@@ -139,7 +152,7 @@ export function attendBlock(
       let source = values + <usize>(start * ROW_TILE) * 4;
       const step = <usize>(valueRoom * ROW_TILE) * 4;
       for (; column + 4 < valueDim; column += ROW_TILE) {
-        multiplyTile(source, tile, depth, target, 32, start > low);
+        multiplyTile(source, tile, depth, ZEROS, target, 32, start > low);
         target += ROW_TILE * 32;
         source += step;
       }

@@ -4,7 +4,7 @@ import { ROW_TILE } from './tile';
 
 export { attendBlock } from './attention';
 export { closeRows, finishProduct, multiplyBlock } from './matrix';
-export { allModest, packColumns, packRows, packValues } from './pack';
+export { allModest, largestNorm, packColumns, packRows, packValues } from './pack';
 export { poolRows } from './pool';
 export { measureRows } from './statistics';
 

@@ -1,7 +1,7 @@
 // Products of matrices. Every address is in bytes, every size in numbers (f32).
 
 import { least } from './attention';
-import { multiplyTile, multiplyTile4, ROW_TILE } from './tile';
+import { multiplyTile, multiplyTile4, ROW_TILE, ZEROS } from './tile';
 
 /** Row panels walked per column panel: packed, 40 of them stay in the second-level cache. */
 const PANELS: i32 = 40;
@@ -24,7 +24,7 @@ export function multiplyBlock(left: usize, rows: i32, depth: i32, right: usize, 
       for (let row = first; row < end; row += ROW_TILE) {
         const source = left + <usize>(row / ROW_TILE) * leftBytes;
         if (end - row <= 4) multiplyTile4(source, panel, depth, target + <usize>row * 32, 32, accumulate);
-        else multiplyTile(source, panel, depth, target + <usize>row * 32, 32, accumulate);
+        else multiplyTile(source, panel, depth, ZEROS, target + <usize>row * 32, 32, accumulate);
       }
     }
   }

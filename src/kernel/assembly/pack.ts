@@ -1,6 +1,6 @@
 // Packing of operands into the panels that multiplyTile reads.
 
-import { ROW_TILE } from './tile';
+import { multiplyAdd, ROW_TILE } from './tile';
 
 // @ts-ignore: decorator
 @inline
@@ -179,6 +179,24 @@ export function packValues(source: usize, depth: i32, columns: i32, target: usiz
       }
     }
   }
+}
+
+/** The largest norm of `rows` rows of `depth` numbers; NaN when one of them is. */
+export function largestNorm(source: usize, rows: i32, depth: i32): f32 {
+  let most: f32 = 0;
+  for (let row = 0; row < rows; row++) {
+    const end = source + <usize>depth * 4;
+    const whole = source + <usize>(depth & ~3) * 4;
+    let squares = f32x4.splat(0);
+    for (; source < whole; source += 16) {
+      const x = v128.load(source);
+      squares = multiplyAdd(x, x, squares);
+    }
+    let sum: f32 = f32x4.extract_lane(squares, 0) + f32x4.extract_lane(squares, 1) + f32x4.extract_lane(squares, 2) + f32x4.extract_lane(squares, 3);
+    for (; source < end; source += 4) sum += load<f32>(source) * load<f32>(source);
+    most = max(most, sum);
+  }
+  return sqrt(most);
 }
 
 /** True when every one of `count` numbers is finite, and so far from the largest that a sum of them stays finite, too. */

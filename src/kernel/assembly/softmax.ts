@@ -15,14 +15,20 @@ const C3: f32 = 0.05550733581185341;
 const C2: f32 = 0.24022242426872253;
 const C1: f32 = 0.6931470036506653;
 /** Here the exponent's bits are 0: the power is 0, too. */
-const LOWEST: f32 = -127;
+export const LOWEST: f32 = -127;
 
 /** 2^y for y <= 0, within 2 units in the last place; 0 below -126.5; NaN stays NaN. */
 // @ts-ignore: decorator
 @inline
 function power2(y: v128): v128 {
   // pmax(a, b) is a < b ? b : a: a NaN passes.
-  y = f32x4.pmax(y, f32x4.splat(LOWEST));
+  return power2Above(f32x4.pmax(y, f32x4.splat(LOWEST)));
+}
+
+/** 2^y for LOWEST <= y <= 1, with 0 at LOWEST. */
+// @ts-ignore: decorator
+@inline
+function power2Above(y: v128): v128 {
   const magic = f32x4.splat(MAGIC);
   let n = f32x4.add(y, magic);
   const power = i32x4.shl(n, 23);
@@ -86,8 +92,8 @@ export function addBias(panel: usize, low: i32, high: i32, bias: usize, stride: 
   }
 }
 
-/** Scores of keys that a query does not see become -infinity. Most keys of a panel are seen by all its queries or by none. */
-export function hideOutside(panel: usize, low: i32, high: i32, lows: usize, highs: usize): void {
+/** Scores of keys that a query does not see become `score`. Most keys of a panel are seen by all its queries or by none. */
+export function hideOutside(panel: usize, low: i32, high: i32, lows: usize, highs: usize, score: f32): void {
   const lows0 = v128.load(lows);
   const lows1 = v128.load(lows, 16);
   const highs0 = v128.load(highs);
@@ -103,7 +109,7 @@ export function hideOutside(panel: usize, low: i32, high: i32, lows: usize, high
     if (j >= high) break;
     const at = panel + <usize>j * 32;
     const key = i32x4.splat(j);
-    const hidden = f32x4.splat(-Infinity);
+    const hidden = f32x4.splat(score);
     v128.store(at, v128.bitselect(v128.load(at), hidden, v128.and(i32x4.le_s(lows0, key), i32x4.gt_s(highs0, key))));
     v128.store(at, v128.bitselect(v128.load(at, 16), hidden, v128.and(i32x4.le_s(lows1, key), i32x4.gt_s(highs1, key))), 16);
   }
@@ -138,9 +144,63 @@ function exponentials(begin: usize, end: usize, most: v128, sink: f32, inverses:
     v128.store(p, e);
   }
   if (sink != -Infinity) sum = f32x4.add(sum, power2(f32x4.sub(f32x4.splat(sink), most)));
-  const one = f32x4.splat(1);
+  storeInverse(sum, inverses);
+}
+
+/**
+ * Largest score in magnitude for which exponentials need no maximum taken off: down to 2^-40, they and their products with values stay
+ * far from where numbers lose digits.
+ */
+const REACH: f32 = 20;
+
+/**
+ * By Cauchy and Schwarz no score of a query is further from 0 than its norm times the largest norm of a key. Where that is at most
+ * REACH for all eight queries [depth][8] of a panel, it is a maximum known in advance: its negative goes to `starts` [8], else 0.
+ *
+ * reach    the largest norm of a key in the scores' units
+ */
+export function startScores(queries: usize, depth: i32, reach: f32, starts: usize): void {
+  let squares0 = f32x4.splat(0);
+  let squares1 = squares0;
+  for (const end = queries + <usize>depth * 32; queries < end; queries += 32) {
+    const x0 = v128.load(queries);
+    const x1 = v128.load(queries, 16);
+    squares0 = multiplyAdd(x0, x0, squares0);
+    squares1 = multiplyAdd(x1, x1, squares1);
+  }
+  const factor = f32x4.splat(reach);
+  const limit = f32x4.splat(REACH);
+  const bound0 = f32x4.mul(f32x4.sqrt(squares0), factor);
+  const bound1 = f32x4.mul(f32x4.sqrt(squares1), factor);
+  // Not so where one is NaN.
+  const within = i32x4.all_true(v128.and(f32x4.le(bound0, limit), f32x4.le(bound1, limit)));
+  v128.store(starts, within ? f32x4.neg(bound0) : f32x4.splat(0));
+  v128.store(starts, within ? f32x4.neg(bound1) : f32x4.splat(0), 16);
+}
+
+/** softmaxPanel for scores that are finite, from LOWEST to 0 but for rounding, and have no sink: their maximum need not be known. */
+export function softmaxStarted(panel: usize, low: i32, high: i32, inverses: usize): void {
+  const begin = panel + <usize>low * 32;
+  const end = panel + <usize>high * 32;
+  powers(begin, end, inverses);
+  powers(begin + 16, end, inverses + 16);
+}
+
+function powers(begin: usize, end: usize, inverses: usize): void {
+  let sum = f32x4.splat(0);
+  for (let p = begin; p < end; p += 32) {
+    const e = power2Above(v128.load(p));
+    sum = f32x4.add(sum, e);
+    v128.store(p, e);
+  }
+  storeInverse(sum, inverses);
+}
+
+// @ts-ignore: decorator
+@inline
+function storeInverse(sum: v128, inverse: usize): void {
   const empty = f32x4.eq(sum, f32x4.splat(0));
-  v128.store(inverses, v128.andnot(f32x4.div(one, sum), empty));
+  v128.store(inverse, v128.andnot(f32x4.div(f32x4.splat(1), sum), empty));
 }
 
 /**

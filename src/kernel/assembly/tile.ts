@@ -25,10 +25,15 @@ export function multiplyAdd(a: v128, b: v128, c: v128): v128 {
   }
 }
 
-/** product[ROW_TILE][8] (row stride in bytes) = or += row panel x column panel. */
-export function multiplyTile(rowPanel: usize, columnPanel: usize, depth: i32, product: usize, stride: usize, accumulate: bool): void {
-  let c00 = f32x4.splat(0), c01 = c00, c10 = c00, c11 = c00, c20 = c00, c21 = c00;
-  let c30 = c00, c31 = c00, c40 = c00, c41 = c00, c50 = c00, c51 = c00;
+/** Where zeros stand: the first bytes of the memory, which nothing is written to. */
+export const ZEROS: usize = 0;
+
+/** product[ROW_TILE][8] (row stride in bytes) = or += row panel x column panel, plus the 8 numbers at `start` on each row. */
+export function multiplyTile(
+  rowPanel: usize, columnPanel: usize, depth: i32, start: usize, product: usize, stride: usize, accumulate: bool,
+): void {
+  let c00 = v128.load(start), c01 = v128.load(start, 16), c10 = c00, c11 = c01, c20 = c00, c21 = c01;
+  let c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00, c51 = c01;
   if (depth > 0) {
     do {
       const b0 = v128.load(columnPanel);

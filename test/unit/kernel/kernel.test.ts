@@ -148,6 +148,34 @@ describe('kernel against the reference', function () {
     );
   });
 
+  it('agrees where nothing is added to the scores, whether or not their maximum is known in advance', () => {
+    const plain = problems.map(({ softcap: _softcap, sinks: _sinks, relativeBias: _relativeBias, ...rest }) => rest);
+    fc.assert(
+      fc.property(plain, fc.integer(), fc.constantFrom(0.3, 1, 2, 8), (problem, seed, spread) => {
+        compare(problem, inputFor(problem, seed, spread));
+      }),
+      { numRuns: Math.ceil(RUNS / 2) },
+    );
+  });
+
+  it('agrees where queries and keys are parallel or opposed, and the scores as large as their norms allow', () => {
+    for (const logit of [1, 6, 6.9, 7, 13.8, 13.9, 40, 80]) {
+      for (const length of [1, 8, 13, 300]) {
+        const problem: AttentionProblem = { queryHeads: 1, queryLength: length, headDim: 4, mask: { kind: 'causal' } };
+        // Every norm is the same, so that scale |q| |k| is the logit.
+        const size = Math.sqrt(logit * 2) / 2;
+        const opposed = new Float32Array(length * 4).fill(-size);
+        const query = new Float32Array(length * 4).fill(size);
+        const value = numbers(length * 4, length);
+        compare(problem, { query, key: opposed, value });
+        compare(problem, { query, key: opposed.map((x, i) => ((i >> 2) % 3 === 0 ? -x : x)), value });
+        compare(problem, { query, key: opposed, value: value.map((x) => x * 1e-20) });
+        const tiny = { query, key: opposed, value: new Float32Array(length * 4).fill(3e-25) };
+        for (const kernel of kernels) assertNear(`${kernel.name} mean`, kernel.attention(problem, tiny).output, tiny.value, 3e-30);
+      }
+    }
+  });
+
   it('agrees when numbers are NaN or infinite', () => {
     const special = fc.constantFrom(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY);
     const spots = fc.array(fc.tuple(fc.constantFrom('query', 'key', 'value'), fc.nat(), special), { minLength: 1, maxLength: 4 });
