@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { CommandTarget, IgnoreTarget } from '../protocol/languageServer.ts';
 import { calculateShapes } from './calculator.ts';
+import type { CalculatorPanels } from './calculatorPanel.ts';
 import type { PreviewPanels } from './previewPanel.ts';
 import type { Server } from './server.ts';
 
@@ -17,6 +18,7 @@ export function registerCommands(
   context: vscode.ExtensionContext,
   server: Server,
   preview: PreviewPanels,
+  panels: CalculatorPanels,
   log: vscode.LogOutputChannel,
 ): void {
   const register = (name: string, run: (argument: unknown) => unknown): void => {
@@ -34,7 +36,7 @@ export function registerCommands(
     const state = isRecord(argument) && typeof argument.state === 'string' ? argument.state : undefined;
     return preview.open(readTarget(argument) ?? (state === undefined ? activeTarget() : undefined), state);
   });
-  register('headwise.calculateShapes', (argument) => calculateShapes(server, readTarget(argument) ?? activeTarget()));
+  register('headwise.calculateShapes', (argument) => calculateShapes({ server, preview }, panels, readTarget(argument)));
   register('headwise.showOutput', () => log.show());
   register('headwise.restartServer', () => server.restart());
   register('headwise.ignoreInFile', ignoreInFile);

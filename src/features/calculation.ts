@@ -1,5 +1,6 @@
 import { calculate } from '../calculator/calculate.ts';
 import type { TransformerDesign } from '../design/design.ts';
+import type { Range } from '../text/range.ts';
 import { english, type Translate } from './messages.ts';
 import { summarise } from './summary.ts';
 
@@ -8,6 +9,8 @@ export interface CalculationText {
   readonly title: string;
   readonly rows: readonly { readonly label: string; readonly value: string; readonly detail: string }[];
   readonly problems: readonly string[];
+  /** Where each problem stands, offsets in the query. */
+  readonly ranges: readonly Range[];
   /** What else would have to be given to say more. */
   readonly hint?: string;
   readonly markdown: string;
@@ -20,6 +23,7 @@ export function calculation(query: string, base: TransformerDesign | undefined, 
     title: base === undefined ? '' : summarise(base, t),
     rows: result.rows.map(({ label, text, symbolic }) => ({ label, value: text, detail: symbolic })),
     problems: result.problems.map(({ message }) => message),
+    ranges: result.problems.map(({ range }) => range),
     hint: result.hint,
     markdown: result.markdown(),
   };

@@ -172,6 +172,14 @@ export function blockDesigns(analysis: Analysis): TransformerDesign[] {
   });
 }
 
+/** The name of the design of the class around an offset, as `blockDesigns` gives it. */
+export function blockAt(analysis: Analysis, offset: number): string | undefined {
+  const units = analysis.code?.file.module.units ?? [];
+  const unit = units.findLast(({ start }) => start <= offset);
+  const block = unit === undefined ? undefined : blocksIn(analysis).find(({ body }) => body === unit.body);
+  return block === undefined ? undefined : blockDesigns(analysis).find(({ name }) => name === `${classPrefix}${block.name}`)?.name;
+}
+
 /** The larger changes that are offered for the class around the offset. */
 export const refactorings = ({ code }: Analysis, offset: number, t: Translate = english): Action[] =>
   code === undefined

@@ -720,7 +720,7 @@ export function serve(connection: Connection, host: Host): void {
       return layouts;
     },
     translate: () => t,
-    guarded: (what, token, work) => guarded<Awaited<ReturnType<typeof work>> | null>(what, token, null, work),
+    guarded,
   });
 
   /** The stacks of a configuration, and the blocks of model code. */
