@@ -1,51 +1,67 @@
-import type { Field, TransformerDesign } from '../design/design.ts';
+import type { ConfigReading, TransformerDesign } from '../design/design.ts';
 import { range } from '../text/range.ts';
+import { combine } from './combine.ts';
 import { type LayerCost, layerCost } from './layer.ts';
-import { dtypeOf, parseQuery, type QuantityName, type Query, type QueryProblem, quantities } from './query.ts';
-import { type AttentionInput, attentionRows, byteText, type Dtype, grouped, type LatentInput, type Row } from './shapes.ts';
-import { isSolvable, solve } from './solve.ts';
+import { type Model, modelOf } from './model.ts';
+import { deviceRows, modelRows } from './modelRows.ts';
+import { presetReading } from './presets.ts';
+import { parseQuery, type Query, type QueryProblem } from './query.ts';
+import { type AttentionInput, attentionRows, byteText, grouped, type Row } from './shapes.ts';
+import { solutionRows } from './solutions.ts';
 
 export interface Calculation {
   readonly rows: readonly Row[];
   /** Ranges are offsets in the query. */
   readonly problems: readonly QueryProblem[];
   readonly input: AttentionInput;
+  readonly query: Query;
+  /** The design that the query's values override: the caller's, or the preset that the query names. */
+  readonly base?: TransformerDesign;
+  readonly reading?: ConfigReading;
   /** The first stack's layer step by step, where tokens and the feed-forward are known. */
   readonly cost?: LayerCost;
+  /** The model as a whole; absent while something is asked for. */
+  readonly model?: Model;
   /** What has to be given before more can be said. */
   readonly hint?: string;
   readonly markdown: () => string;
 }
 
 /**
- * The type of a design's cache: that of its weights, in which attention is computed. Weights of fewer than 16 bits are a storage
- * format; what is cached then depends on the server, so it is unknown.
+ * Answers a query over a design, which the query's values override. With the file that the design is the first of, the model as a whole is
+ * counted too. Exact integers throughout; never throws. Bounded well below a frame for any input.
  */
-export function cacheDtypeOf(design: TransformerDesign): Dtype | undefined {
-  const written = design.fields.dtype;
-  const dtype = written === undefined ? undefined : dtypeOf(written.value);
-  return dtype === undefined || dtype.bits < 16n ? undefined : { name: dtype.name, bits: dtype.bits };
-}
-
-/**
- * Answers a query over a design, which the query's values override. Exact integers throughout; never throws.
- * O(query length): bounded well below a frame for any input.
- */
-export function calculate(query: string, base?: TransformerDesign): Calculation {
+export function calculate(query: string, given?: TransformerDesign, file?: ConfigReading): Calculation {
   const parsed = parseQuery(query);
+  const reading = parsed.preset === undefined ? file : presetReading(parsed.preset.name);
+  const base = parsed.preset === undefined ? (given ?? file?.designs[0]) : reading?.designs[0];
   const { input, problems } = combine(parsed, base, query.length);
   const { wanted } = parsed;
-  const solutions = wanted === undefined ? [] : solutionRows(wanted, parsed, base, problems);
+  const own = reading?.designs[0] === base ? reading : undefined;
+  const solutions = wanted === undefined ? [] : solutionRows(wanted, parsed, base, own, problems);
   if (wanted === undefined && (parsed.constraints !== undefined || parsed.parameters !== undefined))
     problems.push({ range: range(0, query.length), message: 'Nothing is asked for: put ? in place of a value, as in h=?.' });
+  // Another stack of a file than its first has no totals of its own.
+  const model =
+    wanted !== undefined || (base !== undefined && own === undefined) || problems.length > 0 ? undefined : modelOf(parsed, input, own);
+  if (model !== undefined) problems.push(...model.problems);
   const cost = wanted === undefined ? costOf(parsed, input, base) : undefined;
-  const rows = [...solutions, ...attentionRows(input), ...(cost === undefined ? [] : costRows(cost, parsed.tensorParallel ?? 1n))];
+  const rows = [
+    ...solutions,
+    ...attentionRows(input),
+    ...(cost === undefined ? [] : costRows(cost, parsed.tensorParallel ?? 1n)),
+    ...(model === undefined ? [] : [...modelRows(model), ...deviceRows(model)]),
+  ];
   const hint = solutions.length > 0 ? undefined : hintFor(input);
   return {
     rows,
     problems: [...parsed.problems, ...problems].sort((a, b) => a.range.start - b.range.start),
     input,
+    query: parsed,
+    ...(base === undefined ? {} : { base }),
+    ...(own === undefined ? {} : { reading: own }),
     ...(cost === undefined ? {} : { cost }),
+    ...(model === undefined ? {} : { model }),
     ...(hint === undefined ? {} : { hint }),
     markdown: () => `${renderMarkdown(rows)}${cost === undefined ? '' : `\n${renderSteps(cost)}`}`,
   };
@@ -111,124 +127,6 @@ function renderSteps({ steps }: LayerCost): string {
   return `| Step | Shape | | Weights | FLOPs forward | Bytes kept |\n| --- | --- | --- | ---: | ---: | ---: |\n${lines.join('\n')}\n`;
 }
 
-/** The answers to `?`, a row each. */
-function solutionRows(
-  { quantity, range: at }: NonNullable<Query['wanted']>,
-  query: Query,
-  base: TransformerDesign | undefined,
-  problems: QueryProblem[],
-): Row[] {
-  const { label, symbol } = quantities[quantity];
-  if (!isSolvable(quantity)) {
-    problems.push({ range: at, message: `The ${label} cannot be asked for; d, h, kv, hd, L, T and B can.` });
-    return [];
-  }
-  const { input } = combine(query, base, 0);
-  const { answers, kind, more } = solve(quantity, { constraints: [], ...query }, (value) => {
-    // Most values fail at the first division; only the others are worth the whole answer.
-    const d = quantity === 'hiddenSize' ? value : input.hiddenSize;
-    const h = quantity === 'queryHeads' ? value : input.queryHeads;
-    const kv = quantity === 'keyValueHeads' ? value : query.values.keyValueHeads?.value;
-    const isFree = query.values.headDim !== undefined || quantity === 'headDim' || input.latent !== undefined;
-    if (d !== undefined && h !== undefined && !isFree && d % h !== 0n) return undefined;
-    if (h !== undefined && kv !== undefined && h % kv !== 0n) return undefined;
-    const made = combine({ ...query, values: { ...query.values, [quantity]: { value, range: at } } }, base, 0);
-    return made.problems.length > 0 ? undefined : made.input;
-  });
-  if (answers.length === 0) {
-    problems.push({ range: at, message: `No ${label} is known that satisfies all of this.` });
-    return [];
-  }
-  const title = label.charAt(0).toUpperCase() + label.slice(1);
-  const how = { all: '', largest: 'at most ', smallest: 'at least ', nearest: 'about ' }[kind];
-  const rows = answers.map(
-    ({ value, note }, i): Row => ({
-      id: `solution${i}`,
-      label: title,
-      symbolic: `${symbol} = ?`,
-      value: String(value),
-      text: `${how}${grouped(value)}${note === '' ? '' : ` (${note})`}`,
-    }),
-  );
-  if (more > 0)
-    rows.push({ id: 'moreSolutions', label: title, symbolic: `${symbol} = ?`, value: String(more), text: `and ${more} larger ones` });
-  return rows;
-}
-
-/** The sizes that a design states, for `attentionRows` and `cacheElementsPerToken`. */
-export const inputOf = (design: TransformerDesign): AttentionInput => combine({ values: {}, problems: [] }, design, 0).input;
-
-function combine(query: Query, base: TransformerDesign | undefined, length: number): { input: AttentionInput; problems: QueryProblem[] } {
-  const problems: QueryProblem[] = [];
-  const fields = base?.fields ?? {};
-  const given = (name: QuantityName): bigint | undefined => query.values[name]?.value;
-  const whole = range(0, length);
-  const at = (...names: QuantityName[]) => names.map((name) => query.values[name]?.range).find((found) => found !== undefined) ?? whole;
-  /** What the design says for itself; a value derived from sizes that the query changes is derived anew. */
-  const fromBase = (field: Field<number> | undefined, ...from: QuantityName[]): bigint | undefined => {
-    if (field === undefined || !Number.isSafeInteger(field.value) || field.value <= 0) return undefined;
-    if (field.source === 'derived' && from.some((name) => given(name) !== undefined)) return undefined;
-    return BigInt(field.value);
-  };
-  const latent = latentOf(query, fields);
-  const hiddenSize = given('hiddenSize') ?? fromBase(fields.hiddenSize);
-  const queryHeads = given('queryHeads') ?? fromBase(fields.queryHeads);
-  let keyValueHeads = given('keyValueHeads') ?? fromBase(fields.keyValueHeads, 'queryHeads') ?? queryHeads;
-  let headDim =
-    given('headDim') ?? (latent === undefined ? fromBase(fields.headDim, 'hiddenSize', 'queryHeads') : latent.ropeDim + latent.nopeDim);
-  if (headDim === undefined && hiddenSize !== undefined && queryHeads !== undefined) {
-    if (hiddenSize % queryHeads === 0n) headDim = hiddenSize / queryHeads;
-    else {
-      const near = divisorsNear(hiddenSize, queryHeads);
-      problems.push({
-        range: at('queryHeads', 'hiddenSize'),
-        message: `Width ${hiddenSize} does not split into ${queryHeads} heads: ${hiddenSize} / ${queryHeads} leaves ${hiddenSize % queryHeads}.${near.length === 0 ? '' : ` ${list(near)} heads would work;`} or give the head dim (hd=...).`,
-      });
-    }
-  }
-  if (queryHeads !== undefined && keyValueHeads !== undefined && queryHeads % keyValueHeads !== 0n) {
-    const near = divisorsNear(queryHeads, keyValueHeads);
-    problems.push({
-      range: at('keyValueHeads', 'queryHeads'),
-      message: `${queryHeads} query heads cannot share ${keyValueHeads} KV heads: ${queryHeads} / ${keyValueHeads} leaves ${queryHeads % keyValueHeads}.${near.length === 0 ? '' : ` ${list(near)} KV heads would work.`}`,
-    });
-    keyValueHeads = undefined;
-  }
-  const valueDim =
-    given('valueDim') ?? fromBase(fields.valueDim, 'hiddenSize', 'queryHeads', 'headDim') ?? (latent === undefined ? headDim : undefined);
-  const dtype = query.dtype ?? (base === undefined ? undefined : cacheDtypeOf(base));
-  return {
-    input: {
-      hiddenSize,
-      queryHeads,
-      keyValueHeads,
-      headDim,
-      valueDim,
-      layers: given('layers') ?? fromBase(fields.layers),
-      sequenceLength: given('sequenceLength'),
-      batch: given('batch'),
-      dtype: dtype === undefined ? undefined : { name: dtype.name, bits: dtype.bits },
-      bias: query.bias?.value,
-      latent,
-    },
-    problems,
-  };
-}
-
-function latentOf(query: Query, fields: TransformerDesign['fields']): LatentInput | undefined {
-  const size = (name: 'queryLoraRank' | 'keyValueLoraRank' | 'ropeHeadDim' | 'nopeHeadDim'): bigint | undefined => {
-    const given = query.values[name]?.value;
-    if (given !== undefined) return given;
-    const value = fields[name]?.value;
-    return value !== undefined && Number.isSafeInteger(value) && value > 0 ? BigInt(value) : undefined;
-  };
-  const keyValueRank = size('keyValueLoraRank');
-  const ropeDim = size('ropeHeadDim');
-  const nopeDim = size('nopeHeadDim');
-  if (keyValueRank === undefined || ropeDim === undefined || nopeDim === undefined) return undefined;
-  return { queryRank: size('queryLoraRank'), keyValueRank, ropeDim, nopeDim };
-}
-
 function hintFor(input: AttentionInput): string | undefined {
   const missing: string[] = [];
   if (input.hiddenSize === undefined) missing.push('d (width)');
@@ -241,21 +139,6 @@ function hintFor(input: AttentionInput): string | undefined {
   if (input.dtype === undefined) more.push('a data type (bf16)');
   return more.length === 0 ? undefined : `${more.join(', ')} would say more.`;
 }
-
-/** Divisors of `whole` nearest to `wanted`, nearest first, at most three; the search is bounded. */
-function divisorsNear(whole: bigint, wanted: bigint): bigint[] {
-  const found: bigint[] = [];
-  for (let step = 0n; step <= 2048n && found.length < 3; step++) {
-    const below = wanted - step;
-    const above = wanted + step;
-    if (below > 0n && whole % below === 0n) found.push(below);
-    if (step > 0n && above <= whole && whole % above === 0n && found.length < 3) found.push(above);
-  }
-  return found;
-}
-
-const list = (values: readonly bigint[]): string =>
-  values.length < 2 ? values.join('') : `${values.slice(0, -1).join(', ')} or ${values.at(-1)}`;
 
 function renderMarkdown(rows: readonly Row[]): string {
   const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('*', '\\*');

@@ -1,10 +1,17 @@
 import type { ConfigReading, Field } from '../design/design.ts';
-import { type Amount, amountOf, type Quantity } from './amounts.ts';
-import { calculate } from './calculate.ts';
-import type { LayerCost, Step } from './layer.ts';
+import { type Amount, amountOf, type Quantity, quantity } from './amounts.ts';
+import { type Calculation, calculate } from './calculate.ts';
+import { cacheCurves } from './curves.ts';
+import { devicesOf, type Layout, largest } from './devices.ts';
+import { type LayerCost, type LayerInput, layerCost, type Step } from './layer.ts';
+import type { Model } from './model.ts';
+import { sharesOf } from './modelRows.ts';
 import type { Parameter } from './parameters.ts';
-import { grouped, type Row } from './shapes.ts';
-import { modelTotals } from './totals.ts';
+import { servingReport } from './serving.ts';
+import { bytesOf, type Row } from './shapes.ts';
+import type { Stack } from './stack.ts';
+import { trainingReport } from './training.ts';
+import { partLabels, partsOf } from './weights.ts';
 
 /**
  * One full result as plain data, ready for JSON or a message to a page. Everything in it is exact or absent; what is absent has its reason
@@ -45,9 +52,9 @@ export interface Report {
 export interface DesignEntry {
   readonly value: unknown;
   readonly source: 'written' | 'default' | 'derived';
-  /** Offsets: in the query where `of` says so, else in the file. Null where no text sets it. */
+  /** Offsets in the query or in the file, as `of` says. Null where no text sets it. */
   readonly range: { readonly start: number; readonly end: number } | null;
-  readonly of: 'query' | 'file';
+  readonly of: 'query' | 'file' | 'preset';
 }
 
 /** One row of the table that follows the data through a layer. */
@@ -104,7 +111,7 @@ export interface DevicesReport {
 }
 
 export interface DeviceRow {
-  /** `weights`, `gradients`, `optimizer`, `activations`, `cache`. */
+  /** `weights`, `gradients`, `optimizer`, `activations`, `activationsInFlight`, `cache`. */
   readonly id: string;
   readonly label: string;
   readonly total: Amount;
@@ -169,44 +176,91 @@ export interface ProblemReport {
   readonly message: string;
 }
 
-/** The whole answer to a query, over a file's design where there is one. Never throws; exact or absent throughout. */
-export function report(query: string, reading?: ConfigReading): Report {
-  const [main] = reading?.designs ?? [];
-  const { rows, problems, hint, cost, input } = calculate(query, main);
-  const model = reading === undefined ? undefined : modelTotals(reading);
-  const design: Record<string, DesignEntry> = {};
-  for (const [name, field] of Object.entries(main?.fields ?? {}))
-    if (field !== undefined) design[name] = entryOf(field as Field<unknown>);
-  for (const [name, value] of Object.entries(input))
-    if (typeof value === 'bigint' && design[name]?.value !== Number(value))
-      design[name] = { value: amountOf(value), source: 'written', range: null, of: 'query' };
+/**
+ * The whole answer to a query, over a file's first design where there is one; a preset that the query names comes before it. Never throws;
+ * exact or absent throughout.
+ */
+export function report(query: string, file?: ConfigReading): Report {
+  return reportOf(query, calculate(query, undefined, file));
+}
+
+/** The same of what was calculated already. */
+export function reportOf(query: string, calculation: Calculation): Report {
+  const { rows, problems, hint, base, model, query: parsed } = calculation;
+  const totals = model?.totals;
+  const notModelled = [...(totals?.notModelled ?? []), ...(model?.notes ?? [])];
+  const { stack, weights } = model ?? {};
+  const made: { -readonly [K in 'training' | 'serving' | 'devices']?: Report[K] } = {};
+  if (model !== undefined && stack !== undefined && weights !== undefined) {
+    const training = trainingReport(stack, weights, model.tensors, model.training);
+    made.training = training.report;
+    const serving = servingReport(stack, weights, {
+      weightDtype: model.weightDtype,
+      cacheDtype: model.cacheDtype,
+      layout: model.layout,
+      gpus: parsed.gpus ?? [],
+      batch: model.training.batch,
+      ...(model.training.tokens === undefined ? {} : { tokens: model.training.tokens }),
+    });
+    made.serving = serving.report;
+    notModelled.push(...training.notes, ...serving.notes);
+    const devices = devicesReport(model);
+    if (devices !== undefined) made.devices = devices;
+  }
   return {
     version: 1,
     query,
-    title: model?.className ?? main?.family ?? '',
-    family: main?.family ?? null,
-    class: model?.className ?? null,
-    design,
+    title: parsed.preset?.name ?? totals?.className ?? base?.family ?? '',
+    family: base?.family ?? null,
+    class: totals?.className ?? null,
+    design: designOf(calculation),
     rows,
-    layers: cost === undefined ? [] : [layerReport(cost, input.layers ?? 1n)],
-    outside: [],
-    parameters: (model?.parameters ?? []).map(parameterReport),
-    parts: [],
-    totals: Object.fromEntries(
-      Object.entries(model?.totals ?? {}).map(([name, value]) => [name, typeof value === 'bigint' ? amountOf(value) : value]),
+    layers: layersOf(calculation),
+    outside: stack === undefined || model === undefined ? [] : outsideSteps(stack, model),
+    parameters: (totals?.parameters ?? []).map(parameterReport),
+    parts: [...partsOf(stack, weights, model?.tensors ?? [])].map(([part, count]) =>
+      quantity(part, partLabels[part], '', 'parameters', count),
     ),
-    cacheCurves: [],
-    notModelled: model?.notModelled ?? [],
+    totals: totalsReport(model),
+    ...made,
+    cacheCurves: cacheCurves(calculation.input, stack, model?.cacheDtype),
+    notModelled: [...new Set(notModelled)],
     problems: problems.map(({ range: { start, end }, message }) => ({ start, end, message })),
     hint: hint ?? null,
   };
 }
 
-const entryOf = ({ value, source, range }: Field<unknown>): DesignEntry => ({
+function totalsReport(model: Model | undefined): TotalsReport {
+  const totals = model?.totals?.totals;
+  if (totals !== undefined)
+    return Object.fromEntries(Object.entries(totals).map(([name, value]) => [name, typeof value === 'bigint' ? amountOf(value) : value]));
+  return {};
+}
+
+function designOf({ query, base, input }: Calculation): Record<string, DesignEntry> {
+  const design: Record<string, DesignEntry> = {};
+  for (const [name, field] of Object.entries(base?.fields ?? {}))
+    if (field !== undefined) design[name] = entryOf(field as Field<unknown>, query.preset !== undefined);
+  for (const [name, value] of Object.entries(input))
+    if (typeof value === 'bigint' && design[name]?.value !== Number(value))
+      design[name] = { value: amountOf(value), source: 'derived', range: null, of: 'query' };
+  for (const [name, assigned] of Object.entries(query.values))
+    if (assigned !== undefined)
+      design[name] = {
+        value: amountOf(assigned.value),
+        source: 'written',
+        range: { start: assigned.range.start, end: assigned.range.end },
+        of: 'query',
+      };
+  return design;
+}
+
+/** A preset's values stand in no text. */
+const entryOf = ({ value, source, range }: Field<unknown>, isPreset: boolean): DesignEntry => ({
   value,
   source,
-  range: range === undefined ? null : { start: range.start, end: range.end },
-  of: 'file',
+  range: range === undefined || isPreset ? null : { start: range.start, end: range.end },
+  of: isPreset ? 'preset' : 'file',
 });
 
 const parameterReport = ({ name, count, shapes, elements, tied }: Parameter): ParameterReport => ({
@@ -217,7 +271,7 @@ const parameterReport = ({ name, count, shapes, elements, tied }: Parameter): Pa
   tied,
 });
 
-const amountsOf = (step: Omit<Step, 'id' | 'label' | 'symbolic' | 'shape'>) => ({
+const amountsOf = (step: Pick<Step, Exclude<keyof LayerCost, 'steps'>>) => ({
   parameters: amountOf(step.parameters),
   forwardFlops: amountOf(step.forwardFlops),
   backwardFlops: amountOf(step.backwardFlops),
@@ -225,9 +279,34 @@ const amountsOf = (step: Omit<Step, 'id' | 'label' | 'symbolic' | 'shape'>) => (
   fusedActivationBytes: amountOf(step.fusedActivationBytes),
 });
 
-function layerReport(cost: LayerCost, count: bigint): LayerReport {
+/** Each kind of layer, on one device of the layout. */
+function layersOf({ model, cost, input }: Calculation): readonly LayerReport[] {
+  const { stack, layout, training } = model ?? {};
+  if (stack === undefined || layout === undefined || training?.tokens === undefined)
+    return cost === undefined ? [] : [layerReport(cost, input.layers ?? 1n, 'Layers')];
+  const sizes: Pick<LayerInput, 'sequenceLength' | 'batch' | 'tensorParallel' | 'sequenceParallel' | 'contextParallel'> = {
+    sequenceLength: training.tokens,
+    batch: training.batch,
+    tensorParallel: layout.tensor,
+    sequenceParallel: layout.sequence,
+    contextParallel: layout.context,
+  };
+  return stack.kinds.flatMap(({ input: each, count, label }) => {
+    const found = layerCost({ ...each, ...sizes });
+    return 'reason' in found ? [] : [layerReport(found, count, label, model === undefined ? undefined : { model, layout })];
+  });
+}
+
+function layerReport(
+  cost: LayerCost,
+  count: bigint,
+  label: string,
+  split?: { readonly model: Model; readonly layout: Layout },
+): LayerReport {
+  const isSplit = split !== undefined && devicesOf(split.layout) > 1n;
+  const held = (step: Step): bigint => (split === undefined ? 0n : bytesOf(step.parameters / waysOf(step, split), split.model.weightDtype));
   return {
-    label: count === 1n ? 'Layer' : `${grouped(count)} layers`,
+    label,
     count: amountOf(count),
     steps: cost.steps.map((step) => ({
       id: step.id,
@@ -235,7 +314,89 @@ function layerReport(cost: LayerCost, count: bigint): LayerReport {
       symbolic: step.symbolic,
       shape: step.shape.map(amountOf),
       ...amountsOf(step),
+      ...(isSplit ? { deviceWeightBytes: amountOf(held(step)) } : {}),
     })),
-    sum: amountsOf(cost),
+    sum: {
+      ...amountsOf(cost),
+      ...(isSplit ? { deviceWeightBytes: amountOf(cost.steps.reduce((sum, step) => sum + held(step), 0n)) } : {}),
+    },
+  };
+}
+
+/** Over how many devices a step's weights are spread, before data-parallel devices share any. */
+function waysOf({ spread }: Step, { model, layout }: { readonly model: Model; readonly layout: Layout }): bigint {
+  const kv = model.stack?.kinds[0]?.input.keyValueHeads ?? layout.tensor;
+  switch (spread) {
+    case 'split':
+      return layout.tensor;
+    case 'keyValue':
+      return kv < layout.tensor ? kv : layout.tensor;
+    case 'experts':
+      return layout.tensor * layout.expert;
+    default:
+      return 1n;
+  }
+}
+
+function outsideSteps(stack: Stack, { training, tensors }: Model): readonly StepReport[] {
+  const { tokens, batch } = training;
+  if (tokens === undefined) return [];
+  const { hiddenSize: d, vocabulary } = stack;
+  const step = (id: string, label: string, symbolic: string, shape: readonly bigint[], parameters: bigint, flops = 0n): StepReport => ({
+    id,
+    label,
+    symbolic,
+    shape: shape.map(amountOf),
+    parameters: amountOf(parameters),
+    forwardFlops: amountOf(flops),
+    backwardFlops: amountOf(2n * flops),
+    activationBytes: 0,
+    fusedActivationBytes: 0,
+  });
+  const steps: StepReport[] = [];
+  if (vocabulary !== undefined) steps.push(step('input', 'Token embedding', '[B, T, d]', [batch, tokens, d], d * vocabulary));
+  else steps.push(step('input', 'Input', '[B, T, d]', [batch, tokens, d], 0n));
+  const norm = tensors.find(
+    ({ name, shapes }) => !name.includes('{i}') && /norm|ln_f/i.test(name) && !/embed/i.test(name) && shapes[0]?.length === 1,
+  );
+  if (norm !== undefined) steps.push(step('finalNorm', 'Final norm', '[B, T, d]', [batch, tokens, d], 0n));
+  if (stack.head && vocabulary !== undefined)
+    steps.push(
+      step(
+        'head',
+        'Head',
+        '[B, T, V]',
+        [batch, tokens, vocabulary],
+        stack.tied === true ? 0n : d * vocabulary,
+        2n * batch * tokens * d * vocabulary,
+      ),
+    );
+  return steps;
+}
+
+function devicesReport(model: Model): DevicesReport | undefined {
+  const { layout } = model;
+  const shares = devicesOf(layout) === 1n ? [] : sharesOf(model);
+  if (shares.length === 0) return undefined;
+  return {
+    degrees: {
+      tensor: amountOf(layout.tensor),
+      sequence: layout.sequence,
+      context: amountOf(layout.context),
+      pipeline: amountOf(layout.pipeline),
+      expert: amountOf(layout.expert),
+      data: amountOf(layout.data),
+      zero: layout.zero,
+    },
+    devices: amountOf(devicesOf(layout)),
+    rows: shares.map(({ id, label, total, stages, replicated, note }) => ({
+      id,
+      label,
+      total: amountOf(total),
+      perDevice: amountOf(largest(stages)),
+      stages: stages.map(amountOf),
+      replicated: amountOf(replicated),
+      note,
+    })),
   };
 }

@@ -1,5 +1,5 @@
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
-import { cacheDtypeOf, inputOf } from './calculate.ts';
+import { cacheDtypeOf, inputOf } from './combine.ts';
 import { type Parameter, parametersOf } from './parameters.ts';
 import { bytesOf, cacheElementsPerLayer } from './shapes.ts';
 

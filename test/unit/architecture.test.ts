@@ -13,7 +13,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   syntax: ['text'],
   checkpoint: ['text', 'dims'],
   design: ['text', 'syntax', 'dims', 'checkpoint'],
-  calculator: ['text', 'dims', 'design'],
+  calculator: ['text', 'syntax', 'dims', 'design'],
   interpreter: ['text', 'syntax', 'dims', 'design'],
   annotations: ['text', 'syntax', 'dims', 'design', 'interpreter'],
   rules: ['text', 'syntax', 'dims', 'design', 'calculator', 'interpreter', 'annotations', 'checkpoint'],

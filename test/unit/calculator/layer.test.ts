@@ -59,7 +59,8 @@ describe('cost of a layer', () => {
       dropout: false,
     };
     assert.equal(cost(llama).parameters, 4096n * (4096n + 1024n + 1024n + 4096n + 3n * 14336n));
-    assert.deepEqual(cost(llama).steps.find(({ id }) => id === 'keys')?.shape, [1n, 8n, 2048n, 128n]);
+    assert.deepEqual(cost(llama).steps.find(({ id }) => id === 'keys')?.shape, [1n, 2048n, 1024n]);
+    assert.deepEqual(cost(llama).steps.find(({ id }) => id === 'headSplit')?.shape, [1n, 32n, 2048n, 128n]);
   });
 
   it('scales as it should', () => {
@@ -88,8 +89,14 @@ describe('cost of a layer', () => {
         const many = cost({ ...input, tensorParallel: kv });
         const whole = 4n * b * t * d * 2n;
         assert.equal(many.activationBytes * kv, one.activationBytes + (kv - 1n) * whole);
-        const along = cost({ ...input, tensorParallel: kv, sequenceParallel: true });
-        assert.ok(along.activationBytes * kv <= one.activationBytes && one.activationBytes - along.activationBytes * kv < 16n * kv);
+        // The sequence split as well leaves nothing twice, where the devices can share it evenly.
+        const along = layerCost({ ...input, tensorParallel: kv, sequenceParallel: true });
+        if (t % kv === 0n) assert.ok('steps' in along && along.activationBytes * kv === one.activationBytes);
+        else assert.deepEqual(along, { reason: `${kv} devices cannot share ${t} tokens evenly.` });
+        // A ring of devices splits everything.
+        const ring = layerCost({ ...input, contextParallel: kv });
+        if (t % kv === 0n) assert.ok('steps' in ring && ring.activationBytes * kv === one.activationBytes);
+        else assert.ok('reason' in ring);
       }),
     );
   });

@@ -26,6 +26,8 @@ describe('calculated shapes', () => {
         'queries',
         'keys',
         'values',
+        'headSplit',
+        'rotary',
         'scores',
         'weights',
         'weightedValues',

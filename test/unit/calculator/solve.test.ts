@@ -57,7 +57,8 @@ describe('solving for a value', () => {
     assert.equal(problem('cash<2GiB T=?').at, 'cash');
     assert.equal(problem('d=512 h=? tp=0').at, '0');
     assert.equal(problem('d=512 d=?').at, '?');
-    assert.equal(problem('ff=? d=8').message, 'The FFN width cannot be asked for; d, h, kv, hd, L, T and B can.');
+    assert.equal(problem('ff=? d=8').message, 'Give a limit for the FFN width, as in cache<2GiB or memory<80GB.');
+    assert.match(problem('rope=? d=8').message, /^The rotary part of a head cannot be asked for; d, h, /);
   });
 
   it('gives only answers that hold, and skips none', () => {
