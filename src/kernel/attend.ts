@@ -20,6 +20,8 @@ export interface PackedCache {
   /** Addresses for a key/value head. */
   keys(head: number): number;
   values(head: number): number;
+  /** The largest norm of a key. */
+  norm(head: number): number;
   /** Tokens that there is room for. */
   readonly room: number;
 }
@@ -76,7 +78,12 @@ export function* attend(
   for (let shared = 0; shared < keyValueHeads; shared++) {
     const packedKeys = cache?.keys(shared) ?? (own?.packedKeys as number);
     const packedValues = cache?.values(shared) ?? (own?.packedValues as number);
-    const { plainValues, reach } = own === undefined ? unknown : packKeysAndValues(machine, resolved, input, shared, own);
+    const { plainValues, norm } =
+      own === undefined
+        ? { plainValues: 0, norm: cache?.norm(shared) as number }
+        : packKeysAndValues(machine, resolved, input, shared, own);
+    // How far a query of norm 1 can score, in the kernel's units.
+    const reach = norm * Math.abs(resolved.scale) * Math.LOG2E;
     for (let head = shared * group; head < (shared + 1) * group; head++) {
       machine.view(sums, 2 * STATISTIC_SUMS).fill(0);
       if (pool !== undefined) machine.view(pool.maximum, pool.numbers).fill(0);
@@ -175,12 +182,6 @@ export function* attend(
   };
 }
 
-/**
- * What a head's keys and values are like: where the values stand as given when they cannot be summed up in any order, else 0, and how
- * far a query of norm 1 can score, in the kernel's units. Of a cache nothing is looked through.
- */
-const unknown = { plainValues: 0, reach: Number.POSITIVE_INFINITY };
-
 /** Room for one head's keys and values, as given and packed. */
 function takeKeysAndValues(machine: Machine, { keyLength, headDim, valueDim }: ResolvedProblem) {
   return {
@@ -191,14 +192,17 @@ function takeKeysAndValues(machine: Machine, { keyLength, headDim, valueDim }: R
   };
 }
 
-/** Packs one head's keys and values. */
+/**
+ * Packs one head's keys and values. Returns where the values stand as given when they cannot be summed up in any order, else 0, and the
+ * largest norm of a key.
+ */
 function packKeysAndValues(
   machine: Machine,
   { keyLength, headDim, valueDim, scale }: ResolvedProblem,
   input: AttentionInput,
   head: number,
   own: ReturnType<typeof takeKeysAndValues>,
-): typeof unknown {
+): { readonly plainValues: number; readonly norm: number } {
   machine.write(own.keys, input.key.subarray(head * keyLength * headDim, (head + 1) * keyLength * headDim));
   machine.write(own.values, input.value.subarray(head * keyLength * valueDim, (head + 1) * keyLength * valueDim));
   const { exports } = machine;
@@ -206,7 +210,7 @@ function packKeysAndValues(
   exports.packValues(own.values, keyLength, valueDim, own.packedValues);
   return {
     plainValues: exports.allModest(own.values, keyLength * valueDim) !== 0 ? 0 : own.values,
-    reach: exports.largestNorm(own.keys, keyLength, headDim) * Math.abs(scale) * Math.LOG2E,
+    norm: exports.largestNorm(own.keys, keyLength, headDim),
   };
 }
 

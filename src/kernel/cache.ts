@@ -98,6 +98,8 @@ class Packed {
   readonly room: number;
   readonly #keys: number;
   readonly #values: number;
+  readonly #token: number;
+  readonly #norms: number[];
   readonly #keyNumbers: number;
   readonly #valueNumbers: number;
   readonly #sizes: CacheSizes;
@@ -111,6 +113,8 @@ class Packed {
     this.machine.reset();
     this.#keys = this.machine.take(sizes.keyValueHeads * this.#keyNumbers);
     this.#values = this.machine.take(sizes.keyValueHeads * this.#valueNumbers);
+    this.#token = this.machine.take(sizes.headDim);
+    this.#norms = new Array(sizes.keyValueHeads).fill(0);
     this.machine.keep();
     this.machine.commit();
   }
@@ -123,12 +127,18 @@ class Packed {
     return this.#values + head * this.#valueNumbers * 4;
   }
 
+  norm(head: number): number {
+    return this.#norms[head] as number;
+  }
+
   /** Puts one token's key and value of every head where packRows and packValues would have put them. */
   write(key: Float32Array, value: Float32Array, token: number, factor: number): void {
     const { keyValueHeads, headDim, valueDim } = this.#sizes;
     const tile = this.machine.rowTile;
     const lane = token % tile;
     for (let head = 0; head < keyValueHeads; head++) {
+      this.machine.write(this.#token, key.subarray(head * headDim, (head + 1) * headDim));
+      this.#norms[head] = Math.max(this.norm(head), this.machine.exports.largestNorm(this.#token, 1, headDim));
       const keys = this.machine.view(this.keys(head), this.#keyNumbers);
       const panel = (token - lane) * headDim + lane;
       for (let k = 0; k < headDim; k++) keys[panel + k * tile] = (key[head * headDim + k] as number) * factor;
@@ -145,6 +155,7 @@ class Packed {
     const { keyValueHeads, headDim, valueDim } = this.#sizes;
     const tile = this.machine.rowTile;
     for (let head = 0; head < keyValueHeads; head++) {
+      this.#norms[head] = other.norm(head);
       this.machine.write(this.keys(head), other.machine.view(other.keys(head), roundUp(tokens, tile) * headDim));
       for (let panel = 0; panel * tile < valueDim; panel++) {
         const from = other.values(head) + panel * other.room * tile * 4;

@@ -29,7 +29,7 @@ export function most(a: i32, b: i32): i32 {
  * query    [rows, headDim]
  * keys     packRows(K) with scale * log2(e) as its factor; cap and sink are multiplied by log2(e), too
  * values   packValues(V), in panels of valueRoom keys, of which keyLength are used
- * reach    the largest norm of a key, times |scale| * log2(e), or infinity where that is not known
+ * reach    the largest norm of a key, times |scale| * log2(e)
  * lows, highs: per row, the keys [low, high) it may see (i32), 0 and 0 for the rows that fill up the last panel
  * bias     0; or with biasStride >= 0 the bias of the block's first row at its first key, biasStride numbers further for each
  *          next row; or with biasStride < 0 where the bias of the block's first row at the last key stands, one number further
