@@ -106,6 +106,15 @@ export function reportControls(query: string, t: Translate = english): readonly 
   const flag = said.find(({ name, value }) => name === 'sp' && value === undefined);
   const grouped = (group: string, controls: readonly Omit<ControlText, 'group'>[]) => controls.map((control) => ({ ...control, group }));
   return [
+    ...grouped('', [
+      word(
+        'preset',
+        t('published design'),
+        '',
+        [],
+        presetNames.map((name) => [name, name]),
+      ),
+    ]),
     ...grouped(t('Sizes'), [quantity('sequenceLength', t('tokens'), 'T='), quantity('batch', t('sequences'), 'B='), dtypeControl(said, t)]),
     ...grouped(t('Devices'), [
       degree('tensor', t('tensor'), 'tp='),

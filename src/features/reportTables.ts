@@ -1,5 +1,5 @@
 import type { Amount, Quantity, Unit } from '../calculator/amounts.ts';
-import type { DesignEntry, DevicesReport, Report, StepReport } from '../calculator/report.ts';
+import type { DesignEntry, DevicesReport, Report, Roofline, StepReport } from '../calculator/report.ts';
 import { type FieldInfo, fieldInfo } from './fieldInfo.ts';
 import { english, type Translate } from './messages.ts';
 
@@ -43,12 +43,7 @@ export function reportTables(report: Report, t: Translate = english): readonly T
   });
   const { training, serving } = report;
   return [
-    {
-      id: 'attention',
-      title: t('Attention'),
-      columns: [value],
-      rows: report.rows.map(attentionRow),
-    },
+    { id: 'answers', title: t('Answers'), columns: [value], rows: report.rows.filter(isSolution).map(attentionRow) },
     { id: 'totals', title: t('Whole model'), columns: [value], rows: totalRows(report, t) },
     ofQuantities('trainingMemory', t('Training: memory'), training?.memory),
     ofQuantities('activations', t('Training: activations'), training?.activations),
@@ -58,20 +53,21 @@ export function reportTables(report: Report, t: Translate = english): readonly T
     ofQuantities('decode', t('Serving: one further token'), serving?.decode),
     {
       id: 'rooflines',
-      title: t('Lower bounds of time'),
-      columns: [t('At least'), t('Bound by'), t('Memory')],
-      rows: (serving?.rooflines ?? []).map(({ gpu, count, dtype, phase, bound, text, fits }) => ({
-        id: `${gpu} ${phase}`,
-        label: count === 1 ? gpu : `${count} x ${gpu}`,
-        detail: phase === 'prefill' ? t('prompt, {dtype}', { dtype }) : t('further token, {dtype}', { dtype }),
-        cells: [text, bound === 'compute' ? t('compute') : t('bandwidth'), fits ? t('fits') : t('does not fit')],
-      })),
+      title: t('Serving: lower bounds of time'),
+      columns: [t('Prompt'), t('Next token'), t('Memory')],
+      rows: rooflineRows(serving?.rooflines ?? [], t),
     },
     {
       id: 'devices',
       title: t('Bytes of each device'),
       columns: [t('Per device'), t('All together'), t('Copies and padding')],
       rows: deviceRows(report.devices),
+    },
+    {
+      id: 'attention',
+      title: t('Attention and a layer'),
+      columns: [value],
+      rows: report.rows.filter((row) => !isSolution(row)).map(attentionRow),
     },
     {
       id: 'design',
@@ -135,6 +131,23 @@ const stepColumns = [
 /** Decimal digits by column. */
 const amountsOf = (amounts: Partial<Pick<StepReport, (typeof stepColumns)[number]>>): Readonly<Record<string, string>> =>
   Object.fromEntries(stepColumns.flatMap((name) => (amounts[name] === undefined ? [] : [[name, String(amounts[name])]])));
+
+const isSolution = ({ id }: Report['rows'][number]): boolean => /^(?:solution\d+|moreSolutions)$/.test(id);
+
+/** A row for each GPU: the least time for the prompt and for a further token, and what bounds it. */
+function rooflineRows(rooflines: readonly Roofline[], t: Translate): readonly RowText[] {
+  const bound = (of: Roofline | undefined): string =>
+    of === undefined ? '–' : of.bound === 'compute' ? t('{time} (compute)', { time: of.text }) : t('{time} (bandwidth)', { time: of.text });
+  return [...new Set(rooflines.map(({ gpu }) => gpu))].flatMap((gpu) => {
+    const [prefill, decode] = (['prefill', 'decode'] as const).map((phase) =>
+      rooflines.find((each) => each.gpu === gpu && each.phase === phase),
+    );
+    const one = prefill ?? decode;
+    if (one === undefined) return [];
+    const label = String(one.count) === '1' ? gpu : `${one.count} x ${gpu}`;
+    return [{ id: gpu, label, detail: one.dtype, cells: [bound(prefill), bound(decode), one.fits ? t('fits') : t('does not fit')] }];
+  });
+}
 
 /** A quick answer: its number, and in words what its text says besides. */
 function attentionRow({ id, label, symbolic, value, text }: Report['rows'][number]): RowText {

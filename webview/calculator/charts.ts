@@ -137,7 +137,9 @@ export function cacheChart({ curves, second, tokens: asked }: CacheQuestion): Ch
   });
   const drawn = drawing(stage, (width) => {
     const { ink, quiet, grid, marks, font } = colors();
-    const axis = { stroke: quiet, font, grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1 } };
+    // All splits are labelled: the library would leave out some of a logarithmic axis.
+    const filter = (_: uPlot, splits: number[]): number[] => splits;
+    const axis = { stroke: quiet, font, filter, grid: { stroke: grid, width: 1, filter }, ticks: { stroke: grid, width: 1, filter } };
     return new uPlot(
       {
         width,
@@ -226,6 +228,7 @@ export function partsChart(first: readonly ReportPart[], second: readonly Report
     const total = totals[side] ?? 0n;
     if (total === 0n) return '';
     const thousandths = (BigInt(amount(side, id).digits) * 1000n + total / 2n) / total;
+    if (thousandths === 0n && amount(side, id).digits !== '0') return '<0.1 %';
     return `${thousandths / 10n}${thousandths % 10n === 0n ? '' : `.${thousandths % 10n}`} %`;
   };
   const values = sides.map((_, side) => ids.map((id) => Number(amount(side, id).digits)));

@@ -241,6 +241,8 @@ function start(root: HTMLElement, host: Host): void {
       made.clear();
       const groups = new Map<string, HTMLElement>();
       for (const each of all) {
+        // What a design stands on is picked elsewhere.
+        if (each.group === '') continue;
         const group = groups.get(each.group) ?? element('div', { class: 'controls', role: 'group', 'aria-label': each.group });
         if (!groups.has(each.group)) {
           group.append(element('span', { class: 'group-label', 'aria-hidden': 'true' }, each.group));
@@ -356,7 +358,10 @@ function start(root: HTMLElement, host: Host): void {
     first.problems(result?.first, isCurrent && result?.first.query === state.question.query);
     second.problems(result?.second, isCurrent && result?.second?.query === state.question.second?.query);
     title.textContent = state.question.name || shown?.first.title || t('Shapes');
-    facts.textContent = shown?.first.summary ?? '';
+    const summaries = [shown?.first.summary ?? '', shown?.second?.summary ?? ''];
+    facts.replaceChildren(
+      ...summaries.flatMap((summary, at) => (summary === '' ? [] : [element('span', { class: at === 0 ? 'fact' : 'fact two' }, summary)])),
+    );
     notices.replaceChildren();
     const notice = (kind: string, text: string): void => notices.append(element('p', { class: kind }, text));
     if (failure !== '') notice('problem', failure);

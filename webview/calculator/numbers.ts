@@ -4,6 +4,8 @@ import type { Amount } from '../../src/protocol/calculator.ts';
 export const thin = '\u202f';
 
 const decimalPrefixes = ['', 'K', 'M', 'G', 'T', 'P', 'E', 'Z', 'Y', 'R', 'Q'];
+/** Parameters are counted in billions. */
+const counts = ['', 'K', 'M', 'B', 'T', 'Q'];
 const binaryUnits = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB', 'ZiB', 'YiB'];
 
 /** `1 048 576`, with thin blanks. Four digits stay together. */
@@ -23,14 +25,14 @@ function divided(numerator: bigint, denominator: bigint, significant: number): s
   return `${rounded / scale}${places === 0 || fraction === '' ? '' : `.${fraction}`}`;
 }
 
-/** A number of a unit in few digits: `16.8 M`, `128 KiB`. Exact below 10,000. */
+/** A number of a unit in few digits: `16.8 M`, `8.03 B`, `128 KiB`. Exact below 10,000. */
 export function shortText({ unit, digits }: Amount): string {
   const value = BigInt(digits);
   const size = value < 0n ? -value : value;
   const sign = value < 0n ? '−' : '';
   const isBytes = unit === 'bytes';
   const base = isBytes ? 1024n : 1000n;
-  const names = isBytes ? binaryUnits : decimalPrefixes;
+  const names = isBytes ? binaryUnits : unit === 'FLOPs' ? decimalPrefixes : counts;
   let step = 0;
   let factor = 1n;
   // What would round up to the next unit is written in it.

@@ -6,6 +6,7 @@ import {
   type ReportTable,
   type StepAmounts,
   type StepColumn,
+  type StepGroup,
   stepColumns,
 } from '../../src/protocol/calculator.ts';
 import { element } from '../preview/dom.ts';
@@ -114,8 +115,13 @@ export function stepsTable({ first, second, exact }: Shown): HTMLElement | undef
   );
   const bodies = groups.map(([one, two]) => {
     const group = one ?? two;
-    const many = group !== undefined && group.count !== '1' && !group.label.includes(groupedDigits(group.count)) && !/\d/.test(group.label);
-    const title = group === undefined ? '' : many ? `${group.label} × ${groupedDigits(group.count)}` : group.label;
+    const times = (each: StepGroup | undefined): string =>
+      each === undefined || each.count === '1' ? '' : ` × ${groupedDigits(each.count)}`;
+    const other =
+      one !== undefined && two !== undefined && times(one) !== times(two)
+        ? element('span', { class: 'two' }, element('span', { class: 'unseen' }, t('second: ')), times(two).trim())
+        : '';
+    const title = `${group?.label ?? ''}${times(group)} `;
     const rows = paired<ReportStep>(one?.steps ?? [], two?.steps).map(([a, b]) =>
       element(
         'tr',
@@ -145,7 +151,7 @@ export function stepsTable({ first, second, exact }: Shown): HTMLElement | undef
     return element(
       'tbody',
       { 'data-group': group?.id ?? '' },
-      element('tr', { class: 'group' }, element('th', { scope: 'rowgroup', colspan: String(3 + columns.length) }, title)),
+      element('tr', { class: 'group' }, element('th', { scope: 'rowgroup', colspan: String(3 + columns.length) }, title, other)),
       ...rows,
       ...(hasSums
         ? [
