@@ -3,6 +3,7 @@ import { previewHtml } from '../../webview/html.ts';
 import { type FromPreview, isDesignOrUnavailable, isFromPreview, type PreviewDesign, type ToPreview } from '../../webview/protocol.ts';
 import { findLayers } from '../checkpoint/layers.ts';
 import type { CommandTarget, Place, StackSummary } from '../protocol/languageServer.ts';
+import { checkpointNames, toPreviewDesign } from './previewDesign.ts';
 import { checkpointFolder, findTokenizer, pickArray, type ReadRange, readPicked } from './previewFiles.ts';
 import { type LinkTarget, linkQuery, readLink } from './previewLink.ts';
 import type { Server } from './server.ts';
@@ -245,11 +246,8 @@ class PreviewPanel {
     if (stack === undefined || design === undefined || folder === undefined)
       return none(vscode.l10n.t('Only the config of a model has a checkpoint beside it.'));
     try {
-      const family = stack.family ?? '';
-      const found = await findLayers(folder, layer, Math.min(layers, mostLayers), design, {
-        byHead: /^(gpt_neox|bloom)/.test(family),
-        ...(stackNames[stack.role] === undefined ? {} : { stacks: stackNames[stack.role] }),
-      });
+      const names = checkpointNames(stack);
+      const found = await findLayers(folder, layer, Math.min(layers, mostLayers), design, names);
       if (typeof found === 'string') return await none(found);
       await this.#send({
         kind: 'checkpoint',
@@ -258,7 +256,7 @@ class PreviewPanel {
         reason: '',
         width: found.layers[0]?.width ?? 0,
         interleaved: found.layers.some(({ interleaved }) => interleaved),
-        gainOffset: family.startsWith('gemma') ? 1 : 0,
+        gainOffset: names.gainOffset,
         tensors: found.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
         layers: found.layers.map(({ layer: index, parts }) => ({ layer: index, parts })),
       });
@@ -329,44 +327,6 @@ class PreviewPanel {
 /** Layers that are read at once, and bytes of a piece of them: small enough for the page to answer in between. */
 const mostLayers = 16;
 const pieceBytes = 2 ** 22;
-
-/** What tensors' names begin with where a checkpoint holds several stacks. */
-const stackNames: Readonly<Record<string, RegExp>> = {
-  encoder: /encoder/,
-  decoder: /decoder/,
-  text: /text|language/,
-  vision: /vis/,
-  audio: /audio/,
-};
-
-function toPreviewDesign(stack: StackSummary): PreviewDesign | undefined {
-  const { queryHeads, headDim, keyValueHeads, valueDim, causal, layers, slidingWindow, positions, rotaryDim, ropeTheta } = stack;
-  const { latent, scaling, interleaved, scale, softcap, buckets, maxDistance } = stack;
-  if (queryHeads === undefined || headDim === undefined) return undefined;
-  const optional = {
-    layers,
-    slidingWindow,
-    positions,
-    rotaryDim,
-    ropeTheta,
-    latent,
-    scaling,
-    interleaved,
-    scale,
-    softcap,
-    buckets,
-    maxDistance,
-  };
-  return {
-    queryHeads,
-    // A latent holds the keys and values of all heads.
-    keyValueHeads: latent === undefined ? (keyValueHeads ?? queryHeads) : queryHeads,
-    headDim,
-    valueDim: valueDim ?? headDim,
-    causal: causal ?? (stack.role === 'decoder' || stack.role === 'text'),
-    ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)),
-  };
-}
 
 export const nameOf = (uri: string): string => {
   const { path } = vscode.Uri.parse(uri);

@@ -1,6 +1,6 @@
 import type { TransformerDesign } from '../design/design.ts';
-import type { AttentionTraits, LatentWidths, RotaryScale } from '../protocol/languageServer.ts';
-import { canonicalType, ropeBlocks, ropeType } from '../rules/positions/rope.ts';
+import type { AttentionTraits, LatentWidths, RotaryScale, StackSummary } from '../protocol/languageServer.ts';
+import { canonicalType, type RopeBlock, ropeBlocks, ropeType } from '../rules/positions/rope.ts';
 
 /** Families whose relative positions are T5's buckets (T5Attention of modeling_t5.py and its like). */
 const bucketed: ReadonlySet<string> = new Set(['t5', 'mt5', 'umt5', 'longt5', 'switch_transformers', 'pix2struct', 'pop2piano', 'udop']);
@@ -12,15 +12,19 @@ const neighbouring: ReadonlySet<string> = new Set(
 );
 
 /** What a stack's file, or its family's code, says of its attention beyond heads and their widths. */
-export function attentionTraits(design: TransformerDesign): AttentionTraits {
+export function attentionTraits(design: TransformerDesign): AttentionTraits & Pick<StackSummary, 'ropeTheta'> {
   const { section, family, fields } = design;
   const type = family ?? '';
   const latent = latentWidths(design);
-  const scaling = fields.positions?.value === undefined || fields.positions.value === 'rope' ? rotaryScale(design) : undefined;
+  const block = fields.positions?.value === undefined || fields.positions.value === 'rope' ? ropeBlock(design) : undefined;
+  const scaling = block === undefined ? undefined : rotaryScale(design, block);
+  // Where both are written, present code takes the block's.
+  const ropeTheta = block?.section.number('rope_theta') ?? fields.ropeTheta?.value;
   const softcap = section.number('attn_logit_softcapping');
   const isBucketed = fields.positions?.value === 'relative' && (bucketed.has(type) || section.has('relative_attention_num_buckets'));
   const scale = scoreScale(design, latent, scaling);
   return {
+    ...(ropeTheta === undefined ? {} : { ropeTheta }),
     ...(latent === undefined ? {} : { latent }),
     ...(scaling === undefined ? {} : { scaling }),
     ...(latent !== undefined || neighbouring.has(type) ? { interleaved: section.boolean('rope_interleave') !== false } : {}),
@@ -46,12 +50,14 @@ function latentWidths({ fields }: TransformerDesign): LatentWidths | undefined {
   };
 }
 
-/** The block that most layers use, read as modeling_rope_utils.py does. */
-function rotaryScale(design: TransformerDesign): RotaryScale | undefined {
-  const blocks = ropeBlocks(design);
-  const block = blocks.find(({ layerType }) => layerType === undefined || layerType === 'full_attention');
-  if (block === undefined) return undefined;
-  const { section } = block;
+/** The rotary settings that most layers use. */
+function ropeBlock(design: TransformerDesign): RopeBlock | undefined {
+  const blocks = ropeBlocks(design).filter(({ layerType }) => layerType === undefined || layerType === 'full_attention');
+  return blocks.find(({ key }) => key === 'rope_parameters') ?? blocks[0];
+}
+
+/** Read as modeling_rope_utils.py does. */
+function rotaryScale(design: TransformerDesign, { section }: RopeBlock): RotaryScale | undefined {
   const name = ropeType(section);
   if (name === undefined) return undefined;
   const type = canonicalType(name);

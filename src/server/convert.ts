@@ -176,7 +176,6 @@ export function toStackSummary(document: View, analysis: Analysis, design: Trans
     slidingWindow: fields.slidingWindow?.value,
     positions: fields.positions?.value,
     rotaryDim: fields.rotaryDim?.value,
-    ropeTheta: fields.ropeTheta?.value,
     ...attentionTraits(design),
     places,
     warnings,

@@ -145,7 +145,9 @@ export function makeSample(design: PreviewDesign, settings: SampleSettings, give
       input.set(embedding, t * width);
     }
   }
-  if (!isInScores(design)) for (const [i, value] of sinusoidalPositions(length, width).entries()) input[i] = (input[i] as number) + value;
+  // A checkpoint's layers read what they were trained to read, positions and all, or nothing of the kind.
+  if (!isInScores(design) && trained === undefined)
+    for (const [i, value] of sinusoidalPositions(length, width).entries()) input[i] = (input[i] as number) + value;
   // Rows of a file may have any size: scores of the same spread need projections of its inverse.
   const size = rows === undefined ? 1 : Math.sqrt(input.reduce((sum, value) => sum + value * value, 0) / input.length) || 1;
   const layers =
