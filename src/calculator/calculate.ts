@@ -1,6 +1,7 @@
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
 import { range } from '../text/range.ts';
 import { combine } from './combine.ts';
+import type { Layout } from './devices.ts';
 import { type LayerCost, layerCost } from './layer.ts';
 import { type Model, modelOf } from './model.ts';
 import { deviceRows, modelRows } from './modelRows.ts';
@@ -41,15 +42,16 @@ export function calculate(query: string, given?: TransformerDesign, file?: Confi
   const solutions = wanted === undefined ? [] : solutionRows(wanted, parsed, base, own, problems);
   if (wanted === undefined && (parsed.constraints !== undefined || parsed.parameters !== undefined))
     problems.push({ range: range(0, query.length), message: 'Nothing is asked for: put ? in place of a value, as in h=?.' });
-  // Another stack of a file than its first has no totals of its own.
-  const model =
-    wanted !== undefined || (base !== undefined && own === undefined) || problems.length > 0 ? undefined : modelOf(parsed, input, own);
+  // Another stack of a file than its first has no totals of its own. Sizes that contradict each other make no model; a file's own tensors say
+  // what there is all the same.
+  const isCounted = wanted === undefined && (own === undefined ? base === undefined && problems.length === 0 : true);
+  const model = isCounted ? modelOf(parsed, input, own) : undefined;
   if (model !== undefined) problems.push(...model.problems);
-  const cost = wanted === undefined ? costOf(parsed, input, base) : undefined;
+  const cost = wanted === undefined ? costOf(parsed, input, base, model?.layout) : undefined;
   const rows = [
     ...solutions,
     ...attentionRows(input),
-    ...(cost === undefined ? [] : costRows(cost, parsed.tensorParallel ?? 1n)),
+    ...(cost === undefined ? [] : costRows(cost, (model?.layout.tensor ?? parsed.tensorParallel ?? 1n) * (model?.layout.context ?? 1n))),
     ...(model === undefined ? [] : [...modelRows(model), ...deviceRows(model)]),
   ];
   const hint = solutions.length > 0 ? undefined : hintFor(input);
@@ -67,7 +69,12 @@ export function calculate(query: string, given?: TransformerDesign, file?: Confi
   };
 }
 
-function costOf(query: Query, input: AttentionInput, base: TransformerDesign | undefined): LayerCost | undefined {
+function costOf(
+  query: Query,
+  input: AttentionInput,
+  base: TransformerDesign | undefined,
+  layout: Layout | undefined,
+): LayerCost | undefined {
   const written = base?.fields.intermediateSize?.value;
   const found = layerCost({
     ...input,
@@ -75,7 +82,10 @@ function costOf(query: Query, input: AttentionInput, base: TransformerDesign | u
       query.values.intermediateSize?.value ??
       (written !== undefined && Number.isSafeInteger(written) && written > 0 ? BigInt(written) : undefined),
     gated: query.gated ?? base?.fields.gatedFfn?.value,
-    tensorParallel: query.tensorParallel,
+    tensorParallel: layout?.tensor ?? query.tensorParallel,
+    sequenceParallel: layout?.sequence,
+    contextParallel: layout?.context,
+    dropout: query.dropout,
   });
   // Layers with experts have other feed-forwards than one.
   return 'steps' in found && base?.fields.experts === undefined ? found : undefined;

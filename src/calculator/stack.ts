@@ -50,6 +50,7 @@ export function stackOf(
   if (others.length > 0) return { reason: 'Models of several stacks are not followed step by step.' };
   const { hiddenSize, layers } = input;
   if (hiddenSize === undefined || layers === undefined) return { reason: 'Give the width and L, the number of layers.' };
+  if (attentionWeights({ ...input, bias: false }) === undefined) return { reason: 'Give the width and the heads.' };
   if (layers > maximumLayers) return { reason: `${layers} layers are more than any model has.` };
   const fields = design?.fields ?? {};
   if (design !== undefined && isUncommon(design)) return { reason: `The layers of ${design.family} are not followed step by step.` };

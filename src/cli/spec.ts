@@ -101,11 +101,14 @@ export const shapesCommand: CommandSpec = {
   usage: 'headwise shapes [OPTIONS] FILE|EXPRESSION...',
   summary: 'Print the design of a configuration, or the shapes that an expression gives.',
   description:
-    'Prints what a model configuration means: every number of the design with where it came from, and the shapes that follow. FILE may be - for standard input. Instead of a file, an expression such as d=4096 h=32 kv=8 T=4096 bf16.',
+    'Prints what a model configuration means: every number of the design with where it came from, and what follows: shapes, parameters, FLOPs, memory. FILE may be - for standard input; sizes after it replace its own. Instead of a file, an expression such as d=4096 h=32 kv=8 T=4096 bf16, or a published design such as llama3-8b T=32k tp=8.',
   groups: [
     {
       title: 'Output',
-      options: [{ name: 'format', value: 'FORMAT', choices: ['text', 'json', 'markdown'], help: 'text unless given.' }],
+      options: [
+        { name: 'format', value: 'FORMAT', choices: ['text', 'json', 'markdown'], help: 'text unless given.' },
+        { name: 'compare', value: 'FILE|EXPRESSION', help: 'A second design beside the first, with the differences.' },
+      ],
     },
     { title: 'Input', options: [{ name: 'stdin-filename', value: 'PATH', help: 'The name of what comes on standard input.' }] },
     {
@@ -131,7 +134,9 @@ export const shapesCommand: CommandSpec = {
   headwise shapes config.json
   headwise shapes modeling_gpt2.py --class GPT2LMHeadModel --config config.json --format json
   headwise shapes config.json --format json
-  headwise shapes "d=4096 h=32 kv=8 T=8k bf16"`,
+  headwise shapes "d=4096 h=32 kv=8 T=8k bf16"
+  headwise shapes llama3-70b T=32k B=4 tp=8 h100
+  headwise shapes config.json T=8k --compare mistral-7b`,
 };
 
 export const explainCommand: CommandSpec = {
