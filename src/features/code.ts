@@ -1,5 +1,6 @@
 import type { Field, NormPlacement, TransformerDesign } from '../design/design.ts';
 import { Section } from '../design/section.ts';
+import type { CodeReading, Study } from '../interpreter/study.ts';
 import type { BlockPlacement } from '../rules/code/blocks.ts';
 import type { UnitBody } from '../syntax/python/ast.ts';
 import type { Range } from '../text/range.ts';
@@ -18,13 +19,16 @@ interface Placed extends VariableFact {
   readonly range: Range;
 }
 
+/** What is known, and what was last known of what is still to be followed again. */
+const shownOf = ({ studies, stale }: CodeReading): readonly Study[] => (stale === undefined ? studies : [...studies, ...stale]);
+
 /** The tensors of model code with the places of their names, each place once: what several uses agree on. */
 function variablesIn(analysis: Analysis): readonly Placed[] {
   const { code } = analysis;
   if (code === undefined) return [];
   const starts = startsOf(analysis);
   const found = new Map<number, Placed | undefined>();
-  for (const study of code.studies) {
+  for (const study of shownOf(code)) {
     for (const fact of factsOf(code, study).variables) {
       const range = placed(starts, fact);
       if (range === undefined) continue;
@@ -90,7 +94,7 @@ function blocksIn(analysis: Analysis): readonly PlacedBlock[] {
   const starts = startsOf(analysis);
   const seen = new Set<UnitBody>();
   const blocks: PlacedBlock[] = [];
-  for (const study of code.studies) {
+  for (const study of shownOf(code)) {
     for (const block of factsOf(code, study).blocks) {
       const offset = starts.get(block.body);
       if (offset === undefined || seen.has(block.body)) continue;

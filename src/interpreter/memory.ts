@@ -10,6 +10,8 @@ interface SharedResult {
   readonly value: Value;
   readonly rests: ReadonlySet<UnitBody>;
   readonly study: number;
+  /** The places that had called it, and its own. */
+  readonly outer: number;
   /** The tensors among its arguments. */
   readonly given: readonly TensorValue[];
   /** What happened in it, in order. */
@@ -35,6 +37,8 @@ interface Follower {
   facts: Facts;
   substitution: Substitution;
   readonly site: Site | undefined;
+  /** The places that called what is evaluated, innermost last. */
+  readonly sites: readonly Site[];
   /** The innermost call of a module that is being evaluated. */
   readonly within: ModuleCall | undefined;
   /** The user's functions that are being evaluated. */
@@ -133,13 +137,14 @@ export class Memory {
     const known = pool[place];
     if (known !== undefined && known.study !== this.#study) {
       for (const body of known.rests) this.#rests?.add(body);
-      for (const happening of known.made) this.#follower.note(happening);
+      for (const happening of known.made) this.#follower.note(this.#called(happening, known));
       this.#learn(known);
       return known.value;
     }
-    const { result, rests, made, learned, bound } = this.#logged(make);
+    const logged = this.#logged(make);
+    const { result } = logged;
     if (this.#follower.isModule(result)) {
-      pool[place] = { value: result, rests, study: this.#study, given: [], made, learned, bound };
+      pool[place] = { ...logged, value: result, study: this.#study, given: [] };
       this.#pool.set(key, pool);
     }
     return result;
@@ -157,9 +162,23 @@ export class Memory {
       this.#learn(known);
       return this.#graft(known, given);
     }
-    const { result, rests, made, learned, bound } = this.#logged(follow);
-    this.#results.set(key, { value: result, rests, study: this.#study, given, made, learned, bound });
-    return result;
+    const logged = this.#logged(follow);
+    this.#results.set(key, { ...logged, value: logged.result, study: this.#study, given });
+    return logged.result;
+  }
+
+  /** The place that is being evaluated and those that called it, innermost first. */
+  #placesAround(): readonly Site[] {
+    const { sites, site } = this.#follower;
+    return (site === undefined ? [...sites] : [...sites, site]).reverse();
+  }
+
+  /** What happened in an earlier call as it happens in this one: a failure is come to by the places that call now. */
+  #called(happening: Happening, { outer }: SharedResult): Happening {
+    if (!('happened' in happening) || happening.happened !== 'failure') return happening;
+    const { failure } = happening;
+    const own = failure.sites.slice(0, Math.max(0, failure.sites.length - outer));
+    return { happened: 'failure', failure: { ...failure, sites: [...own, ...this.#placesAround()] } };
   }
 
   /** Takes over what was found in an earlier call. */
@@ -171,8 +190,9 @@ export class Memory {
   }
 
   /** Does some work, and gathers what it rested on and what happened in it. */
-  #logged(work: () => Value): Pick<SharedResult, 'rests' | 'made' | 'learned' | 'bound'> & { readonly result: Value } {
+  #logged(work: () => Value): Omit<SharedResult, 'value' | 'study' | 'given'> & { readonly result: Value } {
     const follower = this.#follower;
+    const outer = this.#placesAround().length;
     const { facts: before, substitution } = follower;
     const log = this.#log;
     const start = log?.length ?? 0;
@@ -182,7 +202,7 @@ export class Memory {
       const known = new Set(follower.facts === before ? [] : before.statements);
       const learned = follower.facts === before ? [] : follower.facts.statements.filter((fact) => !known.has(fact));
       const bound = follower.substitution.bindings.filter(({ symbol }) => substitution.valueOf(symbol) === undefined);
-      return { result, rests, made: this.#log.slice(start), learned, bound };
+      return { result, rests, outer, made: this.#log.slice(start), learned, bound };
     } finally {
       if (log === undefined) this.#log = undefined;
     }
@@ -235,7 +255,7 @@ export class Memory {
             ? { happened: 'variable', variable: { ...each.variable, value: grafted(each.variable.value) } }
             : each.happened === 'returned'
               ? { ...each, value: grafted(each.value) }
-              : each,
+              : this.#called(each, known),
         );
         continue;
       }

@@ -75,7 +75,19 @@ export interface CodeReading {
   readonly defaults: ReadonlyMap<string, number>;
   /** Numbers that a config or a comment gives: they stand before the defaults. */
   readonly given?: Sample;
+  /** Present where some of the file is still to be studied: what was last known of that. */
+  readonly stale?: readonly Study[];
 }
+
+/** Whether there is no time for a study of about so many steps. */
+export type IsOver = (steps: number) => boolean;
+
+const never: IsOver = () => false;
+
+const areAmong = (rests: ReadonlySet<UnitBody>, bodies: ReadonlySet<UnitBody>): boolean => {
+  for (const body of rests) if (!bodies.has(body)) return false;
+  return true;
+};
 
 export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse'> {
   /** Statements and calls for each class. */
@@ -134,6 +146,10 @@ export class Student {
   #file: SourceFile | undefined;
   #module: SourceFile['module'] | undefined;
   #studies: readonly Study[] = [];
+  /** Those of versions before that this one has no use for. */
+  #earlier: readonly Study[] = [];
+  /** What could not be studied, and what that rests on. */
+  readonly #failed = new Map<string, Pick<Study, 'rests'>>();
   #symbols: Symbols;
   #stated: StatedAxes | undefined;
   #now = fresh();
@@ -168,8 +184,11 @@ export class Student {
     this.#symbols = new Symbols(this.#interpreter, this.#defaults);
   }
 
-  /** `elsewhere`: studies of the file that another made, and that are not made again here. */
-  read(file: SourceFile, elsewhere: readonly Study[] = []): CodeReading {
+  /**
+   * `elsewhere`: studies of the file that another made, and that are not made again here. Once time `isOver`, what is left is put off to
+   * the next time that the file is read: the reading is `partial` then.
+   */
+  read(file: SourceFile, elsewhere: readonly Study[] = [], isOver: IsOver = never): CodeReading {
     const interpreter = this.#interpreter;
     if (this.#file === file && this.#module !== undefined) interpreter.update(file, this.#module);
     interpreter.study(file);
@@ -177,10 +196,15 @@ export class Student {
     this.#stated = this.#options.stated?.(file.module);
     this.#module = file.module;
     const bodies = new Set(file.module.units.map(({ body }) => body));
+    const holds = ({ rests }: Pick<Study, 'rests'>): boolean => areAmong(rests, bodies);
     const kept = new Map<string, Study>();
-    for (const study of this.#studies) {
-      if ([...study.rests].every((body) => bodies.has(body))) kept.set(keyOf(study), study);
+    /** The last studies under each key, of what may have changed since. */
+    const before = new Map<string, Study>();
+    for (const study of [...this.#earlier, ...this.#studies]) {
+      before.set(keyOf(study), study);
+      if (holds(study)) kept.set(keyOf(study), study);
     }
+    for (const [key, failed] of this.#failed) if (!holds(failed)) this.#failed.delete(key);
     const globals = interpreter.globalsOf(file);
     const classes = definitionsOf(file)
       .map((definition) => interpreter.guard(() => interpreter.global(globals, definition.name.name)))
@@ -189,22 +213,58 @@ export class Student {
     const used = usedClasses(file);
     const known = new Set(elsewhere.map(keyOf));
     const studies: Study[] = [];
-    const study = (key: string, of: ClassValue | FunctionValue): void => {
-      const found = known.has(key) ? undefined : (kept.get(key) ?? this.#study(of));
-      if (found !== undefined) studies.push(found);
+    const stale: Study[] = [];
+    let isPartial = false;
+    const isOpen = (key: string): boolean => !known.has(key) && !kept.has(key) && !this.#failed.has(key);
+    const stepsOf = (key: string): number => before.get(key)?.steps ?? 0;
+    const make = (key: string, of: ClassValue | FunctionValue): void => {
+      const { result, rests } = interpreter.memory.tracked(() => this.#study(of));
+      if (result !== undefined) kept.set(key, result);
+      else {
+        for (const each of of.kind === 'class' ? of.mro : [of])
+          if (each.unit !== undefined && each.file === file) rests.add(each.unit.body);
+        this.#failed.set(key, { rests });
+      }
     };
-    for (const of of classes) if (!used.has(of.name)) study(of.qualifiedName, of);
-    for (const maker of makersOf(interpreter, file, classes)) study(`def ${maker.name}`, maker);
+    const study = (key: string, of: ClassValue | FunctionValue): void => {
+      if (isOpen(key)) {
+        isPartial ||= isOver(stepsOf(key));
+        if (!isPartial) make(key, of);
+      }
+      const found = known.has(key) ? undefined : kept.get(key);
+      const old = before.get(key);
+      if (found !== undefined) studies.push(found);
+      else if (isPartial && old !== undefined) stale.push(old);
+    };
+    const roots: (readonly [string, ClassValue | FunctionValue])[] = [
+      ...classes.filter((of) => !used.has(of.name)).map((of) => [of.qualifiedName, of] as const),
+      ...makersOf(interpreter, file, classes).map((maker) => [`def ${maker.name}`, maker] as const),
+    ];
+    if (isOver !== never) {
+      // Whoever waits sees something of what changed: what takes least comes first.
+      const open = roots.filter(([key]) => isOpen(key)).sort(([a], [b]) => stepsOf(a) - stepsOf(b));
+      for (const [key, of] of open) {
+        isPartial ||= isOver(stepsOf(key));
+        if (isPartial) break;
+        make(key, of);
+      }
+    }
+    for (const [key, of] of roots) study(key, of);
     for (const of of classes) {
       const [entry] = entriesOf(interpreter, of);
       const isReached = ({ reached }: Study): boolean => reached.has(entry?.definition);
-      if (!studies.some(isReached) && !elsewhere.some(isReached)) study(of.qualifiedName, of);
+      if (studies.some(isReached) || elsewhere.some(isReached)) continue;
+      // Where studies are put off it is not known yet whether one of them comes here.
+      if (!isPartial || kept.has(of.qualifiedName)) study(of.qualifiedName, of);
+      else if (before.has(of.qualifiedName)) stale.push(before.get(of.qualifiedName) as Study);
     }
+    this.#earlier = [...before.values()].filter((old) => !studies.includes(old));
     this.#studies = studies;
+    const varied = this.#varied(file, isPartial, isOver);
     return {
       file,
       interpreter,
-      studies: [...studies, ...this.#varied(file)],
+      studies: [...studies, ...varied.studies],
       // The rules look at one study after the other: few ask for all at once.
       get failures() {
         return studies.flatMap(({ failures }) => failures);
@@ -217,20 +277,24 @@ export class Student {
       },
       defaults: this.#defaults,
       ...(this.#options.given === undefined ? {} : { given: this.#options.given }),
+      ...(isPartial || varied.stale !== undefined ? { stale: [...stale, ...(varied.stale ?? [])] } : {}),
     };
   }
 
   /** The same with the flags that place norms set either way, where the file has such flags. */
-  #varied(file: SourceFile): readonly Study[] {
-    if (this.#options.normsFirst !== undefined) return [];
+  #varied(file: SourceFile, isPutOff: boolean, isOver: IsOver): Pick<CodeReading, 'studies' | 'stale'> {
+    if (this.#options.normsFirst !== undefined) return { studies: [] };
     const flagged = flaggedUnits(file.module);
-    if (flagged.size === 0) return [];
+    if (flagged.size === 0) return { studies: [] };
+    if (isPutOff) return { studies: [], stale: this.#variants?.flatMap((variant) => variant.#studies) ?? [] };
     // What rests on no statement that mentions such a flag is the same whatever it is.
     const [varying, others]: [Study[], Study[]] = [[], []];
     for (const study of this.#studies) ([...study.rests].some((body) => flagged.has(body)) ? varying : others).push(study);
-    if (varying.length === 0) return [];
+    if (varying.length === 0) return { studies: [] };
     this.#variants ??= [true, false].map((normsFirst) => new Student({ ...this.#options, normsFirst }));
-    return this.#variants.flatMap((variant) => variant.read(file, others).studies);
+    const readings = this.#variants.map((variant) => variant.read(file, others, isOver));
+    const stale = readings.some((reading) => reading.stale !== undefined) ? readings.flatMap((reading) => reading.stale ?? []) : undefined;
+    return { studies: readings.flatMap(({ studies }) => studies), ...(stale === undefined ? {} : { stale }) };
   }
 
   #study(of: ClassValue | FunctionValue): Study | undefined {

@@ -40,14 +40,13 @@ export function runCodeRules(code: CodeReading, settings: RuleSettings): Finding
   for (const study of code.studies) {
     let known = judged.get(study);
     if (known?.settings !== settings) {
+      code.interpreter.substitution = study.substitution;
       known = { settings, anchored: judge(readingOf(code, study), settings, starts).map((finding) => anchor(code, finding)) };
       judged.set(study, known);
     }
-    for (const { finding, bodies } of known.anchored) {
-      const placed = place(finding, bodies, starts);
-      if (placed !== undefined) findings.push(placed);
-    }
+    findings.push(...standing(known.anchored, starts));
   }
+  for (const study of code.stale ?? []) findings.push(...standing(judged.get(study)?.anchored ?? [], starts));
   for (const rule of rules) {
     rule.checkFileCode?.({ code, settings, report: (report: Report<string>) => findings.push(toFinding(rule, report)) });
   }
@@ -78,6 +77,9 @@ function anchor({ file }: CodeReading, finding: Finding): Anchored {
   });
   return { finding: moved, bodies };
 }
+
+const standing = (anchored: readonly Anchored[], starts: ReadonlyMap<UnitBody, number>): readonly Finding[] =>
+  anchored.flatMap(({ finding, bodies }) => place(finding, bodies, starts) ?? []);
 
 /** The finding where its statements stand now; undefined when one of them is gone. */
 function place(finding: Finding, bodies: readonly UnitBody[], starts: ReadonlyMap<UnitBody, number>): Finding | undefined {

@@ -2,7 +2,7 @@ import type { CheckpointShapes } from '../checkpoint/safetensors.ts';
 import type { ConfigReading } from '../design/design.ts';
 import { mentionsHeads } from '../design/python/mention.ts';
 import { readDesign } from '../design/read.ts';
-import type { CodeReading } from '../interpreter/study.ts';
+import type { CodeReading, IsOver } from '../interpreter/study.ts';
 import { runCodeRules, runRules } from '../rules/run.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import { formatOf, parseConfig } from '../syntax/read.ts';
@@ -24,6 +24,8 @@ export interface AnalysisInput {
   readonly imports?: Imports;
   /** The configuration that gives Python code its numbers; asked for only where there is code. */
   readonly values?: () => ValuesFile | undefined;
+  /** True once an answer is wanted, be it partial: code that an edit touched and that was not followed again yet waits for the next call. */
+  readonly isOver?: IsOver;
   /** Reads the checkpoint beside the file; called only for a model config that holds dimensions. */
   readonly checkpoint?: () => CheckpointShapes | undefined;
 }
@@ -58,7 +60,7 @@ export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   const read = readDesign(parsed, { family: familyOf(input.path, settings) });
   const checkpoint = read !== undefined && read.designs.length > 0 ? input.checkpoint?.() : undefined;
   const reading = read === undefined || checkpoint === undefined ? read : { ...read, checkpoint };
-  const code = isModelCode(input) ? input.python?.code(input.text, input.path, input.imports, input.values?.()) : undefined;
+  const code = isModelCode(input) ? input.python?.code(input.text, input.path, input.imports, input.values?.(), input.isOver) : undefined;
   const found = [
     ...(reading === undefined ? [] : runRules(reading, settings)),
     ...(code === undefined ? [] : withOrigins(runCodeRules(code, settings), code, input.imports)),

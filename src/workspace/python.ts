@@ -1,7 +1,7 @@
 import { statedAxes } from '../annotations/stated.ts';
 import { readPythonConfigs } from '../design/python/configs.ts';
 import type { SourceLoader } from '../interpreter/program.ts';
-import { type CodeReading, Student } from '../interpreter/study.ts';
+import { type CodeReading, type IsOver, Student } from '../interpreter/study.ts';
 import type { SourceFile } from '../interpreter/value.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import type { PythonModule } from '../syntax/python/ast.ts';
@@ -15,8 +15,11 @@ export interface PythonReader {
   config(text: string, path: string): ParsedConfig;
   /** The tree of a file that another imports. */
   parse(text: string): PythonModule;
-  /** The model code in it, followed with what it imports; undefined where it could not be. */
-  code(text: string, path: string, imports?: Imports, values?: ValuesFile): CodeReading | undefined;
+  /**
+   * The model code in it, followed with what it imports; undefined where it could not be. Once time `isOver`, what is left is put off
+   * to the next time that this is asked.
+   */
+  code(text: string, path: string, imports?: Imports, values?: ValuesFile, isOver?: IsOver): CodeReading | undefined;
 }
 
 /** Where the names come from that a file imports. */
@@ -76,7 +79,7 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
         return { format: 'python', text, root: undefined, problems: [], comments: [] };
       }
     },
-    code: (text, path, imports, values) => {
+    code: (text, path, imports, values, isOver) => {
       try {
         const module = parse(text, path);
         const name =
@@ -111,7 +114,7 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
           students.delete(oldest);
           if (reading !== undefined) release(reading);
         }
-        known.reading = noteGiven(known.student.read(known.file), known.given);
+        known.reading = noteGiven(known.student.read(known.file, [], isOver), known.given);
         return known.reading;
       } catch {
         return undefined;

@@ -15,8 +15,8 @@ export interface PythonModule {
 
 /** One top-level statement. */
 export interface Unit {
-  /** Offset of the statement in the text. */
-  readonly start: number;
+  /** Offset of the statement in the text, in its latest version: what is kept after an edit moves with it. */
+  start: number;
   readonly body: UnitBody;
 }
 

@@ -101,7 +101,18 @@ class TreeSitterParser implements PythonParser {
 interface Previous {
   readonly module: PythonModule;
   readonly change: Change;
+  /** Statements of versions before that one, which may come again. */
+  readonly gone: readonly Gone[];
 }
+
+/** A statement that was edited, as it was: an edit that is taken back brings it back, and all that is known of it. */
+interface Gone {
+  readonly text: string;
+  readonly unit: Unit;
+}
+
+/** Statements that are remembered when they are gone. */
+const maximumGone = 8;
 
 const unreadable = (text: string): PythonModule => ({
   text,
@@ -143,7 +154,7 @@ function readModule(cursor: TreeCursor, reader: RawReader, types: NodeTypes, tex
     reader.base = start;
     reader.comments = [];
     reader.hasErrors = false;
-    const body = kept?.find(start, end);
+    const body = kept?.find(text, start, end);
     if (body !== undefined) {
       // Comments inside the statement are its own; one behind it comes again.
       open = {
@@ -175,8 +186,10 @@ const isSameLine = (text: string, from: number, to: number): boolean => {
 /** The units of the text before that lie outside the change, found by where they are now. */
 class KeptUnits {
   readonly #byStart = new Map<number, Unit>();
+  readonly #gone: Gone[];
 
-  constructor({ module, change }: Previous) {
+  constructor({ module, change, gone }: Previous) {
+    this.#gone = [...gone];
     const shift = change.newEnd - change.end;
     for (const unit of module.units) {
       if (unit.body.hasErrors) continue;
@@ -187,29 +200,45 @@ class KeptUnits {
     }
   }
 
-  find(start: number, end: number): Unit['body'] | undefined {
+  find(text: string, start: number, end: number): Unit['body'] | undefined {
     const body = this.#byStart.get(start)?.body;
-    return body !== undefined && body.statement.end === end - start ? body : undefined;
+    if (body !== undefined && body.statement.end === end - start) return body;
+    const again = this.#gone.findIndex((each) => each.text.length === end - start && text.startsWith(each.text, start));
+    const [found] = again < 0 ? [] : this.#gone.splice(again, 1);
+    if (found !== undefined) this.#byStart.set(start, found.unit);
+    return found?.unit.body;
   }
 
-  /** The old body itself where nothing differs, its trailing comment included. */
+  /** The old unit itself, moved, where nothing differs, its trailing comment included: what refers to it stands where it does. */
   identical(unit: Unit): Unit {
-    const body = this.#byStart.get(unit.start)?.body;
-    if (body === undefined || body.statement !== unit.body.statement) return unit;
+    const old = this.#byStart.get(unit.start);
+    const body = old?.body;
+    if (old === undefined || body === undefined || body.statement !== unit.body.statement) return unit;
     const same =
       body.comments.length === unit.body.comments.length &&
       body.comments.every((comment, i) => comment.start === unit.body.comments[i]?.start && comment.end === unit.body.comments[i]?.end);
-    return same ? { start: unit.start, body } : unit;
+    if (!same) return unit;
+    old.start = unit.start;
+    return old;
   }
+}
+
+/** The statements that a change touches, before it; none where it is more than typing. */
+function touchedBy({ start, end }: Change, { text, units }: PythonModule): readonly Gone[] {
+  const touched = units.filter((unit) => unit.start <= end && unit.start + unit.body.statement.end >= start && !unit.body.hasErrors);
+  if (touched.length > maximumGone) return [];
+  return touched.map((unit) => ({ text: text.slice(unit.start, unit.start + unit.body.statement.end), unit }));
 }
 
 class OpenDocument implements PythonDocument {
   readonly module: PythonModule;
   readonly #parser: TreeSitterParser;
+  readonly #gone: readonly Gone[];
   #tree: Tree | undefined;
 
-  constructor(parser: TreeSitterParser, tree: Tree | undefined, module: PythonModule) {
+  constructor(parser: TreeSitterParser, tree: Tree | undefined, module: PythonModule, gone: readonly Gone[] = []) {
     this.#parser = parser;
+    this.#gone = gone;
     this.#tree = tree;
     this.module = module;
   }
@@ -219,7 +248,7 @@ class OpenDocument implements PythonDocument {
     const old = this.#tree;
     if (text === before) {
       this.#tree = undefined;
-      return new OpenDocument(this.#parser, old, this.module);
+      return new OpenDocument(this.#parser, old, this.module, this.#gone);
     }
     const change = changeBetween(before, text);
     let tree: Tree | undefined;
@@ -239,9 +268,20 @@ class OpenDocument implements PythonDocument {
         tree = this.#parser.tree(text, undefined);
       }
     } else tree = this.#parser.tree(text, undefined);
-    const module = this.#parser.convert(tree, text, { module: this.module, change });
+    const touched = touchedBy(change, this.module);
+    const module = this.#parser.convert(tree, text, {
+      module: this.module,
+      change,
+      gone: tree?.rootNode.hasError === true ? [] : this.#gone,
+    });
     this.dispose();
-    return new OpenDocument(this.#parser, tree, module);
+    return new OpenDocument(this.#parser, tree, module, this.#goneBefore(module, touched));
+  }
+
+  /** What is not in the next version, newest first. */
+  #goneBefore({ units }: PythonModule, touched: readonly Gone[]): readonly Gone[] {
+    const bodies = new Set(units.map(({ body }) => body));
+    return [...touched, ...this.#gone].filter(({ unit }) => !bodies.has(unit.body)).slice(0, maximumGone);
   }
 
   dispose(): void {

@@ -60,6 +60,7 @@ const maximumSteps = 8;
 export function factsOf(reading: CodeReading, study: Study): StudyFacts {
   const known = cache.get(study);
   if (known !== undefined) return known;
+  reading.interpreter.substitution = study.substitution;
   const facts = { variables: variablesOf(reading, study), blocks: blocksOf(reading, study) };
   cache.set(study, facts);
   return facts;

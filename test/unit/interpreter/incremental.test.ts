@@ -69,4 +69,67 @@ describe('studying versions of a file', function () {
       }
     });
   }
+
+  for (const name of files.filter((_, i) => i % 3 === 0)) {
+    it(`says of ${name}, part after part, what a first look would say`, () => {
+      const text = readFileSync(join(folder, name), 'utf8');
+      const kept: PythonReader = pythonReader(parser, 1);
+      const look = (python: PythonReader, version: string, isOver?: () => boolean): Analysis =>
+        analyse({ text: version, path: name, python, ...(isOver === undefined ? {} : { isOver }) }, defaultSettings);
+      look(kept, text);
+      let current = text;
+      for (let seed = 1; seed <= 6; seed++) {
+        // Edits pile up for a while, half studied, before one is taken back.
+        current = seed % 3 === 0 ? text : edited(current, seed * 104729);
+        const first = findingsOf(look(pythonReader(parser), current));
+        const hasty = look(kept, current, () => true);
+        if (hasty.code?.stale === undefined) assert.deepEqual(findingsOf(hasty), first, `without studies after edit ${seed}`);
+        let looks = 0;
+        for (let again = hasty; again.code?.stale !== undefined && seed % 2 === 0; looks++) {
+          let asked = 0;
+          assert.ok(looks < 100, 'no look gets any further');
+          again = look(kept, current, () => ++asked > 1);
+        }
+        assert.deepEqual(findingsOf(look(kept, current)), first, `after edit ${seed}`);
+      }
+    });
+  }
+
+  it('quotes the code where it stands after edits above it', () => {
+    const kept: PythonReader = pythonReader(parser, 1);
+    const look = (version: string): readonly string[] =>
+      analyse({ text: version, path: 'moved.py', python: kept }, defaultSettings).findings.map(({ message }) => message);
+    const before = look(moved);
+    assert.match(before.join(), /`self\.query\(x\) @ self\.key\(x\)`/);
+    look(moved.replace('# a line', '# a longer line'));
+    // The class below is followed again; what it calls was followed when it stood elsewhere.
+    assert.deepEqual(look(moved.replace('# a line', '# a longer line').replace('dropout = 1', 'dropout = 12')), before);
+  });
 });
+
+const moved = `# a line
+import torch
+from torch import nn
+
+
+class Attention(nn.Module):
+    def __init__(self, width: int = 64):
+        super().__init__()
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(width, width)
+
+    def forward(self, x: torch.Tensor):
+        batch, length, width = x.shape
+        return torch.softmax(self.query(x) @ self.key(x), dim=-1)
+
+
+class Model(nn.Module):
+    def __init__(self, width: int = 64):
+        super().__init__()
+        self.attention = Attention(width)
+        self.dropout = 1
+
+    def forward(self, x: torch.Tensor):
+        batch, length, width = x.shape
+        return self.attention(x)
+`;
