@@ -313,7 +313,11 @@ function gather(
       }
       return;
     }
+    const isFunction =
+      callee.kind === 'attribute' && callee.object.kind === 'name' && /^(?:F|functional)$/.test(callee.object.name) && at === 0;
     if (/^conv2d$/.test(functionName)) evidence.kind ??= 'image';
+    else if (isFunction && functionName === 'conv1d') evidence.kind ??= 'channels';
+    else if (isFunction && functionName === 'linear') evidence.kind ??= 'states';
     const target = resolve(callee);
     if (target === undefined) return;
     fed(interpreter, target, argument.kind === 'keyword' ? (argument.name?.name ?? '') : at, evidence, depth);
@@ -446,8 +450,12 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
     return;
   }
   if (target.kind !== 'instance') return;
-  if (target.class.file?.isPrelude === true) {
-    const { name } = target.class;
+  const forward = interpreter.classMember(target.class, 'forward');
+  // A class that changes less than what runs when it is called takes what the library's takes.
+  const library =
+    forward?.kind === 'function' && forward.file.isPrelude ? target.class.mro.find(({ file }) => file?.isPrelude === true) : undefined;
+  if (library !== undefined) {
+    const { name } = library;
     if (name === 'Sequential' || name === 'ModuleList') {
       const first = firstOf(interpreter, target);
       if (first !== undefined) fed(interpreter, first, argument, evidence, depth + 1);
@@ -459,7 +467,6 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
       evidence.kind ??= 'states';
     return;
   }
-  const forward = interpreter.classMember(target.class, 'forward');
   if (forward?.kind !== 'function' || forward.definition.kind !== 'function') return;
   const { definition } = forward;
   const name = typeof argument === 'string' ? argument : definition.parameters[argument + 1]?.name?.name;

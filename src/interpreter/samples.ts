@@ -164,6 +164,7 @@ function typicalSizes({ defaults }: Samples): SizeOf {
     const concept = conceptOf(symbol.name);
     if (concept === undefined && groupNames.test(symbol.name)) return numbers.keyValueHeads;
     if (concept === undefined && contextNames.test(symbol.name)) return numbers.maxPositions;
+    if (concept === undefined && headNames.test(symbol.name)) return numbers.queryHeads;
     if (concept === undefined) return ownWidth(symbol.name, numbers === typical[0] ? 0 : 1);
     return numbers[concept === 'keyValueHeads' && !isGrouped ? 'queryHeads' : concept];
   };
@@ -224,6 +225,9 @@ export const isContext = (path: string): boolean =>
 
 /** Settings that are less than 1 wherever they are set. */
 const partNames = /pct|percent|fraction|partial/;
+
+/** Heads of one part of a model, as `n_text_head`, `vision_heads`. */
+const headNames = /(?:^|[._])(?!\w*(?:kv|key|value|group|dim|size|per|index|token))(?:n_(?:\w+_)?heads?|\w+_heads)$/;
 
 /** Groups of heads, or heads to a group: both divide the heads. */
 const groupNames = /(?:kv|key_value|query)_?groups?$/;

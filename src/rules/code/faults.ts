@@ -2,7 +2,7 @@
  * Operations that cannot work, each as one fault of a kind that a user would name, with the place where the mistake most likely is:
  * the constructor of the layer whose declared width disagrees with everything around it, or the expression.
  */
-import { addAll, type Dim, multiply } from '../../dims/dim.ts';
+import { addAll, type Dim, divideExactly, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, formatShape } from '../../dims/shape.ts';
 import { symbolsOf } from '../../dims/visit.ts';
@@ -37,7 +37,7 @@ import {
 } from './failing.ts';
 import { at, type Fault, type FaultKind } from './fault.ts';
 import { layerFault } from './layerFaults.ts';
-import { type Layer, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
+import { type Layer, layerOfWeight, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
 import { placeAt, placeOf, rangeIn } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { isAccepted } from './witnesses.ts';
@@ -59,9 +59,11 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
         failed.size > 0 &&
         inputsOf(failure).some((input) => ancestors(input).some((each) => failed.has(`${placeOf(each)} ${inputShapes(each.inputs)}`)));
       const { site } = failure.call;
-      if (site !== undefined && failure.problem.basis !== 'widths') failed.add(`${placeAt(site)} ${inputShapes(inputsOf(failure))}`);
-      if (isConsequence) continue;
-      const fault = faultOf(code, study, failure);
+      const fault = isConsequence ? undefined : faultOf(code, study, failure);
+      // What a layer gives is as wide as the layer says, whatever it is fed.
+      const isBounded = opOf(failure) === 'linear' && fault?.isDoubtful === true;
+      if (site !== undefined && failure.problem.basis !== 'widths' && !isBounded)
+        failed.add(`${placeAt(site)} ${inputShapes(inputsOf(failure))}`);
       if (fault === undefined) continue;
       const keys = [`${fault.use.start}`, `${fault.at.start}`];
       if (keys.some((key) => seen.has(key))) continue;
@@ -104,6 +106,9 @@ function kindOf(find: Find): Fault | undefined {
   if (normOps.test(op)) return normFault(find);
   if (elementwiseOps.test(op)) return elementwiseFault(find);
   if (pieceOps.test(op)) return at(find, 'pieces', undefined, plainFact(find));
+  if (op === 'arguments') return at(find, 'arguments', undefined, sentence(failure.problem.message));
+  if (op === 'item_number') return at(find, 'split', undefined, sentence(failure.problem.message));
+  if (op === 'axis_number') return at(find, 'axis', undefined, sentence(failure.problem.message));
   if ((axisOps.test(op) || op === 'unpack_size') && failure.depth > 0) return undefined;
   if (axisOps.test(op) || op === 'unpack_size') return at(find, 'axis', undefined, plainFact(find));
   return undefined;
@@ -138,7 +143,9 @@ function viewFault(find: Find): Fault | undefined {
   const cutAt = cut === undefined || !(isUncut(cut, source) || fitsWhole(find, cut, source)) ? undefined : rangeIn(find.code, cut.site);
   if (cutAt !== undefined)
     return { ...at(find, 'split', undefined, fact), at: cutAt, related: [{ range: find.use, message: 'It fails here.' }] };
-  const isFine = isAccepted(find);
+  // A size that is left open says nothing of what is meant.
+  const isOpen = dimsOf(find.failure.call.arguments.get('shape')).some(({ constant }) => constant === -1);
+  const isFine = isOpen ? undefined : isAccepted(find);
   if (isFine !== undefined) return at(find, kind, isFine ? source : undefined, fact);
   const own = ownedBy(study, source.owner).filter((each) => each.instance !== undefined);
   const peers = partners(own, source) ?? own.filter((each) => each !== source);
@@ -305,17 +312,30 @@ function splitFault(find: Find): Fault | undefined {
   if (input === undefined) return at(find, 'split', undefined, sentence(find.failure.problem.message));
   if (input.shape.dims.length === 0 || find.failure.problem.message.endsWith('add up to 0')) return undefined;
   const { layer: source, crossed } = widthSource(study, input);
-  const fact = plainFact(find);
+  const fact = find.op === 'take_parts' ? partsFact(find) : plainFact(find);
   if (source?.instance === undefined || crossed.some((each) => !isLayout(each))) return at(find, 'split', undefined, fact);
+  const all = [...layersOf(study).values()];
+  if (find.op === 'take_parts') {
+    // As many parts as there are names, of a width that others have too, are meant: they are cut otherwise than they should be.
+    const [names] = dimsOf(find.failure.call.arguments.get('names'));
+    const part = source.outputs === undefined || names === undefined ? undefined : divideExactly(source.outputs, names);
+    const isWhole = input.shape.dims.at(-1)?.key !== source.outputs?.key || popularity(all, part, { layer: source, side: 'outputs' }) > 0;
+    return at(find, 'split', isWhole ? undefined : source, fact);
+  }
   const isFine = isAccepted(find);
   if (isFine !== undefined) return at(find, 'split', isFine ? source : undefined, fact);
-  const all = [...layersOf(study).values()];
   // Parts as wide as other layers are meant: then the layer does not give enough of them, or too many.
   const parts = dimsOf(find.failure.call.arguments.get('split_size_or_sections'));
   const isWide = (part: Dim | undefined): boolean => popularity(all, part, { layer: source, side: 'outputs' }) > 0;
   const isGrouped = parts.length === 3 && isWide(parts[0]) && parts[1]?.key === parts[2]?.key;
   const isMeant = isGrouped || parts.length === 0 || parts.every(isWide);
   return at(find, 'split', isMeant ? source : undefined, fact);
+}
+
+function partsFact(find: Find): string {
+  const [parts, names] = ['parts', 'names'].map((each) => dimsOf(find.failure.call.arguments.get(each))[0]);
+  if (parts === undefined || names === undefined) return sentence(find.failure.problem.message);
+  return `There are ${formatDim(read(find, parts))} parts, and ${formatDim(names)} names take them`;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -326,7 +346,7 @@ function normFault(find: Find): Fault | undefined {
   const input = tensorOf(find, 'input');
   if (input === undefined || input.shape.dims.length === 0) return undefined;
   const weight = tensorOf(find, 'weight');
-  const layer = weight === undefined ? undefined : (layersOf(study).get(weight) ?? heldParameter(study, weight));
+  const layer = weight === undefined ? undefined : (layerOfWeight(study, weight) ?? heldParameter(study, weight));
   const width = shapeIn(find, input).dims.at(-1);
   const made = layer?.inputs ?? dimsOf(failure.call.arguments.get('normalized_shape')).at(-1);
   if (width === undefined || made === undefined) return at(find, 'norm', undefined, plainFact(find));

@@ -6,7 +6,7 @@ import type { Study } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import { type Find, normOps, plainFact, productOps, read, shapeIn, tensorOf } from './failing.ts';
 import { at, type Fault, type FaultKind, named } from './fault.ts';
-import { type Layer, layersOf, ownedBy, popularity, roleOf, widthSource } from './layers.ts';
+import { type Layer, layerOfWeight, layersOf, ownedBy, popularity, roleOf, widthSource } from './layers.ts';
 import { rangeIn } from './places.ts';
 import { fedAlike, miswired } from './wiring.ts';
 
@@ -15,7 +15,7 @@ export function layerFault(find: Find): Fault | undefined {
   const input = tensorOf(find, 'input');
   const weight = tensorOf(find, 'weight');
   if (input === undefined || input.shape.dims.length === 0) return undefined;
-  const layer = weight === undefined ? undefined : layersOf(study).get(weight);
+  const layer = layerOfWeight(study, weight);
   if (op !== 'linear') {
     if (op === 'embedding') return undefined;
     return at(find, 'layerInput', undefined, plainFact(find));

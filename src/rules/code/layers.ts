@@ -1,8 +1,8 @@
 /** The layers of a studied class, where they were made, and which of them a tensor's width comes from. */
 import type { Dim } from '../../dims/dim.ts';
-import { isLayout } from '../../interpreter/graph.ts';
+import { isLayout, plain } from '../../interpreter/graph.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
-import type { InstanceValue, Site, TensorValue, Value } from '../../interpreter/value.ts';
+import type { ClassValue, InstanceValue, Site, TensorValue, Value } from '../../interpreter/value.ts';
 
 /** A library layer with weights, or a parameter that a class holds itself. */
 export interface Layer {
@@ -55,8 +55,9 @@ export function layersOf(study: Study): ReadonlyMap<TensorValue, Layer> {
     if (value.kind !== 'instance' || seen.has(value)) return;
     seen.add(value);
     const weight = value.attributes.get('weight');
-    if (value.class.file?.isPrelude === true && weight?.kind === 'tensor') {
-      found.set(weight, { instance: value, weight, owner, name, site: value.site, ...widthsOf(value, weight) });
+    const library = weight?.kind === 'tensor' ? libraryLayer(value) : undefined;
+    if (library !== undefined && weight?.kind === 'tensor') {
+      found.set(weight, { instance: value, weight, owner, name, site: value.site, ...widthsOf(library, weight) });
       return;
     }
     const isContainer = value.class.file?.isPrelude === true;
@@ -67,10 +68,11 @@ export function layersOf(study: Study): ReadonlyMap<TensorValue, Layer> {
   return found;
 }
 
-function widthsOf(
-  { class: { name } }: InstanceValue,
-  weight: TensorValue,
-): { readonly inputs: Dim | undefined; readonly outputs: Dim | undefined } {
+/** The library's layer that the object is, or that its class of the user's own computes otherwise: one that casts the weights first. */
+const libraryLayer = ({ class: of }: InstanceValue): ClassValue | undefined =>
+  of.mro.find(({ file, qualifiedName }) => file?.isPrelude === true && qualifiedName !== 'torch.nn.Module');
+
+function widthsOf({ name }: ClassValue, weight: TensorValue): { readonly inputs: Dim | undefined; readonly outputs: Dim | undefined } {
   const { dims, ellipsis } = weight.shape;
   if (ellipsis !== undefined) return { inputs: undefined, outputs: undefined };
   if (/^Embedding/.test(name)) return { inputs: undefined, outputs: dims[1] };
@@ -79,6 +81,12 @@ function widthsOf(
   if (name === 'Conv1D') return { inputs: dims[0], outputs: dims[1] };
   return { inputs: dims[1], outputs: dims[0] };
 }
+
+/** The layer whose weight the tensor is, or is made of by a cast. */
+export const layerOfWeight = (study: Study, weight: TensorValue | undefined): Layer | undefined => {
+  const layers = layersOf(study);
+  return weight === undefined ? undefined : (layers.get(weight) ?? layers.get(plain(weight)));
+};
 
 const firstOperand: ReadonlySet<string> = new Set(['linear', 'conv1d', 'conv2d', 'conv3d']);
 const products: ReadonlySet<string> = new Set(['matmul', 'bmm', 'einsum', 'mm', 'baddbmm']);
@@ -97,7 +105,7 @@ export function widthSource(
     if (firstOperand.has(at.op) || at.op === 'embedding') {
       const weight: Value | undefined = at.arguments.get('weight');
       const held: TensorValue | undefined = weight?.kind === 'tensor' ? weight : at.inputs.find((input) => layers.has(input));
-      const layer = (held === undefined ? undefined : layers.get(held)) ?? layerOf(layers, at.layer);
+      const layer: Layer | undefined = layerOfWeight(study, held) ?? layerOf(layers, at.layer);
       return { layer, crossed };
     }
     crossed.push(at);

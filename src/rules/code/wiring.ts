@@ -3,9 +3,9 @@ import type { Dim } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { plain } from '../../interpreter/graph.ts';
 import type { Study } from '../../interpreter/study.ts';
-import type { Site, TensorValue } from '../../interpreter/value.ts';
+import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
 import { type Find, inputsOf, normOps, read } from './failing.ts';
-import { type Layer, layersOf, ownedBy, partners, roleOf } from './layers.ts';
+import { type Layer, layerOfWeight, ownedBy, partners, roleOf } from './layers.ts';
 import { isCopy } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { dimFromEnd } from './tensors.ts';
@@ -32,6 +32,9 @@ const isSame = (find: Find, left: Dim | undefined, right: Dim | undefined): bool
 /** The same tensor; calls that are taken over from an earlier run have tensors of their own. */
 const isOne = (left: TensorValue, right: TensorValue): boolean => isCopy(plain(left), plain(right));
 
+const isWeightOf = (value: Value | undefined, { weight }: Layer): boolean =>
+  value?.kind === 'tensor' && (value === weight || plain(value) === weight);
+
 interface Use {
   readonly layer: Layer;
   readonly node: TensorValue;
@@ -41,11 +44,10 @@ interface Use {
 
 /** What the layers of one object are fed. */
 function usesIn(study: Study, layers: ReadonlySet<Layer>): readonly Use[] {
-  const known = layersOf(study);
   const found: Use[] = [];
   for (const node of study.tensors) {
     const weight = node.op === 'linear' ? node.arguments.get('weight') : undefined;
-    const layer = weight?.kind === 'tensor' ? known.get(weight) : undefined;
+    const layer = weight?.kind === 'tensor' ? layerOfWeight(study, weight) : undefined;
     const input = node.inputs[0];
     if (layer === undefined || input === undefined || !layers.has(layer)) continue;
     const [takes, width] = [layer.inputs, dimFromEnd(input, -1)];
@@ -99,7 +101,7 @@ const isNorm = ({ instance }: Layer): boolean => instance !== undefined && /Norm
 function followsFrom(tensor: TensorValue | undefined, layer: Layer): boolean {
   let at = tensor;
   for (let i = 0; at !== undefined && i < 12; i++) {
-    if (at.arguments.get('weight') === layer.weight) return true;
+    if (isWeightOf(at.arguments.get('weight'), layer)) return true;
     if (at.op === 'linear' || at.op === 'matmul' || normOps.test(at.op)) return false;
     at = at.inputs[0];
   }
@@ -109,7 +111,7 @@ function followsFrom(tensor: TensorValue | undefined, layer: Layer): boolean {
 /** Whether the tensor fails too, where something else than this layer takes it. */
 const fails = ({ study }: Find, tensor: TensorValue, layer: Layer): boolean =>
   study.failures.some(
-    (failure) => failure.call.arguments.get('weight') !== layer.weight && inputsOf(failure).some((input) => isOne(input, tensor)),
+    (failure) => !isWeightOf(failure.call.arguments.get('weight'), layer) && inputsOf(failure).some((input) => isOne(input, tensor)),
   );
 
 /** Two arguments of the call of the object that holds the layer, of which the other would fit. */
