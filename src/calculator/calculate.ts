@@ -47,11 +47,13 @@ export function calculate(query: string, given?: TransformerDesign, file?: Confi
   const isCounted = wanted === undefined && (own === undefined ? base === undefined && problems.length === 0 : true);
   const model = isCounted ? modelOf(parsed, input, own) : undefined;
   if (model !== undefined) problems.push(...model.problems);
-  const cost = wanted === undefined ? costOf(parsed, input, base, model?.layout) : undefined;
+  const cost = wanted === undefined ? costOf(parsed, input, base, model?.weights === undefined ? undefined : model.layout) : undefined;
   const rows = [
     ...solutions,
     ...attentionRows(input),
-    ...(cost === undefined ? [] : costRows(cost, (model?.layout.tensor ?? parsed.tensorParallel ?? 1n) * (model?.layout.context ?? 1n))),
+    ...(cost === undefined
+      ? []
+      : costRows(cost, model?.weights === undefined ? (parsed.tensorParallel ?? 1n) : model.layout.tensor * model.layout.context)),
     ...(model === undefined ? [] : [...modelRows(model), ...deviceRows(model)]),
   ];
   const hint = solutions.length > 0 ? undefined : hintFor(input);
