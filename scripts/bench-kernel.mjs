@@ -5,6 +5,7 @@
 //   npm run bench:kernel -- --json          prints the rows as JSON and nothing else
 //   npm run bench:kernel -- --node          Node only; --chromium: Chromium only
 //   npm run bench:kernel -- --quick         the small shapes, a moment each
+//   npm run bench:kernel -- --brief         what the targets are about only: this kernel, onnxruntime-web and the peak, all shapes
 //   npm run bench:kernel -- --only=512      only shapes that hold this text
 //
 // The other engines are no dependencies (300 MB). They are taken from .cache/engines, or the folder that HEADWISE_ENGINES names:
@@ -31,10 +32,11 @@ if (Number(process.versions.node.split('.')[0]) < 22 && !process.execArgv.includ
 const has = (/** @type {string} */ name) => process.argv.includes(`--${name}`);
 const json = has('json');
 const quick = has('quick');
+const brief = has('brief');
 const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice(7);
 const engines = process.env.HEADWISE_ENGINES ?? join(root, '.cache/engines');
 const folder = join(root, 'dist/bench');
-const budgetMs = quick ? 400 : 4000;
+const budgetMs = quick ? 400 : brief ? 2500 : 4000;
 const log = (/** @type {string} */ line) => console.error(line);
 
 /** Twelve sums, so that neither the latency of an addition nor the number of registers holds it up. */
@@ -84,6 +86,7 @@ async function bundle() {
     format: 'esm',
   });
   await build({ ...shared, entryPoints: [entry('kernel-page.ts')], outfile: join(folder, 'page.js'), format: 'iife' });
+  await build({ ...shared, entryPoints: [entry('kernel-worker.ts')], outfile: join(folder, 'worker.js'), format: 'iife' });
   await build({ ...shared, entryPoints: [entry('kernel.ts')], outfile: join(folder, 'kernel.mjs'), format: 'esm' });
 }
 
@@ -131,10 +134,16 @@ async function benchInChromium() {
     const call = (/** @type {string} */ name, /** @type {unknown[]} */ ...values) =>
       page.evaluate(([method, given]) => /** @type {any} */ (globalThis).bench[method](...given), /** @type {const} */ ([name, values]));
     const rows = [];
-    const shapes = /** @type {readonly string[]} */ (await call('start', quick));
+    const shapes = /** @type {readonly string[]} */ (await call('start', quick, brief));
     for (const [index, shape] of shapes.entries()) {
       if (only !== undefined && !shape.includes(only)) continue;
       const card = await call('take', index);
+      if (card.elapsed) {
+        const passed = (/** @type {number} */ contender, /** @type {number} */ repeats) => call('repeat', contender, repeats);
+        rows.push(...(await race('chromium', card, passed, budgetMs)));
+        log(`chromium: ${card.shape}${card.causal ? ', causal' : ''}`);
+        continue;
+      }
       const raw = async (/** @type {number} */ contender, /** @type {number} */ repeats) => {
         const before = await cpu();
         await call('repeat', contender, repeats);
@@ -165,7 +174,7 @@ if (!has('chromium')) {
   const { benchInNode } = /** @type {typeof import('../test/perf/kernel-node.ts')} */ (
     await import(pathToFileURL(join(folder, 'kernel-node.mjs')).href)
   );
-  rows.push(...(await benchInNode({ binaries: folder, engines, quick, only, budgetMs, log })));
+  rows.push(...(await benchInNode({ binaries: folder, engines, quick, brief, only, budgetMs, log })));
 }
 if (!has('node')) {
   try {
@@ -185,6 +194,7 @@ else {
       medianMs: short(row.medianMs),
       gflops: short(row.gflops),
       ratioToOnnxruntimeWeb: short(row.ratioToOnnxruntimeWeb),
+      ...(row.ratioToOneWorker === undefined ? {} : { ratioToOneWorker: short(row.ratioToOneWorker) }),
     })),
   );
 }

@@ -12,6 +12,7 @@ export interface BenchOptions {
   /** Folder with a node_modules that holds the other engines. */
   readonly engines: string;
   readonly quick: boolean;
+  readonly brief: boolean;
   readonly only?: string | undefined;
   readonly budgetMs: number;
   readonly log: (line: string) => void;
@@ -26,7 +27,7 @@ async function optional<T>(name: string, log: (line: string) => void, load: () =
   }
 }
 
-async function loadEngines({ binaries, engines, log }: BenchOptions): Promise<Engines> {
+async function loadEngines({ binaries, engines, brief, log }: BenchOptions): Promise<Engines> {
   const read = (name: string): Uint8Array<ArrayBuffer> => readFileSync(join(binaries, name));
   const kernels = await Promise.all([
     loadKernel({ relaxed: read('attention-relaxed.wasm') }),
@@ -49,6 +50,8 @@ async function loadEngines({ binaries, engines, log }: BenchOptions): Promise<En
     runtime.env.wasm.numThreads = 1;
     return runtime;
   });
+  if (brief)
+    return { brief, kernels: kernels.filter(({ name }) => name !== 'typescript').slice(0, 1), peaks: peaks.slice(0, 1), onnxruntimeWeb };
   const onnxruntimeNode = await optional('onnxruntime-node', log, async () => require('onnxruntime-node') as OnnxRuntime);
   const tensorFlow = await optional('tfjs-backend-wasm', log, async () => {
     const tf = require('@tensorflow/tfjs-core');

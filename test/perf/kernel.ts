@@ -1,6 +1,7 @@
 // What the kernel's benchmark times, wherever it runs: groups of contenders that compute the same, and the race between them.
 // scripts/bench-kernel.mjs runs it, in Node and in Chromium.
 import type { AttentionProblem, Kernel, MultiHeadProblem } from '../../src/kernel/interface.ts';
+import type { KernelPool, PoolResult } from '../../src/kernel/pool.ts';
 import { attentionModel, blockModel, matrixModel, multiHeadModel } from './onnx.ts';
 
 export interface Row {
@@ -13,6 +14,8 @@ export interface Row {
   readonly gflops: number;
   /** How many times faster than onnxruntime-web computing the same. */
   readonly ratioToOnnxruntimeWeb: number | undefined;
+  /** How many times faster than the same work in one worker. Only of groups that race workers, whose times are elapsed ones. */
+  readonly ratioToOneWorker?: number;
 }
 
 /** The part of onnxruntime's interface in use, alike for onnxruntime-web and onnxruntime-node. */
@@ -50,11 +53,15 @@ export interface Peak {
 }
 
 export interface Engines {
+  /** Only what the targets are about. */
+  readonly brief?: boolean;
   readonly kernels: readonly Kernel[];
   readonly peaks: readonly Peak[];
   readonly onnxruntimeWeb?: OnnxRuntime | undefined;
   readonly onnxruntimeNode?: OnnxRuntime | undefined;
   readonly tensorFlow?: TensorFlow | undefined;
+  /** Several kernels and the heads over them, where workers can be had. */
+  readonly pools?: readonly (KernelPool & { peak(rounds: number): Promise<unknown> })[];
 }
 
 export interface Contender {
@@ -72,6 +79,8 @@ export interface Group {
   /** What rows of this group are compared with. */
   readonly base: string;
   readonly release: () => Promise<unknown>;
+  /** Workers are raced by the time that passes, all else by the CPU's. */
+  readonly elapsed?: boolean;
 }
 
 function random(count: number, seed: number): Float32Array {
@@ -103,7 +112,7 @@ function peakContenders(engines: Engines, flops: number): Contender[] {
 
 /** Both runtimes on one model, each checked against what the kernel computes. */
 async function onnxContenders(
-  engines: Engines,
+  engines: Pick<Engines, 'onnxruntimeWeb' | 'onnxruntimeNode'>,
   suffix: string,
   model: () => Uint8Array,
   feeds: Readonly<Record<string, readonly [Float32Array, readonly number[]]>>,
@@ -147,6 +156,7 @@ async function attentionGroup(engines: Engines, heads: number, length: number, h
     });
     contenders.push({ engine: `${kernel.name}, new arrays`, run: () => kernel.attention(problem, input) });
     let bare: ReturnType<Kernel['attention']> | undefined;
+    if (engines.brief) continue;
     contenders.push({
       engine: `${kernel.name}, no weights`,
       run: () => {
@@ -175,7 +185,7 @@ async function attentionGroup(engines: Engines, heads: number, length: number, h
   // The operator takes heads side by side in a token, which only orders the same numbers in another way.
   const flat = [1, length, heads * headDim] as const;
   const operator = await onnxContenders(
-    engines,
+    engines.brief ? {} : engines,
     ' MultiHeadAttention, no weights',
     () => multiHeadModel(heads, length, headDim, causal),
     { query: [input.query, flat], key: [input.key, flat], value: [input.value, flat] },
@@ -236,6 +246,35 @@ function tensorFlowContender(
     release: () => {
       for (const tensor of [query, key, value, hidden]) tensor?.dispose();
     },
+  };
+}
+
+/** One worker against two, copies included; and the loop of registers alone, which is what the machine has to give. */
+async function workersGroup(engines: Engines, heads: number, length: number, headDim: number, causal: boolean): Promise<Group> {
+  const size = heads * length * headDim;
+  const input = { query: random(size, 1), key: random(size, 2), value: random(size, 3) };
+  const problem: AttentionProblem = { queryHeads: heads, queryLength: length, headDim, mask: { kind: causal ? 'causal' : 'none' } };
+  const flops = 4 * heads * length * length * headDim;
+  const named = (engines.pools ?? []).map((pool) => ({ pool, name: pool.workers === 1 ? ONE_WORKER : `${pool.workers} workers` }));
+  return {
+    shape: `workers, ${attentionShape(heads, length, headDim)}`,
+    causal,
+    flops,
+    contenders: [
+      ...named.map(({ pool, name }) => {
+        let reuse: PoolResult | undefined;
+        return {
+          engine: name,
+          run: async () => {
+            reuse = await pool.attention(problem, input, { reuse });
+          },
+        };
+      }),
+      ...named.map(({ pool, name }) => ({ engine: `peak, ${name}`, run: () => pool.peak(Math.ceil(flops / 96 / pool.workers)) })),
+    ],
+    base: ONE_WORKER,
+    release: async () => undefined,
+    elapsed: true,
   };
 }
 
@@ -334,6 +373,8 @@ export function groups(engines: Engines, quick: boolean): readonly GroupMaker[] 
         ] as const)),
   ];
   const blocks: readonly (readonly [number, number, number])[] = [
+    [1, 1, 8],
+    [16, 4, 32],
     [512, 12, 64],
     ...(quick
       ? []
@@ -354,6 +395,12 @@ export function groups(engines: Engines, quick: boolean): readonly GroupMaker[] 
       make: () => blockGroup(engines, length, heads, headDim),
     })),
     ...[64, 1024].map((size) => ({ shape: `product ${size}`, make: () => productGroup(engines, size) })),
+    ...(engines.pools === undefined ? [] : shapes.slice(3, 5)).flatMap(([length, heads, headDim]) =>
+      [false, true].map((causal) => ({
+        shape: `workers, ${attentionShape(heads, length, headDim)}`,
+        make: () => workersGroup(engines, heads, length, headDim, causal),
+      })),
+    ),
   ];
 }
 
@@ -367,10 +414,15 @@ export interface Card {
   readonly flops: number;
   readonly base: string;
   readonly contenders: readonly Pick<Contender, 'engine' | 'factor'>[];
+  readonly elapsed?: boolean | undefined;
 }
 
+const ONE_WORKER = '1 worker';
 const WARM_MS = 60;
+/** What takes longer once is not run again only to warm up. */
+const SLOW_MS = 500;
 const RUN_MS = 8;
+const MOST_REPEATS = 32768;
 
 /** Times the contenders in turn, so that whatever else the machine does meets them all alike. */
 export async function race(where: string, card: Card, stopwatch: Stopwatch, budgetMs: number): Promise<readonly Row[]> {
@@ -380,25 +432,19 @@ export async function race(where: string, card: Card, stopwatch: Stopwatch, budg
   for (const index of card.contenders.keys()) {
     // Until engines have compiled it for good, but no slow one for long.
     const warm = performance.now() + WARM_MS;
-    let runs = 0;
-    let begin = warm;
-    while (runs < 2 || performance.now() < warm) {
-      begin = performance.now();
+    let slow = false;
+    for (let runs = 0; !slow && (runs < 2 || performance.now() < warm); runs++) {
+      const start = performance.now();
       await stopwatch(index, 1);
-      runs++;
-      if (performance.now() - begin > budgetMs) break;
+      slow = performance.now() - start > SLOW_MS;
     }
-    // Enough repeats for some milliseconds each, as the clock is coarse.
+    // Enough repeats for some milliseconds each, as the clock is coarse and asking costs some of them.
     let count = 1;
-    for (; count < 4096; count *= 2) {
-      begin = performance.now();
-      await stopwatch(index, count);
-      if (performance.now() - begin > RUN_MS) break;
-    }
+    while (!slow && count < MOST_REPEATS && (await stopwatch(index, count)) < RUN_MS) count *= 2;
     repeats.push(count);
   }
   const until = performance.now() + budgetMs;
-  for (let round = 0; round < 5 || performance.now() < until; round++) {
+  for (let round = 0; round < 3 || performance.now() < until; round++) {
     for (const [index, count] of repeats.entries()) {
       // One that takes seconds is not asked more often than it needs for a median.
       if (round > 2 && (spent[index] as number) > budgetMs) continue;
@@ -412,7 +458,12 @@ export async function race(where: string, card: Card, stopwatch: Stopwatch, budg
   return card.contenders.map(({ engine }, index) => {
     const medianMs = medians[index] as number;
     const { shape, causal, flops } = card;
-    const ratioToOnnxruntimeWeb = base === undefined ? undefined : base / medianMs;
-    return { where, shape, causal, engine, medianMs, gflops: flops / medianMs / 1e6, ratioToOnnxruntimeWeb };
+    const row = { where, shape, causal, engine, medianMs, gflops: flops / medianMs / 1e6 };
+    if (card.elapsed) {
+      const one =
+        medians[card.contenders.findIndex((each) => each.engine === (engine.startsWith('peak') ? `peak, ${card.base}` : card.base))];
+      return { ...row, ratioToOnnxruntimeWeb: undefined, ratioToOneWorker: (one as number) / medianMs };
+    }
+    return { ...row, ratioToOnnxruntimeWeb: base === undefined ? undefined : base / medianMs };
   });
 }
