@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import type { Browser, Locator, Page } from 'playwright-core';
+import type { Browser, CDPSession, Locator, Page } from 'playwright-core';
 import { launchChromium } from '../../scripts/lib/browser.mjs';
 import { root, waitFor } from '../../scripts/lib/process.mjs';
 import { createReferenceKernel } from '../../src/kernel/reference.ts';
@@ -90,6 +90,35 @@ export class Preview {
   /** Waits until an expression holds in the page, asked from here: the page's policy forbids it to evaluate strings. */
   async until(expression: string): Promise<void> {
     await waitFor(expression, async () => ((await this.page.evaluate(expression)) ? true : undefined), { timeout: 30_000 });
+  }
+
+  /**
+   * Processor time, in ms, of each task that the page's own thread ran while something was done, the longest first: what waits for
+   * others on a busy machine does not count. Measured by Chromium's tracing.
+   */
+  async tasks(act: () => Promise<void>): Promise<readonly number[]> {
+    const session: CDPSession = await this.page.context().newCDPSession(this.page);
+    const events: TraceEvent[] = [];
+    session.on('Tracing.dataCollected', ({ value }) => events.push(...(value as unknown as TraceEvent[])));
+    const complete = new Promise<void>((resolve) => session.once('Tracing.tracingComplete', () => resolve()));
+    await session.send('Tracing.start', {
+      transferMode: 'ReportEvents',
+      traceConfig: { includedCategories: ['toplevel', 'disabled-by-default-devtools.timeline', '__metadata'] },
+    });
+    await act();
+    await session.send('Tracing.end');
+    await complete;
+    await session.detach();
+    // Of the pages' threads the one that worked: other pages of the browser are idle.
+    const threads = new Map<string, number[]>();
+    for (const { name, args, pid, tid } of events)
+      if (name === 'thread_name' && args?.name === 'CrRendererMain') threads.set(`${pid} ${tid}`, []);
+    for (const { name, ph, pid, tid, tdur } of events)
+      if (name.endsWith('RunTask') && ph === 'X' && tdur !== undefined) threads.get(`${pid} ${tid}`)?.push(tdur / 1000);
+    const total = (each: readonly number[]): number => each.reduce((sum, time) => sum + time, 0);
+    const times = [...threads.values()].sort((one, two) => total(two) - total(one))[0] ?? [];
+    assert.ok(times.length > 10, `${times.length} tasks were seen`);
+    return times.sort((a, b) => b - a);
   }
 
   read<T>(expression: string): Promise<T> {
@@ -247,4 +276,14 @@ export function processorShare(): number {
   while (performance.now() - started < 200);
   const { user, system } = process.cpuUsage(before);
   return Math.min(1, (user + system) / 1000 / (performance.now() - started));
+}
+
+interface TraceEvent {
+  readonly name: string;
+  readonly ph: string;
+  readonly pid: number;
+  readonly tid: number;
+  /** Microseconds of the thread's own processor time. */
+  readonly tdur?: number;
+  readonly args?: { readonly name?: string };
 }

@@ -443,7 +443,7 @@ export class Detail {
     this.#columnTitle.textContent =
       own.only === undefined
         ? t('This key is attended by')
-        : t('This key is attended by, of queries {first} to {last}', { first: own.only[0], last: own.only[1] });
+        : t('This key is attended by, of queries {first} to {last}', { first: String(own.only[0]), last: String(own.only[1]) });
     this.#need();
     this.#table.refresh();
   }

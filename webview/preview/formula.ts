@@ -52,7 +52,7 @@ export function formulaOf(
     part('query', rotated ? 'Rᵢq' : 'q', t('Its query')),
     part('score', `·${rotated ? 'Rⱼk' : 'k'}${scale}${heat}`, t('Each key’s score')),
     ...(capped === undefined ? [] : [` / ${capped})`]),
-    part('mask', `${bias} + M`, bias === '' ? t('Mask') : t('Bias of positions, and mask')),
+    part('mask', `${bias} + M`.replace(' ', '\u00a0'), bias === '' ? t('Mask') : t('Bias of positions, and mask')),
     ')',
     part('value', '·v', t('Weighted values')),
     ...(latent === undefined

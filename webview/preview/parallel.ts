@@ -3,7 +3,7 @@ import type { KernelPool, PoolResult, Port } from '../../src/kernel/pool.ts';
 import type { Products } from './run.ts';
 
 /** Multiplications from which on the way to other workers and back is worth it: some milliseconds of computing. */
-const WORTH_SPREADING = 2e8;
+const WORTH_SPREADING = 1e8;
 
 /** A kernel whose attention is spread over a pool's workers, and what its steps wait for in between. */
 export interface Spread extends Products {
