@@ -63,10 +63,18 @@ const bundles = [
   },
   { entry: 'src/cli/main.ts', outfile: 'dist/cli/main.js', options: { ...node, plugins: [pythonApart] } },
   { entry: 'src/syntax/python/parse.ts', outfile: 'dist/python/parse.js', options: { ...node, ...treeSitter } },
-  { entry: 'webview/preview/main.ts', outfile: 'dist/webview/preview.js', options: { ...browser, format: 'iife' } },
-  { entry: 'webview/calculator/main.ts', outfile: 'dist/webview/calculator.js', options: { ...browser, format: 'iife' } },
   { entry: 'webview/preview/worker.ts', outfile: 'dist/webview/worker.js', options: { ...browser, format: 'iife' } },
 ];
+
+/** The webviews' pages: modules, so that what they have in common is packed once, in dist/webview/shared.js. */
+const pages = {
+  entryPoints: { preview: 'webview/preview/main.ts', calculator: 'webview/calculator/main.ts' },
+  outdir: 'dist/webview',
+  ...browser,
+  format: 'esm',
+  splitting: true,
+  chunkNames: 'shared',
+};
 
 /**
  * Options shared by every bundle. Source maps are for work in the checkout only: the package leaves them out.
@@ -136,10 +144,19 @@ export async function build({ production = false, log = () => {} } = {}) {
     for (const text of await esbuild.formatMessages(result.warnings, { kind: 'warning', color: false })) log(text.trimEnd());
     log(`built   ${outfile}  ${Math.ceil((await stat(join(root, outfile))).size / 1024)} KB`);
   };
+  const bothPages = async () => {
+    const result = await esbuild.build({ ...sharedOptions(production), ...pages, metafile: true });
+    for (const [name, { bytes }] of Object.entries(result.metafile.outputs))
+      if (name.endsWith('.js')) log(`built   ${name}  ${Math.ceil(bytes / 1024)} KB`);
+  };
   await Promise.all(
-    [...bundles.map((bundle) => () => one(bundle)), () => buildKernelIfPresent(log), () => copyParser(log), () => copyLayouts(log)].map(
-      (start) => start().catch((error) => failures.push(error)),
-    ),
+    [
+      ...bundles.map((bundle) => () => one(bundle)),
+      bothPages,
+      () => buildKernelIfPresent(log),
+      () => copyParser(log),
+      () => copyLayouts(log),
+    ].map((start) => start().catch((error) => failures.push(error))),
   );
   if (failures.length > 0) throw new Error(failures.map((failure) => failure.message ?? String(failure)).join('\n'));
 }
@@ -149,6 +166,7 @@ async function watch() {
     const context = await esbuild.context({ ...sharedOptions(false), ...options, entryPoints: [entry], outfile, logLevel: 'info' });
     await context.watch();
   }
+  await (await esbuild.context({ ...sharedOptions(false), ...pages, logLevel: 'info' })).watch();
   await buildKernelIfPresent(console.log);
   await copyParser(console.log);
   console.log('Watching for changes; Ctrl-C stops.');

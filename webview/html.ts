@@ -59,12 +59,12 @@ export function previewHtml(page: PreviewPage): string {
 
 /**
  * The page of the shape calculator. Nothing in it comes from a workspace file; results arrive as messages (calculator/messages.ts).
- * Its policy forbids everything but this page's script and the extension's styles. `localResourceRoots` must cover dist/webview.
+ * Its policy forbids everything but scripts with this page's nonce or from the extension, and the extension's styles. `localResourceRoots` must cover dist/webview.
  */
 export function calculatorHtml(page: Page): string {
   const policy = [
     "default-src 'none'",
-    `script-src 'nonce-${page.nonce}'`,
+    `script-src 'nonce-${page.nonce}' ${page.cspSource}`,
     // The toolkit and the charts set styles of elements.
     `style-src ${page.cspSource} 'unsafe-inline'`,
     `font-src ${page.cspSource}`,
@@ -93,7 +93,7 @@ function html(
 </head>
 <body>
 <div id="${id}" ${data}></div>
-<script nonce="${attribute(page.nonce)}" src="${attribute(page.scriptUri)}"></script>
+<script type="module" nonce="${attribute(page.nonce)}" src="${attribute(page.scriptUri)}"></script>
 </body>
 </html>
 `;

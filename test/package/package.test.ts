@@ -41,7 +41,10 @@ describe('the package', () => {
       'dist/python/parse.js',
       'dist/python/tree-sitter-python.wasm',
       'dist/python/web-tree-sitter.wasm',
+      'dist/webview/calculator.css',
+      'dist/webview/calculator.js',
       'dist/webview/preview.js',
+      'dist/webview/shared.js',
       'dist/webview/worker.js',
     ];
     deepEqual(

@@ -125,7 +125,7 @@ function start(root: HTMLElement, host: Host): void {
     );
     input.element.classList.add('query');
     const carets = element('pre', { class: 'carets', 'aria-hidden': 'true' });
-    const list = element('ul', { class: 'problems', id: `problems-${side}`, role: 'status' });
+    const list = element('ul', { class: 'problems', id: `problems-${side}` });
     const name = element('button', { class: 'base-name', type: 'button', title: t('Show where it is set') });
     name.addEventListener('click', () => {
       const base = side_()?.base;
@@ -138,7 +138,7 @@ function start(root: HTMLElement, host: Host): void {
       { class: 'expression', id: `expression-${side}` },
       element('span', { class: `badge ${side}`, 'aria-hidden': 'true' }, side === 'first' ? '1' : '2'),
       base,
-      element('div', { class: 'field' }, input.element, carets, list),
+      element('div', { class: 'field' }, input.element, carets, element('div', { role: 'status' }, list)),
       pick,
     );
     return {
@@ -366,7 +366,6 @@ function start(root: HTMLElement, host: Host): void {
     const notice = (kind: string, text: string): void => notices.append(element('p', { class: kind }, text));
     if (failure !== '') notice('problem', failure);
     const isStale = shown !== undefined && result !== undefined && shown.first !== result.first;
-    root.classList.toggle('stale', isStale || failure !== '');
     if (isStale) notice('note', t('Shown: {query}', { query: shown?.first.query || state.question.name || t('the last design') }));
     if (result !== undefined && result.first.hint !== '' && result.first.problems.length === 0) notice('note', result.first.hint);
     const reasons = [...new Set([...(shown?.first.notModelled ?? []), ...(shown?.second?.notModelled ?? [])])];
