@@ -219,7 +219,8 @@ export function slice(
     return judgement.result(replaceAt(shape, index, [unknownDim('the bounds of a slice are not known')]));
   }
   const span = subtract(to, from);
-  const whole = judgement.isAtLeast(span, zero) ? span : maximum(span, zero);
+  const isForward = judgement.isAtLeast(span, zero) || (start !== undefined && judgement.assumptions?.fits(from, to) === true);
+  const whole = isForward ? span : maximum(span, zero);
   const count = step === 1 ? whole : floorDiv(add(whole, number(step - 1)), number(step));
   return judgement.result(replaceAt(shape, index, [simplify(count, judgement.facts)]));
 }

@@ -2,9 +2,13 @@
 import { type Dim, sameDim } from '../dims/dim.ts';
 import type { Assumptions } from '../dims/shape.ts';
 import { symbolsOf } from '../dims/visit.ts';
+import { shareScope } from './make.ts';
 import { lengthScope, type Sample, type Samples, sampled, usualSizes } from './samples.ts';
 
 const isOfInputs = (dim: Dim): boolean => symbolsOf(dim).some(({ scope, flexible }) => flexible || scope === lengthScope);
+
+/** A fraction of a size: what is cut off at it is longer. */
+const isPart = (dim: Dim): boolean => symbolsOf(dim).some(({ scope }) => scope.startsWith(shareScope));
 
 /** Sizes agree that come out the same for all usual sizes of models and inputs; what is cut to the length of an input fits. */
 export function assumptionsOf(samples: Samples): Assumptions {
@@ -16,12 +20,14 @@ export function assumptionsOf(samples: Samples): Assumptions {
       if (known !== samples.defaults.size) members = usualSizes(samples);
       known = samples.defaults.size;
       if (a.unknown || b.unknown || a.flexible || b.flexible || a.constant !== undefined || b.constant !== undefined) return undefined;
+      // What is as long as a table is made works on inputs of that length: they are as long as they are.
+      if (isOfInputs(a) !== isOfInputs(b)) return isOfInputs(a) ? a : b;
       for (const sample of members) {
         const x = sampled(a, sample);
         if (x.constant === undefined || x.constant < 2 || !sameDim(x, sampled(b, sample))) return undefined;
       }
       return b.size < a.size ? b : a;
     },
-    fits: (bound, length) => !length.unknown && isOfInputs(bound) && !isOfInputs(length),
+    fits: (bound, length) => !length.unknown && ((isOfInputs(bound) && !isOfInputs(length)) || isPart(bound)),
   };
 }

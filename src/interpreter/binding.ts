@@ -3,14 +3,14 @@ import type { FunctionValue, Value } from './value.ts';
 
 /**
  * Binds the arguments of a call to the parameters of a function, by Python's rules. With `openArguments` others may have been given
- * that are not known: then what is missing is unknown. Undefined where Python would raise.
+ * that are not known: then what is missing is unknown. Where Python would raise, the reason.
  */
 export function bindFunction(
   callee: FunctionValue,
   positional: readonly Value[],
   keywords: ReadonlyMap<string, Value>,
   openArguments: boolean,
-): ReadonlyMap<string, Value> | undefined {
+): ReadonlyMap<string, Value> | string {
   const bound = new Map<string, Value>();
   const rest = new Map(keywords);
   const { parameters } = callee.definition;
@@ -45,7 +45,7 @@ export function bindFunction(
         }
         if (value === undefined) {
           const fallback = callee.defaults.get(name);
-          if (fallback === undefined && !openArguments) return undefined;
+          if (fallback === undefined && !openArguments) return `\`${name}\` is not given`;
           value = openArguments ? unknown(`the argument ${name}`) : fallback;
         }
         bound.set(name, value as Value);
@@ -61,7 +61,8 @@ export function bindFunction(
         openArguments,
       ),
     );
-  else if (rest.size > 0 && !openArguments) return undefined;
-  if (next < positional.length && !takesMore && !openArguments) return undefined;
+  else if (rest.size > 0 && !openArguments) return `there is no parameter \`${[...rest.keys()][0] ?? ''}\``;
+  if (next < positional.length && !takesMore && !openArguments)
+    return `${positional.length} arguments are given by position, and ${next} are taken`;
   return bound;
 }

@@ -399,6 +399,11 @@ function evaluateCall(interpreter: Interpreter, frame: Frame, expression: Extrac
   }
   const target = evaluate(interpreter, frame, callee);
   const { positional, keywords, open } = evaluateArguments(interpreter, frame, expression.arguments);
+  if (!frame.file.isPrelude) {
+    const isInherited = callee.kind === 'attribute' && callee.object.kind === 'call' && target.kind === 'bound';
+    const isOwn = frame.self?.kind !== 'instance' || interpreter.isOfOneFile(frame.self.class);
+    interpreter.isWritten = isOwn && !isInherited && expression.arguments.every(({ kind }) => kind === 'positional' || kind === 'keyword');
+  }
   return at(interpreter, frame, expression, () => interpreter.call(target, positional, keywords, open));
 }
 

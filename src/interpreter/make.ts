@@ -97,7 +97,7 @@ export function keyOf(value: Value): string | undefined {
 
 /** Names of values that are seldom whole numbers: used as a size they stay unknown, since arithmetic on sizes is that of integers. */
 const fractional =
-  /(?:^|_)(?:ratio|rate|factor|mult|multiplier|multiple|scale|scaling|prob|probability|dropout|drop|eps|epsilon|theta|base|std|alpha|beta|gamma|expand|expansion|temperature|temp|momentum|init|lr|decay|p)$|_(?:pdrop|coef|coeff|weight)$/;
+  /(?:^|_)(?:ratio|rate|factor|mult|multiplier|multiple|scale|scaling|pct|percent|percentage|fraction|prob|probability|dropout|drop|eps|epsilon|theta|base|std|alpha|beta|gamma|expand|expansion|temperature|temp|momentum|init|lr|decay|p)$|_(?:pdrop|coef|coeff|weight)$/;
 
 /** The size that a value is: `named` values become the symbol of their name. Undefined when it is no whole number. */
 export function dimOf(value: Value): Dim | undefined {
@@ -145,6 +145,25 @@ function unionDim(value: UnionValue): Dim | undefined {
 /** A setting whose name says that it is seldom a whole number. */
 export const isFraction = (value: Value): boolean =>
   value.kind === 'unknown' && value.path !== undefined && fractional.test(value.path.slice(value.path.lastIndexOf('.') + 1));
+
+/** Names of settings that say which part of a size another is. */
+const shareNames = /(?:^|_)(?:pct|percent|percentage|fraction|ratio|partial_rotary_factor)$/;
+/** How the scopes of symbols begin that count thousandths. */
+export const shareScope = 'thousandths ';
+
+/**
+ * A fraction of sizes that is not known, as a power: `int(head_dim * rotary_pct)` is then a quotient of sizes. Undefined for settings
+ * that are called otherwise.
+ */
+export function shareOf(path: string, scope: string): FloatValue | undefined {
+  if (!shareNames.test(path.slice(path.lastIndexOf('.') + 1))) return undefined;
+  const thousandths = rigid(`(1000 * ${path})`, { scope: `${shareScope}${scope}` });
+  const factors = [
+    { base: thousandths, exponent: 1 },
+    { base: number(1000), exponent: -1 },
+  ];
+  return float(undefined, { coefficient: 1, factors });
+}
 
 /** How the scopes of sizes begin that are one of several. */
 export const choiceScope = 'choice ';

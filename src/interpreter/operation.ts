@@ -82,6 +82,8 @@ export interface Machine {
   settle(op: string, call: Call, result: ShapeResult, options?: TensorOptions): TensorValue;
   /** The same for several results, as a tuple. */
   settleAll(op: string, call: Call, result: ShapesResult, options?: TensorOptions): Value;
+  /** Takes over what was found of sizes, and notes a mismatch as a problem at the call. */
+  judge(op: string, call: Call, result: Omit<ShapeResult, 'shape'>): void;
   /** Notes a problem at the call. */
   report(call: Call, problem: Problem): void;
   /** Calls any value. */

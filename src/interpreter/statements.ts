@@ -1,17 +1,15 @@
-import { anonymous, flexible } from '../dims/dim.ts';
-import { shapeOf, withRank } from '../dims/shape.ts';
 import type { Expression, FunctionDefinition, If, Lambda, Statement } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { decoratorName, defineClass } from './classes.ts';
-import { makeCall } from './define.ts';
 import { Raised } from './errors.ts';
 import { at, evaluate, indexValue } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter, Iteration } from './interpreter.ts';
 import { join } from './join.ts';
-import { int, keyOf, list, none, unknown } from './make.ts';
+import { keyOf, none, unknown } from './make.ts';
 import { absoluteName } from './program.ts';
 import { putInModule, setItem } from './subscripts.ts';
+import { refine, refined, unpack } from './unpacking.ts';
 import type { FunctionValue, ListValue, UnknownValue, Value } from './value.ts';
 
 /** How a run of statements ended. */
@@ -62,7 +60,7 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
   const branch = statement.branches[index];
   if (branch === undefined) return runBody(interpreter, frame, statement.otherwise);
   const condition = evaluate(interpreter, frame, branch.test);
-  const truth = interpreter.truth(condition);
+  const truth = interpreter.truth(condition) ?? (namesFunction(branch.body) ? likelyTruth(interpreter, frame, branch.test) : undefined);
   if (truth === true) return runBody(interpreter, frame, branch.body);
   if (truth === false) return runUndecided(interpreter, frame, statement, index + 1);
   const learned = condition.kind === 'bool' ? condition.condition : undefined;
@@ -115,6 +113,23 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
     if (each.error.changes !== undefined) frame.exits.push(each.error.changes);
   }
   return normal;
+}
+
+/** `return F.gelu`, `return nn.ReLU()`: one of the functions that a setting has names for. */
+function namesFunction(body: readonly Statement[]): boolean {
+  const [only] = body;
+  if (body.length !== 1 || only?.kind !== 'return') return false;
+  const value = only.value?.kind === 'call' && only.value.arguments.length === 0 ? only.value.callee : only.value;
+  return value?.kind === 'name' || value?.kind === 'attribute' || value?.kind === 'lambda';
+}
+
+/** `activation == "relu"` where that is, or is not, what the setting is unless it is given. */
+function likelyTruth(interpreter: Interpreter, frame: Frame, test: Expression): boolean | undefined {
+  if (test.kind !== 'compare' || test.operators.length !== 1 || test.operators[0] !== '==') return undefined;
+  const [left, right] = test.operands;
+  const value = left?.kind === 'name' ? interpreter.lookup(frame, left.name) : undefined;
+  if (value?.kind !== 'string' || value.likely === undefined || right?.kind !== 'string' || right.value === undefined) return undefined;
+  return value.likely === right.value;
 }
 
 /** `mask is None`, `mask is not None`. */
@@ -413,10 +428,14 @@ function runWhile(interpreter: Interpreter, frame: Frame, statement: Extract<Sta
 
 function runTry(interpreter: Interpreter, frame: Frame, statement: Extract<Statement, { kind: 'try' }>): Completion {
   let completion: Completion = normal;
+  const { tries } = interpreter;
   try {
+    if (statement.handlers.length > 0) interpreter.tries += 1;
     completion = runBody(interpreter, frame, statement.body);
+    interpreter.tries = tries;
     if (completion.kind === 'normal') completion = runBody(interpreter, frame, statement.otherwise);
   } catch (error) {
+    interpreter.tries = tries;
     if (!(error instanceof Raised) || error instanceof Left) throw error;
     const handler = statement.handlers.find(({ type }) => type === undefined || catches(type, error.type));
     if (handler === undefined) throw error;
@@ -538,153 +557,6 @@ function record(interpreter: Interpreter, frame: Frame, node: Expression, name: 
   const site = { file: frame.file, unit: frame.unit, node };
   interpreter.note({ happened: 'variable', variable: { frame, site, name, value, isArgument: false } });
 }
-
-function unpack(interpreter: Interpreter, frame: Frame, targets: readonly Expression[], value: Value): void {
-  const star = targets.findIndex(({ kind }) => kind === 'starred');
-  const spread = (items: readonly Value[] | undefined): void => {
-    for (const [i, target] of targets.entries()) {
-      if (star < 0 || i < star) bindTarget(interpreter, frame, target, items?.[i] ?? unknown('an item of something'));
-      else if (i === star) {
-        const taken = items?.slice(star, items.length - (targets.length - star - 1));
-        bindTarget(
-          interpreter,
-          frame,
-          target,
-          taken === undefined ? { kind: 'list', items: [], repeat: undefined, open: true } : list(taken),
-        );
-      } else {
-        const at = items === undefined ? undefined : items.length - (targets.length - i);
-        bindTarget(interpreter, frame, target, at === undefined ? unknown('an item of something') : (items?.[at] ?? unknown('an item')));
-      }
-    }
-  };
-  if (value.kind === 'tuple' && value.ellipsis !== undefined) {
-    const hidden = value.ellipsis;
-    const missing = targets.length - value.items.length;
-    if (star < 0 && missing >= 0) {
-      const filler = Array.from({ length: missing }, () => unknown('a size'));
-      spread([...value.items.slice(0, hidden), ...filler, ...value.items.slice(hidden)]);
-      return;
-    }
-    if (star >= 0 && star <= hidden) {
-      const tail = value.items.slice(hidden);
-      const after = targets.length - star - 1;
-      if (tail.length >= after) {
-        for (const [i, target] of targets.entries()) {
-          if (i < star) bindTarget(interpreter, frame, target, value.items[i] ?? unknown('a size'));
-          else if (i > star) bindTarget(interpreter, frame, target, tail[tail.length - (targets.length - i)] ?? unknown('a size'));
-          else
-            bindTarget(interpreter, frame, target, {
-              kind: 'tuple',
-              items: value.items.slice(star, value.items.length - after),
-              ellipsis: hidden - star,
-            });
-        }
-        return;
-      }
-    }
-    spread(undefined);
-    return;
-  }
-  if (value.kind === 'unknown' || value.kind === 'union') {
-    if (value.kind === 'unknown' && value.path !== undefined && star < 0) {
-      spread(targets.map((_, i) => interpreter.subscript(value, int(i))));
-      return;
-    }
-    const options = value.kind === 'union' ? value.options.filter(({ kind }) => kind !== 'none') : [];
-    const [only] = options;
-    if (options.length === 1 && only !== undefined) unpack(interpreter, frame, targets, only);
-    else spread(undefined);
-    return;
-  }
-  if (value.kind === 'tensor') {
-    const first = value.shape.ellipsis === 0 ? undefined : value.shape.dims[0];
-    const isKnown = first !== undefined && star < 0;
-    spread(isKnown ? targets.map((_, i) => interpreter.subscript(value, int(i))) : undefined);
-    return;
-  }
-  const iteration = interpreter.iterate(value);
-  if (iteration.repeat !== undefined && iteration.items.length === 1 && star < 0) spread(targets.map(() => iteration.items[0] as Value));
-  else if (iteration.open || iteration.repeat !== undefined) spread(undefined);
-  else {
-    checkCount(interpreter, frame, targets, star, value, iteration.items);
-    spread(iteration.items);
-  }
-}
-
-/** Sizes or parts of a tensor must be as many as the names for them. */
-function checkCount(
-  interpreter: Interpreter,
-  frame: Frame,
-  targets: readonly Expression[],
-  star: number,
-  value: Value,
-  items: readonly Value[],
-): void {
-  const [first] = targets;
-  const fits = star < 0 ? items.length === targets.length : items.length >= targets.length - 1;
-  const [item] = items;
-  const isSize = value.kind === 'tuple' && value.isSize === true;
-  const isParts = value.kind === 'tuple' && item?.kind === 'tensor' && items.every((each) => each.kind === 'tensor' && each.op === item.op);
-  if (fits || first === undefined || !(isSize || isParts)) return;
-  const given = isParts && item?.kind === 'tensor' ? (item.inputs[0] ?? item) : undefined;
-  const held = new Map<string, Value>(given === undefined ? [] : [['input', given]]);
-  const message = `${isSize ? `the tensor has ${items.length} axes` : `there are ${items.length} parts`}, and ${targets.length} names take them`;
-  at(interpreter, frame, first, () => {
-    interpreter.report(makeCall('unpack', held, new Set(held.keys()), interpreter.site), {
-      kind: isSize ? 'unpack_size' : 'unpack',
-      message,
-    });
-    return none;
-  });
-}
-
-/** `B, T, C = x.size()` says that x has three axes, and names them. */
-function refine(interpreter: Interpreter, frame: Frame, target: Expression, source: Expression): void {
-  if (target.kind !== 'tuple' && target.kind !== 'list') return;
-  if (target.items.some(({ kind }) => kind === 'starred')) return;
-  const shape = shapeRead(source);
-  if (shape === undefined) return;
-  const tensor = evaluate(interpreter, frame, shape.tensor);
-  if (tensor.kind !== 'tensor' || tensor.shape.ellipsis === undefined || shape.from > tensor.shape.ellipsis) return;
-  const names = target.items.map((item) => (item.kind === 'name' ? item.name : '_'));
-  const rank = names.length + shape.from + shape.to;
-  const filled = withRank(tensor.shape, rank);
-  if (filled === undefined) return;
-  // The same line names other sizes when it runs for another tensor.
-  const scope = `${frame.file.name}:${frame.unit?.start ?? 0}+${target.start}#${tensor.id}`;
-  const dims = filled.dims.map((dim, i) => {
-    if (!dim.unknown) return dim;
-    const name = names[i - shape.from];
-    return name === undefined || name.startsWith('_') ? anonymous(`axis ${i}`, { scope }) : flexible(name, { scope });
-  });
-  interpreter.write(tensor, 'shape', shapeOf(...dims));
-}
-
-/** The value that is assigned, read again where `refine` made it known. */
-function refined(interpreter: Interpreter, frame: Frame, source: Expression, value: Value, target: Expression): Value {
-  if (target.kind !== 'tuple' && target.kind !== 'list') return value;
-  return value.kind === 'tuple' && value.ellipsis !== undefined && shapeRead(source) !== undefined
-    ? evaluate(interpreter, frame, source)
-    : value;
-}
-
-/** The tensor whose shape an expression reads, and how many axes in front and behind are left out. */
-function shapeRead(source: Expression): { readonly tensor: Expression; readonly from: number; readonly to: number } | undefined {
-  if (source.kind === 'call' && source.callee.kind === 'attribute' && source.callee.name.name === 'size' && source.arguments.length === 0) {
-    return { tensor: source.callee.object, from: 0, to: 0 };
-  }
-  if (source.kind === 'attribute' && source.name.name === 'shape') return { tensor: source.object, from: 0, to: 0 };
-  if (source.kind !== 'subscript' || source.indices.length !== 1) return undefined;
-  const inner = shapeRead(source.object);
-  const [slice] = source.indices;
-  if (inner === undefined || slice?.kind !== 'slice' || slice.step !== undefined) return undefined;
-  const upper = slice.upper === undefined ? 0 : negativeNumber(slice.upper);
-  return slice.lower === undefined && upper !== undefined ? { tensor: inner.tensor, from: 0, to: upper } : undefined;
-}
-
-const negativeNumber = (expression: Expression): number | undefined =>
-  expression.kind === 'unary' && expression.operator === '-' && expression.operand.kind === 'number' ? expression.operand.value : undefined;
 
 /** What a condition says about the variables it names, in the branch where it came out so. */
 export function narrow(interpreter: Interpreter, frame: Frame, test: Expression, outcome: boolean): void {

@@ -23,7 +23,7 @@ export function subscript(interpreter: Interpreter, object: Value, written: Valu
       return operation === undefined ? unknown('indexing') : interpreter.call(operation, [object, index]);
     }
     case 'tuple':
-      return tupleItem(object, index);
+      return tupleItem(interpreter, object, index);
     case 'list':
       return listItem(object, index);
     case 'dict': {
@@ -79,7 +79,8 @@ export function subscript(interpreter: Interpreter, object: Value, written: Valu
   }
 }
 
-function tupleItem({ items, ellipsis: at, names, isSize }: TupleValue, index: Value): Value {
+function tupleItem(interpreter: Interpreter, object: TupleValue, index: Value): Value {
+  const { items, ellipsis: at, names, isSize } = object;
   if (index.kind === 'slice') {
     const bounds = [index.lower, index.upper, index.step].map((each) => (each.kind === 'none' ? null : dimOf(each)?.constant));
     const [lower, upper, step] = bounds;
@@ -123,7 +124,13 @@ function tupleItem({ items, ellipsis: at, names, isSize }: TupleValue, index: Va
     return fromEnd >= at ? (items[fromEnd] as Value) : unknown('an item of a tuple');
   }
   const item = items[position < 0 ? position + items.length : position];
-  if (item === undefined) throw new Raised('IndexError', 'tuple index out of range', undefined);
+  if (item === undefined) {
+    const what = isSize === true ? `the tensor has ${items.length} axes` : `the tuple has ${items.length} items`;
+    // How many tensors tell the places of what is true hangs on a rank that is seldom known for sure.
+    const isKnown = items.length > 0 && items.every((each) => each.kind !== 'tensor' || each.op !== 'nonzero');
+    if (isKnown) interpreter.complain(isSize === true ? 'axis_number' : 'item_number', `${what}, and number ${position} is asked for`);
+    throw new Raised('IndexError', 'tuple index out of range', undefined);
+  }
   return item;
 }
 

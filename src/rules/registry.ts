@@ -84,6 +84,7 @@ import { slidingWindow } from './positions/slidingWindow.ts';
 import { unknownRopeType } from './positions/unknownRopeType.ts';
 import { attentionOverHeads } from './projections/code/attentionOverHeads.ts';
 import { axisDoesNotExist } from './projections/code/axisDoesNotExist.ts';
+import { callDoesNotFit } from './projections/code/callDoesNotFit.ts';
 import { commentContradictsCode } from './projections/code/commentContradictsCode.ts';
 import { ffnWidthsDiffer } from './projections/code/ffnWidthsDiffer.ts';
 import { gateAndUpWidthsDiffer } from './projections/code/gateAndUpWidthsDiffer.ts';
@@ -171,6 +172,7 @@ export const rules: readonly Rule[] = [
   gateAndUpWidthsDiffer,
   axisDoesNotExist,
   viewOfTransposed,
+  callDoesNotFit,
   headsMergedWithoutTranspose,
   headsSplitWithoutTranspose,
   headAxesSwapped,

@@ -20,6 +20,16 @@ function shapeFrom(value: Value): Shape {
   return at === undefined ? shapeOf(...dims) : openShape(dims.slice(0, at), dims.slice(at));
 }
 
+/** Parts of a tensor are given to names: there must be as many. */
+const takeParts = (call: Call, machine: Machine): Value => {
+  const [parts, names] = [call.dim('parts'), call.dim('names')];
+  if (parts === undefined || names === undefined) return none;
+  const judgement = new Judgement(machine.context);
+  judgement.same(parts, names, (x, y) => `there are ${x} parts, and ${y} names take them`);
+  machine.judge('unpack', call, judgement.result(unknownShape));
+  return none;
+};
+
 /** Modules among the attributes, in the order in which they were set. */
 const childrenOf = (self: Value, machine: Machine): readonly (readonly [string, InstanceValue])[] | undefined => {
   if (self.kind !== 'instance' || self.open) return undefined;
@@ -112,6 +122,7 @@ function mapLast(call: Call, machine: Machine): Value {
 }
 
 export const headwiseOperations: OperationTable = operations({
+  'headwise.take_parts': ['input, parts, names', takeParts],
   'headwise.number_items': ['self, items', numberItems],
   'headwise.children': [
     'self',

@@ -1,7 +1,17 @@
 /** Indexing of tensors by torch's rules: whole numbers pick first, then masks and index tensors are taken together. */
 import { type Dim, number, one, unknownDim } from '../../../dims/dim.ts';
 import { slice } from '../../../dims/reshape.ts';
-import { Judgement, rankOf, type Shape, type ShapeResult, select, shapeOf, unknownShape } from '../../../dims/shape.ts';
+import {
+  type Context,
+  formatShape,
+  Judgement,
+  rankOf,
+  type Shape,
+  type ShapeResult,
+  select,
+  shapeOf,
+  unknownShape,
+} from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
 import { dimOf, numberOf } from '../../make.ts';
 import type { Machine } from '../../operation.ts';
@@ -274,9 +284,23 @@ const setItem: Run = (call, machine) => {
   const value = tensorIn(call, 'value');
   const context = { facts: machine.context.facts, substitution: result.substitution };
   const fit = result.status === 'mismatch' || value === undefined ? result : broadcastAll([result.shape, value.shape], context);
-  if (fit.status === 'mismatch') return machine.settle('setitem', call, { ...fit, shape }, { dtype: input?.dtype });
-  return machine.tensor('setitem', call, shape, { dtype: input?.dtype });
+  const judged = fit.status === 'mismatch' || value === undefined ? fit : stretched(result.shape, value.shape, fit, context);
+  return machine.settle('setitem', call, { ...judged, shape }, { dtype: input?.dtype });
 };
+
+/** What is assigned stretches to what is picked, and not the other way round. */
+function stretched(picked: Shape, value: Shape, fit: ShapeResult, context: Context): ShapeResult {
+  if (picked.ellipsis !== undefined || value.ellipsis !== undefined) return fit;
+  const judgement = new Judgement(context);
+  for (const [i, dim] of value.dims.entries()) {
+    const place = picked.dims[picked.dims.length - value.dims.length + i];
+    if (dim.constant === 1 || (place !== undefined && judgement.read(place).constant !== 1)) continue;
+    const reason = `${formatShape(value)} does not fit into ${formatShape(picked)}`;
+    if (judgement.isAtLeast(dim, number(2))) judgement.fail(reason);
+    else judgement.doubt(reason);
+  }
+  return judgement.status === 'ok' ? fit : { ...judgement.result(picked), substitution: fit.substitution };
+}
 
 export const indexOperations = operations({
   'Tensor.__getitem__': ['input, index', getItem],

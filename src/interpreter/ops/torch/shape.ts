@@ -259,8 +259,20 @@ const cut: Run = (call, machine) => {
     return machine.settleAll('split', call, parts === undefined ? unknownPieces(machine) : splitSizes(shape, parts, axis, machine.context));
   }
   const each = isNumber(sizes) ? dimOf(sizes) : undefined;
-  return machine.settleAll('split', call, each === undefined ? unknownPieces(machine) : split(shape, each, axis, machine.context));
+  if (each === undefined) return machine.settleAll('split', call, unknownPieces(machine));
+  const pieces = split(shape, each, axis, machine.context);
+  const index = locateAxis(shape, axis);
+  if (pieces.status !== 'unknown' || pieces.shapes !== undefined || typeof index !== 'number' || !machine.assumesShapes)
+    return machine.settleAll('split', call, pieces);
+  const length = machine.read(dimAt(shape, axis));
+  return manyPieces('split', call, machine, replaceAt(shape, index, [unknownSize()]), floorDiv(subtract(add(length, each), one), each));
 };
+
+/** As many pieces as a size says, all alike. */
+const manyPieces = (op: string, call: Call, machine: Machine, shape: Shape, count: Dim): Value =>
+  count.unknown
+    ? machine.settleAll(op, call, unknownPieces(machine))
+    : { kind: 'list', items: [machine.tensor(op, call, shape)], repeat: count, open: false };
 
 /** `tensor_split`: equal parts, the first ones one larger; or cuts at the given places. */
 const tensorSplit: Run = (call, machine) => {
@@ -293,9 +305,12 @@ const maximumPieces = 256;
 const unbound: Run = (call, machine) => {
   const axis = axisIn(call);
   const shape = shapeIn(call);
-  const count = axis === undefined ? undefined : machine.read(dimAt(shape, axis)).constant;
-  if (axis === undefined || count === undefined || count > maximumPieces) return machine.settleAll('unbind', call, unknownPieces(machine));
+  if (axis === undefined) return machine.settleAll('unbind', call, unknownPieces(machine));
+  const length = machine.read(dimAt(shape, axis));
+  const count = length.constant;
   const { status, shape: piece, substitution, reason } = select(shape, axis, undefined, machine.context);
+  if (count === undefined && status !== 'mismatch' && machine.assumesShapes) return manyPieces('unbind', call, machine, piece, length);
+  if (count === undefined || count > maximumPieces) return machine.settleAll('unbind', call, unknownPieces(machine));
   const shapes = Array.from({ length: count }, () => piece);
   return machine.settleAll(
     'unbind',

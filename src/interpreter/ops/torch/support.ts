@@ -45,7 +45,7 @@ export function broadcastAll(shapes: readonly Shape[], context: Context): ShapeR
   const judgement = new Judgement(context);
   let answer: ShapeResult = judgement.result(shapes[0] ?? scalar);
   for (const shape of shapes.slice(1)) {
-    const next = broadcastTwo(answer.shape, shape, { facts: context.facts, substitution: answer.substitution });
+    const next = broadcastTwo(answer.shape, shape, { ...context, substitution: answer.substitution });
     const worse = answer.status === 'mismatch' || (answer.status === 'unknown' && next.status === 'ok') ? answer : next;
     answer = { ...next, status: worse.status, ...(worse.reason === undefined ? {} : { reason: worse.reason }) };
   }
@@ -340,7 +340,7 @@ export function operandShapes(values: readonly Value[], machine: Machine): reado
     }
     const shapes = values.map(operandShape);
     const most = Math.max(0, ...shapes.map((shape) => rankOf(shape) ?? 0));
-    const isOpen = ({ dims, ellipsis }: Shape): boolean => ellipsis !== undefined && dims.length > 0 && dims.length <= most;
+    const isOpen = ({ dims, ellipsis }: Shape): boolean => ellipsis !== undefined && dims.length <= most;
     if (most >= 3 && shapes.some(isOpen))
       return shapes.map((shape) => (isOpen(shape) ? { dims: shape.dims.slice(shape.ellipsis), ellipsis: undefined } : stretchable(shape)));
     return shapes;
