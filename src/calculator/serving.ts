@@ -143,7 +143,7 @@ export function servingReport(
 }
 
 const phaseQuantities = ({ id, flops, bytes }: Phase, how: string, moved: string): Quantity[] => [
-  quantity(`${id}Flops`, 'FLOPs', how, 'FLOPs', flops),
+  quantity(`${id}Flops`, 'FLOPs of layers and head', how, 'FLOPs', flops),
   quantity(`${id}Bytes`, 'Bytes moved, at least', moved, 'bytes', bytes),
   quantity(`${id}Intensity`, 'Arithmetic intensity, at most', 'FLOPs / bytes', 'FLOPs per byte', flops / bytes, decimal(flops, bytes, 2)),
 ];

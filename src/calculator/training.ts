@@ -147,7 +147,7 @@ export function trainingReport(
       }
     const again = recomputedFlops(counted, recomputation);
     flops.push(
-      quantity('forwardFlops', 'FLOPs forward', 'layers + head', 'FLOPs', counted.forward),
+      quantity('forwardFlops', 'FLOPs forward', stack.head ? 'layers + head' : 'layers', 'FLOPs', counted.forward),
       quantity('backwardFlops', 'FLOPs backward', '2 * forward', 'FLOPs', counted.backward),
       ...recomputations
         .slice(1)

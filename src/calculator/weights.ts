@@ -67,6 +67,7 @@ export function weightsOf(stack: Stack, tensors: readonly Parameter[]): Weights 
     return { items, total: totalOf(stack, items), complete: false, sharedTable: stack.tied === true ? table : 0n, notes };
   }
   const kindCounts = stack.kinds.map(({ count }) => count);
+  const notes: string[] = [];
   let total = 0n;
   for (const tensor of tensors) {
     total += tensor.own;
@@ -81,11 +82,16 @@ export function weightsOf(stack: Stack, tensors: readonly Parameter[]): Weights 
       for (const place of kinds)
         for (const { spread, elements } of spreads)
           items.push({ name: tensor.name, part: partOf(tensor.name), elements: elements / holders, spread, place });
-    } else items.push(outsideItem(tensor, stack));
+    } else {
+      const item = outsideItem(tensor, stack);
+      items.push(item);
+      if (item.part !== 'head' && item.lookup !== true && (tensor.shapes[0]?.length ?? 0) >= 2)
+        notes.push(`FLOPs: what ${tensor.name} computes outside the layers is not counted.`);
+    }
   }
   if (totalOf(stack, items) !== total) return { reason: 'The tensors of the layers do not add up to the model.' };
   const shares = tensors.some((each) => isHead(each) && each.tied);
-  return { items, total, complete: true, sharedTable: shares ? table : 0n, notes: [] };
+  return { items, total, complete: true, sharedTable: shares ? table : 0n, notes };
 }
 
 function matrixItems(stack: Stack, kind: number): WeightItem[] {

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { calculate } from '../../../src/calculator/calculate.ts';
+import { presets } from '../../../src/calculator/presets.ts';
+import { report } from '../../../src/calculator/report.ts';
+import { analyse } from '../../../src/workspace/analyse.ts';
+import { defaultSettings } from '../../../src/workspace/settings.ts';
+import { useLayoutsOfSource } from './layouts.ts';
 import { fastest } from './timing.ts';
 
 /** The values that answer the query's `?`. */
@@ -17,6 +22,8 @@ const problem = (query: string): { readonly message: string; readonly at: string
 };
 
 describe('solving for a value', () => {
+  before(useLayoutsOfSource);
+
   it('lists head counts', () => {
     // 5120 = 2^10 * 5: counts that 8 devices share and that leave head dims divisible by 64.
     assert.deepEqual(answers('d=5120 h=? tp=8 hd%64'), [8, 16, 40, 80]);
@@ -90,6 +97,101 @@ describe('solving for a value', () => {
     );
   });
 
+  it('finds what fits into memory', () => {
+    // 80 GB on each of so many devices, weights alone in 16 bits: 70.55 billion parameters take 141 GB.
+    const devices = answers('llama3-70b tp=? memory<80GB bf16');
+    assert.deepEqual(devices, [2, 4, 8, 16, 32, 64]);
+    // Every answer holds for its own numbers, and the next token or sequence would not fit.
+    for (const [query, name] of [
+      ['llama3-70b tp=4 memory<80GB B=2 bf16', 'T'],
+      ['gemma3-27b memory<80GB T=128k bf16', 'B'],
+      ['deepseek-v3 tp=8 ep=8 memory<192GB B=4 bf16', 'T'],
+      ['d=4096 h=32 kv=8 ff=14336 gated L=32 V=128256 untied memory<24GB bf16', 'T'],
+    ] as const) {
+      const [found] = answers(`${query} ${name}=?`);
+      assert.ok(found !== undefined, query);
+      const used = (value: number): number => {
+        const { devices: shares, serving } = report(`${query.replace(/memory<\S+/, '')} ${name}=${value}`);
+        if (shares === undefined) return Number(serving?.memory.find(({ id }) => id === 'servingMemory')?.value);
+        const of = (id: string) => shares.rows.find((row) => row.id === id)?.stages.map(Number) ?? [];
+        return Math.max(...of('weights').map((bytes, stage) => bytes + (of('cache')[stage] ?? 0)));
+      };
+      const limit = Number(/memory<(\d+)GB/.exec(query)?.[1]) * 1e9;
+      assert.ok(used(found) < limit && used(found + 1) >= limit, `${query}: ${found}`);
+    }
+  });
+
+  it('finds layers, widths and devices for a number of parameters', () => {
+    // Llama 3 8B has 218,112,000 parameters in a layer and 1,050,677,248 beside them.
+    assert.deepEqual(answers('llama3-8b layers=? params<=8030261248'), [32]);
+    assert.deepEqual(answers('llama3-8b layers=? params<8030261248'), [31]);
+    assert.deepEqual(answers('llama3-8b layers=? params>8030261248'), [33]);
+    assert.ok(answers('llama3-8b layers=? params=8b').includes(32));
+    // Of the widths that 32 heads split into even heads the first 64 stay below nine billion, 4,352 being the largest.
+    const { rows } = calculate('llama3-8b d=? params<9b');
+    const listed = rows.filter(({ id }) => /^solution\d+$/.test(id)).map(({ value }) => Number(value));
+    const more = Number(rows.find(({ id }) => id === 'moreSolutions')?.value);
+    const largest = (listed.length + more) * 64;
+    const total = (d: number) => Number(report(`llama3-8b d=${d}`).totals.parameters);
+    assert.ok(total(largest) < 9e9 && total(largest + 64) >= 9e9, `${largest}`);
+    assert.deepEqual(
+      listed,
+      Array.from({ length: 24 }, (_, i) => 64 * (i + 1)),
+    );
+    assert.deepEqual(answers('mixtral-8x7b ep=?'), [1, 2, 4, 8]);
+    assert.deepEqual(answers('llama3-8b pp=? tp=2'), [1, 2, 4, 8, 16, 32]);
+    // Training states over data-parallel devices: 16 bytes a parameter over fewer than eight do not fit into 20 GB.
+    assert.equal(answers('llama3-8b dp=? zero=3 memory<20GB')[0], 7);
+  });
+
+  it('asks of devices what it says elsewhere', () => {
+    fc.assert(
+      fc.property(fc.constantFrom(1, 2, 4), fc.constantFrom(1, 2, 4), fc.integer({ min: 1, max: 400 }), (cp, tp, mib) => {
+        const fixed = `d=512 h=8 kv=4 L=4 ff=1024 gated V=1000 tied bf16 cp=${cp} tp=${tp} sp=${tp}`;
+        const { rows, problems } = calculate(`${fixed} cache<${mib}MiB T=?`);
+        const [found] = rows.filter(({ id }) => id === 'solution0');
+        if (problems.length > 0) return;
+        const tokens = Number(found?.value);
+        assert.deepEqual(report(`${fixed} T=${tokens}`).problems, []);
+        // The next length that they can share is beyond the limit: a token keeps 4 layers x 4 heads x 64 x 2 x 2 bytes.
+        const perToken = 4 * 4 * 64 * 2 * 2;
+        const step = cp * tp;
+        assert.equal(tokens, Math.floor((mib * 2 ** 20 - 1) / perToken / step) * step);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
+  it('answers with designs that the linter accepts', () => {
+    const questions: readonly (readonly [preset: string, question: string, key: string])[] = [
+      ['llama3-8b', 'h=?', 'num_attention_heads'],
+      ['llama3-8b', 'kv=? tp=4', 'num_key_value_heads'],
+      ['llama3-8b', 'd=? params<9b', 'hidden_size'],
+      ['llama2-7b', 'h=? hd%64', 'num_attention_heads'],
+      ['qwen3-8b', 'h=?', 'num_attention_heads'],
+      ['deepseek-v3', 'h=? params<900b', 'num_attention_heads'],
+      ['gpt2', 'h=?', 'n_head'],
+    ];
+    for (const [preset, question, key] of questions) {
+      const { rows } = calculate(`${preset} ${question}`);
+      const values = rows.filter(({ id }) => /^solution\d+$/.test(id)).map(({ value }) => Number(value));
+      assert.ok(values.length > 0, question);
+      for (const value of values) {
+        const config: Record<string, unknown> = { ...presets[preset], [key]: value };
+        // Latent attention expands keys and values for every head.
+        if (preset === 'deepseek-v3') config.num_key_value_heads = value;
+        const text = JSON.stringify(config, undefined, 1);
+        const { findings } = analyse({ text, path: 'config.json' }, defaultSettings);
+        const errors = findings.filter(({ severity }) => severity === 'error');
+        assert.deepEqual(
+          errors.map(({ code, message }) => `${code} ${message}`),
+          [],
+          `${preset} ${key}=${value}`,
+        );
+      }
+    }
+  });
+
   it('answers within a frame, the slowest question included', () => {
     for (const query of [
       'd=? h=1 hd%1',
@@ -97,6 +199,16 @@ describe('solving for a value', () => {
       '? params=7b layers=32',
       'cache<1TiB T=? L=1 h=1 hd=1',
       'd=? h=7 hd%13 hd<9999 hd>3',
+      'deepseek-v3 T=32k tp=8 ep=8 pp=1 sp=8 B=4',
+      'deepseek-v3 L=40 T=32k',
+      'llama3-70b tp=? memory<80GB T=8k',
+      'llama3-8b layers=? memory<80GB T=8k',
+      'deepseek-v3 layers=? params<400b',
+      'deepseek-v3 ep=? memory<80GB',
+      'llama3-8b d=? params<9b',
+      'llama3-8b ff=? params=9b',
+      'llama3-70b zero=3 dp=? memory<80GB T=4k',
+      'qwen3-235b-a22b T=? memory<80GB tp=8 ep=4',
     ])
       assert.ok(fastest(() => calculate(query)) < 16, query);
   });
