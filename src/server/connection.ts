@@ -71,6 +71,7 @@ import {
   toLspRange,
   toStackSummary,
 } from './convert.ts';
+import { inHaste, Leftovers, oneByOne } from './haste.ts';
 import { FollowedImports, type ImportSource } from './imports.ts';
 import { isSettingsFile, ProjectFiles } from './projectFiles.ts';
 import { RemoteImports } from './remoteImports.ts';
@@ -114,6 +115,9 @@ const resting = 2000;
 
 /** Quiet time after an edit before what rests on it in other files is asked for again, in milliseconds. */
 const settling = 400;
+
+/** Quiet time after a keystroke before what its answer left is gone on with, in milliseconds. */
+const pause = 20;
 
 interface Cached {
   readonly version: string;
@@ -164,6 +168,7 @@ export function serve(connection: Connection, host: Host): void {
   let pythonAsked = false;
   let layouts: Promise<void> | undefined;
   let rest: ReturnType<typeof setTimeout> | undefined;
+  const leftovers = new Leftovers();
 
   const failed = (what: string, error: unknown): void => {
     const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
@@ -377,20 +382,23 @@ export function serve(connection: Connection, host: Host): void {
   /** The document and what is known about it; undefined when it is closed or too long. */
   async function analysisOf(
     uri: string,
+    wanted: 'soon' | 'more' | 'all' = 'soon',
   ): Promise<{ readonly document: View; readonly analysis: Analysis; readonly editor: PlacedSettings } | undefined> {
     const editor = await settingsFor(sourceOf(uri)?.id ?? uri);
     const source = sourceOf(uri);
     if (source === undefined) return undefined;
     const { id, version, languageId, text, view: document } = source;
     const known = cache.get(id);
-    if (known?.version === version && known.settings === editor.settings && known.languageId === languageId && known.isForgotten !== true) {
+    const isSame = known?.settings === editor.settings && known.languageId === languageId && known.isForgotten !== true;
+    const isWhole = known?.analysis?.code?.stale === undefined;
+    if (isSame && known.version === version && (isWhole || wanted === 'soon')) {
       remember(id, known);
       return known.analysis === undefined ? undefined : { document, analysis: known.analysis, editor };
     }
     const preparing = preparation(text, id, languageId);
-    if (preparing !== undefined) return preparing.then(() => analysisOf(uri));
+    if (preparing !== undefined) return preparing.then(() => analysisOf(uri, wanted));
     const values = languageId === 'python' && needsPython({ text, path: pathOf(id), languageId }) ? valuesFor(id, editor) : undefined;
-    if (values instanceof Promise) return values.then(() => analysisOf(uri));
+    if (values instanceof Promise) return values.then(() => analysisOf(uri, wanted));
     let analysis: Analysis | undefined;
     if (text.length <= maximumLength) {
       tooLong.delete(id);
@@ -404,6 +412,7 @@ export function serve(connection: Connection, host: Host): void {
           imports,
           values: () => values,
           checkpoint: () => host.readCheckpoint?.(id),
+          ...(wanted === 'more' ? { isOver: oneByOne() } : wanted === 'soon' && isSame && canAskAgain() ? { isOver: inHaste() } : {}),
         },
         editor.settings,
       );
@@ -418,6 +427,14 @@ export function serve(connection: Connection, host: Host): void {
     }
     const config = values === undefined ? undefined : plainUri(values.uri);
     remember(id, { version, languageId, settings: editor.settings, analysis, config });
+    if (analysis?.code?.stale === undefined) leftovers.drop(id);
+    else if (wanted === 'soon')
+      leftovers.goOn(
+        id,
+        () => finish(uri, version),
+        (error) => failed('Reading on', error),
+        pause,
+      );
     if (analysis?.code !== undefined && host.rest !== undefined) {
       clearTimeout(rest);
       rest = setTimeout(host.rest, resting);
@@ -425,6 +442,21 @@ export function serve(connection: Connection, host: Host): void {
     }
     return analysis === undefined ? undefined : { document, analysis, editor };
   }
+
+  /** Reads on in a document that a hasty answer left; true while there is more, unless it was edited. The client is told at the end. */
+  async function finish(uri: string, version: string): Promise<boolean> {
+    const isCurrent = (): boolean => sourceOf(uri)?.version === version;
+    if (!isCurrent()) return false;
+    const found = await analysisOf(uri, 'more');
+    if (found === undefined || !isCurrent()) return false;
+    if (found.analysis.code?.stale !== undefined) return true;
+    askAgain();
+    for (const part of partsOf(sourceOf(uri)?.id ?? uri)) later(part, 0);
+    return false;
+  }
+
+  /** Whether a client that was answered in haste can be told that there is more. */
+  const canAskAgain = (): boolean => !pulls() || capabilities.workspace?.diagnostics?.refreshSupport === true;
 
   /** The same for model configs alone: everything else is none of our business. */
   async function configOf(uri: string) {
@@ -434,8 +466,8 @@ export function serve(connection: Connection, host: Host): void {
   }
 
   /** The same for model configs and model code. */
-  async function modelOf(uri: string) {
-    const found = await analysisOf(uri);
+  async function modelOf(uri: string, wanted: 'soon' | 'all' = 'soon') {
+    const found = await analysisOf(uri, wanted);
     return found === undefined || (found.analysis.reading === undefined && found.analysis.code === undefined) ? undefined : found;
   }
 
@@ -579,6 +611,7 @@ export function serve(connection: Connection, host: Host): void {
   });
   documents.onDidClose(({ document: { uri } }) => {
     cache.delete(uri);
+    leftovers.drop(uri);
     tooLong.delete(uri);
     importsFor(uri)?.close(uri);
     // What was not saved is gone.
@@ -656,7 +689,9 @@ export function serve(connection: Connection, host: Host): void {
 
   connection.onCodeAction(({ textDocument: { uri }, range, context }, token) =>
     guarded('textDocument/codeAction', token, null, async () => {
-      const model = await modelOf(uri);
+      // What is fixed on saving is all that is to be fixed.
+      const isSaving = context.only?.some((only) => only.startsWith('source.')) === true;
+      const model = await modelOf(uri, isSaving ? 'all' : 'soon');
       if (model === undefined) return null;
       const { document, analysis } = model;
       const wants = (kind: string): boolean =>

@@ -406,3 +406,41 @@ class A(nn.Module):
     ok((await lenses()).some(([, title]) => title === 'numbers of config.json'));
   });
 });
+
+describe('the language server on an edit of much code', () => {
+  /** Models that share a layer: an edit in it touches all of them. */
+  const many = (line: string): string =>
+    [
+      'import torch\nimport torch.nn as nn\n',
+      'class Layer(nn.Module):\n    def __init__(self, width: int = 64):\n        super().__init__()\n        self.proj = nn.Linear(width, width)\n',
+      `    def forward(self, x: torch.Tensor):\n        B, T, C = x.shape\n        ${line}\n        return self.proj(x)\n`,
+      ...Array.from(
+        { length: 12 },
+        (_, i) =>
+          `class Model${i}(nn.Module):\n    def __init__(self, width: int = 64):\n        super().__init__()\n        self.layer = Layer(width)\n        self.out${i} = nn.Linear(width, ${i === 0 ? 'width' : `${i} * width`})\n${Array.from({ length: 60 }, (_, j) => `        self.a${j} = nn.Linear(${i + 1} * width, width)\n`).join('')}\n    def forward(self, x: torch.Tensor):\n        B, T, C = x.shape\n        x = self.layer(x)\n        return self.out${i}(x)${i === 11 ? '.view(B, C, T).view(B, C, T + 1)' : ''}\n`,
+      ),
+    ].join('\n');
+
+  it('answers soon, and says the rest when it asks the client to ask again', async () => {
+    const client = await TestClient.start({ rootUri: 'file:///w' });
+    try {
+      const uri = 'file:///w/many.py';
+      await client.open(uri, 'python', many('x = x.transpose(1, 2).transpose(1, 2)'));
+      const first = (await client.pull(uri)).map(messageOf);
+      ok(first.length > 0);
+      await client.replace(uri, '.transpose(1, 2)\n', '.transpose(1, 2).contiguous()\n');
+      const soon = (await client.pull(uri)).map(messageOf);
+      // What was known of the code that the edit did not touch stays while it is followed again.
+      deepEqual(soon, first);
+      const before = client.refreshes.length;
+      await client.replace(uri, 'x = x.transpose(1, 2).transpose(1, 2).contiguous()', 'x = x.view(B, T, C + 1)');
+      ok((await client.pull(uri)).length > 0);
+      await client.until('a request to ask again', () => client.refreshes.length > before);
+      const whole = (await client.pull(uri)).map(messageOf);
+      await client.open('file:///w/fresh.py', 'python', many('x = x.view(B, T, C + 1)'));
+      deepEqual(whole, (await client.pull('file:///w/fresh.py')).map(messageOf));
+    } finally {
+      await client.stop();
+    }
+  });
+});

@@ -1,0 +1,51 @@
+import type { IsOver } from '../interpreter/study.ts';
+
+/** Statements and calls that the answer to a keystroke may follow, some 15 ms of work; a study that takes more waits. */
+const hastySteps = 1500;
+/** What is taken for a study of which nothing is known yet. */
+const unknownSteps = 300;
+
+/** For an answer that somebody waits for. It counts steps and no time: what an edit shows at once does not depend on the machine. */
+export function inHaste(): IsOver {
+  let spent = 0;
+  return (steps) => {
+    const isOver = spent > 0 && spent + steps > hastySteps;
+    // One study that takes a few times as much is better than none.
+    if (isOver || steps > 3 * hastySteps) return true;
+    spent += Math.max(1, steps === 0 ? unknownSteps : steps);
+    return false;
+  };
+}
+
+/** For work that nobody waits for: one study, and then whoever asks for something comes first. */
+export function oneByOne(): IsOver {
+  let count = 0;
+  return () => count++ > 0;
+}
+
+/** Goes on, while nothing else happens, with what hasty answers left. */
+export class Leftovers {
+  readonly #timers = new Map<string, ReturnType<typeof setTimeout>>();
+
+  /** `step` answers whether there is more to do; a later call for the same document takes the place of this one. */
+  goOn(id: string, step: () => Promise<boolean>, failed: (error: unknown) => void, wait: number): void {
+    this.drop(id);
+    this.#timers.set(
+      id,
+      setTimeout(() => {
+        this.#timers.delete(id);
+        step()
+          .then((isLeft) => {
+            // Meanwhile there may have been an edit, which started anew.
+            if (isLeft && !this.#timers.has(id)) this.goOn(id, step, failed, 0);
+          })
+          .catch(failed);
+      }, wait),
+    );
+  }
+
+  drop(id: string): void {
+    clearTimeout(this.#timers.get(id));
+    this.#timers.delete(id);
+  }
+}
