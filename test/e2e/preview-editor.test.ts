@@ -1,12 +1,16 @@
 import assert from 'node:assert/strict';
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Frame } from 'playwright-core';
 import { root, waitFor } from '../../scripts/lib/process.mjs';
 import { readLink } from '../../src/extension/previewLink.ts';
+import { createReferenceKernel } from '../../src/kernel/reference.ts';
 import { readArrays } from '../../webview/preview/arrays.ts';
+import { runSample } from '../../webview/preview/run.ts';
+import { makeSample } from '../../webview/preview/sample.ts';
 import { freshSettings } from '../../webview/preview/settings.ts';
 import type { PreviewDesign } from '../../webview/protocol.ts';
+import { type Case, folderWith, goldenCheckpoints, loadCheckpoint, readConfig, safetensors } from '../unit/webview/checkpoint-file.ts';
 import { assertNear, expected } from './preview-lab.ts';
 import { type Lab, startLab, type Workbench } from './workbench.ts';
 
@@ -37,6 +41,34 @@ async function entropies(frame: Frame): Promise<readonly number[]> {
   return (await table.locator('tbody tr td:nth-child(3)').allInnerTexts()).map(Number);
 }
 
+/** Llama 3.1 with small sizes, as Transformers saved it. */
+const tiny = goldenCheckpoints()[0] as Case;
+/** DeepSeek V2 Lite with four heads. */
+const deepseek = {
+  model_type: 'deepseek_v2',
+  hidden_size: 2048,
+  intermediate_size: 10944,
+  num_attention_heads: 4,
+  num_key_value_heads: 4,
+  num_hidden_layers: 27,
+  q_lora_rank: null,
+  kv_lora_rank: 512,
+  qk_nope_head_dim: 128,
+  qk_rope_head_dim: 64,
+  v_head_dim: 128,
+  max_position_embeddings: 163840,
+  rope_theta: 10000,
+  rope_scaling: {
+    type: 'yarn',
+    factor: 40,
+    original_max_position_embeddings: 4096,
+    beta_fast: 32,
+    beta_slow: 1,
+    mscale: 0.7,
+    mscale_all_dim: 0.7,
+  },
+};
+
 describe('the attention preview in VS Code', function () {
   this.timeout(120_000);
   let lab: Lab;
@@ -46,6 +78,14 @@ describe('the attention preview in VS Code', function () {
     code = await lab.open('dark');
     await cp(join(root, 'test/fixtures/preview/rows.npy'), join(code.workspace, 'rows.npy'));
     await cp(join(root, 'test/fixtures/preview/tokenizer.json'), join(code.workspace, 'qwen-good/tokenizer.json'));
+    for (const [folder, config] of [
+      ['tiny', tiny.config],
+      ['latent', deepseek],
+    ] as const) {
+      await mkdir(join(code.workspace, folder), { recursive: true });
+      await writeFile(join(code.workspace, folder, 'config.json'), JSON.stringify(config, undefined, 2));
+    }
+    await writeFile(join(code.workspace, 'tiny/model.safetensors'), safetensors(tiny.tensors));
   });
   afterEach(async function () {
     if (this.currentTest?.state === 'failed') await code.screenshot(`failed-${this.currentTest.title.replaceAll(/\W+/g, '-')}`);
@@ -216,6 +256,75 @@ describe('the attention preview in VS Code', function () {
     frame = await code.webview('#detail-title');
     await frame.locator('#detail-title').filter({ hasText: 'Head 3' }).waitFor({ timeout: 30_000 });
     await same(frame, wantedEntropies({ seed: 7 }));
+  });
+
+  it('reads a picked file again after a reload of the window', async () => {
+    let frame = await code.webview('button[data-head] canvas');
+    await frame.locator('#sample-controls > summary').click();
+    await choose(frame, 'source', 'rows of a file');
+    const picks = code.page.locator('.quick-input-list .monaco-list-row');
+    await picks.filter({ hasText: 'rows.npy' }).waitFor();
+    await code.page.locator('.quick-input-widget:visible input[type="text"]').first().fill('rows.npy');
+    await picks.filter({ hasText: 'Another file' }).waitFor({ state: 'detached' });
+    await code.page.keyboard.press('Enter');
+    await frame.getByText('16 heads × 5 × 5 weights computed in').waitFor();
+    await code.runCommand('Developer: Reload Window');
+    await frame
+      .locator('#title')
+      .waitFor({ state: 'detached', timeout: 30_000 })
+      .catch(() => undefined);
+    frame = await code.webview('button[data-head] canvas', 60_000);
+    await frame.getByText('16 heads × 5 × 5 weights computed in').waitFor({ timeout: 30_000 });
+    await frame.locator('.notices .note').filter({ hasText: 'Tokens are the rows of rows.npy' }).waitFor();
+    await code.closeEditors();
+  });
+
+  it('computes latents as the config has them, and says what the linter says of other ones', async () => {
+    await code.openFile('latent/config.json');
+    await code.runCommand('Headwise: Preview Attention');
+    const frame = await code.webview('button[data-head] canvas');
+    await frame.getByText('KV latent 512', { exact: true }).waitFor();
+    await frame.locator('#formula').filter({ hasText: 'R: YaRN × 40 from 4,096 tokens' }).waitFor();
+    const { design } = readConfig(deepseek);
+    assert.deepEqual(design.latent, { keyValueRank: 512, plainDim: 128, rotaryDim: 64 });
+    await same(
+      frame,
+      expected(design, freshSettings).run.statistics.map(({ entropy }) => entropy),
+    );
+    await code.screenshot('preview-latent');
+    await frame.locator('#sample-controls > summary').click();
+    await frame.locator('#design-controls > summary').click();
+    await frame.locator('#rope-dim').getByRole('textbox').fill('63');
+    await frame.locator('.notices .warning').filter({ hasText: '63' }).first().waitFor();
+    await code.closeEditors();
+  });
+
+  it('computes with the checkpoint beside the config', async () => {
+    await code.openFile('tiny/config.json');
+    await code.runCommand('Headwise: Preview Attention');
+    const frame = await code.webview('button[data-head] canvas');
+    await frame.locator('#sample-controls > summary').click();
+    await choose(frame, 'model', 'weights of its checkpoint');
+    // The file has the second layer alone.
+    await frame.locator('.notices .warning').filter({ hasText: 'no attention in layer 0' }).waitFor();
+    await frame.locator('#design-controls > summary').click();
+    await frame.locator('#layer').getByRole('textbox').fill('1');
+    await frame.locator('.notices .note').filter({ hasText: 'Projections of layer 1 in model.safetensors' }).waitFor();
+    const { design } = readConfig(tiny.config);
+    const settings = { ...freshSettings, model: 'checkpoint', layer: 1 } as const;
+    const checkpoint = await loadCheckpoint(folderWith({ 'model.safetensors': safetensors(tiny.tensors) }), tiny.config, 1, 1, 2 ** 22);
+    const sample = makeSample(design, settings, {
+      trained: { width: checkpoint.width, layers: (tokens) => checkpoint.layers(design, settings, tokens) },
+    });
+    await same(
+      frame,
+      runSample(createReferenceKernel(), sample).statistics.map(({ entropy }) => entropy),
+    );
+    await code.screenshot('preview-checkpoint');
+    await code.closeEditors();
+    await code.openFile('qwen-good/config.json');
+    await code.runCommand('Headwise: Preview Attention');
+    await code.webview('button[data-head] canvas');
   });
 
   it('wears the high-contrast themes', async () => {

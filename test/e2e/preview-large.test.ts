@@ -129,10 +129,15 @@ describe('the attention preview with large problems', function () {
       await preview.page.locator('#row-table > summary').click();
       const first = await preview.page.locator('#row-table tbody tr').first().locator('td').first().innerText();
       assert.ok(Math.abs(Number(first) - Math.max(...line)) <= 1e-4, `${first} is said, the formula gives ${Math.max(...line)}`);
-      // A move asks for the rows that come into sight.
-      for (let i = 0; i < 4; i++) await preview.page.locator('#detail-canvas').press('PageUp');
-      for (let i = 0; i < 40; i++) await preview.page.locator('#detail-canvas').press('PageUp');
-      await preview.until(`document.querySelector('.detail.exact') !== null && window.headwisePreview.tile.row < ${tile.row}`);
+      // Elsewhere: the whole map again, where a pinned row alone is exact, and into its beginning.
+      await preview.page.locator('#detail-canvas').press('0');
+      await preview.until(`document.querySelector('.detail.exact') === null`);
+      await preview.page.locator('#detail-canvas').click({ position: { x: 12, y: 40 } });
+      await preview.until(
+        `window.headwisePreview.tile.rows === 1 && /rank .* pinned/.test(document.querySelector('#detail-readout').textContent)`,
+      );
+      for (let i = 0; i < 6; i++) await preview.page.locator('#detail-canvas').press('+');
+      await preview.until(`document.querySelector('.detail.exact') !== null && window.headwisePreview.tile.row === 0`);
       // All of it again.
       await preview.page.locator('#detail-canvas').press('0');
       await preview.until(`document.querySelector('.detail.exact') === null`);

@@ -232,7 +232,9 @@ export class Grid {
     const group = design.queryHeads / design.keyValueHeads;
     const wanted = heads <= 16 ? 144 : heads <= 64 ? 112 : 88;
     const row = display.order === 'head' && group > 1 && group <= 8 ? group : 1;
-    const room = (this.root.clientWidth - 24 - 12 * (row - 1)) / row;
+    const beside = this.root.classList.contains('columns') ? weights.result.layers : 1;
+    const width = (this.root.clientWidth - 12 * (beside - 1)) / beside;
+    const room = (width - 24 - 12 * (row - 1)) / row;
     const target = Math.max(64, Math.min(wanted, room));
     const cell = Math.max(1, Math.round(target / size));
     const next = size > target * 2 ? target : cell > 1 && cell * size > room ? (cell - 1) * size : cell * size;

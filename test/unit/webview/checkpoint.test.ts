@@ -1,127 +1,13 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { type CheckpointFile, type CheckpointFolder, findLayers } from '../../../src/checkpoint/layers.ts';
+import { findLayers } from '../../../src/checkpoint/layers.ts';
 import { layerProjections } from '../../../src/checkpoint/projections.ts';
-import { checkpointNames, toPreviewDesign } from '../../../src/extension/previewDesign.ts';
 import { createReferenceKernel } from '../../../src/kernel/reference.ts';
-import { attentionTraits } from '../../../src/server/attentionTraits.ts';
-import { analyse } from '../../../src/workspace/analyse.ts';
-import { defaultSettings } from '../../../src/workspace/settings.ts';
-import { Checkpoint, checkpointBytes } from '../../../webview/preview/checkpoint.ts';
+import { checkpointBytes } from '../../../webview/preview/checkpoint.ts';
 import { runSample } from '../../../webview/preview/run.ts';
 import { makeSample } from '../../../webview/preview/sample.ts';
 import { freshSettings } from '../../../webview/preview/settings.ts';
-import type { CheckpointMessage, PreviewDesign } from '../../../webview/protocol.ts';
-import { repositoryRoot } from '../kernel/load-kernels.ts';
-
-interface Packed {
-  readonly shape: readonly number[];
-  readonly f32: string;
-}
-interface Case {
-  readonly name: string;
-  readonly layer: number;
-  readonly config: Readonly<Record<string, unknown>>;
-  readonly tensors: Readonly<Record<string, { readonly dtype: string; readonly shape: readonly number[]; readonly bytes: string }>>;
-  readonly input: Packed;
-  readonly weights: Packed;
-  readonly output?: Packed;
-}
-
-const bytesOf = (text: string): Uint8Array => new Uint8Array(Buffer.from(text, 'base64'));
-const numbersOf = ({ f32 }: Packed): Float32Array => new Float32Array(bytesOf(f32).buffer);
-
-/** A safetensors file as the format says: u64 length, JSON header, then the data. */
-function safetensors(tensors: Case['tensors']): Uint8Array {
-  const parts = Object.values(tensors).map(({ bytes }) => bytesOf(bytes));
-  let at = 0;
-  const header = Object.fromEntries(
-    Object.entries(tensors).map(([name, { dtype, shape }], i) => {
-      const begin = at;
-      at += parts[i]?.length ?? 0;
-      return [name, { dtype, shape, data_offsets: [begin, at] }];
-    }),
-  );
-  const json = new TextEncoder().encode(JSON.stringify({ __metadata__: { format: 'pt' }, ...header }));
-  const file = new Uint8Array(8 + json.length + at);
-  new DataView(file.buffer).setBigUint64(0, BigInt(json.length), true);
-  file.set(json, 8);
-  let next = 8 + json.length;
-  for (const part of parts) {
-    file.set(part, next);
-    next += part.length;
-  }
-  return file;
-}
-
-const folderWith = (files: Readonly<Record<string, Uint8Array>>): CheckpointFolder => ({
-  names: async () => Object.keys(files),
-  open: async (name): Promise<CheckpointFile | undefined> => {
-    const bytes = files[name];
-    return bytes === undefined ? undefined : { name, size: bytes.length, read: async (first, end) => bytes.slice(first, end) };
-  },
-});
-
-/** The design of a config as the language server tells it and the panel hands it on. */
-function read(config: Readonly<Record<string, unknown>>): {
-  readonly design: PreviewDesign;
-  readonly names: ReturnType<typeof checkpointNames>;
-} {
-  const found = analyse({ text: JSON.stringify(config), path: 'config.json' }, defaultSettings).reading?.designs[0];
-  assert.ok(found !== undefined);
-  const { fields, role, family, name } = found;
-  const stack = {
-    name,
-    role,
-    ...(family === undefined ? {} : { family }),
-    summary: '',
-    ...Object.fromEntries(
-      (
-        [
-          'queryHeads',
-          'keyValueHeads',
-          'headDim',
-          'valueDim',
-          'layers',
-          'causal',
-          'slidingWindow',
-          'positions',
-          'rotaryDim',
-          'ropeTheta',
-        ] as const
-      ).map((field) => [field, fields[field]?.value]),
-    ),
-    ...attentionTraits(found),
-    places: {},
-    warnings: [],
-  };
-  const design = toPreviewDesign(stack);
-  assert.ok(design !== undefined);
-  return { design, names: checkpointNames(stack) };
-}
-
-/** The checkpoint of a folder as the page's worker holds it, its numbers sent in pieces of so many bytes. */
-async function load(folder: CheckpointFolder, config: Case['config'], layer: number, layers: number, piece: number): Promise<Checkpoint> {
-  const { design, names } = read(config);
-  const found = await findLayers(folder, layer, layers, design, names);
-  assert.ok(typeof found !== 'string', String(found));
-  const checkpoint = new Checkpoint({
-    kind: 'checkpoint',
-    request: 1,
-    name: found.name,
-    reason: '',
-    width: found.layers[0]?.width ?? 0,
-    interleaved: found.layers.some(({ interleaved }) => interleaved),
-    gainOffset: names.gainOffset,
-    tensors: found.tensors,
-    layers: found.layers,
-  });
-  for (const [tensor, { file, first, length }] of found.tensors.entries())
-    for (let at = 0; at < length; at += piece)
-      checkpoint.take({ tensor, at, bytes: await file.read(first + at, first + Math.min(length, at + piece)) });
-  return checkpoint;
-}
+import type { CheckpointMessage } from '../../../webview/protocol.ts';
+import { type Case, folderWith, goldenCheckpoints, loadCheckpoint, numbersOf, readConfig, safetensors } from './checkpoint-file.ts';
 
 const near = (what: string, actual: Float32Array, wanted: Float32Array, tolerance: number): void => {
   assert.equal(actual.length, wanted.length, what);
@@ -131,15 +17,13 @@ const near = (what: string, actual: Float32Array, wanted: Float32Array, toleranc
 };
 
 describe('preview of a checkpoint against Transformers', () => {
-  const golden = JSON.parse(readFileSync(join(repositoryRoot(), 'test/golden/checkpoints.generated.json'), 'utf8')) as {
-    readonly cases: readonly Case[];
-  };
+  const cases = goldenCheckpoints();
 
-  for (const one of golden.cases) {
+  for (const one of cases) {
     it(`computes the layer's weights and output: ${one.name}`, async () => {
       const folder = folderWith({ 'model.safetensors': safetensors(one.tensors) });
-      const checkpoint = await load(folder, one.config, one.layer, 1, 64);
-      const { design } = read(one.config);
+      const checkpoint = await loadCheckpoint(folder, one.config, one.layer, 1, 64);
+      const { design } = readConfig(one.config);
       const [tokens, width] = one.input.shape as [number, number];
       const settings = { ...freshSettings, model: 'checkpoint', source: 'file', layer: one.layer } as const;
       const sample = makeSample(design, settings, {
@@ -152,8 +36,8 @@ describe('preview of a checkpoint against Transformers', () => {
     });
   }
 
-  const llama = golden.cases[0] as Case;
-  const { design } = read(llama.config);
+  const llama = cases[0] as Case;
+  const { design } = readConfig(llama.config);
 
   it('reads the parts that an index names, and refuses names of other folders', async () => {
     const names = Object.keys(llama.tensors);
@@ -163,7 +47,7 @@ describe('preview of a checkpoint against Transformers', () => {
     const index = (weights: object): Uint8Array => new TextEncoder().encode(JSON.stringify({ weight_map: weights }));
     const files = { 'model-1.safetensors': of(names.slice(0, 1)), 'model-2.safetensors': of(names.slice(1)) };
     const whole = folderWith({ ...files, 'model.safetensors.index.json': index(map) });
-    assert.equal((await load(whole, llama.config, 1, 1, 2 ** 20)).width, 24);
+    assert.equal((await loadCheckpoint(whole, llama.config, 1, 1, 2 ** 20)).width, 24);
     const away = folderWith({ 'model.safetensors.index.json': index({ [names[0] as string]: '../secret.safetensors' }) });
     assert.equal(await findLayers(away, 1, 1, design, {}), 'model.safetensors.index.json names nothing of layer 1.');
   });
