@@ -60,6 +60,12 @@ export interface BindingProblem {
   readonly message: string;
 }
 
+/** Torch takes NumPy's names of arguments too (torch/csrc/utils/python_arg_parser.cpp). */
+const numpyNames: ReadonlyMap<string, string> = new Map([
+  ['dim', 'axis'],
+  ['keepdim', 'keepdims'],
+]);
+
 /** Binds arguments to a signature by Python's rules. With `openArguments`, others may have been given that are not known. */
 export function bindArguments(
   signature: Signature,
@@ -81,7 +87,8 @@ export function bindArguments(
     if (rest.size === 0) return undefined;
     let value = take(name);
     for (let i = 0; value === undefined && aliases !== undefined && i < aliases.length; i++) value = take(aliases[i] as string);
-    return value;
+    const numpyName = value === undefined ? numpyNames.get(name) : undefined;
+    return numpyName === undefined ? value : take(numpyName);
   };
   for (const parameter of signature) {
     if (parameter.kind === 'args') {

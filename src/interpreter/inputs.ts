@@ -26,7 +26,7 @@ interface Evidence {
   axes?: readonly AxisName[];
   /** It is indexed with so many. */
   leastRank?: number;
-  /** It is run through like a list. */
+  /** It is run through or taken apart like a list, or may be one as the code asks. */
   isSequence?: boolean;
   /** All axes but the last are joined: there may be any number of them. */
   isFlattened?: boolean;
@@ -111,8 +111,9 @@ export function inputShapes(
       placeNames.test(name) ||
       producedNames.test(name);
     const apart = isTied ? undefined : apartFrom(name, shapes[0]);
+    if (evidence.isSequence === true) continue;
     if (shapes.length === 0 && evidence.isTensor === true) found.set(name, { shapes: [unknownShape], isMask: false, apart: undefined });
-    if (shapes.length > 0 && evidence.isSequence !== true && (isSure || !onlySure)) found.set(name, { shapes, isMask, apart });
+    if (shapes.length > 0 && (isSure || !onlySure)) found.set(name, { shapes, isMask, apart });
   }
   return found;
 }
@@ -295,6 +296,9 @@ function gather(
       }
       return;
     }
+    const [asked, types] = call.arguments;
+    if (callee.kind === 'name' && callee.name === 'isinstance' && asked !== undefined && isHeld(asked.value) && types !== undefined)
+      if (!isTensorType(types.value)) evidence.isSequence = true;
     // Layers take one of several inputs, not a row of one.
     const isItem = ({ value }: Argument): boolean =>
       value.kind === 'subscript' && isHeld(value.object) && value.indices.length === 1 && value.indices[0]?.kind !== 'slice';
@@ -405,6 +409,7 @@ function gather(
         const axes = target.items.map((item) => (item.kind === 'name' ? item.name.replace(/^_+/, '') || undefined : undefined));
         if (target.items.every((item) => item.kind !== 'starred')) evidence.axes ??= axes;
       }
+      if (isHeld(statement.value) && (target?.kind === 'tuple' || target?.kind === 'list')) evidence.isSequence = true;
       const bound = statement.targets.flatMap((each) => [...targetNames(each)]);
       if (isSameAxes(statement.value)) for (const each of bound) held.add(each);
       else for (const each of bound) held.delete(each);
@@ -484,6 +489,14 @@ function firstOf(interpreter: Interpreter, instance: InstanceValue): Value | und
   const items = interpreter.guard(() => interpreter.iterate(instance))?.items;
   return items?.find(({ kind }) => kind === 'instance');
 }
+
+/** Whether tensors are among the types that are asked for. */
+const isTensorType = (types: Expression): boolean =>
+  types.kind === 'tuple'
+    ? types.items.some(isTensorType)
+    : /(?:^|\.)(?:Tensor|Array|ndarray|Parameter)$/.test(
+        types.kind === 'attribute' ? types.name.name : types.kind === 'name' ? types.name : '',
+      );
 
 const calledName = ({ callee }: Call): string =>
   callee.kind === 'name' ? callee.name : callee.kind === 'attribute' ? callee.name.name : '';

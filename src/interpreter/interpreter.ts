@@ -44,13 +44,17 @@ import {
   beginNames,
   conceptOf,
   isContext,
+  isFreeSide,
+  isModelSide,
   isReached,
   lengthScope,
+  type SampleGroup,
   type Samples,
   sampled,
   sampleGroups,
   separateWidths,
   withContext,
+  withoutSides,
 } from './samples.ts';
 import { type Completion, runBody, runStatement, yields } from './statements.ts';
 import { subscript } from './subscripts.ts';
@@ -176,6 +180,8 @@ export class Interpreter implements Machine {
   #depth = 0;
   /** The last operation left open whether it fits. */
   #doubtful = false;
+  /** What runs is NumPy's. */
+  #makesArrays = false;
   /** An operation is being tried on numbers; its first problem is kept, and nothing is recorded. */
   #isTrying = false;
   #mismatch: string | undefined;
@@ -634,7 +640,14 @@ export class Interpreter implements Machine {
     this.#doubtful = false;
     const { isWritten } = this;
     this.isWritten = false;
-    let value = callee.operation.run(call, this);
+    const wereArrays = this.#makesArrays;
+    this.#makesArrays ||= callee.name.startsWith('numpy.');
+    let value: Value;
+    try {
+      value = callee.operation.run(call, this);
+    } finally {
+      this.#makesArrays = wereArrays;
+    }
     this.isWritten = isWritten;
     const { witness } = this.options;
     if (witness !== undefined) {
@@ -672,9 +685,12 @@ export class Interpreter implements Machine {
       let byDefaults: string | undefined;
       // Channels of convolutions change from stage to stage in ways that defaults tell best.
       const isStaged = /\.(?:group_norm|batch_norm|conv[123]d)$/.test(callee.name);
-      for (const { basis, members } of [...sampleGroups(noting), separateWidths]) {
+      const groups: (SampleGroup & { readonly hasFreeSides?: true })[] = [...sampleGroups(noting), separateWidths];
+      for (const [i, { basis, members, hasFreeSides }] of groups.entries()) {
         if (byDefaults !== undefined && (isStaged || basis === 'widths')) break;
         const messages: string[] = [];
+        // A number of an axis that the constructor is given is no size, whatever it is called.
+        if (basis !== 'defaults' && basis !== 'given' && isAxisOpen(bound)) continue;
         if (basis === 'lengths' && mayFixLength(callee.name, bound, this.uncertain)) continue;
         const isCut = basis === 'lengths' && [...bound.values()].some(isPartlyCut);
         for (const member of members) {
@@ -704,6 +720,11 @@ export class Interpreter implements Machine {
         }
         const [message] = messages;
         if (message === undefined || messages.length < members.length) continue;
+        if (basis === 'samples' && hasFreeSides === undefined && sidesAreFree(bound, substitution)) {
+          // Nothing says how large images are: any size that fits will do.
+          groups.splice(i + 1, 0, { basis, members: members.map(withoutSides), hasFreeSides: true });
+          continue;
+        }
         // Which branch runs under what is given is not known: there it shows no more than defaults do.
         if (basis === 'defaults' || (basis === 'given' && (!isGiven || this.uncertain > 0))) {
           byDefaults = message;
@@ -1099,6 +1120,11 @@ export class Interpreter implements Machine {
     const inputs = options.inputs ?? tensorsIn(call.arguments);
     const [first] = inputs;
     const layer = this.layers[this.layers.length - 1];
+    const site = call.site ?? this.site;
+    const isArray =
+      this.#makesArrays ||
+      (!tensorsOfArrays.has(op) && inputs.some((each) => each.isArray === true)) ||
+      (site !== undefined && holdsArrays(site.file));
     const tensor: TensorValue = {
       kind: 'tensor',
       id: this.nextTensor(),
@@ -1107,7 +1133,8 @@ export class Interpreter implements Machine {
       op,
       arguments: call.arguments,
       inputs,
-      site: call.site ?? this.site,
+      site,
+      ...(isArray ? { isArray } : {}),
       ...(options.index === undefined ? {} : { index: options.index }),
       ...(layer === undefined ? {} : { layer }),
       ...(this.within === undefined ? {} : { call: this.within }),
@@ -1432,6 +1459,44 @@ const wholeWidths: ReadonlySet<string> = new Set(['hiddenSize', 'headDim', 'inte
 const sameRank = (a: Shape, b: Shape): boolean => a.ellipsis === undefined && b.ellipsis === undefined && a.dims.length === b.dims.length;
 
 /** The value with its sizes replaced; itself when none is. */
+/** What makes torch's tensors of arrays. */
+const tensorsOfArrays: ReadonlySet<string> = new Set(['from_numpy', 'tensor', 'as_tensor']);
+
+const arrayFiles = new WeakMap<SourceFile['module'], boolean>();
+
+/** Whether all tensors in a file are arrays of JAX or MLX. */
+function holdsArrays({ module, isPrelude }: SourceFile): boolean {
+  let answer = arrayFiles.get(module);
+  if (answer === undefined) {
+    answer = !isPrelude && !/\btorch\b/.test(module.text) && /\b(?:jax|flax|mlx)\b/.test(module.text);
+    arrayFiles.set(module, answer);
+  }
+  return answer;
+}
+
+/** Whether which axis is meant depends on a symbol. */
+const isAxisOpen = (bound: ReadonlyMap<string, Value>): boolean =>
+  ['dim', 'dim0', 'dim1'].some((name) => {
+    const value = bound.get(name);
+    return value?.kind === 'unknown' || (value?.kind === 'int' && value.dim.constant === undefined);
+  });
+
+/** Whether a size rests on an image's height or width, and none on what the model is made for. */
+function sidesAreFree(bound: ReadonlyMap<string, Value>, substitution: Substitution): boolean {
+  let areFree = false;
+  let areTied = false;
+  for (const value of bound.values()) {
+    valued(value, (dim) => {
+      for (const symbol of symbolsOf(substitution.apply(dim))) {
+        areFree ||= isFreeSide(symbol);
+        areTied ||= isModelSide(symbol);
+      }
+      return dim;
+    });
+  }
+  return areFree && !areTied;
+}
+
 function valued(value: Value, replace: (dim: Dim) => Dim): Value {
   switch (value.kind) {
     case 'int': {

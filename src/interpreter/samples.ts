@@ -147,12 +147,25 @@ const images: readonly { readonly side: number; readonly patch: number; readonly
 ];
 const sideNames = /^(?:img|image|input)_?(?:size|resolution|height|width)$/;
 
+/** Height or width of an image that comes in. */
+export const isFreeSide = ({ flexible, name, scope }: SymbolAtom): boolean =>
+  flexible && /(?:^|\.)[HW]$/.test(name) && scope.endsWith('.shape');
+
+/** The side of the images for which a model is made. */
+export const isModelSide = ({ flexible, name }: SymbolAtom): boolean => !flexible && sideNames.test(name.slice(name.lastIndexOf('.') + 1));
+
+/** The sample where images have any size. */
+export const withoutSides =
+  (sample: Sample): Sample =>
+  (symbol) =>
+    isFreeSide(symbol) ? undefined : sample(symbol);
+
 /** Of images: an input's height and width are those that the model is made for. */
 function imageSize(symbol: SymbolAtom, sample: number): number | undefined {
   const size = images[sample];
   const name = symbol.name.slice(symbol.name.lastIndexOf('.') + 1);
-  if (symbol.flexible) return /^[HW]$/.test(name) && symbol.scope.endsWith('.shape') ? size?.side : undefined;
-  if (sideNames.test(name)) return size?.side;
+  if (symbol.flexible) return isFreeSide(symbol) ? size?.side : undefined;
+  if (isModelSide(symbol)) return size?.side;
   return name === 'patch_size' ? size?.patch : name === 'window_size' ? size?.window : undefined;
 }
 
@@ -215,7 +228,7 @@ const widthNames =
   /(?:dim|width|features|channels|hidden|embed|embd|state|model|ff|ffn|mlp|rank|vocab|classes|units)(?:_size|_dim|_width)?$|_(?:dim|size)$|^d_/;
 /** Names of counts and lengths, and of widths that callers may have to make the same. */
 const notWidths =
-  /patch|img|image|kernel|window|batch|block|max|min|len|num_|n_layer|stride|pad|pool|step|context|ctx|seq|position|layer|depth|group|grid|tile|chunk|bucket|expert|heads?$|head_|_head|^in_|^out_|_in$|_out$|input|output|query|key|value|cross|cond|time|frame|sample|crop|scale|factor|ratio|mult/;
+  /^[^dec]_size$|patch|img|image|conv|kernel|window|batch|block|max|min|len|num_|n_layer|stride|pad|pool|step|context|ctx|seq|position|layer|depth|group|grid|tile|chunk|bucket|expert|heads?$|head_|_head|^in_|^out_|_in$|_out$|input|output|query|key|value|cross|cond|time|frame|sample|crop|scale|factor|ratio|mult/;
 
 /** Lengths for which a model is made, by names that no format has. */
 const contextNames =

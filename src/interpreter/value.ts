@@ -196,6 +196,8 @@ export interface TensorValue {
   readonly call?: ModuleCall;
   /** The user's functions in which it was made, innermost first. */
   readonly trace?: Trace;
+  /** True for an array of NumPy, JAX or MLX, whose methods are not all torch's. */
+  readonly isArray?: boolean;
   /** True for `nn.Parameter`. */
   readonly isParameter?: boolean;
   /** True for a registered buffer. */

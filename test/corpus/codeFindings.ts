@@ -4,7 +4,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { LineIndex } from '../../src/text/lineIndex.ts';
 import { analyse } from '../../src/workspace/analyse.ts';
-import { folderLoader } from '../../src/workspace/code/node.ts';
+import { folderLoader, folderLoaders } from '../../src/workspace/code/node.ts';
 import { pythonReader } from '../../src/workspace/python.ts';
 import { defaultSettings } from '../../src/workspace/settings.ts';
 import { pythonParser } from '../unit/python/parser.ts';
@@ -36,7 +36,9 @@ async function main(): Promise<void> {
     } else if (word.startsWith('--')) flags.add(word);
     else paths.push(word);
   }
-  const loader = folderLoader((text) => parser.parse(text), roots);
+  // As the command line does: what a file imports lies beside it, or beside its outermost package.
+  const loaders = roots.size === 0 ? folderLoaders(reader.parse) : undefined;
+  const one = folderLoader(reader.parse, roots);
   let lines = 0;
   let files = 0;
   const counts = new Map<string, number>();
@@ -44,6 +46,7 @@ async function main(): Promise<void> {
   for (const path of paths) {
     for (const file of pythonFiles(path)) {
       const text = readFileSync(file, 'utf8');
+      const loader = loaders?.of(file) ?? one;
       const started = performance.now();
       const analysis = analyse(
         { text, path: relative(process.cwd(), file), python: reader, imports: { name: loader.nameOf(file), loader } },

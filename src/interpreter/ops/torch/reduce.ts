@@ -79,9 +79,12 @@ function both(op: string, call: Call, machine: Machine, result: ShapeResult): Va
 const extreme =
   (op: string, pairwise: string): Run =>
   (call, machine) => {
+    const input = call.value('input');
     const other = call.value('dim');
-    if (other.kind !== 'tensor') return withPlaces(op)(call, machine);
-    const values = [call.value('input'), other];
+    // The method of an array gives values alone.
+    if (other.kind !== 'tensor')
+      return input.kind === 'tensor' && input.isArray === true ? over(op, same)(call, machine) : withPlaces(op)(call, machine);
+    const values = [input, other];
     return machine.settle(pairwise, call, broadcastAll(values.map(operandShape), machine.context), { dtype: promote(values) });
   };
 

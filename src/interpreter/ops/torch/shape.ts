@@ -250,6 +250,10 @@ const chunked: Run = (call, machine) => {
 const unknownPieces = ({ context }: Machine) => ({ status: 'unknown', shapes: undefined, substitution: context.substitution }) as const;
 
 const cut: Run = (call, machine) => {
+  const input = call.value('input');
+  // An array is split into so many parts, or at places.
+  if (input.kind === 'tensor' && input.isArray === true)
+    return machine.call(machine.library('torch.tensor_split'), [input, call.value('split_size_or_sections'), call.value('dim')]);
   const sizes = call.value('split_size_or_sections');
   const axis = axisIn(call);
   const shape = shapeIn(call);

@@ -33,7 +33,7 @@ export const tupleAsTensor = defineRule({
       for (const node of withCopies(study)) {
         const found = misused(node);
         const used = rangeIn(code, node.site);
-        if (found === undefined || used === undefined) continue;
+        if (found === undefined || used === undefined || asksForTuples(code, used)) continue;
         const set =
           found.message === 'tuple'
             ? rangeIn(code, code.variables.find(({ value, isArgument }) => value === found.value && !isArgument)?.site)
@@ -53,6 +53,12 @@ export const tupleAsTensor = defineRule({
     }
   },
 });
+
+/** The function has another way for tuples: which of its values come together is not followed. */
+function asksForTuples({ file }: CodeReading, { start }: Range): boolean {
+  const before = file.module.text.slice(0, start);
+  return /\bisinstance\([^()]*\(?[^()]*\b(?:tuple|list|Sequence)\b/.test(before.slice(before.lastIndexOf('def ')));
+}
 
 /** `[0]` behind the call that answers the tuple, where it ends the line. */
 function firstItem(code: CodeReading, at: Range): NonNullable<Report<string>['fixes']> {

@@ -56,6 +56,9 @@ export const normFlagContradicted = defineRule({
       if (flag === undefined) continue;
       const { file, unit } = block.class;
       const fixed = flag.assignment;
+      // Where the block did not get the flag from whom it was made, it was not told.
+      const told = block.call.instance.attributes.get(flag.name);
+      if (fixed === undefined && told?.kind === 'bool' && told.value !== study.normsFirst) continue;
       const at =
         (fixed !== undefined && file !== undefined && unit !== undefined ? rangeOf({ file, unit, node: fixed }) : undefined) ??
         (flag.read !== undefined && file !== undefined && unit !== undefined ? rangeOf({ file, unit, node: flag.read }) : undefined) ??

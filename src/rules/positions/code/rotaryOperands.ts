@@ -3,8 +3,10 @@ import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
 import { type Attention, attentionsOf } from '../../code/attention.ts';
 import { byPlace, variablesOf } from '../../code/places.ts';
+import { trigonometryOf } from '../../code/rotary.ts';
 import { isProjection } from '../../code/scaling.ts';
 import type { Source } from '../../code/sources.ts';
+import { asTensor } from '../../code/tensors.ts';
 
 export interface RotaryVerdict {
   readonly kind: 'values' | 'valuesForKeys' | 'keysOnly' | 'queriesOnly';
@@ -35,10 +37,19 @@ function verdictOf(code: CodeReading, attention: Attention): RotaryVerdict | und
   if (!isSure(q) || !isSure(k)) return undefined;
   if (isSure(v) && v.isRotated && q.isRotated) return { kind: k.isRotated ? 'values' : 'valuesForKeys', site: siteOf(code, v), node };
   if (q.isRotated === k.isRotated || v?.isRotated === true) return undefined;
+  if (mayBeTurned(q.isRotated ? k : q)) return undefined;
   // Keys of something else than the queries' input have no positions in common with them.
   if (inputOf(q) !== inputOf(k)) return undefined;
   return q.isRotated ? { kind: 'queriesOnly', site: siteOf(code, q), node } : { kind: 'keysOnly', site: siteOf(code, k), node };
 }
+
+/** It met a table of angles, or something that is not known, in a way that is not followed. */
+const mayBeTurned = ({ passed }: Source): boolean =>
+  passed.some(({ op, arguments: given }) => {
+    if (op !== 'mul' && op !== 'add' && op !== 'sub') return false;
+    const operands = [given.get('input'), given.get('other')];
+    return operands.some((each) => each?.kind === 'unknown' || (op === 'mul' && trigonometryOf(asTensor(each)) !== undefined));
+  });
 
 const inputOf = ({ node }: Source): number | undefined => node.inputs[0]?.id;
 
