@@ -47,13 +47,13 @@ export function calculate(query: string, given?: TransformerDesign, file?: Confi
   const isCounted = wanted === undefined && (own === undefined ? base === undefined && problems.length === 0 : true);
   const model = isCounted ? modelOf(parsed, input, own) : undefined;
   if (model !== undefined) problems.push(...model.problems);
-  const cost = wanted === undefined ? costOf(parsed, input, base, model?.weights === undefined ? undefined : model.layout) : undefined;
+  const cost = wanted === undefined ? costOf(parsed, input, base, model?.stack === undefined ? undefined : model.layout) : undefined;
   const rows = [
     ...solutions,
-    ...attentionRows(input),
+    ...attentionRows(input).filter(({ id }) => !id.startsWith('cache') || mayCache(base)),
     ...(cost === undefined
       ? []
-      : costRows(cost, model?.weights === undefined ? (parsed.tensorParallel ?? 1n) : model.layout.tensor * model.layout.context)),
+      : costRows(cost, model?.stack === undefined ? (parsed.tensorParallel ?? 1n) : model.layout.tensor * model.layout.context)),
     ...(model === undefined ? [] : [...modelRows(model), ...deviceRows(model)]),
   ];
   const hint = solutions.length > 0 ? undefined : hintFor(input);
@@ -70,6 +70,11 @@ export function calculate(query: string, given?: TransformerDesign, file?: Confi
     markdown: () => `${renderMarkdown(rows)}${cost === undefined ? '' : `\n${renderSteps(cost)}`}`,
   };
 }
+
+/** Encoders and stacks that see everything at once keep nothing between tokens. */
+const mayCache = (base: TransformerDesign | undefined): boolean =>
+  base === undefined ||
+  !(base.role === 'encoder' || base.role === 'vision' || base.role === 'audio' || base.fields.causal?.value === false);
 
 function costOf(
   query: Query,

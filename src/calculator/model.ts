@@ -69,13 +69,13 @@ export function modelOf(query: Query, input: AttentionInput, given: ConfigReadin
   const stack = stackOf(query, input, reading, tensors);
   if ('reason' in stack) {
     // Sizes that were not given are asked for in the hint.
-    if (given !== undefined || !stack.reason.startsWith('Give ')) notes.push(`FLOPs, memory and devices: ${stack.reason}`);
-    return { ...common, layout: oneDevice };
+    if (given !== undefined || !stack.reason.startsWith('Give ')) notes.push(`FLOPs, activations and devices: ${stack.reason}`);
+    return { ...common, ...countedOnly(totals), layout: oneDevice };
   }
   const weights = weightsOf(stack, tensors);
   if ('reason' in weights) {
-    notes.push(`Memory and devices: ${weights.reason}`);
-    return { ...common, stack, layout: oneDevice };
+    notes.push(`Devices: ${weights.reason}`);
+    return { ...common, stack, ...countedOnly(totals), layout: oneDevice };
   }
   notes.push(...weights.notes);
   return { ...common, stack, weights, layout: layoutOf(query, stack, given, input.sequenceLength, problems, notes) };
@@ -92,6 +92,12 @@ const trainingOf = (query: Query, input: AttentionInput, dtype: Dtype): Training
     query.optimizer !== undefined || query.recomputation !== undefined || query.gradientBits !== undefined || query.zero !== undefined,
   ...(input.sequenceLength === undefined ? {} : { tokens: input.sequenceLength }),
 });
+
+/** Weights of which only the number is known: enough for what is held of each. */
+function countedOnly(totals: ModelTotals | undefined): Pick<Model, 'weights'> {
+  const total = totals?.totals.parameters;
+  return total === undefined ? {} : { weights: { items: [], total, complete: true, sharedTable: 0n, notes: [] } };
+}
 
 /** Types of weights, cache and computation; 16-bit where neither the query nor the file says one. */
 function dtypesOf(query: Query, reading: ConfigReading | undefined): Pick<Model, 'dtype' | 'weightDtype' | 'cacheDtype'> {

@@ -191,7 +191,7 @@ export function reportOf(query: string, calculation: Calculation): Report {
   const notModelled = [...(totals?.notModelled ?? []), ...(model?.notes ?? [])];
   const { stack, weights } = model ?? {};
   const made: { -readonly [K in 'training' | 'serving' | 'devices']?: Report[K] } = {};
-  if (model !== undefined && stack !== undefined && weights !== undefined) {
+  if (model !== undefined && weights !== undefined) {
     const training = trainingReport(stack, weights, model.tensors, model.training);
     made.training = training.report;
     const serving = servingReport(stack, weights, {

@@ -63,7 +63,7 @@ function readElements(stack: Stack, weights: Weights): bigint {
 }
 
 export function servingReport(
-  stack: Stack,
+  stack: Stack | undefined,
   weights: Weights,
   options: ServingOptions,
 ): { readonly report: ServingReport; readonly notes: readonly string[] } {
@@ -79,6 +79,7 @@ export function servingReport(
       weightBytes,
     ),
   ];
+  if (stack === undefined) return { report: { memory, prefill: [], decode: [], rooflines: [] }, notes };
   const decodes = stack.causal !== false && stack.kinds.every(({ input }) => cacheElementsPerLayer(input) !== undefined);
   const perToken = stack.kinds.reduce((sum, { input, count }) => sum + count * (cacheElementsPerLayer(input)?.elements ?? 0n), 0n);
   if (decodes)
@@ -119,7 +120,7 @@ export function servingReport(
     // Only the last token's logits are needed.
     const phase: Phase = { id: 'prefill', flops: flops + batch * head, bytes: read + (cache ?? 0n) };
     phases.push(phase);
-    prefill.push(...phaseQuantities(phase, causal ? 'pairs that the mask leaves' : 'all pairs', 'weights and cache once'));
+    prefill.push(...phaseQuantities(phase, stack.head, causal ? 'pairs that the mask leaves' : 'all pairs', 'weights and cache once'));
   }
   if (cache !== undefined) {
     const flops = stack.kinds.reduce((sum, kind) => {
@@ -128,7 +129,7 @@ export function servingReport(
     }, 0n);
     const phase: Phase = { id: 'decode', flops: flops + batch * head, bytes: read + cache };
     phases.push(phase);
-    decode.push(...phaseQuantities(phase, 'one token of each sequence', 'weights and cache once'));
+    decode.push(...phaseQuantities(phase, stack.head, 'one token of each sequence', 'weights and cache once'));
   }
   if (stack.kinds.some(({ input }) => input.experts !== undefined))
     notes.push('Bytes moved count the experts of one token: other tokens may reach others, up to all of them.');
@@ -142,8 +143,8 @@ export function servingReport(
   return { report: { memory, prefill, decode, rooflines }, notes };
 }
 
-const phaseQuantities = ({ id, flops, bytes }: Phase, how: string, moved: string): Quantity[] => [
-  quantity(`${id}Flops`, 'FLOPs of layers and head', how, 'FLOPs', flops),
+const phaseQuantities = ({ id, flops, bytes }: Phase, head: boolean, how: string, moved: string): Quantity[] => [
+  quantity(`${id}Flops`, head ? 'FLOPs, layers and head' : 'FLOPs, layers', how, 'FLOPs', flops),
   quantity(`${id}Bytes`, 'Bytes moved, at least', moved, 'bytes', bytes),
   quantity(`${id}Intensity`, 'Arithmetic intensity, at most', 'FLOPs / bytes', 'FLOPs per byte', flops / bytes, decimal(flops, bytes, 2)),
 ];

@@ -104,7 +104,7 @@ const recomputationText: Readonly<Record<Recomputation, string>> = {
 
 /** What a step of training takes as a whole; what one device takes of it is in the devices' table. */
 export function trainingReport(
-  stack: Stack,
+  stack: Stack | undefined,
   weights: Weights,
   tensors: readonly Parameter[],
   options: TrainingOptions,
@@ -129,8 +129,8 @@ export function trainingReport(
   }
   const activations: Quantity[] = [];
   const flops: Quantity[] = [];
-  const counted = tokens === undefined ? undefined : flopsOf(stack, tokens, batch);
-  if (tokens !== undefined && counted !== undefined) {
+  const counted = tokens === undefined || stack === undefined ? undefined : flopsOf(stack, tokens, batch);
+  if (stack !== undefined && tokens !== undefined && counted !== undefined) {
     for (const choice of recomputations)
       for (const fused of choice === 'none' ? [false, true] : [false]) {
         const kept = wholeActivations(stack, tokens, batch, { recomputation: choice, fused });

@@ -47,7 +47,7 @@ describe('a whole result', () => {
         BigInt(totals.parameters ?? -1),
         query,
       );
-      if (training === undefined) continue;
+      if (training === undefined || training.flops.length === 0) continue;
       const forward = [
         ...layers.map(({ count, sum }) => BigInt(count) * BigInt(sum.forwardFlops)),
         ...outside.map(({ forwardFlops }) => BigInt(forwardFlops)),

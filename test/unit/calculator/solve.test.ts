@@ -212,4 +212,25 @@ describe('solving for a value', () => {
     ])
       assert.ok(fastest(() => calculate(query)) < 16, query);
   });
+
+  it('answers every keystroke within a frame', () => {
+    const times: number[] = [];
+    for (const query of [
+      'd=4096 h=32 kv=8 T=8k B=4 bf16',
+      'deepseek-v3 T=32k B=4 tp=8 ep=8 zero=1 h100',
+      'llama3-70b memory<80GB tp=? T=8k',
+      'qwen3-235b-a22b L=90 ff=8k T=? memory<640GB tp=8',
+      'params=7b layers=32 ?',
+    ])
+      for (let end = 1; end <= query.length; end++) {
+        const typed = query.slice(0, end);
+        const start = process.cpuUsage();
+        calculate(typed);
+        const { user, system } = process.cpuUsage(start);
+        times.push((user + system) / 1000);
+      }
+    times.sort((a, b) => a - b);
+    const p99 = times[Math.floor(times.length * 0.99)] ?? Number.POSITIVE_INFINITY;
+    assert.ok(p99 < 16, `p99 ${p99.toFixed(1)} ms of ${times.length} keystrokes`);
+  });
 });
