@@ -33,6 +33,12 @@ async function choose(frame: Frame, id: string, option: string): Promise<void> {
   await frame.locator(`#${id} vscode-option`).filter({ hasText: option }).first().click();
 }
 
+/** Unfolds controls, where they are folded away for want of room. */
+async function unfold(frame: Frame, id: 'sample-controls' | 'design-controls'): Promise<void> {
+  const details = frame.locator(`#${id}`);
+  if ((await details.getAttribute('open')) === null) await details.locator('> summary').click();
+}
+
 /** The entropies of all heads, as the page's table says them. */
 async function entropies(frame: Frame): Promise<readonly number[]> {
   const table = frame.locator('#heads-table');
@@ -260,7 +266,7 @@ describe('the attention preview in VS Code', function () {
 
   it('reads a picked file again after a reload of the window', async () => {
     let frame = await code.webview('button[data-head] canvas');
-    await frame.locator('#sample-controls > summary').click();
+    await unfold(frame, 'sample-controls');
     await choose(frame, 'source', 'rows of a file');
     const picks = code.page.locator('.quick-input-list .monaco-list-row');
     await picks.filter({ hasText: 'rows.npy' }).waitFor();
@@ -292,8 +298,8 @@ describe('the attention preview in VS Code', function () {
       expected(design, freshSettings).run.statistics.map(({ entropy }) => entropy),
     );
     await code.screenshot('preview-latent');
-    await frame.locator('#sample-controls > summary').click();
-    await frame.locator('#design-controls > summary').click();
+    await unfold(frame, 'sample-controls');
+    await unfold(frame, 'design-controls');
     await frame.locator('#rope-dim').getByRole('textbox').fill('63');
     await frame.locator('.notices .warning').filter({ hasText: '63' }).first().waitFor();
     await code.closeEditors();
@@ -303,11 +309,11 @@ describe('the attention preview in VS Code', function () {
     await code.openFile('tiny/config.json');
     await code.runCommand('Headwise: Preview Attention');
     const frame = await code.webview('button[data-head] canvas');
-    await frame.locator('#sample-controls > summary').click();
+    await unfold(frame, 'sample-controls');
     await choose(frame, 'model', 'weights of its checkpoint');
     // The file has the second layer alone.
     await frame.locator('.notices .warning').filter({ hasText: 'no attention in layer 0' }).waitFor();
-    await frame.locator('#design-controls > summary').click();
+    await unfold(frame, 'design-controls');
     await frame.locator('#layer').getByRole('textbox').fill('1');
     await frame.locator('.notices .note').filter({ hasText: 'Projections of layer 1 in model.safetensors' }).waitFor();
     const { design } = readConfig(tiny.config);

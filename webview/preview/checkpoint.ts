@@ -33,7 +33,8 @@ export function checkpointBytes({ tensors }: CheckpointMessage): number | string
 /** Layers of a checkpoint as their numbers arrive, and then as problems to compute. Throws RangeError on what does not fit. */
 export class Checkpoint {
   readonly #message: CheckpointMessage;
-  readonly #numbers: readonly Float32Array[];
+  /** Tensors as they arrive; none any more once the projections are made from them. */
+  #numbers: readonly Float32Array[];
   #left: number;
   #made: readonly Readonly<Partial<Record<ProjectionRole, Float32Array>>>[] | undefined;
 
@@ -67,6 +68,7 @@ export class Checkpoint {
   layers(design: PreviewDesign, settings: SampleSettings, tokens: number): readonly SampleLayer[] {
     if (this.#left !== 0) throw new RangeError('The checkpoint is not read to its end.');
     this.#made ??= this.#message.layers.map(({ parts }) => Object.fromEntries(parts.map((part) => [part.role, this.#part(part)])));
+    this.#numbers = [];
     return this.#made.map((weights, at) => this.#layer(weights, this.#message.layers[at]?.layer ?? 0, design, settings, tokens));
   }
 

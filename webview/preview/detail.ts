@@ -5,7 +5,7 @@ import { columnOf, drawn, grainOf, type Line, rowOf, type Tile, wantedRows } fro
 import type { Window } from './heatmap.ts';
 import { placeInRow, similarity, type Weights } from './lens.ts';
 import { type Cell, LABEL_CELL, Pane } from './pane.ts';
-import { differenceOf, type Shown } from './shown.ts';
+import { canShare, differenceOf, type Shown } from './shown.ts';
 import type { Comparison, Display } from './state.ts';
 import { t } from './text.ts';
 import { headName, labels, statisticNames, statisticText, statisticValue, summary, weightText } from './words.ts';
@@ -240,17 +240,15 @@ export class Detail {
     const { result } = shown.weights;
     const { display } = shown;
     const { queryHeads, keyValueHeads } = result.design;
-    const trained = result.settings.model === 'trained';
+    const fixed = !canShare(shown.weights);
     this.#compare.setOptions(
       [
         ['none', t('nothing')],
         ...(shown.weights.heads > 1 ? [['head', t('another head')] as const] : []),
         ['before', t('before the last change')],
         ['mask', result.highs[0] === result.tokens.length ? t('with a causal mask') : t('without the mask')],
-        ...(trained || keyValueHeads === queryHeads ? [] : [['sharing', t('KV heads of their own (MHA)')] as const]),
-        ...(trained || keyValueHeads !== queryHeads || queryHeads % 2 !== 0
-          ? []
-          : [['sharing', t('two heads per KV head (GQA)')] as const]),
+        ...(fixed || keyValueHeads === queryHeads ? [] : [['sharing', t('KV heads of their own (MHA)')] as const]),
+        ...(fixed || keyValueHeads !== queryHeads || queryHeads % 2 !== 0 ? [] : [['sharing', t('two heads per KV head (GQA)')] as const]),
       ],
       display.compare,
     );

@@ -8,6 +8,8 @@ import { headName, labels, statisticText, statisticValue, summary, tokenText, we
 
 /** Time that building or painting may take before the page answers again, in ms. */
 const SLICE_MS = 12;
+/** Maps are no smaller than this where they can be larger, in CSS pixels. */
+const SMALLEST = 64;
 
 /** A cell in words: head, query, key, weight. */
 export function readout(weights: Weights, head: number, row: number, column: number): readonly (Node | string)[] {
@@ -231,13 +233,18 @@ export class Grid {
     const heads = weights.heads;
     const group = design.queryHeads / design.keyValueHeads;
     const wanted = heads <= 16 ? 144 : heads <= 64 ? 112 : 88;
-    const row = display.order === 'head' && group > 1 && group <= 8 ? group : 1;
     const beside = this.root.classList.contains('columns') ? weights.result.layers : 1;
-    const width = (this.root.clientWidth - 12 * (beside - 1)) / beside;
-    const room = (width - 24 - 12 * (row - 1)) / row;
-    const target = Math.max(64, Math.min(wanted, room));
-    const cell = Math.max(1, Math.round(target / size));
-    const next = size > target * 2 ? target : cell > 1 && cell * size > room ? (cell - 1) * size : cell * size;
+    const width = (this.root.clientWidth - 12 * (beside - 1)) / beside - 24;
+    const sideFor = (row: number): number => {
+      const room = (width - 12 * (row - 1)) / row;
+      const target = Math.max(SMALLEST, Math.min(wanted, room));
+      const cell = Math.max(1, Math.round(target / size));
+      return size > target * 2 ? target : cell > 1 && cell * size > room ? (cell - 1) * size : cell * size;
+    };
+    let row = display.order === 'head' && group > 1 && group <= 8 ? group : 1;
+    // In more rows rather than too small to see.
+    while (row > 1 && sideFor(row) < SMALLEST) row = Math.ceil(row / 2);
+    const next = sideFor(row);
     if (next === this.#side) return;
     this.#side = next;
     this.root.style.setProperty('--side', `${next}px`);

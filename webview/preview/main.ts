@@ -17,7 +17,7 @@ import { Weights } from './lens.ts';
 import { exportMenu, makeTabs } from './menu.ts';
 import { designProblem } from './sample.ts';
 import { effectiveDesign, type SampleSettings, sizeNames } from './settings.ts';
-import type { Shown } from './shown.ts';
+import { canShare, type Shown } from './shown.ts';
 import { type Display, linkState, readState } from './state.ts';
 import { StepView } from './steps.ts';
 import { plural, setLanguage, t } from './text.ts';
@@ -342,7 +342,8 @@ function start(root: HTMLElement, host: Host): void {
   /** What the heads are held against, where that needs another result. */
   function comparisonKey(): string | undefined {
     const { compare } = state.display;
-    return result === undefined || (compare !== 'mask' && compare !== 'sharing') ? undefined : `${result.id} ${compare}`;
+    const other = compare === 'mask' || (compare === 'sharing' && weights !== undefined && canShare(weights));
+    return result === undefined || !other ? undefined : `${result.id} ${compare}`;
   }
 
   function otherWeights(): Weights | undefined {
@@ -361,8 +362,6 @@ function start(root: HTMLElement, host: Host): void {
       state.display.compare === 'mask'
         ? { mask: open ? 'causal' : 'none' }
         : { overrides: { ...state.settings.overrides, keyValueHeads: keyValueHeads === queryHeads ? queryHeads / 2 : queryHeads } };
-    // What another number of KV heads would be, no checkpoint says.
-    if (own.settings.model === 'checkpoint' && state.display.compare === 'sharing') return;
     engine.ask({ kind: 'compare', job: { ...own, settings: { ...own.settings, ...change } } });
   }
 

@@ -35,3 +35,6 @@ export function differenceOf(shown: Shown, one: MapView, two: MapView): MapView 
     signed: true,
   };
 }
+
+/** Whether the same sample can be drawn with other KV heads: only where projections are random and heads have keys of their own. */
+export const canShare = ({ result }: Weights): boolean => result.settings.model === 'design' && result.design.latent === undefined;
