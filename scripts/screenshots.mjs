@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { launchChromium } from './lib/browser.mjs';
 import { root, run } from './lib/process.mjs';
 
-const chosen = ['diagnostics', 'quick-fix', 'hover', 'hints', 'code', 'walkthrough', 'preview', 'calculator'];
+const chosen = ['diagnostics', 'quick-fix', 'hover', 'hints', 'code', 'walkthrough', 'preview', 'calculator', 'shapes'];
 const largest = 150_000;
 
 if (!process.argv.includes('--keep')) {

@@ -155,7 +155,12 @@ function attentionRow({ id, label, symbolic, value, text }: Report['rows'][numbe
   if (typeof value !== 'string' || !/^[\d,]+( |$)/.test(text)) return { id, label, detail: symbolic, cells: [text] };
   const isBytes = /^[\d,]+ bytes/.test(text);
   const note = isBytes ? '' : (/\((.*)\)$/.exec(text)?.[1] ?? '');
-  return { id, label, detail: note === '' ? symbolic : `${symbolic} (${note})`, cells: [cell(isBytes ? 'bytes' : 'count', value)] };
+  return {
+    id,
+    label,
+    detail: note === '' ? symbolic : `${symbolic} (${note})`,
+    cells: [cell(isBytes ? 'bytes' : /flops/i.test(id) ? 'FLOPs' : 'count', value)],
+  };
 }
 
 /** Ratios and times are rounded to what their text shows, so the text is all there is of them. */

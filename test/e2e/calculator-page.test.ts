@@ -102,6 +102,7 @@ describe('the calculator’s result in a browser', function () {
       await page.page.locator('#set-sequenceLength').getByRole('textbox').fill('4096');
       let shown = await page.settled(`p.state.question.query.includes('T=4096') && p.result.first.query === p.state.question.query`);
       assert.equal((await page.step('scores'))[2], '[1, 32, 4096, 4096]');
+      await page.page.locator('#fold-more > summary').click();
       await page.page.locator('#set-tensor').getByRole('textbox').fill('8');
       shown = await page.settled(`p.state.question.query.endsWith(' tp=8') && p.result.first.query === p.state.question.query`);
       assert.equal(shown.result?.first.problems.length, 0);
@@ -224,11 +225,11 @@ describe('the calculator’s result in a browser', function () {
 
   it('is worked by keys alone', async () => {
     await using(await lab.open(), async (page) => {
-      await page.open({ query: 'llama3-8b T=1k' });
+      await page.open({ query: 'llama3-8b T=1k tp=1' });
       await page.page.locator('#query-first').getByRole('textbox').focus();
       await page.page.keyboard.press('End');
       await page.page.keyboard.type(' B=3');
-      await page.settled(`p.result.first.query === 'llama3-8b T=1k B=3'`);
+      await page.settled(`p.result.first.query === 'llama3-8b T=1k tp=1 B=3'`);
       const reached = new Set<string>();
       for (let i = 0; i < 60; i++) {
         await page.page.keyboard.press('Tab');

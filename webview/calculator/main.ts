@@ -99,7 +99,7 @@ function start(root: HTMLElement, host: Host): void {
     element('header', { class: 'heading' }, element('div', { class: 'title-line' }, title, actionMenu), facts),
     first.root,
     second.root,
-    element('div', { class: 'setting-line' }, controls, element('div', { class: 'controls' }, exact.element, compare)),
+    controls,
     notices,
     steps,
     drawings,
@@ -196,6 +196,8 @@ function start(root: HTMLElement, host: Host): void {
 
   /** What was set while the answer about the query was on its way. */
   const waiting = new Map<string, string>();
+  /** The expression said something of devices or training. */
+  let saysMore = false;
 
   /** Sets a part of the query, once the answer is about the query that stands there. */
   function setControl(id: string, value: string): void {
@@ -250,8 +252,27 @@ function start(root: HTMLElement, host: Host): void {
         }
         group.append(controlOf(each));
       }
-      controls.replaceChildren(...groups.values());
+      const [sizes, ...others] = groups.values();
+      const more = element(
+        'details',
+        { class: 'fold', id: 'fold-more' },
+        element('summary', {}, [...groups.keys()].slice(1).join(', ')),
+        ...others,
+      );
+      more.open =
+        state.unfolded.includes('more') || all.some(({ group, value }) => value !== '' && group !== '' && group !== [...groups.keys()][0]);
+      keepFold(more, 'more');
+      controls.replaceChildren(
+        ...(sizes === undefined ? [] : [sizes]),
+        element('div', { class: 'controls' }, exact.element, compare),
+        more,
+      );
     }
+    // What the expression says of devices or training is shown.
+    const more = controls.querySelector('details');
+    const isSet = all.some(({ id, value }) => value !== '' && (made.get(id)?.control.element.closest('details') ?? null) !== null);
+    if (isSet && !saysMore && more !== null) more.open = true;
+    saysMore = isSet;
     for (const each of all) {
       const known = made.get(each.id);
       if (known === undefined) continue;

@@ -34,7 +34,7 @@ const columnNames = (): Readonly<Record<StepColumn, readonly [name: string, mean
   forwardFlops: [t('FLOPs forward'), t('Multiplications and additions of its matrix products.')],
   backwardFlops: [t('FLOPs backward'), t('The same for the gradients of its inputs and weights.')],
   activationBytes: [t('Activations'), t('Bytes that a device keeps for the backward pass, attention weights written out.')],
-  fusedActivationBytes: [t('with fused kernel'), t('Bytes that a device keeps for the backward pass where attention is one fused kernel.')],
+  fusedActivationBytes: [t('fused kernel'), t('Bytes that a device keeps for the backward pass where attention is one fused kernel.')],
   deviceWeightBytes: [t('Weights per device'), t('Bytes of the step’s weights that one device holds.')],
 });
 
