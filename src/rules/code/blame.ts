@@ -6,14 +6,15 @@ import { type Dim, divideExactly, floorDiv, loneAtom, multiply } from '../../dim
 import { formatDim } from '../../dims/format.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { sameElements } from '../../interpreter/graph.ts';
+import { dimOf } from '../../interpreter/make.ts';
 import { lengthScope } from '../../interpreter/samples.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { givenAt, isTable, tableAt } from './angleTables.ts';
-import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
+import { axisPath, isMatrixProduct, type Place, productOperands, reductions, sizeAt } from './axes.ts';
 import { callAt, chainOf, isProductOp, keysOf, mainInput, rangeOfNode, sameSize, textOf, traceSites } from './chains.ts';
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
-import { dimsOf, type Find, inputsOf, read, tensorOf } from './failing.ts';
+import { dimsOf, elementwiseOps, type Find, inputsOf, read, tensorOf } from './failing.ts';
 import type { FaultKind } from './fault.ts';
 import { ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
@@ -37,7 +38,9 @@ export function blameOf(find: Find): Blame | undefined {
   return (
     emptied(find) ??
     rankChanged(find) ??
+    notKept(find) ??
     firstOf(clashes, (clash) => wrongAxis(find, clash)) ??
+    turnedOtherwise(find) ??
     overRepeated(find, clashes) ??
     swapped(find, clashes) ??
     oddOne(find) ??
@@ -95,6 +98,38 @@ function rankChanged(find: Find): Blame | undefined {
   const at = last === undefined ? undefined : rangeOfNode(find, last);
   if (last === undefined || at === undefined) return undefined;
   return { at, hint: `\`${textOf(find, at)}\` leaves ${last.shape.dims.length} axes.` };
+}
+
+/** The second operand of a product, transposed along other axes than the last two. */
+function turnedOtherwise(find: Find): Blame | undefined {
+  const [left, right] = isMatrixProduct(find.op) ? (productOperands({ arguments: find.failure.call.arguments }) ?? []) : [];
+  const from = right?.inputs[0];
+  if (left === undefined || right === undefined || from === undefined || !/^(?:transpose|permute|swapaxes)$/.test(right.op))
+    return undefined;
+  const rank = from.shape.dims.length;
+  if (rank < 3 || rank !== left.shape.dims.length || [left, from].some(({ shape }) => shape.ellipsis !== undefined)) return undefined;
+  for (let axis = -rank; axis < 0; axis++) {
+    const [a, b] = [dimFromEnd(left, axis), dimFromEnd(from, axis)];
+    if (axis !== -2 && (a === undefined || b === undefined || !sameSize(find, a, b))) return undefined;
+  }
+  const at = rangeOfNode(find, right);
+  return at === undefined ? undefined : { at, hint: `With the last two axes transposed it fits.` };
+}
+
+/** A statistic of the other operand that lost the axis it was taken over. */
+function notKept(find: Find): Blame | undefined {
+  const operands = inputsOf(find.failure);
+  if (!elementwiseOps.test(find.op) || operands.length !== 2) return undefined;
+  for (const [operand, other] of [operands, [...operands].reverse()] as readonly (readonly TensorValue[])[]) {
+    if (operand === undefined || other === undefined || operand.shape.dims.length !== other.shape.dims.length - 1) continue;
+    const reduced = chainOf(operand).find(({ op }) => reductions.test(op));
+    const input = reduced?.inputs[0];
+    if (reduced === undefined || input === undefined || keysOf(input).join(' ') !== keysOf(other).join(' ')) continue;
+    if (keysOf(reduced).join(' ') !== keysOf(operand).join(' ')) continue;
+    const at = rangeOfNode(find, reduced);
+    if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` takes an axis away: with keepdim=True it fits.` };
+  }
+  return undefined;
 }
 
 const resizes = /^(?:cat|concat|stack|repeat|repeat_interleave|tile|chunk|split|flatten|view|reshape|rearrange)$/;
@@ -237,8 +272,10 @@ function isTrusted(find: Find, { shape, id }: TensorValue): boolean {
 
 function movedAt(find: Find, { node, axes }: Swap): Blame | undefined {
   const chain = chainOf(node);
+  const innocent = passedBy(node, axes);
   const isMove = (each: TensorValue): boolean =>
     moves.test(each.op) &&
+    !innocent.has(each) &&
     each.shape.dims.length >= 2 &&
     (each.op !== 'getitem' || each.shape.dims.length !== each.inputs[0]?.shape.dims.length);
   const depth = find.failure.sites.length - 1;
@@ -261,6 +298,19 @@ function movedAt(find: Find, { node, axes }: Swap): Blame | undefined {
   const beside = at === undefined ? undefined : besideAt(find, node, at);
   if (beside !== undefined) return { at: beside, hint: 'The other operand is transposed here, and this one is not.' };
   return at === undefined ? undefined : { at, hint: hint('its result') };
+}
+
+/** Transpositions of one of two axes with a third: without them the two would stand in each other's place all the same. */
+function passedBy(node: TensorValue, axes: readonly [number, number]): ReadonlySet<TensorValue> {
+  const found = new Set<TensorValue>();
+  const [left, right] = axes.map((axis) => axisPath({ node, axis }));
+  for (const [i, a] of (left ?? []).entries()) {
+    const [b, x, y] = [right?.[i], left?.[i + 1], right?.[i + 1]];
+    if (b === undefined || x === undefined || y === undefined || a.node !== b.node || x.node !== y.node) break;
+    const isOneMoved = (a.axis === x.axis) !== (b.axis === y.axis);
+    if (/^(?:transpose|swapaxes|mT|T)$/.test(a.node.op) && isOneMoved) found.add(a.node);
+  }
+  return found;
 }
 
 /** Where the other operand gets its axes in a statement of its own, after this one was made: the like of it was left out. */
@@ -373,6 +423,8 @@ function misfedAt(find: Find, node: TensorValue): Blame | undefined {
 function notRepeated(find: Find, clash: Clash): Blame | undefined {
   if (roleOfAxis(clash.x) !== 'heads' && roleOfAxis(clash.y) !== 'heads') return undefined;
   if (isLength(clash.x) || isLength(clash.y) || !isProductOp(find.op)) return undefined;
+  // What is summed over is no axis of heads.
+  if (isMatrixProduct(find.op) && clash.left.axis !== clash.right.axis) return undefined;
   for (const [own, size] of [
     [clash.left, clash.x],
     [clash.right, clash.y],
@@ -487,32 +539,57 @@ function overRepeated(find: Find, clashes: readonly Clash[]): Blame | undefined 
     if (!isProductOp(find.op) || left.axis !== right.axis) continue;
     const [place, own, wanted] = left.node === inputsOf(find.failure)[0] ? [right, y, x] : [left, x, y];
     if (roleOfAxis(wanted) !== 'heads' || isLength(own)) continue;
-    const repeat = axisPath(place).find(
-      ({ node }) => node.op === 'repeat_interleave' || node.op === 'expand' || node.inputs[0]?.op === 'expand',
-    )?.node;
+    const { node: repeat, axis } =
+      axisPath(place).find(({ node }) => node.op === 'repeat_interleave' || node.op === 'expand' || node.inputs[0]?.op === 'expand') ??
+      place;
     const maker = repeat?.inputs[0]?.op === 'expand' ? repeat.inputs[0] : repeat;
     const input = maker?.inputs[0];
-    if (repeat === undefined || maker === undefined || input === undefined || repeat.inputs.length !== 1) continue;
-    const value = maker.arguments.get(maker.op === 'repeat_interleave' ? 'repeats' : 'size');
-    const numbers =
-      value?.kind === 'tuple'
-        ? value.items.flatMap((item) => (item.kind === 'tuple' ? item.items : [item]))
-        : value === undefined
-          ? []
-          : [value];
-    const few = input.shape.dims.find((dim) => roleOfAxis(dim) === 'heads');
+    if (maker === undefined || input === undefined || repeat.inputs.length !== 1) continue;
+    const numbers = numbersOf(maker);
+    const few = maker.op === 'repeat_interleave' ? dimFromEnd(input, axis) : input.shape.dims.find((dim) => roleOfAxis(dim) === 'heads');
     // Heads that are enough already are no matter of the repetition.
     if (few === undefined || loneAtom(few)?.kind !== 'symbol' || sameSize(find, few, wanted)) continue;
-    const count = numbers.find((each) => each.kind === 'int' && each.dim.constant === undefined && !keysOf(input).includes(each.dim.key));
+    const count = repeatsOf(numbers, input);
     // With the right number of repetitions it would not clash here.
-    if (count?.kind !== 'int' || ratioOf(find.code, own, count.dim) === undefined || divideExactly(wanted, count.dim) !== undefined)
-      continue;
+    const rest = count === undefined ? undefined : divideExactly(wanted, count.dim);
+    if (count === undefined || ratioOf(find.code, own, count.dim) === undefined || (rest !== undefined && rest.constant !== 1)) continue;
     const here = rangeOfNode(find, repeat);
-    const isCalled = here !== undefined && rangeIn(find.code, repeat.site)?.start !== here.start;
-    const at = isCalled ? here : (definitionOf(find.code, count)?.at ?? here);
+    // What stands beside it is repeated by another number: it is this use that is wrong, and else the number.
+    const beside = find.study.tensors.flatMap((each) => {
+      const [from] = each.op === maker.op && !isCopy(each, maker) ? each.inputs : [];
+      return from?.shape.dims.length === input.shape.dims.length ? (repeatsOf(numbersOf(each), from)?.dim.key ?? []) : [];
+    });
+    const isAlone = beside.length > 0 && !beside.includes(count.dim.key);
+    const at = isAlone ? here : (numberAt(find, count.value) ?? here);
     if (at !== undefined) return { at, hint: `The heads are repeated ${formatDim(count.dim)} times.` };
   }
   return undefined;
+}
+
+/** The numbers by which a tensor is repeated, or the sizes that it is expanded to. */
+function numbersOf(maker: TensorValue): readonly Value[] {
+  const value = maker.arguments.get(maker.op === 'repeat_interleave' ? 'repeats' : 'size');
+  if (value?.kind !== 'tuple') return value === undefined ? [] : [value];
+  return value.items.flatMap((item) => (item.kind === 'tuple' ? item.items : [item]));
+}
+
+/** How many of each there are afterwards: along an axis of one, where axes are expanded. */
+function repeatsOf(numbers: readonly Value[], input: TensorValue): { readonly value: Value; readonly dim: Dim } | undefined {
+  for (const [i, value] of numbers.entries()) {
+    const dim = dimOf(value);
+    const isNew = numbers.length === 1 || (numbers.length === input.shape.dims.length && input.shape.dims[i]?.constant === 1);
+    if (isNew && dim !== undefined && dim.constant === undefined) return { value, dim };
+  }
+  return undefined;
+}
+
+/** Where the number of repetitions is worked out. */
+function numberAt(find: Find, value: Value): Range | undefined {
+  const { code } = find;
+  const given = code.variables.find(
+    (each) => !each.isArgument && each.value === value && /(?:group|rep)/.test(each.name ?? '') && each.site.file === code.file,
+  );
+  return rangeIn(code, given?.site) ?? definitionOf(code, value)?.at;
 }
 
 /** A table that is viewed for a tensor of another width. */

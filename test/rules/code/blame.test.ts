@@ -213,3 +213,106 @@ describe('where mistakes in widths are reported', () => {
     expectHere(block({ call: 'FeedForward(intermediate_size, hidden_size)  # here' })));
   it('blames a call of layers in the wrong order', () => expectHere(block({ feed: 'self.down(self.up(F.silu(self.gate(x))))  # here' })));
 });
+
+interface Grouped {
+  readonly groups?: string;
+  readonly values?: string;
+  readonly scores?: string;
+  readonly mean?: string;
+  readonly keys?: string;
+  readonly repeated?: string;
+  readonly keyWidth?: string;
+  readonly up?: string;
+  readonly down?: string;
+}
+
+/** Layers of the file's own that extend the library's, grouped heads, and an activation that is chosen by name. */
+const grouped = (parts: Grouped = {}): string => `import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+class Linear(nn.Linear):
+    def forward(self, x):
+        return F.linear(x, self.weight.to(x.dtype), None if self.bias is None else self.bias.to(x.dtype))
+
+
+class Norm(nn.Module):
+    def __init__(self, width: int):
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(width))
+
+    def forward(self, x):
+        mean = ${parts.mean ?? 'x.mean(dim=-1, keepdim=True)'}
+        return (x - mean) * self.scale
+
+
+def activation_by_name(name):
+    if name == "relu":
+        return F.relu
+    if name == "glu":
+        return F.glu
+    raise ValueError(name)
+
+
+class Block(nn.Module):
+    def __init__(self, d_model: int, n_heads: int, n_kv_heads: int, d_ff: int, activation="relu"):
+        super().__init__()
+        assert d_model % n_heads == 0 and n_heads % n_kv_heads == 0
+        self.n_heads, self.n_kv_heads = n_heads, n_kv_heads
+        self.head_dim = d_model // n_heads
+        self.group_size = ${parts.groups ?? 'n_heads // n_kv_heads'}
+        self.norm = Norm(d_model)
+        self.query = Linear(d_model, n_heads * self.head_dim)
+        self.key = Linear(d_model, ${parts.keyWidth ?? 'n_kv_heads * self.head_dim'})
+        self.value = Linear(d_model, n_kv_heads * self.head_dim)
+        self.out = Linear(n_heads * self.head_dim, d_model)
+        self.mlp_norm = Norm(d_model)
+        self.up = Linear(d_model, ${parts.up ?? 'd_ff)'}
+        self.down = Linear(d_ff, ${parts.down ?? 'd_model)'}
+        self.activation = activation_by_name(activation)
+
+    def attend(self, query, key, value):
+        scores = query @ ${parts.scores ?? 'key.transpose(2, 3)'}
+        return torch.softmax(scores / self.head_dim**0.5, dim=-1) @ value
+
+    def forward(self, x):
+        B, T, C = x.shape
+        y = self.norm(x)
+        query = self.query(y)
+        key = self.key(y)
+        value = self.value(y)
+        query = query.view(B, T, self.n_heads, self.head_dim).transpose(1, 2)
+        key = key.view(B, T, ${parts.keys ?? 'self.n_kv_heads, self.head_dim).transpose(1, 2)'}
+        value = value.view(B, T, self.n_kv_heads, self.head_dim).transpose(1, 2)
+        key = ${parts.repeated ?? 'key.repeat_interleave(self.group_size, dim=1)'}
+        value = value.repeat_interleave(${parts.values ?? 'self.group_size, dim=1)'}
+        attended = self.attend(query, key, value)
+        x = x + self.out(attended.transpose(1, 2).reshape(B, T, C))
+        return x + self.down(self.activation(self.up(self.mlp_norm(x))))
+
+
+class Model(nn.Module):
+    def __init__(self, vocab_size: int, d_model: int, n_heads: int, n_kv_heads: int, d_ff: int):
+        super().__init__()
+        self.embed = nn.Embedding(vocab_size, d_model)
+        self.block = Block(d_model, n_heads, n_kv_heads, d_ff)
+        self.head = nn.Linear(d_model, vocab_size)
+
+    def forward(self, input_ids):
+        return self.head(self.block(self.embed(input_ids)))
+`;
+
+describe('where mistakes in axes and repetitions are reported', () => {
+  it('leaves the model alone', () => expectHere(grouped()));
+  it('blames the mean that drops its axis', () => expectHere(grouped({ mean: 'x.mean(dim=-1)  # here' })));
+  it('blames the transposition of other axes than the last two', () => expectHere(grouped({ scores: 'key.transpose(1, 2)  # here' })));
+  it('blames the one use of another number of repetitions', () => expectHere(grouped({ values: 'self.n_kv_heads, dim=1)  # here' })));
+  it('blames the number of repetitions that all use', () => expectHere(grouped({ groups: 'n_kv_heads  # here' })));
+  it('blames the view that splits heads in the wrong order, not the transposition of its result further in', () =>
+    expectHere(
+      grouped({ keys: 'self.head_dim, self.n_heads).transpose(1, 2)  # here', repeated: 'key.contiguous()', keyWidth: 'n_heads * self.head_dim' }),
+    ));
+  it('follows the activation that stands as the default, into layers of the file that extend the library', () =>
+    expectHere(grouped({ up: 'd_model)  # here' })));
+});
