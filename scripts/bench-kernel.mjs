@@ -130,7 +130,9 @@ async function benchInChromium() {
       const { metrics } = await client.send('Performance.getMetrics');
       return (metrics.find(({ name }) => name === 'ThreadTime')?.value ?? 0) * 1000;
     };
-    const { race } = /** @type {typeof import('../test/perf/kernel.ts')} */ (await import(pathToFileURL(join(folder, 'kernel.mjs')).href));
+    const { race, summary } = /** @type {typeof import('../test/perf/kernel.ts')} */ (
+      await import(pathToFileURL(join(folder, 'kernel.mjs')).href)
+    );
     const call = (/** @type {string} */ name, /** @type {unknown[]} */ ...values) =>
       page.evaluate(([method, given]) => /** @type {any} */ (globalThis).bench[method](...given), /** @type {const} */ ([name, values]));
     const rows = [];
@@ -140,8 +142,9 @@ async function benchInChromium() {
       const card = await call('take', index);
       if (card.elapsed) {
         const passed = (/** @type {number} */ contender, /** @type {number} */ repeats) => call('repeat', contender, repeats);
-        rows.push(...(await race('chromium', card, passed, budgetMs)));
-        log(`chromium: ${card.shape}${card.causal ? ', causal' : ''}`);
+        const raced = await race('chromium', card, passed, budgetMs);
+        rows.push(...raced);
+        log(summary(raced));
         continue;
       }
       const raw = async (/** @type {number} */ contender, /** @type {number} */ repeats) => {
@@ -154,8 +157,9 @@ async function benchInChromium() {
       const overhead = idle.sort((a, b) => a - b)[10] ?? 0;
       const stopwatch = async (/** @type {number} */ contender, /** @type {number} */ repeats) =>
         Math.max(0, (await raw(contender, repeats)) - overhead);
-      rows.push(...(await race('chromium', card, stopwatch, budgetMs)));
-      log(`chromium: ${card.shape}${card.causal ? ', causal' : ''}`);
+      const raced = await race('chromium', card, stopwatch, budgetMs);
+      rows.push(...raced);
+      log(summary(raced));
     }
     return rows;
   } finally {

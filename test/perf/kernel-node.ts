@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { loadKernel } from '../../src/kernel/load.ts';
-import { type Engines, groups, type OnnxRuntime, type Peak, type Row, race, type TensorFlow } from './kernel.ts';
+import { type Engines, groups, type OnnxRuntime, type Peak, type Row, race, summary, type TensorFlow } from './kernel.ts';
 
 export interface BenchOptions {
   /** Folder of attention.wasm, attention-relaxed.wasm, peak.wasm and peak-relaxed.wasm. */
@@ -77,8 +77,9 @@ export async function benchInNode(options: BenchOptions): Promise<readonly Row[]
       const { user, system } = process.cpuUsage(before);
       return (user + system) / 1000;
     };
-    rows.push(...(await race('node', group, stopwatch, options.budgetMs)));
-    options.log(`node: ${shape}${group.causal ? ', causal' : ''}`);
+    const raced = await race('node', group, stopwatch, options.budgetMs);
+    rows.push(...raced);
+    options.log(summary(raced));
     await group.release();
   }
   return rows;

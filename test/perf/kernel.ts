@@ -424,6 +424,16 @@ const SLOW_MS = 500;
 const RUN_MS = 8;
 const MOST_REPEATS = 32768;
 
+/** A race in a line: how its contenders compare with the base. */
+export function summary(rows: readonly Row[]): string {
+  const ratios = rows.flatMap(({ engine, ratioToOnnxruntimeWeb, ratioToOneWorker }) => {
+    const ratio = ratioToOnnxruntimeWeb ?? ratioToOneWorker;
+    return ratio === undefined || ratio === 1 ? [] : [`${engine} ${ratio.toFixed(2)}x`];
+  });
+  const [first] = rows;
+  return `${first?.where}: ${first?.shape}${first?.causal ? ', causal' : ''}: ${ratios.join(', ')}`;
+}
+
 /** Times the contenders in turn, so that whatever else the machine does meets them all alike. */
 export async function race(where: string, card: Card, stopwatch: Stopwatch, budgetMs: number): Promise<readonly Row[]> {
   const times: number[][] = card.contenders.map(() => []);
