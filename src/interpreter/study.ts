@@ -27,13 +27,19 @@ import { bool, float, int, named, none, numberOf, shareOf, text, unknown } from 
 import { beginNames, Defaults, lengthScope, type Sample } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
+/** What flags are taken to be that say where norms stand, and whether sublayers read the same stream. */
+export interface Wiring {
+  readonly normsFirst?: boolean;
+  readonly isParallel?: boolean;
+}
+
 /** One class followed from its constructor through `forward`, with all that happened on the way. */
 export interface Study {
   readonly class: ClassValue;
   /** The function that makes the instance, where that is not the class alone. */
   readonly maker?: FunctionValue;
-  /** What the flags that place norms were taken to be. */
-  readonly normsFirst?: boolean;
+  /** What the flags were taken to be that say how sublayers are put together; undefined where they are left open. */
+  readonly wiring?: Wiring;
   readonly instance: InstanceValue;
   /** What `forward` answered; undefined when it was not reached, or raised. */
   readonly output: Value | undefined;
@@ -92,8 +98,7 @@ const areAmong = (rests: ReadonlySet<UnitBody>, bodies: ReadonlySet<UnitBody>): 
 export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse'> {
   /** Statements and calls for each class. */
   readonly budget?: number;
-  /** What to take flags to be that say where norms stand. */
-  readonly normsFirst?: boolean;
+  readonly wiring?: Wiring;
   /** Numbers that a config or a comment gives. */
   readonly given?: Sample;
   /** What comments and types say of parameters, in a version of the file. */
@@ -103,22 +108,47 @@ export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse
 /** Settings that choose between norms before the sublayers and norms behind them. */
 const placementFlag =
   /^(?:\w+_)?(?:norm_first|normali[sz]e_before|pre_?norm|prenorm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)$/i;
+/** Settings that choose between sublayers beside one another and sublayers behind one another. */
+const parallelFlag = /^(?:use_)?parallel_(?:residual|attn|attention|block|layers?)(?:_connections?)?$/i;
+const mentionsParallel = /\b(?:use_)?parallel_(?:residual|attn|attention|block|layers?)(?:_connections?)?\b/;
+/** Of sublayers beside one another: whether both read one norm. */
+const sharingFlag = /^shared?_(?:\w+_)?(?:norm|ln|layer_?norm)$/i;
 const mentionsPlacement = /\b\w*(?:norm_first|normali[sz]e_before|pre_?norm|pre_ln|pre_layer_?norm|layer_?norm_first|layer_norm_before)\b/;
 
-const flags = new WeakMap<UnitBody, boolean>();
+interface Mentions {
+  readonly placement: boolean;
+  readonly parallel: boolean;
+}
 
-/** The statements that mention a flag that places norms. Looked for once in each. */
-function flaggedUnits({ text, units }: PythonModule): ReadonlySet<UnitBody> {
-  const found = new Set<UnitBody>();
+const flagMentions = new WeakMap<UnitBody, Mentions>();
+
+/** The statements that mention a flag that wires sublayers, with which. Looked for once in each. */
+function flaggedUnits({ text, units }: PythonModule): ReadonlyMap<UnitBody, Mentions> {
+  const found = new Map<UnitBody, Mentions>();
   for (const { start, body } of units) {
-    let isFlagged = flags.get(body);
-    if (isFlagged === undefined) {
-      isFlagged = mentionsPlacement.test(text.slice(start, start + body.statement.end));
-      flags.set(body, isFlagged);
+    let known = flagMentions.get(body);
+    if (known === undefined) {
+      const written = text.slice(start, start + body.statement.end);
+      known = { placement: mentionsPlacement.test(written), parallel: mentionsParallel.test(written) };
+      flagMentions.set(body, known);
     }
-    if (isFlagged) found.add(body);
+    if (known.placement || known.parallel) found.set(body, known);
   }
   return found;
+}
+
+/** What the flags are set to in turn, where a file has such flags. */
+function wiringsOf(flagged: ReadonlyMap<UnitBody, Mentions>): readonly Wiring[] {
+  const [placement, parallel] = [[...flagged.values()].some((each) => each.placement), [...flagged.values()].some((each) => each.parallel)];
+  if (!parallel) return placement ? [{ normsFirst: true }, { normsFirst: false }] : [];
+  if (!placement) return [{ isParallel: false }, { isParallel: true }];
+  return [{ normsFirst: true, isParallel: false }, { normsFirst: false, isParallel: false }, { isParallel: true }];
+}
+
+function flagValue(name: string, { normsFirst, isParallel }: Wiring): Value | undefined {
+  if (normsFirst !== undefined && placementFlag.test(name)) return bool(normsFirst);
+  if (isParallel === undefined) return undefined;
+  return parallelFlag.test(name) ? bool(isParallel) : sharingFlag.test(name) ? bool(false) : undefined;
 }
 
 /** The reading with one study alone: what rules look at. */
@@ -140,8 +170,8 @@ export const studyFile = (file: SourceFile, options: StudyOptions): CodeReading 
 export class Student {
   readonly #options: StudyOptions;
   readonly #interpreter: Interpreter;
-  /** Those who take the flags that place norms to be set, and not to be. */
-  #variants: readonly Student[] | undefined;
+  /** Those who take the flags that wire sublayers to be set, and not to be; by what they take them to be. */
+  readonly #variants = new Map<string, Student>();
   readonly #defaults = new Defaults();
   #file: SourceFile | undefined;
   #module: SourceFile['module'] | undefined;
@@ -156,10 +186,8 @@ export class Student {
 
   constructor(options: StudyOptions) {
     this.#options = options;
-    const assumes =
-      options.normsFirst === undefined
-        ? undefined
-        : (name: string): Value | undefined => (placementFlag.test(name) ? bool(options.normsFirst) : undefined);
+    const { wiring } = options;
+    const assumes = wiring === undefined ? undefined : (name: string): Value | undefined => flagValue(name, wiring);
     const recorder: Recorder = {
       variable: (variable) => this.#now.variables.push(variable),
       failure: (failure) => this.#now.failures.push(failure),
@@ -281,18 +309,22 @@ export class Student {
     };
   }
 
-  /** The same with the flags that place norms set either way, where the file has such flags. */
+  /** The same with the flags that wire sublayers set either way, where the file has such flags. */
   #varied(file: SourceFile, isPutOff: boolean, isOver: IsOver): Pick<CodeReading, 'studies' | 'stale'> {
-    if (this.#options.normsFirst !== undefined) return { studies: [] };
+    if (this.#options.wiring !== undefined) return { studies: [] };
     const flagged = flaggedUnits(file.module);
     if (flagged.size === 0) return { studies: [] };
-    if (isPutOff) return { studies: [], stale: this.#variants?.flatMap((variant) => variant.#studies) ?? [] };
+    if (isPutOff) return { studies: [], stale: [...this.#variants.values()].flatMap((variant) => variant.#studies) };
     // What rests on no statement that mentions such a flag is the same whatever it is.
     const [varying, others]: [Study[], Study[]] = [[], []];
     for (const study of this.#studies) ([...study.rests].some((body) => flagged.has(body)) ? varying : others).push(study);
     if (varying.length === 0) return { studies: [] };
-    this.#variants ??= [true, false].map((normsFirst) => new Student({ ...this.#options, normsFirst }));
-    const readings = this.#variants.map((variant) => variant.read(file, others, isOver));
+    const readings = wiringsOf(flagged).map((wiring) => {
+      const key = JSON.stringify(wiring);
+      const variant = this.#variants.get(key) ?? new Student({ ...this.#options, wiring });
+      this.#variants.set(key, variant);
+      return variant.read(file, others, isOver);
+    });
     const stale = readings.some((reading) => reading.stale !== undefined) ? readings.flatMap((reading) => reading.stale ?? []) : undefined;
     return { studies: readings.flatMap(({ studies }) => studies), ...(stale === undefined ? {} : { stale }) };
   }
@@ -335,7 +367,7 @@ export class Student {
     return {
       class: made,
       ...(of.kind === 'function' ? { maker: of } : {}),
-      ...(this.#options.normsFirst === undefined ? {} : { normsFirst: this.#options.normsFirst }),
+      ...(this.#options.wiring === undefined ? {} : { wiring: this.#options.wiring }),
       ...result,
       ...this.#now,
       steps: interpreter.steps,

@@ -37,7 +37,7 @@ export function blockSummaries(code: CodeReading): readonly BlockSummary[] {
   const attentions = attentionsOf(code);
   for (const study of code.studies) {
     // Where flags place the norms, what the code does by default is meant.
-    if (study.normsFirst !== undefined) continue;
+    if (study.wiring !== undefined) continue;
     for (const { call, class: of, placement, hasQueryKeyNorm } of blocksOf(study).blocks) {
       const { definition, file, unit } = of;
       if (file !== code.file || unit === undefined || definition === undefined || found.has(of.qualifiedName)) continue;

@@ -115,7 +115,7 @@ function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
   let best: Block | undefined;
   const found = new Set<BlockPlacement>();
   for (const [place, output] of tensorsOf(call.result).slice(0, 3).entries()) {
-    const variants = output.op === 'join' ? output.inputs : [output];
+    const variants = output.op === 'join' && !flow.norms.has(output) ? output.inputs : [output];
     for (const variant of variants.slice(0, 4)) {
       const chain = chainOf(flow, call, variant);
       const sublayers = sublayersOf(flow, chain);

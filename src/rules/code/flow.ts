@@ -202,7 +202,10 @@ export class Flow {
       at = this.residuals.get(at)?.base;
       if (at === goal) return true;
     }
-    return false;
+    // A round of a loop in which one sublayer takes the stream's place.
+    if (!this.passesWeights(goal, sum)) return false;
+    if (this.residuals.has(this.withoutNorms(sum).base)) return true;
+    return [...this.between(goal, sum)].some((each) => this.residuals.get(each)?.base === goal);
   }
 
   base(tensor: TensorValue): TensorValue {
@@ -254,7 +257,7 @@ export class Flow {
 
   #residual(tensor: TensorValue, known: ReadonlyMap<TensorValue, Residual>): Residual | undefined {
     const isSum = tensor.op === 'add' || tensor.op === 'sub';
-    if (!(isSum || tensor.op === 'addcmul')) return undefined;
+    if (!(isSum || tensor.op === 'addcmul') || this.#parts.has(tensor)) return undefined;
     const [left, right] = tensor.op === 'addcmul' ? [tensor.inputs[0], tensor.inputs[2]] : tensor.inputs;
     if (left === undefined || right === undefined || left === right) return undefined;
     if (!this.carries(left) || !this.carries(right)) return undefined;
@@ -265,22 +268,28 @@ export class Flow {
         ] as const)
       : ([[left, right]] as const)) {
       const { base } = this.withoutNorms(carried);
-      if (this.#passesWeights(base, branch)) return { sum: tensor, carried, branch, base, isParallel: false };
+      if (this.passesWeights(base, branch)) return { sum: tensor, carried, branch, base, isParallel: false };
       // A shortcut that is projected where the width changes.
       if (base.op === 'join')
         for (const option of base.inputs) {
           const other = this.withoutNorms(option).base;
-          if (this.#passesWeights(other, branch)) return { sum: tensor, carried, branch, base: other, isParallel: false };
+          if (this.passesWeights(other, branch)) return { sum: tensor, carried, branch, base: other, isParallel: false };
         }
       // `x + attention(norm(x)) + mlp(norm(x))`: the second reads the stream before the first sum.
       const sum = known.get(base);
-      if (sum !== undefined && base === this.base(carried) && this.#passesWeights(sum.base, branch))
+      if (
+        sum !== undefined &&
+        base === this.base(carried) &&
+        this.passesWeights(sum.base, branch) &&
+        !this.between(sum.base, branch).has(sum.sum)
+      )
         return { sum: tensor, carried, branch, base: sum.base, isParallel: true };
     }
     return undefined;
   }
 
-  #passesWeights(from: TensorValue, to: TensorValue): boolean {
+  /** Whether one is computed from the other with weights. */
+  passesWeights(from: TensorValue, to: TensorValue): boolean {
     if (from.isParameter === true || from === to || !this.carries(from)) return false;
     for (const each of this.between(from, to)) if (each !== from && weighted.has(each.op)) return true;
     return false;
@@ -376,7 +385,7 @@ export class Flow {
         // Learned queries gather from the stream: what they find is another stream.
         if (a !== undefined && b !== undefined && !branch.has(a) && branch.has(b) && a.isParameter !== true) isPooling = true;
       }
-      if (convolutions.has(each.op)) convolutional += 1;
+      if (convolutions.has(each.op) && !isPointwise(each)) convolutional += 1;
       else if (weighted.has(each.op)) linears += 1;
     }
     if (attention && isPooling) return 'other';
@@ -395,13 +404,36 @@ function isRouted(softmax: TensorValue): boolean {
   let isProjected = false;
   for (let i = 0; i < waiting.length && i < 24; i++) {
     const at = waiting[i] as TensorValue;
-    if (at.op === 'matmul' || at.op === 'bmm' || at.op === 'baddbmm' || at.op === 'einsum')
-      return at.inputs.some((input) => input.isParameter === true);
+    if (at.op === 'matmul' || at.op === 'bmm' || at.op === 'baddbmm' || at.op === 'einsum') {
+      const [data, ...others] = at.inputs.filter((input) => input.isParameter !== true);
+      if (others.length > 0) return false;
+      // Heads that are mixed before the softmax: what is mixed is a product of its own.
+      return data === undefined || !isProductOfData(data);
+    }
     if (at.op === 'linear') isProjected = true;
     else if (isMove(at) || ['add', 'sub', 'mul', 'div', 'join', 'where', 'masked_fill', 'tanh', 'getitem'].includes(at.op))
       waiting.push(...at.inputs);
   }
   return isProjected;
+}
+
+function isProductOfData(tensor: TensorValue): boolean {
+  let at = tensor;
+  for (let i = 0; i < 8; i++) {
+    if (at.op === 'matmul' || at.op === 'bmm' || at.op === 'einsum') return at.inputs.every((input) => input.isParameter !== true);
+    const [first] = at.inputs;
+    if (first === undefined || !(isMove(at) || at.op === 'mul' || at.op === 'div' || at.op === 'masked_fill')) return false;
+    at = first;
+  }
+  return false;
+}
+
+/** A convolution over single places is a linear layer. */
+function isPointwise({ arguments: given }: TensorValue): boolean {
+  const weight = given.get('weight');
+  return (
+    weight?.kind === 'tensor' && weight.shape.ellipsis === undefined && weight.shape.dims.slice(2).every(({ constant }) => constant === 1)
+  );
 }
 
 /** Whether all arguments but tensors are numbers. */
@@ -417,6 +449,7 @@ const isSide = (tensor: TensorValue): boolean => {
   if (site === undefined) return false;
   const node = site.node as { readonly name?: unknown };
   return (
-    typeof node.name === 'string' && /mask|position|cos|sin|freqs|rope|bias|padding|valid|causal|alibi|drop|gate_scale/i.test(node.name)
+    typeof node.name === 'string' &&
+    /mask|position|(?:^|_)pos(?:_|$)|cos|sin|freqs|rope|bias|padding|valid|causal|alibi|drop|gate_scale/i.test(node.name)
   );
 };

@@ -1,5 +1,5 @@
 /** Which tensors of a computation are normalised: by a layer of a library, by a module of the user's own, or written out. */
-import { isDropout, isLayout, sameElements } from '../../interpreter/graph.ts';
+import { alternatives, isDropout, isLayout, sameElements } from '../../interpreter/graph.ts';
 import type { InstanceValue, ModuleCall, Site, TensorValue, Value } from '../../interpreter/value.ts';
 
 /** One norm in the dataflow. */
@@ -130,7 +130,49 @@ export function normsOf(calls: readonly ModuleCall[], tensors: readonly TensorVa
         });
     }
   }
+  for (const norm of chosenNorms(calls, tensors, found)) found.set(norm.output, norm);
   return found;
+}
+
+/**
+ * Norms of one of several classes, or of `nn.Identity`, that a setting chose when the module was made: one call gives what each of
+ * them would.
+ */
+function chosenNorms(calls: readonly ModuleCall[], tensors: readonly TensorValue[], found: Map<TensorValue, Norm>): readonly Norm[] {
+  const chosen: Norm[] = [];
+  const classes = new Map<unknown, Set<unknown>>();
+  for (const { site, instance } of calls) {
+    if (site === undefined) continue;
+    const known = classes.get(site.node);
+    if (known === undefined) classes.set(site.node, new Set([instance.class]));
+    else known.add(instance.class);
+  }
+  const seen = new Set<TensorValue>();
+  // What one of them gives may itself be one of several tensors: with or without a weight.
+  const made = new Map(found);
+  for (const norm of found.values()) if (norm.output.op === 'join') for (const each of alternatives(norm.output)) made.set(each, norm);
+  const joinsIn = ({ inputs }: TensorValue): readonly TensorValue[] => inputs.filter(({ op }) => op === 'join');
+  const waiting = tensors.flatMap(joinsIn);
+  for (let join = waiting.pop(); join !== undefined; join = waiting.pop()) {
+    if (seen.has(join)) continue;
+    seen.add(join);
+    const norm = chosenAt(join, made);
+    if (norm === undefined || (classes.get(norm.call?.site?.node)?.size ?? 0) < 2) waiting.push(...joinsIn(join));
+    else chosen.push(norm);
+  }
+  for (const { parts } of chosen) for (const part of parts) found.delete(part);
+  return chosen;
+}
+
+function chosenAt(join: TensorValue, made: ReadonlyMap<TensorValue, Norm>): Norm | undefined {
+  const options = alternatives(join);
+  const norms = options.flatMap((option) => made.get(option) ?? []);
+  const [first] = norms;
+  if (first?.call === undefined || norms.some(({ call, input }) => input !== first.input || call?.site?.node !== first.call?.site?.node))
+    return undefined;
+  const plain = new Set(alternatives(first.input));
+  if (options.some((option) => option !== first.input && !plain.has(option) && !made.has(option))) return undefined;
+  return { ...first, output: join, parts: new Set(norms.flatMap(({ output, parts }) => [output, ...parts])) };
 }
 
 function isCovered(call: ModuleCall | undefined, covered: ReadonlySet<ModuleCall>): boolean {

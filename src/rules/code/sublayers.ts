@@ -1,4 +1,5 @@
 /** The sublayers that one call chains on its stream, in order, and where the norm of each stands. */
+import { alternatives } from '../../interpreter/graph.ts';
 import type { ModuleCall, TensorValue } from '../../interpreter/value.ts';
 import { loopAround, siteIn } from './callSites.ts';
 import { type Flow, type Residual, type SublayerKind, valuesOf } from './flow.ts';
@@ -102,10 +103,11 @@ export function chainOf(flow: Flow, call: ModuleCall, output: TensorValue): Chai
         steps.push({ residual: { ...each, isParallel: sums.length > 1 }, output: each.sum, base: under, after: j === 0 ? after : [] });
       continue;
     }
-    if (base.op === 'join') return end(after, false);
     const previous = sourceOf(flow, call, base, starts, given);
     if (previous === undefined) return end(after, false);
-    steps.push({ residual: undefined, output: base, base: flow.withoutNorms(previous, starts).base, after });
+    const under = flow.withoutNorms(previous, starts).base;
+    if (isOpen(flow, under, base)) return end(after, false);
+    steps.push({ residual: undefined, output: base, base: under, after });
     at = previous;
   }
   return end([], false);
@@ -159,6 +161,12 @@ function opensSublayer(flow: Flow, call: ModuleCall, norm: Norm, starts: Readonl
   return caller.parent === call && argumentTensors(caller).some((tensor) => flow.base(tensor) === source);
 }
 
+/** One of several tensors of which not all come from the stream through weights: a sublayer that may be left out. */
+function isOpen(flow: Flow, base: TensorValue, branch: TensorValue): boolean {
+  const { base: made } = flow.withoutNorms(branch);
+  return made.op === 'join' && !alternatives(made).every((each) => flow.passesWeights(base, each));
+}
+
 /** The sublayers of a chain, with where their norms stand. */
 export function sublayersOf(flow: Flow, chain: Chain): readonly Sublayer[] {
   const drafts = chain.steps.map((step, i) => {
@@ -179,7 +187,8 @@ export function sublayersOf(flow: Flow, chain: Chain): readonly Sublayer[] {
       const residual = flow.residuals.get(each);
       return residual !== undefined && residual.base === step.residual?.base && each !== step.output ? [residual] : [];
     });
-    const joins = step.residual !== undefined && (flow.base(branch).op === 'join' || flow.base(step.residual.carried).op === 'join');
+    const joins =
+      step.residual !== undefined && (isOpen(flow, step.base, branch) || flow.withoutNorms(step.residual.carried).base.op === 'join');
     return {
       step,
       before,

@@ -161,3 +161,188 @@ class Attention(nn.Module):
     expectAtLines(flagged('0.5  # HW152'));
   });
 });
+
+describe('residuals that are left out', () => {
+  const parts = `${head}
+class Attention(nn.Module):
+    def __init__(self, dim, heads, head_dim=64):
+        super().__init__()
+        inner = heads * head_dim
+        self.heads, self.head_dim = heads, head_dim
+        self.norm = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, inner * 3)
+        self.out = nn.Linear(inner, dim) if not (heads == 1 and head_dim == dim) else nn.Identity()
+
+    def forward(self, x):
+        B, T, _ = x.shape
+        q, k, v = self.qkv(self.norm(x)).view(B, T, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, T, -1))
+
+
+class FeedForward(nn.Module):
+    def __init__(self, dim, hidden):
+        super().__init__()
+        self.net = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, hidden), nn.GELU(), nn.Linear(hidden, dim))
+
+    def forward(self, x):
+        return self.net(x)
+
+`;
+  const loop = (first: string, second: string): string => `${parts}
+class Transformer(nn.Module):
+    def __init__(self, dim, depth, heads, hidden):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.layers = nn.ModuleList([nn.ModuleList([Attention(dim, heads), FeedForward(dim, hidden)]) for _ in range(depth)])
+
+    def forward(self, x):
+        for attn, ff in self.layers:
+            ${first}
+            ${second}
+        return self.norm(x)
+`;
+
+  it('are missed in a loop over pairs of sublayers, whatever the output projection is', () => {
+    expectAtLines(loop('x = attn(x) + x', 'x = ff(x) + x'));
+    expectAtLines(loop('x = attn(x)  # HW322', 'x = ff(x) + x'));
+    expectAtLines(loop('x = attn(x) + x', 'x = ff(x)  # HW322'));
+  });
+
+  const flagged = (parallel: string, serial: string): string => `${parts}
+class Norm(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x):
+        return self.weight * x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + 1e-6)
+
+
+class Config:
+    def __init__(self, dim=512, heads=8, hidden=2048, depth=4, parallel_residual=True, root_norm=False):
+        self.dim, self.heads, self.hidden, self.depth = dim, heads, hidden, depth
+        self.parallel_residual = parallel_residual
+        self.root_norm = root_norm
+
+
+class Plain(nn.Module):
+    def __init__(self, dim, hidden):
+        super().__init__()
+        self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+
+    def forward(self, x):
+        return self.down(F.gelu(self.up(x)))
+
+
+class Block(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        norm = Norm if config.root_norm else nn.LayerNorm
+        self.norm = norm(config.dim)
+        self.attn = Attention(config.dim, config.heads)
+        self.mlp = Plain(config.dim, config.hidden)
+        self.parallel = config.parallel_residual
+        self.config = config
+
+    def forward(self, x):
+        attended = self.attn(x)
+        if self.config.parallel_residual:
+            ${parallel}
+        else:
+            h = x + attended
+            ${serial}
+        return x
+
+
+class Model(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.embed = nn.Embedding(1000, config.dim)
+        self.layers = nn.ModuleList([Block(config) for _ in range(config.depth)])
+        self.norm = nn.LayerNorm(config.dim)
+        self.head = nn.Linear(config.dim, 1000)
+
+    def forward(self, ids):
+        x = self.embed(ids)
+        for layer in self.layers:
+            x = layer(x)
+        return self.head(self.norm(x))
+`;
+
+  it('are missed on either way that a flag of parallel sublayers takes, under norms of one of two classes', () => {
+    expectAtLines(flagged('x = x + attended + self.mlp(self.norm(x))', 'x = h + self.mlp(self.norm(h))'));
+    expectAtLines(flagged('x = x + attended + self.mlp(self.norm(x))', 'x = self.mlp(self.norm(h))  # HW322'));
+  });
+
+  const pointwise = (first: string, second: string): string => `${head}
+class ChannelNorm(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.g, self.b = nn.Parameter(torch.ones(1, dim, 1, 1)), nn.Parameter(torch.zeros(1, dim, 1, 1))
+
+    def forward(self, x):
+        var = torch.var(x, dim=1, unbiased=False, keepdim=True)
+        mean = torch.mean(x, dim=1, keepdim=True)
+        return (x - mean) / (var + 1e-5).sqrt() * self.g + self.b
+
+
+class Attention(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads = heads
+        self.norm = ChannelNorm(dim)
+        self.qkv, self.out = nn.Conv2d(dim, dim * 3, 1), nn.Conv2d(dim, dim, 1)
+
+    def forward(self, x):
+        B, C, H, W = x.shape
+        q, k, v = self.qkv(self.norm(x)).view(B, 3, self.heads, C // self.heads, H * W).transpose(-2, -1).unbind(1)
+        return self.out(F.scaled_dot_product_attention(q, k, v).transpose(-2, -1).reshape(B, C, H, W))
+
+
+class Block(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        assert dim % heads == 0
+        self.attn = Attention(dim, heads)
+        self.mlp = nn.Sequential(ChannelNorm(dim), nn.Conv2d(dim, dim * 4, 1), nn.GELU(), nn.Conv2d(dim * 4, dim, 1))
+
+    def forward(self, x):
+        ${first}
+        ${second}
+        return x
+`;
+
+  it('are missed around convolutions over single places', () => {
+    expectAtLines(pointwise('x = x + self.attn(x)', 'x = x + self.mlp(x)'));
+    expectAtLines(pointwise('x = self.attn(x)  # HW322', 'x = x + self.mlp(x)'));
+    expectAtLines(pointwise('x = x + self.attn(x)', 'x = self.mlp(x)  # HW322'));
+  });
+
+  it('one norm before or behind by a flag is one norm, not two', () => {
+    const either = `${parts}
+class Layer(nn.Module):
+    def __init__(self, dim, heads, hidden, do_norm_before=True):
+        super().__init__()
+        self.before = do_norm_before
+        self.attn = nn.MultiheadAttention(dim, heads, batch_first=True)
+        self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.up, self.down = nn.Linear(dim, hidden), nn.Linear(hidden, dim)
+
+    def forward(self, x):
+        residual = x
+        if self.before:
+            x = self.norm1(x)
+        x = residual + self.attn(x, x, x)[0]
+        if not self.before:
+            x = self.norm1(x)
+        residual = x
+        if self.before:
+            x = self.norm2(x)
+        x = residual + self.down(F.relu(self.up(x)))
+        if not self.before:
+            x = self.norm2(x)
+        return x
+`;
+    expectAtLines(either);
+  });
+});

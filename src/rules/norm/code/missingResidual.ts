@@ -1,4 +1,5 @@
 import { compare, Facts } from '../../../dims/facts.ts';
+import { alternatives } from '../../../interpreter/graph.ts';
 import type { ModuleCall, Site, TensorValue } from '../../../interpreter/value.ts';
 import { type Range, range } from '../../../text/range.ts';
 import type { Block } from '../../code/blocks.ts';
@@ -51,7 +52,11 @@ export const missingResidual = defineRule({
       for (const sublayer of main) {
         if (sublayer.isResidual || !isReplaced(flow, block, sublayer)) continue;
         // A first layer may do without by intent: `skip_first_layer_pe`.
-        if (!allAlike(all, block, (other) => other.sublayers.some((each) => !each.isResidual && isMain(each)))) continue;
+        const isAlike = (other: Block): boolean => {
+          const same = other.sublayers.filter(({ kind }) => kind === sublayer.kind);
+          return same.length === 0 || same.some(({ isResidual }) => !isResidual);
+        };
+        if (!allAlike(all, block, isAlike)) continue;
         const place = replacedSite(flow, block, sublayer);
         const whole = rangeOf(place);
         if (whole === undefined) continue;
@@ -80,15 +85,22 @@ export const missingResidual = defineRule({
 /** Whether the stream ends at the sublayer: its own norm says that it is one, its output is as wide as the stream, and nothing keeps the stream. */
 function isReplaced(flow: Flow, block: Block, sublayer: Sublayer): boolean {
   const { output, base, entries, raw, after, branch } = sublayer;
-  if (!products.has(output.op)) return false;
   // Products of what is computed mix streams: hyper-connections, gates.
-  if (output.op !== 'linear' && !output.inputs.some((input) => input.isParameter === true)) return false;
+  const isProjection = ({ op, inputs }: TensorValue): boolean =>
+    (products.has(op) || /^conv\d/.test(op)) && (op === 'linear' || inputs.some((input) => input.isParameter === true));
+  // An output projection that one setting leaves out.
+  const made = alternatives(output).map((each) => flow.base(each));
+  if (!made.some(isProjection) || !made.every((each) => flow.passesWeights(base, each))) return false;
   const replaced = block.sublayers.filter(({ isResidual }) => !isResidual);
   if (replaced.length > 1 && replaced.length < block.sublayers.length) return false;
   const isPre = entries.length > 0 && raw.length === 0 && after.length === 0;
   const isPost = entries.length === 0 && after.length > 0;
   const [width, other] = [lastDim(output), lastDim(base)];
-  const isBare = entries.length === 0 && width !== undefined && width.key === other?.key;
+  const isBare =
+    entries.length === 0 &&
+    (width === undefined || width.unknown || other === undefined || other.unknown
+      ? block.sublayers.some((each) => each.isResidual && each.isSure && each.place !== 'none')
+      : width.key === other.key);
   // Behind a norm of the sum, or with norms on both sides, as the attention before it.
   const isNormed =
     entries.length > 0 &&
@@ -106,12 +118,16 @@ function isReplaced(flow: Flow, block: Block, sublayer: Sublayer): boolean {
   if (!isLone) return block.call.parent !== undefined && main.every(({ isResidual }) => !isResidual);
   // The stream is not read by anything else that would carry it on.
   const path = flow.between(base, branch);
-  return flow.usersOf(base).every((user) => path.has(user) || flow.isPart(user) || !flow.carries(user));
+  // No round of a loop leaves the stream as it was.
+  const isSkipped = (user: TensorValue): boolean => user.op === 'join' && user.inputs.some((each) => flow.passesWeights(output, each));
+  return flow.usersOf(base).every((user) => path.has(user) || flow.isPart(user) || !flow.carries(user) || isSkipped(user));
 }
 
 /** A caller adds the block's output to its input. */
 function addedOutside(flow: Flow, block: Block): boolean {
-  const given = new Set(argumentTensors(block.call).flatMap((tensor) => [tensor, flow.base(tensor), flow.withoutNorms(tensor).base]));
+  const [first] = block.sublayers;
+  const stream = argumentTensors(block.call).filter((tensor) => first === undefined || flow.withoutNorms(tensor).base === first.base);
+  const given = new Set(stream.flatMap((tensor) => [tensor, flow.base(tensor), flow.withoutNorms(tensor).base]));
   for (const residual of flow.residuals.values()) {
     if (flow.withoutNorms(residual.branch).base === block.end && (given.has(residual.base) || given.has(flow.base(residual.carried))))
       return true;
@@ -124,7 +140,8 @@ function addedOutside(flow: Flow, block: Block): boolean {
  * otherwise where the block calls the sublayer.
  */
 function replacedSite(flow: Flow, block: Block, sublayer: Sublayer): Site | undefined {
-  const last = sublayer.after[0]?.output ?? sublayer.output;
+  const made = sublayer.after[0]?.output ?? sublayer.output;
+  const [last = made] = alternatives(made);
   const outer = siteIn(block.call, last, block.frame);
   const siblings = block.sublayers.filter(({ isResidual }) => isResidual);
   if (siblings.some(({ output }) => childOf(block, output) === undefined)) return outer;

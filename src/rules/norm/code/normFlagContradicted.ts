@@ -46,8 +46,9 @@ export const normFlagContradicted = defineRule({
   },
   checkCode({ code, rangeOf, report }) {
     for (const { study, block } of ownBlocks(code)) {
-      if (study.normsFirst === undefined) continue;
-      const wanted = study.normsFirst ? 'pre-norm' : 'post-norm';
+      const normsFirst = study.wiring?.normsFirst;
+      if (normsFirst === undefined) continue;
+      const wanted = normsFirst ? 'pre-norm' : 'post-norm';
       const { placement } = block;
       if (!(placement === 'pre-norm' || placement === 'post-norm') || placement === wanted || !isCertain(block)) continue;
       const definition = block.class.definition;
@@ -58,7 +59,7 @@ export const normFlagContradicted = defineRule({
       const fixed = flag.assignment;
       // Where the block did not get the flag from whom it was made, it was not told.
       const told = block.call.instance.attributes.get(flag.name);
-      if (fixed === undefined && told?.kind === 'bool' && told.value !== study.normsFirst) continue;
+      if (fixed === undefined && told?.kind === 'bool' && told.value !== normsFirst) continue;
       const at =
         (fixed !== undefined && file !== undefined && unit !== undefined ? rangeOf({ file, unit, node: fixed }) : undefined) ??
         (flag.read !== undefined && file !== undefined && unit !== undefined ? rangeOf({ file, unit, node: flag.read }) : undefined) ??
@@ -68,7 +69,7 @@ export const normFlagContradicted = defineRule({
         flag: flag.name,
         placement,
         wanted,
-        value: study.normsFirst ? 'set' : 'not set',
+        value: normsFirst ? 'set' : 'not set',
         text: fixed === undefined ? '' : 'another value',
       };
       report({

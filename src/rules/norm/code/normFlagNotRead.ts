@@ -30,7 +30,7 @@ export const normFlagNotRead = defineRule({
   },
   messages: { contradicted: '`{flag}` is {value} here, and nothing reads it: the blocks of this file are {placement}.' },
   checkFileCode({ code, report }) {
-    const placements = new Set(ownBlocks(code).flatMap(({ study, block }) => (study.normsFirst === undefined ? [block.placement] : [])));
+    const placements = new Set(ownBlocks(code).flatMap(({ study, block }) => (study.wiring === undefined ? [block.placement] : [])));
     const [placement] = placements;
     if (placements.size !== 1 || (placement !== 'pre-norm' && placement !== 'post-norm')) return;
     for (const { name, value, at, range } of flagsOf(code)) {

@@ -89,7 +89,8 @@ function find(code: CodeReading, study: Study): readonly OpenStack[] {
       head: uses.head,
       identity,
       isLanguageModel: uses.head !== undefined && isLanguageModel(all, block, uses.head),
-      isMemory: all.blocks.some((other) => other !== block && isInside(uses.head?.call, other.call)),
+      // One class for both attends to other things than a memory: tokens of a class, a window's neighbours.
+      isMemory: all.blocks.some((other) => other.class !== block.class && isInside(uses.head?.call, other.call)),
     });
   }
   return found;
