@@ -20,6 +20,8 @@ export interface LayerInput extends AttentionInput {
   readonly experts?: ExpertsInput;
   /** Whether queries and keys are rotated; unknown says so in the step's name. */
   readonly rotary?: boolean;
+  /** Queries and keys pass a norm each before their product (Henry et al. 2020, arXiv:2010.04245), which keeps its input. */
+  readonly headNorms?: boolean;
   /** Norms of a layer: before (or after) each of the two sublayers, or both before and after. */
   readonly norms?: 'single' | 'sandwich' | 'parallel';
   /** Dropout after attention weights, attention and feed-forward: each keeps a mask of a byte an element. */
@@ -202,6 +204,10 @@ function attentionSteps(input: LayerInput, known: Known, kept: Keeper, step: Add
     step('values', 'Value projection', `B, T, kv * ${dv}`, [b, t, kv * v], { ...product(tokens, d, kv * v), spread: 'keyValue' });
   }
   step('headSplit', 'Head split', 'B, h, T, d_h', [b, h, t, e]);
+  if (input.headNorms === true)
+    step('headNorms', 'Norms of queries and keys', 'B, h, T, d_h', [b, h, t, e], {
+      kept: split(bytes(rows * h * e)) + keyValue(bytes(rows * kv * e)),
+    });
   if (input.rotary !== false)
     step('rotary', input.rotary === true ? 'Rotary positions' : 'Rotary positions, where used', 'B, h, T, d_h', [b, h, t, e]);
   step('scores', 'Scores', 'B, h, T, T', [b, h, t, t], {

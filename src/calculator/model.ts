@@ -8,7 +8,7 @@ import type { AttentionInput, Dtype } from './shapes.ts';
 import { type Stack, stackOf } from './stack.ts';
 import { type ModelTotals, modelTotals } from './totals.ts';
 import type { TrainingOptions } from './training.ts';
-import { type Weights, weightsOf } from './weights.ts';
+import { uncountedProducts, type Weights, weightsOf } from './weights.ts';
 
 /** A query's model as a whole, as far as it is known: what is not has its reason. */
 export interface Model {
@@ -72,6 +72,7 @@ export function modelOf(query: Query, input: AttentionInput, given: ConfigReadin
     if (given !== undefined || !stack.reason.startsWith('Give ')) notes.push(`FLOPs, activations and devices: ${stack.reason}`);
     return { ...common, ...countedOnly(totals), layout: oneDevice };
   }
+  notes.push(...uncountedProducts(tensors));
   const weights = weightsOf(stack, tensors);
   if ('reason' in weights) {
     notes.push(`Devices: ${weights.reason}`);

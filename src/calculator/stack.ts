@@ -72,6 +72,7 @@ export function stackOf(
       : { rotary: fields.positions.value === 'rope' }),
     ...(placement === 'sandwich' ? { norms: 'sandwich' } : placement === 'parallel' ? { norms: 'parallel' } : {}),
     ...(query.dropout === true ? { dropout: true } : {}),
+    ...(input.latent === undefined && tensors.some(isHeadNorm) ? { headNorms: true } : {}),
   };
   if (gated === undefined || (intermediateSize === undefined && experts === undefined))
     return { reason: 'Give ff, the width of the feed-forward, and whether it is gated.' };
@@ -81,6 +82,8 @@ export function stackOf(
   const head = design === undefined ? vocabulary !== undefined : hasHead(tensors, hiddenSize, vocabulary);
   const tied = query.tied ?? (tensors.length > 0 ? tensors.some((each) => isHead(each) && each.tied) : fields.tieEmbeddings?.value);
   if (tensors.length > 0) {
+    const odd = tensors.find((each) => !isUnderstood(each));
+    if (odd !== undefined) return { reason: `What ${odd.name} does is not followed.` };
     const written = layerMatrices(tensors);
     const followed = kinds.reduce((sum, { count, input: each }) => sum + count * matricesOf(each), 0n);
     if (written !== followed)
@@ -102,9 +105,11 @@ export function stackOf(
 const sizeOf = (value: number | undefined): bigint | undefined =>
   value !== undefined && Number.isSafeInteger(value) && value > 0 ? BigInt(value) : undefined;
 
-/** Layers that hold something else than attention and a feed-forward, or share weights. */
+/** Layers that hold something else than attention over everything and a feed-forward, or share weights. */
 const isUncommon = ({ family, section, fields }: TransformerDesign): boolean =>
-  /^(albert|mamba.*|rwkv|jamba|zamba.*|bamba|gemma3n.*|gemma4.*)$/.test(family ?? '') ||
+  /^(albert|mamba.*|rwkv|jamba|zamba.*|bamba|gemma3n.*|gemma4.*|deberta.*|diffllama|big_?bird.*|longformer|led|reformer|xlnet|nystromformer|fnet|mra|yoso|vitdet|swin.*)$/.test(
+    family ?? '',
+  ) ||
   section.has('num_kv_shared_layers') ||
   (fields.layerTypes?.value ?? []).some((type) => !/^(full|sliding)_attention$/.test(type));
 
@@ -239,6 +244,21 @@ export function matricesOf(input: LayerInput): bigint {
   return attention + d * count + count * ways * d * width + ways * d * sharedWidth + (sharedGate === true ? d : 0n);
 }
 
+/**
+ * Whether it is known what a tensor does to the products that are counted: in the layers matrices, biases, norms, scales and tables that are
+ * added to scores; no tables of relative positions that queries or keys are multiplied with, no numbers of an attention of its own kind.
+ */
+const isUnderstood = (tensor: Parameter): boolean => {
+  const { name } = tensor;
+  if (/distance_embedding|rel_embeddings|rel_pos|r_[rws]_bias|relative_key|pos_(q|k)_proj|linear_pos/i.test(name)) return false;
+  if (!name.includes('{i}') || isLayerMatrix(tensor)) return true;
+  return /bias$|norm|(^|[._])ln(_|\d|\.|$)|layer_?scale|sinks$|relative_(attention|position)_bias/i.test(name);
+};
+
+/** A norm of queries or keys, before their product. */
+const isHeadNorm = ({ name }: Parameter): boolean =>
+  name.includes('{i}') && /(^|\.)(q|k|query|key|qk)_?(norm|layernorm|layer_norm|ln)\b/i.test(name);
+
 /** A tensor of the layers whose weights are factors of products, and not looked up. */
 export const isLayerMatrix = ({ name, shapes }: Parameter): boolean =>
   name.includes('{i}') && shapes.every((shape) => shape.length >= 2) && !/bias$|embed|position|relative_attention_bias|sinks/i.test(name);
@@ -246,7 +266,11 @@ export const isLayerMatrix = ({ name, shapes }: Parameter): boolean =>
 const layerMatrices = (tensors: readonly Parameter[]): bigint =>
   tensors.filter(isLayerMatrix).reduce((sum, { elements }) => sum + elements, 0n);
 
-export const isHead = ({ name }: Parameter): boolean => /(^|\.)(lm_head|embed_out|output|cls\.predictions\.decoder)\.weight$/.test(name);
+/** The matrix that gives logits, by the names that libraries have for it. */
+export const isHead = ({ name }: Pick<Parameter, 'name'>): boolean =>
+  /(^|\.)(lm_head(\.decoder)?|embed_out|output|output_projection|(cls|lm)\.predictions\.decoder|predictions\.decoder|generator_lm_head|pred_layer\.proj|proj_out)\.weight$/.test(
+    name,
+  );
 
 const hasHead = (tensors: readonly Parameter[], d: bigint, vocabulary: bigint | undefined): boolean =>
   tensors.some((each) => isHead(each) && each.elements === d * (vocabulary ?? 0n));

@@ -67,7 +67,6 @@ export function weightsOf(stack: Stack, tensors: readonly Parameter[]): Weights 
     return { items, total: totalOf(stack, items), complete: false, sharedTable: stack.tied === true ? table : 0n, notes };
   }
   const kindCounts = stack.kinds.map(({ count }) => count);
-  const notes: string[] = [];
   let total = 0n;
   for (const tensor of tensors) {
     total += tensor.own;
@@ -83,16 +82,19 @@ export function weightsOf(stack: Stack, tensors: readonly Parameter[]): Weights 
         for (const { spread, elements } of spreads)
           items.push({ name: tensor.name, part: partOf(tensor.name), elements: elements / holders, spread, place });
     } else {
-      const item = outsideItem(tensor, stack);
-      items.push(item);
-      if (item.part !== 'head' && item.lookup !== true && (tensor.shapes[0]?.length ?? 0) >= 2)
-        notes.push(`FLOPs: what ${tensor.name} computes outside the layers is not counted.`);
+      items.push(outsideItem(tensor, stack));
     }
   }
   if (totalOf(stack, items) !== total) return { reason: 'The tensors of the layers do not add up to the model.' };
   const shares = tensors.some((each) => isHead(each) && each.tied);
-  return { items, total, complete: true, sharedTable: shares ? table : 0n, notes };
+  return { items, total, complete: true, sharedTable: shares ? table : 0n, notes: [] };
 }
+
+/** Products outside the layers that no FLOPs are counted for, one sentence each. */
+export const uncountedProducts = (tensors: readonly Parameter[]): readonly string[] =>
+  tensors
+    .filter((each) => !each.name.includes('{i}') && (each.shapes[0]?.length ?? 0) >= 2 && !isHead(each) && !isLookup(each.name))
+    .map(({ name }) => `FLOPs: what ${name} computes outside the layers is not counted.`);
 
 function matrixItems(stack: Stack, kind: number): WeightItem[] {
   const input = stack.kinds[kind]?.input;
@@ -159,7 +161,7 @@ function spreadOf({ name, elements, count }: Parameter, { kinds }: Stack): reado
 function outsideItem({ name, own, shapes }: Parameter, { vocabulary }: Stack): WeightItem {
   const rows = BigInt(shapes[0]?.[0] ?? 0);
   const isMatrix = (shapes[0]?.length ?? 0) >= 2;
-  const head = isHead({ name, shapes } as Parameter);
+  const head = isHead({ name });
   const isEmbedding = !head && /embed|wte|wpe|shared|word|position|token|patch/i.test(name);
   const isTable = isMatrix && rows === vocabulary && (head || isEmbedding);
   return {
@@ -168,9 +170,19 @@ function outsideItem({ name, own, shapes }: Parameter, { vocabulary }: Stack): W
     elements: own,
     spread: isTable ? 'vocabulary' : 'copies',
     place: isEmbedding ? 'first' : 'last',
-    ...(isEmbedding && isMatrix && !/patch|projection/i.test(name) ? { lookup: true } : {}),
+    ...(isMatrix && isLookup(name) ? { lookup: true } : {}),
   };
 }
+
+/** A table: the module that holds it is called an embedding. */
+const isLookup = (name: string): boolean => {
+  const module =
+    name
+      .replace(/\.weight$/, '')
+      .split('.')
+      .at(-1) ?? '';
+  return /embed|wte|wpe|^shared$|position/i.test(module) && !/proj|patch/i.test(module);
+};
 
 /** The part of a model that a tensor belongs to, by its name. */
 export function partOf(name: string): Part {
