@@ -178,6 +178,14 @@ describe('the attention preview of other designs', function () {
       assert.equal(new Set(aside).size, 1, 'the first heads of all layers stand side by side');
       await preview.page.waitForTimeout(200);
       await preview.page.screenshot({ path: join(root, 'artifacts/preview-layers.png') });
+      await preview.read(readFileSync(join(root, 'node_modules/axe-core/axe.min.js'), 'utf8'));
+      const faults = await preview.read<readonly (readonly [impact: string, id: string])[]>(
+        `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations.map(({ impact, id }) => [impact, id]))`,
+      );
+      assert.deepEqual(
+        faults.filter(([impact]) => impact === 'serious' || impact === 'critical'),
+        [],
+      );
       // Two heads of different layers, and their difference.
       await preview.page.locator('button[data-head="1"]').click();
       await preview.choose('compare', 'another head');

@@ -63,6 +63,8 @@ models = [
         num_experts_per_tok=1, n_group=1, topk_group=1, rope_parameters={
             "rope_type": "yarn", "rope_theta": 10000.0, "factor": 40.0, "original_max_position_embeddings": 16, "beta_fast": 32, "beta_slow": 1,
             "mscale": 1.0, "mscale_all_dim": 1.0}), hf.DeepseekV3ForCausalLM, "self_attn", torch.float32, 1),
+    ("Llama with dynamic scaling beyond its positions", hf.LlamaConfig(**{**llama, "max_position_embeddings": 4}, head_dim=8, rope_parameters={
+        "rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}), hf.LlamaForCausalLM, "self_attn", torch.float32, 1),
 ]
 
 cases = []
