@@ -60,6 +60,8 @@ class CalculatorPanel {
   #ready = false;
   /** Documents that the last question stands on. */
   #bases: ReadonlySet<string> = new Set();
+  /** The base whose code was looked at last. */
+  #compared = '';
 
   constructor(
     context: vscode.ExtensionContext,
@@ -81,7 +83,9 @@ class CalculatorPanel {
         else void this.#answer(message).catch((error: unknown) => log.error(`Calculator, ${message.kind}: ${String(error)}`));
       }),
       host.server.onDidChangeDesign((uri) => {
-        if (this.#ready && (uri === '' ? this.#bases.size > 0 : this.#bases.has(uri))) void this.#send({ kind: 'outdated' });
+        if (!this.#ready || !(uri === '' ? this.#bases.size > 0 : this.#bases.has(uri))) return;
+        this.#compared = '';
+        void this.#send({ kind: 'outdated' });
       }),
     ];
     panel.onDidDispose(() => {
@@ -145,6 +149,16 @@ class CalculatorPanel {
           ? vscode.l10n.t('The language server does not answer.')
           : vscode.l10n.t('The file is no model config with dimensions at the moment.');
     await this.#send({ kind: 'report', asked, ...(result === undefined ? {} : { result }), failure });
+    await this.#compare(first.base);
+  }
+
+  /** Has the code of the base's model counted once, after the answer: it may take a while. */
+  async #compare(base: CommandTarget | undefined): Promise<void> {
+    const key = base === undefined ? '' : `${base.uri}#${base.design}`;
+    if (key === this.#compared) return;
+    this.#compared = key;
+    const found = base === undefined ? undefined : await this.#host.server.compareCode(base);
+    if (key === this.#compared) await this.#send({ kind: 'code', text: found?.text ?? '', isProblem: found?.isProblem ?? false });
   }
 
   async #pick(side: Side): Promise<void> {

@@ -1,6 +1,8 @@
 import * as vscode from 'vscode';
 import type { BaseLanguageClient, LanguageClientOptions } from 'vscode-languageclient';
 import {
+  type CompareResult,
+  compareRequest,
   type ReportParams,
   type ReportResult,
   reportRequest,
@@ -14,6 +16,7 @@ import {
 import {
   type CalculateParams,
   type CalculateResult,
+  type CommandTarget,
   calculateRequest,
   type DesignChangedParams,
   type DesignParams,
@@ -136,6 +139,11 @@ export class Server implements vscode.Disposable {
   /** Everything that follows from a design; undefined where its base is no model (any more). */
   async report(params: ReportParams): Promise<ReportResult | undefined> {
     return (await this.#request<ReportResult | null>(reportRequest, params)) ?? undefined;
+  }
+
+  /** Whether the model's code has the parameters that were counted; undefined where there is none to ask. */
+  async compareCode(base: CommandTarget): Promise<CompareResult | undefined> {
+    return (await this.#request<CompareResult | null>(compareRequest, base)) ?? undefined;
   }
 
   /** What to calculate with, from where the cursor is. */

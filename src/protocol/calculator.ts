@@ -186,3 +186,13 @@ export interface WriteResult {
   }[];
   readonly problem?: string;
 }
+
+/** Request, client to server: whether the model's code, where it is in the workspace, has the parameters that were counted. */
+export const compareRequest = 'headwise/compareCode';
+
+/** Null where there is no code, or it cannot be evaluated whole. */
+export interface CompareResult {
+  readonly text: string;
+  /** Code and family do not agree. */
+  readonly isProblem: boolean;
+}

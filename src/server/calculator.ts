@@ -4,11 +4,14 @@ import { type Report, report } from '../calculator/report.ts';
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
 import { designNameAt, queryOfSelection } from '../features/calculatorStart.ts';
 import { configEdits, configText, resultLatex, resultMarkdown, shapeComment, type Written } from '../features/calculatorTexts.ts';
+import { comparisonText } from '../features/codeComparison.ts';
 import { english, type Translate } from '../features/messages.ts';
 import { reportControls } from '../features/reportControls.ts';
 import { reportGroups, reportTables } from '../features/reportTables.ts';
 import { summarise } from '../features/summary.ts';
 import {
+  type CompareResult,
+  compareRequest,
   type ReportAnswer,
   type ReportParams,
   type ReportResult,
@@ -24,6 +27,10 @@ import {
 } from '../protocol/calculator.ts';
 import type { CommandTarget } from '../protocol/languageServer.ts';
 import type { Analysis } from '../workspace/analyse.ts';
+import { differingTensors } from '../workspace/code/compare.ts';
+import type { FolderLoader } from '../workspace/code/loader.ts';
+import { evaluateModel, readConfiguration } from '../workspace/code/model.ts';
+import type { PythonReader } from '../workspace/python.ts';
 import { toLspRange } from './convert.ts';
 import type { View } from './views.ts';
 
@@ -85,6 +92,43 @@ function toAnswer(query: string, base: Base | undefined, t: Translate): ReportAn
   };
 }
 
+/** Modules around a document. */
+export interface CodeBeside {
+  readonly loader: FolderLoader;
+  readonly parse: PythonReader['parse'];
+  /** Paths of open Python files with their texts. */
+  readonly open: readonly { readonly path: string; readonly text: string }[];
+}
+
+/** Steps that evaluating a model may take: a large one with 60 layers takes fewer. */
+const comparisonBudget = 6_000_000;
+
+/** Holds the parameters of a configuration's class, as its code makes them, against those that were counted. */
+export function compareCode({ reading }: Base, { loader, parse, open }: CodeBeside, t: Translate): CompareResult | undefined {
+  const config = reading.format === 'json' ? readConfiguration(reading.parsed.text) : undefined;
+  const found = report('', reading);
+  const [architecture] = Array.isArray(config?.architectures) ? (config.architectures as readonly unknown[]) : [];
+  const named = typeof architecture === 'string' ? architecture : found.class;
+  if (config === undefined || named === null || !/^\w+$/.test(named)) return undefined;
+  const mapped = Object.values(isRecord(config.auto_map) ? config.auto_map : {})
+    .filter((value): value is string => typeof value === 'string')
+    .map((value) => value.split('--').at(-1)?.split('.') ?? [])
+    .find(([, name]) => name === named)?.[0];
+  const definition = new RegExp(`^class ${named}\\b`, 'm');
+  const opened = open.find(({ text }) => definition.test(text));
+  const modules = [mapped, `modeling_${reading.root.string('model_type') ?? ''}`].filter((name) => name !== undefined);
+  const file =
+    opened === undefined
+      ? modules.map((name) => loader.load(name)).find((each) => each !== undefined && definition.test(each.module.text))
+      : loader.open(opened.path);
+  if (file === undefined) return undefined;
+  const answer = evaluateModel({ loader, parse, file, className: named, config, budget: comparisonBudget });
+  const differing = differingTensors(answer, found.parameters);
+  if (differing === undefined || found.totals.parameters === undefined) return undefined;
+  const counted = BigInt(found.totals.parameters);
+  return comparisonText(differing, { className: named, file: file.path.split(/[\\/]/).at(-1) ?? file.path, counted }, t);
+}
+
 /** What the connection knows of its documents. */
 export interface Documents {
   /** A document's text and analysis; undefined where it is closed, or no model. */
@@ -94,12 +138,14 @@ export interface Documents {
   /** Resolves when layouts of classes are known. */
   readonly layouts: () => Promise<void> | undefined;
   readonly translate: () => Translate;
+  /** Where modules beside a document are found, in a host that reads files at once; with the Python files that are open. */
+  readonly codeBeside: (uri: string) => Promise<CodeBeside | undefined>;
   /** Runs a handler; one that fails is logged and answers null. */
   readonly guarded: <T>(what: string, token: CancellationToken, otherwise: T, work: () => Promise<T>) => Promise<T | ResponseError<never>>;
 }
 
 /** Answers the requests of the calculator's panel and palette. */
-export function serveCalculator(connection: Connection, { modelOf, designsOf, layouts, translate, guarded }: Documents): void {
+export function serveCalculator(connection: Connection, { modelOf, designsOf, layouts, codeBeside, translate, guarded }: Documents): void {
   const find = async (target: CommandTarget): Promise<Base | undefined> => {
     const model = await modelOf(target.uri);
     if (model === undefined) return undefined;
@@ -118,6 +164,13 @@ export function serveCalculator(connection: Connection, { modelOf, designsOf, la
       const model = await modelOf(uri);
       const design = model === undefined ? undefined : designNameAt(model.analysis, model.document.offsetAt(position));
       return { ...(design === undefined ? {} : { base: { uri, design } }), query: queryOfSelection(selection), presets: presetNames };
+    }),
+  );
+  connection.onRequest<CompareResult | null, never>(compareRequest, (params: unknown, token: CancellationToken) =>
+    guarded<CompareResult | null>(compareRequest, token, null, async () => {
+      if (!isTarget(params)) return null;
+      const [base, code] = [await find(params), await codeBeside(params.uri)];
+      return base === undefined || code === undefined ? null : (compareCode(base, code, translate()) ?? null);
     }),
   );
   connection.onRequest<WriteResult | null, never>(writeRequest, (params: unknown, token: CancellationToken) =>

@@ -754,6 +754,20 @@ export function serve(connection: Connection, host: Host): void {
       layouts ??= host.layouts?.(options);
       return layouts;
     },
+    codeBeside: async (uri) => {
+      const path = host.imports?.pathOf(uri);
+      if (path === undefined || host.imports === undefined) return undefined;
+      if (!pythonAsked) {
+        python = await host.python?.(options, (problem) => connection.console.warn(problem));
+        pythonAsked = true;
+      }
+      if (python === undefined) return undefined;
+      const open = documents.all().flatMap((document) => {
+        const path = document.languageId === 'python' ? host.imports?.pathOf(document.uri) : undefined;
+        return path === undefined ? [] : [{ path, text: document.getText() }];
+      });
+      return { loader: host.imports.loaders(python.parse, editedText).of(path), parse: python.parse, open };
+    },
     translate: () => t,
     guarded,
   });

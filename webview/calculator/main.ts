@@ -46,6 +46,8 @@ function start(root: HTMLElement, host: Host): void {
   /** What is shown: the last answers without problems. */
   let shown: { readonly first: ReportAnswer; readonly second?: ReportAnswer } | undefined;
   let failure = '';
+  /** What the model's code says of its parameters. */
+  let code: { readonly text: string; readonly isProblem: boolean } = { text: '', isProblem: false };
   /** What the charts show, as text. */
   let charted = '';
   let charts: readonly Chart[] = [];
@@ -386,6 +388,7 @@ function start(root: HTMLElement, host: Host): void {
     notices.replaceChildren();
     const notice = (kind: string, text: string): void => notices.append(element('p', { class: kind }, text));
     if (failure !== '') notice('problem', failure);
+    if (code.text !== '' && state.question.base !== undefined) notice(code.isProblem ? 'problem' : 'note', code.text);
     const isStale = shown !== undefined && result !== undefined && shown.first !== result.first;
     if (isStale) notice('note', t('Shown: {query}', { query: shown?.first.query || state.question.name || t('the last design') }));
     if (result !== undefined && result.first.hint !== '' && result.first.problems.length === 0) notice('note', result.first.hint);
@@ -411,6 +414,10 @@ function start(root: HTMLElement, host: Host): void {
       }
       case 'outdated':
         ask();
+        return;
+      case 'code':
+        code = message;
+        describe();
         return;
       case 'report': {
         // A later question overtook this one.

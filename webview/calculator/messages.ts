@@ -38,6 +38,8 @@ export type ToCalculator =
   | { readonly kind: 'picked'; readonly side: Side; readonly base?: CommandTarget; readonly name: string; readonly preset: string }
   /** The answer to the question of this number; without a result the base could not be read, or the server does not answer. */
   | { readonly kind: 'report'; readonly asked: number; readonly result?: ReportResult; readonly failure: string }
+  /** What the code of the first design's model says of its parameters; '' where nothing. */
+  | { readonly kind: 'code'; readonly text: string; readonly isProblem: boolean }
   /** What was asked for may have another answer now. */
   | { readonly kind: 'outdated' };
 
@@ -133,6 +135,7 @@ const toCalculator: { readonly [K in ToCalculator['kind']]: Guard<Of<ToCalculato
     result: isOptional(isResult),
     failure: isString,
   }),
+  code: isShape<Of<ToCalculator, 'code'>>({ kind: isExactly('code'), text: isString, isProblem: isBoolean }),
   outdated: isShape<Of<ToCalculator, 'outdated'>>({ kind: isExactly('outdated') }),
 };
 
