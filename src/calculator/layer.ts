@@ -22,8 +22,11 @@ export interface LayerInput extends AttentionInput {
   readonly rotary?: boolean;
   /** Queries and keys pass a norm each before their product (Henry et al. 2020, arXiv:2010.04245), which keeps its input. */
   readonly headNorms?: boolean;
-  /** Norms of a layer: before (or after) each of the two sublayers, or both before and after. */
-  readonly norms?: 'single' | 'sandwich' | 'parallel';
+  /**
+   * Norms of a layer: one for each sublayer unless said otherwise; before and after each; side by side one each of the same input, or one that
+   * both sublayers read (Wang & Komatsuzaki 2021, GPT-J).
+   */
+  readonly norms?: 'sandwich' | 'parallel' | 'shared';
   /** Dropout after attention weights, attention and feed-forward: each keeps a mask of a byte an element. */
   readonly dropout?: boolean;
   /** Devices that share each layer's matrices (Shoeybi et al. 2019, arXiv:1909.08053). */
@@ -121,11 +124,12 @@ export function layerCost(input: LayerInput): LayerCost | { readonly reason: str
   const known: Known = { d, h, kv, e, v, t, b: input.batch ?? 1n };
   const kept = keeper(input, known);
   attentionSteps(input, known, kept, step);
-  const sharesNorm = input.norms === 'parallel';
-  step('feedForwardNorm', 'Norm before the feed-forward', 'B, T, d', [known.b, t, d], {
-    // Side by side, both sublayers' norms read the same tensor.
-    kept: sharesNorm ? 0n : kept.whole(kept.bytes(kept.rows * d)),
-  });
+  const sharesInput = input.norms === 'parallel';
+  if (input.norms !== 'shared')
+    step('feedForwardNorm', 'Norm before the feed-forward', 'B, T, d', [known.b, t, d], {
+      // Side by side, both sublayers' norms read the same tensor.
+      kept: sharesInput ? 0n : kept.whole(kept.bytes(kept.rows * d)),
+    });
   if (experts !== undefined) expertSteps(experts, input, known, kept, step);
   else if (f !== undefined) feedForwardSteps(f, input, known, kept, step);
   if (input.norms === 'sandwich')
@@ -272,7 +276,8 @@ function feedForwardSteps(f: bigint, input: LayerInput, { d, t, b }: Known, kept
   const ways = gated ? 2n : 1n;
   step('up', gated ? 'Up and gate projections' : 'Up projection', 'B, T, d_ff', [b, t, f], {
     ...product(b * t, d, ways * f),
-    kept: whole(bytes(rows * d)),
+    // A norm that attention reads too is kept once.
+    kept: input.norms === 'shared' ? 0n : whole(bytes(rows * d)),
   });
   step('activation', 'Activation', 'B, T, d_ff', [b, t, f], { kept: split(bytes(rows * f) * ways) });
   step('down', 'Down projection', 'B, T, d', [b, t, d], { ...product(b * t, f, d), kept: split(bytes(rows * f)) + whole(rows * d * mask) });
@@ -287,7 +292,7 @@ function expertSteps(experts: ExpertsInput, input: LayerInput, { d, t, b }: Know
   // The router's input is kept, and its weights, by which the experts' outputs are scaled.
   step('router', 'Router', 'B, T, E', [b, t, count], {
     ...product(tokens, d, count),
-    kept: whole(bytes(rows * d) + bytes(rows * count)),
+    kept: whole((input.norms === 'shared' ? 0n : bytes(rows * d)) + bytes(rows * count)),
     spread: 'copies',
   });
   step('expertUp', gated ? 'Experts, up and gate projections' : 'Experts, up projection', 'k * B * T, d_e', [k * tokens, f], {

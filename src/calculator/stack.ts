@@ -3,7 +3,7 @@ import { scalarsOf } from '../design/section.ts';
 import type { ExpertsInput, LayerInput } from './layer.ts';
 import type { Parameter } from './parameters.ts';
 import type { Query } from './query.ts';
-import { type AttentionInput, attentionWeights } from './shapes.ts';
+import { type AttentionInput, attentionWeights, grouped } from './shapes.ts';
 
 /** Layers that are alike. */
 export interface LayerKind {
@@ -53,10 +53,11 @@ export function stackOf(
   if (attentionWeights({ ...input, bias: false }) === undefined) return { reason: 'Give the width and the heads.' };
   if (layers > maximumLayers) return { reason: `${layers} layers are more than any model has.` };
   const fields = design?.fields ?? {};
-  if (design !== undefined && isUncommon(design)) return { reason: `The layers of ${design.family} are not followed step by step.` };
+  if (design !== undefined && isUncommon(design))
+    return { reason: `The layers of ${design.family ?? 'this model'} are not followed step by step.` };
   const placement = fields.normPlacement?.value;
-  if (placement === 'parallel' && design?.family !== 'gpt_neox')
-    return { reason: 'Whether the parallel sublayers share a norm is not known.' };
+  const norms = placement === 'parallel' ? parallelNorms(tensors, layers) : placement === 'sandwich' ? 'sandwich' : undefined;
+  if (placement === 'parallel' && norms === undefined) return { reason: 'Whether the parallel sublayers share a norm is not known.' };
   const intermediateSize = query.values.intermediateSize?.value ?? sizeOf(fields.intermediateSize?.value);
   const gated = query.gated ?? fields.gatedFfn?.value;
   const experts = expertsOf(query, design, intermediateSize);
@@ -64,31 +65,37 @@ export function stackOf(
   const base: LayerInput = {
     ...input,
     ...(intermediateSize === undefined ? {} : { intermediateSize }),
-    ...(gated === undefined ? {} : { gated }),
     ...(fields.positions === undefined
       ? input.latent === undefined
         ? {}
         : { rotary: true }
       : { rotary: fields.positions.value === 'rope' }),
-    ...(placement === 'sandwich' ? { norms: 'sandwich' } : placement === 'parallel' ? { norms: 'parallel' } : {}),
+    ...(norms === undefined ? {} : { norms }),
     ...(query.dropout === true ? { dropout: true } : {}),
     ...(input.latent === undefined && tensors.some(isHeadNorm) ? { headNorms: true } : {}),
   };
-  if (gated === undefined || (intermediateSize === undefined && experts === undefined))
+  // Where nothing says so the matrices do: with one more in each feed-forward they are those of the model or they are not.
+  const gates = gated !== undefined ? [gated] : tensors.length > 0 ? [true, false] : [];
+  if (gates.length === 0 || (intermediateSize === undefined && experts === undefined))
     return { reason: 'Give ff, the width of the feed-forward, and whether it is gated.' };
   const windows = windowsOf(query, design, Number(layers));
-  const { kinds, order } = kindsOf(base, experts, windows, design, Number(layers));
+  const written = tensors.length > 0 ? layerMatrices(tensors) : undefined;
+  const choices = gates.map((gate) => {
+    const made = kindsOf({ ...base, gated: gate }, experts, windows, design, Number(layers));
+    return { ...made, matrices: made.kinds.reduce((sum, { count, input: each }) => sum + count * matricesOf(each), 0n) };
+  });
+  const chosen = choices.find(({ matrices }) => written === undefined || matrices === written);
+  if (chosen === undefined)
+    return {
+      reason: `The layers have ${grouped(written ?? 0n)} weights in matrices, of which the steps known here explain ${grouped(choices[0]?.matrices ?? 0n)}.`,
+    };
+  const { kinds, order } = chosen;
   const vocabulary = query.values.vocabularySize?.value ?? sizeOf(fields.vocabularySize?.value);
   const head = design === undefined ? vocabulary !== undefined : hasHead(tensors, hiddenSize, vocabulary);
   const tied = query.tied ?? (tensors.length > 0 ? tensors.some((each) => isHead(each) && each.tied) : fields.tieEmbeddings?.value);
-  if (tensors.length > 0) {
-    const odd = tensors.find((each) => !isUnderstood(each));
-    if (odd !== undefined) return { reason: `What ${odd.name} does is not followed.` };
-    const written = layerMatrices(tensors);
-    const followed = kinds.reduce((sum, { count, input: each }) => sum + count * matricesOf(each), 0n);
-    if (written !== followed)
-      return { reason: `The layers have ${written} weights in matrices, of which the steps known here explain ${followed}.` };
-  } else if (experts !== undefined && design !== undefined) return { reason: 'Which layers have experts is not known.' };
+  const odd = tensors.find((each) => !isUnderstood(each));
+  if (odd !== undefined) return { reason: `What ${odd.name} does is not followed.` };
+  if (tensors.length === 0 && experts !== undefined && design !== undefined) return { reason: 'Which layers have experts is not known.' };
   return {
     hiddenSize,
     layers,
@@ -107,7 +114,7 @@ const sizeOf = (value: number | undefined): bigint | undefined =>
 
 /** Layers that hold something else than attention over everything and a feed-forward, or share weights. */
 const isUncommon = ({ family, section, fields }: TransformerDesign): boolean =>
-  /^(albert|mamba.*|rwkv|jamba|zamba.*|bamba|gemma3n.*|gemma4.*|deberta.*|diffllama|big_?bird.*|longformer|led|reformer|xlnet|nystromformer|fnet|mra|yoso|vitdet|swin.*)$/.test(
+  /^(albert|mamba.*|rwkv|jamba|zamba.*|bamba|gemma3n.*|gemma4.*|deberta.*|diffllama|big_?bird.*|longformer|led|reformer|xlnet|nystromformer|fnet|mra|yoso|vitdet|swin.*|cpmant)$/.test(
     family ?? '',
   ) ||
   section.has('num_kv_shared_layers') ||
@@ -255,6 +262,15 @@ const isUnderstood = (tensor: Parameter): boolean => {
   return /bias$|norm|(^|[._])ln(_|\d|\.|$)|layer_?scale|sinks$|relative_(attention|position)_bias/i.test(name);
 };
 
+/** Parallel sublayers have a norm each, or one that both read: as many as a layer has. */
+function parallelNorms(tensors: readonly Parameter[], layers: bigint): 'parallel' | 'shared' | undefined {
+  const count = tensors.filter(
+    (each) =>
+      !isHeadNorm(each) && each.name.includes('{i}') && /(norm|(^|\.)ln)[^.]*\.weight$/i.test(each.name) && BigInt(each.count) === layers,
+  ).length;
+  return count === 2 ? 'parallel' : count === 1 ? 'shared' : undefined;
+}
+
 /** A norm of queries or keys, before their product. */
 const isHeadNorm = ({ name }: Parameter): boolean =>
   name.includes('{i}') && /(^|\.)(q|k|query|key|qk)_?(norm|layernorm|layer_norm|ln)\b/i.test(name);
@@ -268,7 +284,7 @@ const layerMatrices = (tensors: readonly Parameter[]): bigint =>
 
 /** The matrix that gives logits, by the names that libraries have for it. */
 export const isHead = ({ name }: Pick<Parameter, 'name'>): boolean =>
-  /(^|\.)(lm_head(\.decoder)?|embed_out|output|output_projection|(cls|lm)\.predictions\.decoder|predictions\.decoder|generator_lm_head|pred_layer\.proj|proj_out)\.weight$/.test(
+  /^decoder\.weight$|(^|\.)(lm_head(\.decoder)?|embed_out|output|output_projection|(cls|lm)\.predictions\.decoder|predictions\.decoder|generator_lm_head|pred_layer\.proj|proj_out)\.weight$/.test(
     name,
   );
 
