@@ -94,6 +94,8 @@ function toAnswer(query: string, base: Base | undefined, t: Translate): ReportAn
 
 /** Modules around a document. */
 export interface CodeBeside {
+  /** The document's folder, as the loader writes paths. */
+  readonly folder: string;
   readonly loader: FolderLoader;
   readonly parse: PythonReader['parse'];
   /** Paths of open Python files with their texts. */
@@ -104,7 +106,7 @@ export interface CodeBeside {
 const comparisonBudget = 6_000_000;
 
 /** Holds the parameters of a configuration's class, as its code makes them, against those that were counted. */
-export function compareCode({ reading }: Base, { loader, parse, open }: CodeBeside, t: Translate): CompareResult | undefined {
+export function compareCode({ reading }: Base, { folder, loader, parse, open }: CodeBeside, t: Translate): CompareResult | undefined {
   const config = reading.format === 'json' ? readConfiguration(reading.parsed.text) : undefined;
   const found = report('', reading);
   const [architecture] = Array.isArray(config?.architectures) ? (config.architectures as readonly unknown[]) : [];
@@ -119,7 +121,7 @@ export function compareCode({ reading }: Base, { loader, parse, open }: CodeBesi
   const modules = [mapped, `modeling_${reading.root.string('model_type') ?? ''}`].filter((name) => name !== undefined);
   const file =
     opened === undefined
-      ? modules.map((name) => loader.load(name)).find((each) => each !== undefined && definition.test(each.module.text))
+      ? modules.map((name) => loader.open(`${folder}/${name}.py`)).find((each) => each !== undefined && definition.test(each.module.text))
       : loader.open(opened.path);
   if (file === undefined) return undefined;
   const answer = evaluateModel({ loader, parse, file, className: named, config, budget: comparisonBudget });

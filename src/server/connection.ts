@@ -766,7 +766,8 @@ export function serve(connection: Connection, host: Host): void {
         const path = document.languageId === 'python' ? host.imports?.pathOf(document.uri) : undefined;
         return path === undefined ? [] : [{ path, text: document.getText() }];
       });
-      return { loader: host.imports.loaders(python.parse, editedText).of(path), parse: python.parse, open };
+      const loader = host.imports.loaders(python.parse, editedText).of(path);
+      return { folder: path.slice(0, path.lastIndexOf('/')), loader, parse: python.parse, open };
     },
     translate: () => t,
     guarded,

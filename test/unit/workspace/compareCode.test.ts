@@ -95,8 +95,10 @@ describe('a model’s code and its family', () => {
     const base = baseOf(analysis, analysis.reading?.designs ?? [], { uri: 'file:///config.json', design: '' });
     ok(base !== undefined);
     const loader = folderLoaders(python.parse).of(join(folder, 'config.json'));
-    const found = compareCode(base, { loader, parse: python.parse, open: isOpen ? [{ path, text: source }] : [] }, (line, data = {}) =>
-      line.replace(/\{(\w+)\}/g, (_, name: string) => String(data[name])),
+    const found = compareCode(
+      base,
+      { folder, loader, parse: python.parse, open: isOpen ? [{ path, text: source }] : [] },
+      (line, data = {}) => line.replace(/\{(\w+)\}/g, (_, name: string) => String(data[name])),
     );
     rmSync(path);
     return found;
