@@ -28,6 +28,7 @@ import {
   list,
   named as namedValue,
   none,
+  nothingReturned,
   opaque,
   shareOf,
   text,
@@ -839,6 +840,7 @@ export class Interpreter implements Machine {
     const last = completion?.kind === 'return' ? completion.value : completion?.kind === 'normal' ? none : undefined;
     const values = last === undefined ? frame.returned : [...frame.returned, last];
     if (values.length === 0) return none;
+    if (completion?.kind === 'normal' && values.length === 1 && endsWithAssignment(callee)) return nothingReturned;
     return values.reduceRight((general, value) => {
       // A result under an equality of sizes is a special case of what comes after: `if n_rep == 1: return x`.
       const isSpecial = this.assumesShapes && frame.special.has(value) && general.kind === 'tensor' && value.kind === 'tensor';
@@ -1446,6 +1448,10 @@ const moduleClasses: ReadonlySet<string> = new Set([
   'mlx.nn.Module',
 ]);
 
+/** What the function computes last is lost, as where `return` was forgotten. */
+const endsWithAssignment = ({ definition }: FunctionValue): boolean =>
+  definition.kind === 'function' && definition.body.at(-1)?.kind === 'assign';
+
 const plainDecorators = /^(?:staticmethod|classmethod|(?:cached_)?property|(?:torch\.)?(?:no_grad|inference_mode|enable_grad))$/;
 
 /** No decorator, and no class that is not known, may change what the function takes. */
@@ -1537,11 +1543,19 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
   const isProduct = products.test(name);
   const isView = views.test(name);
   if (name === 'headwise.take_parts') return uncertain > 0;
+  const input = name.endsWith('.linear') ? bound.get('input') : undefined;
+  if (input?.kind === 'tensor')
+    return uncertain > 0 || isWeight(input) || input.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
   if (!isProduct && !(isView || sums.test(name))) return true;
   if (!isProduct && uncertain > 0 && (isView || ![...bound.values()].some((value) => isCached(value) || isPartlyCut(value)))) return true;
+  // A number of tokens that what was added to the scores fixed.
+  const [left, right] = /matmul$|bmm$/.test(name) ? [...bound.values()].filter((value) => value.kind === 'tensor') : [];
+  const summed = new Map<Value, Dim | undefined>();
+  if (left !== undefined) summed.set(left, left.shape.dims.at(-1));
+  if (right !== undefined) summed.set(right, right.shape.dims.at(-2));
   const fixes = (value: Value): boolean => {
     if (value.kind === 'tensor') {
-      if (isProduct) return value.isParameter === true || value.isBuffer === true;
+      if (isProduct) return value.isParameter === true || value.isBuffer === true || (summed.get(value)?.constant ?? 0) > 8;
       if (!isView && isWeight(value) && !isPartlyCut(value)) return true;
       return value.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
     }
@@ -1554,7 +1568,10 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
 /** A table, as of a mask, that is cut to what came in along one axis, and is as long as it may ever be along another. */
 const isPartlyCut = (value: Value): boolean =>
   value.kind === 'tensor' &&
-  value.shape.dims.some((dim) => loneAtom(dim)?.kind === 'symbol' && symbolsOf(dim).some(({ scope }) => scope === lengthScope)) &&
+  value.shape.dims.some((dim) => {
+    const atom = loneAtom(dim);
+    return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name !== 'B';
+  }) &&
   value.shape.dims.some((dim) => symbolsOf(dim).some(({ name }) => isContext(name)));
 
 /** Along one of its axes stands what came in now behind what came in before. */

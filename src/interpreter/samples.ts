@@ -30,7 +30,7 @@ const typical: readonly Readonly<Partial<Record<LexiconConcept, number>>>[] = [
     headDim: 64,
     intermediateSize: 2816,
     vocabularySize: 10007,
-    maxPositions: 2039,
+    maxPositions: 2038,
     layers: 5,
     experts: 8,
     expertsPerToken: 2,
@@ -42,7 +42,7 @@ const typical: readonly Readonly<Partial<Record<LexiconConcept, number>>>[] = [
     headDim: 128,
     intermediateSize: 4864,
     vocabularySize: 20011,
-    maxPositions: 4093,
+    maxPositions: 4094,
     layers: 7,
     experts: 16,
     expertsPerToken: 4,
@@ -222,10 +222,10 @@ const makeGroups = (samples: Samples): readonly SampleGroup[] => {
 export const withContext =
   (sample: Sample): Sample =>
   (symbol) =>
-    sample(symbol) ?? (isContext(symbol.name) ? 4093 : undefined);
+    sample(symbol) ?? (isContext(symbol.name) ? 4094 : undefined);
 
 const widthNames =
-  /(?:dim|width|features|channels|hidden|embed|embd|state|model|ff|ffn|mlp|rank|vocab|classes|units)(?:_size|_dim|_width)?$|_(?:dim|size)$|^d_/;
+  /(?:dim|width|features|channels|hidden|embed|embd|state|model|ff|ffn|mlp|rank|vocab|classes|units|mels)(?:_size|_dim|_width)?$|_(?:dim|size)$|^d_/;
 /** Names of counts and lengths, and of widths that callers may have to make the same. */
 const notWidths =
   /^[^dec]_size$|patch|img|image|conv|kernel|window|batch|block|max|min|len|num_|n_layer|stride|pad|pool|step|context|ctx|seq|position|layer|depth|group|grid|tile|chunk|bucket|expert|heads?$|head_|_head|^in_|^out_|_in$|_out$|input|output|query|key|value|cross|cond|time|frame|sample|crop|scale|factor|ratio|mult/;

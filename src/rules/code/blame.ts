@@ -515,6 +515,8 @@ function learned(find: Find, { left, right, x, y }: Clash): Blame | undefined {
   const [isLeft, isRight] = [isWeight(left.node, false), isWeight(right.node, false)];
   if (!/^(?:add|sub)$/.test(find.op) || isLeft === isRight) return undefined;
   const [rows, axis] = isLeft ? [x, left.axis] : [y, right.axis];
+  // A table that is cut to another size than the length is cut wrongly, and not too short.
+  if (loneAtom(rows)?.kind === 'minimum') return undefined;
   // What is added too early is as long as the table later.
   const place = find.failure.call.site === undefined ? '' : placeAt(find.failure.call.site);
   const isEarly = find.study.tensors.some((node) => {
@@ -550,6 +552,7 @@ function overRepeated(find: Find, clashes: readonly Clash[]): Blame | undefined 
     // Heads that are enough already are no matter of the repetition.
     if (few === undefined || loneAtom(few)?.kind !== 'symbol' || sameSize(find, few, wanted)) continue;
     const count = repeatsOf(numbers, input);
+    if (count !== undefined && !sameSize(find, own, multiply(few, count.dim))) continue;
     // With the right number of repetitions it would not clash here.
     const rest = count === undefined ? undefined : divideExactly(wanted, count.dim);
     if (count === undefined || ratioOf(find.code, own, count.dim) === undefined || (rest !== undefined && rest.constant !== 1)) continue;

@@ -8,9 +8,11 @@ import { applyToShape, formatShape } from '../../dims/shape.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { ancestors, isLayout, plain } from '../../interpreter/graph.ts';
 import type { Failure } from '../../interpreter/interpreter.ts';
+import { dimOf } from '../../interpreter/make.ts';
 import { lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
+import type { Range } from '../../text/range.ts';
 import { attentionsOf } from './attention.ts';
 import { blameOf, callOf } from './blame.ts';
 import { clashesOf, swapsThatFit } from './clashes.ts';
@@ -89,12 +91,33 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   const blame = fault === undefined ? undefined : blameOf(find);
   if (fault === undefined) return undefined;
   if (blame === undefined) {
-    const call = fault.at.start === use.start && fault.at.end === use.end ? callOf(find) : undefined;
+    const call = fault.at.start === use.start && fault.at.end === use.end ? (callOf(find) ?? sizesGivenAt(find)) : undefined;
     return call === undefined ? fault : { ...fault, at: call, related: [{ range: use, message: 'It fails here.' }] };
   }
   const isElsewhere = blame.at.end < use.start || blame.at.start > use.end;
   const related = isElsewhere ? [{ range: use, message: 'It fails here.' }] : [];
   return { ...fault, kind: blame.kind ?? fault.kind, at: isElsewhere ? blame.at : use, fact: `${fault.fact} ${blame.hint}`, related };
+}
+
+/** The call that hands a function the sizes of the view that fails in it. */
+function sizesGivenAt({ code, failure, op }: Find): Range | undefined {
+  const [site, call] = failure.sites;
+  if (!viewOps.test(op) || site === undefined || call === undefined) return undefined;
+  const sizes = new Set(dimsOf(failure.call.arguments.get('shape')).flatMap((dim) => symbolsOf(dim).map(({ key }) => key)));
+  const has = new Set(inputsOf(failure).flatMap(({ shape }) => shape.dims.map(({ key }) => key)));
+  const isGiven = code.variables.some(({ isArgument, frame, value }) => {
+    const dim = isArgument && frame.function?.unit === site.unit && frame.function.name !== 'forward' ? dimOf(value) : undefined;
+    const { start, end } = frame.function?.definition ?? { start: 0, end: 0 };
+    return (
+      dim !== undefined &&
+      dim.constant === undefined &&
+      !has.has(dim.key) &&
+      start <= site.node.start &&
+      site.node.end <= end &&
+      symbolsOf(dim).every(({ key }) => sizes.has(key))
+    );
+  });
+  return isGiven ? rangeIn(code, call) : undefined;
 }
 
 function kindOf(find: Find): Fault | undefined {
@@ -271,7 +294,10 @@ function isFineElsewhere(find: Find, { weight }: Layer): boolean {
   if (op === 'einsum') return swapsThatFit(find, clashesOf(find)).some(({ node }) => heldParameter(study, node)?.weight === weight);
   const place = failure.call.site === undefined ? '' : placeAt(failure.call.site);
   return study.tensors.some(
-    (node) => placeOf(node) !== place && (productOps.test(node.op) || layerOps.test(node.op)) && node.inputs.includes(weight),
+    (node) =>
+      placeOf(node) !== place &&
+      (productOps.test(node.op) || layerOps.test(node.op) || (node.op === 'getitem' && node.inputs.length > 1)) &&
+      node.inputs.includes(weight),
   );
 }
 
@@ -322,6 +348,12 @@ function splitFault(find: Find): Fault | undefined {
     const isWhole = input.shape.dims.at(-1)?.key !== source.outputs?.key || popularity(all, part, { layer: source, side: 'outputs' }) > 0;
     return at(find, 'split', isWhole ? undefined : source, fact);
   }
+  // Of what is cut into so many parts on the very line that gives them names, that line is wrong.
+  const isCounted = study.tensors.some((node) => {
+    const cut = node.op === 'chunk' && node.index !== undefined ? rangeIn(find.code, node.site) : undefined;
+    return find.op === 'unpack' && cut !== undefined && lineOf(find, cut) === lineOf(find, find.use);
+  });
+  if (isCounted) return at(find, 'split', undefined, fact);
   const isFine = isAccepted(find);
   if (isFine !== undefined) return at(find, 'split', isFine ? source : undefined, fact);
   // Parts as wide as other layers are meant: then the layer does not give enough of them, or too many.
@@ -331,6 +363,8 @@ function splitFault(find: Find): Fault | undefined {
   const isMeant = isGrouped || parts.length === 0 || parts.every(isWide);
   return at(find, 'split', isMeant ? source : undefined, fact);
 }
+
+const lineOf = ({ code }: Find, { start }: Range): number => code.file.module.text.lastIndexOf('\n', start - 1);
 
 function partsFact(find: Find): string {
   const [parts, names] = ['parts', 'names'].map((each) => dimsOf(find.failure.call.arguments.get(each))[0]);

@@ -1,12 +1,16 @@
 /** A layer that gets another width than it takes: its constructor is wrong, or that of the layer before, or the call. */
 import type { Dim } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
+import { symbolsOf } from '../../dims/visit.ts';
 import { isDropout, isLayout } from '../../interpreter/graph.ts';
+import { lengthScope } from '../../interpreter/samples.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
+import type { Range } from '../../text/range.ts';
 import { type Find, normOps, plainFact, productOps, read, shapeIn, tensorOf } from './failing.ts';
 import { at, type Fault, type FaultKind, named } from './fault.ts';
 import { type Layer, layerOfWeight, layersOf, ownedBy, popularity, roleOf, widthSource } from './layers.ts';
+import { isLength } from './layouts.ts';
 import { rangeIn } from './places.ts';
 import { fedAlike, miswired } from './wiring.ts';
 
@@ -18,6 +22,7 @@ export function layerFault(find: Find): Fault | undefined {
   const layer = layerOfWeight(study, weight);
   if (op !== 'linear') {
     if (op === 'embedding') return undefined;
+    if (/^conv[123]d$/.test(op) && layer !== undefined) return convolutionFault(find, layer, input);
     return at(find, 'layerInput', undefined, plainFact(find));
   }
   const width = shapeIn(find, input).dims.at(-1);
@@ -35,6 +40,13 @@ export function layerFault(find: Find): Fault | undefined {
     source.inputs !== undefined;
   const kind: FaultKind = isAttended ? 'output' : isChain ? 'ffn' : 'layerInput';
   const fact = `${named(layer)} takes ${formatDim(takes)} features, and ${kind === 'output' ? 'what attention gives' : 'its input'} is ${formatDim(width)} wide`;
+  const merged = isAttended ? mergedTokens(find, crossed) : undefined;
+  if (merged !== undefined) {
+    const fault = at(find, 'view', undefined, fact);
+    return { ...fault, at: merged, related: [{ range: find.use, message: 'It fails here.' }] };
+  }
+  // No layer is made for as many features as there are tokens: other axes than meant are left.
+  if (isLength(width)) return at(find, kind, undefined, fact);
   const feeding = { layer, input, takes, width, source };
   const wiring = miswired(find, feeding);
   if (wiring !== undefined) {
@@ -97,6 +109,39 @@ export function layerFault(find: Find): Fault | undefined {
     if (score(takes) > score(width) + 1) return at(find, kind, source, fact);
   }
   return at(find, kind, layer, fact);
+}
+
+/** Of the channels that come in and those that are taken, what other layers have too is meant. */
+function convolutionFault(find: Find, layer: Layer, input: TensorValue): Fault {
+  const all = [...layersOf(find.study).values()];
+  const channels = shapeIn(find, input).dims.at(-1 - Number(find.op.at(4)));
+  const fact = plainFact(find);
+  if (channels === undefined || layer.inputs === undefined) return at(find, 'layerInput', undefined, fact);
+  const takes = read(find, layer.inputs);
+  const { layer: source } = widthSource(find.study, input);
+  const made = source?.outputs === undefined || read(find, source.outputs).key !== channels.key ? undefined : source;
+  const [given, taken] = [
+    popularity(all, channels, made === undefined ? undefined : { layer: made, side: 'outputs' }),
+    popularity(all, takes, { layer, side: 'inputs' }),
+  ];
+  return at(find, 'layerInput', given > taken ? layer : given < taken ? made : undefined, fact);
+}
+
+/** Where heads were merged with the tokens, and not with what each of them gives. */
+function mergedTokens(find: Find, crossed: readonly TensorValue[]): Range | undefined {
+  const mixes = (dim: Dim): boolean => {
+    const symbols = symbolsOf(dim);
+    const isLength = symbols.map(({ scope, name }) => scope === lengthScope && name !== 'B');
+    return dim.terms.length === 1 && isLength.includes(true) && symbols.some(({ scope }) => scope !== lengthScope);
+  };
+  const merge = crossed.find(
+    (each) =>
+      /^(?:flatten|reshape|view|rearrange)$/.test(each.op) &&
+      each.shape.dims.some(mixes) &&
+      each.inputs[0]?.shape.dims.some(mixes) === false &&
+      each.shape.dims.length < (each.inputs[0]?.shape.dims.length ?? 0),
+  );
+  return merge === undefined ? undefined : rangeIn(find.code, merge.site);
 }
 
 /** The norm among the operations, by its weight. */

@@ -29,6 +29,10 @@ export function oddLength(find: Find, clash: Clash): Blame | undefined {
   const odd = oddSide(find, clash);
   if (odd === undefined) return undefined;
   const [own, wanted, other] = odd === clash.left ? [clash.x, clash.y, clash.right] : [clash.y, clash.x, clash.left];
+  // Queries that stand in the place of values are not of another length by mistake.
+  const scores = odd === clash.right ? chainOf(clash.left.node).at(-1) : undefined;
+  const queries = scores !== undefined && isMatrixProduct(scores.op) ? productOperands(scores)?.[0] : undefined;
+  if (queries !== undefined && chainOf(queries).some(({ id }) => id === odd.node.id)) return undefined;
   const fits = `with ${formatDim(wanted)} it fits.`;
   const path = axisPath(odd);
   const until = path.findIndex((_, i) => {
@@ -44,7 +48,7 @@ export function oddLength(find: Find, clash: Clash): Blame | undefined {
     const at = rangeOfNode(find, last.node);
     if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` gives ${formatDim(own)}; ${fits}` };
   }
-  const memory = valuesBeside(find, path) ?? other;
+  const memory = (elementwiseOps.test(find.op) ? valuesBeside(find, path) : undefined) ?? other;
   const at = handedAt(find, odd, memory) ?? besideAt(find, path, axisPath(memory));
   return at === undefined ? undefined : { at, hint: `Here is what is ${formatDim(own)} long; ${fits}` };
 }

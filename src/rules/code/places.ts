@@ -36,12 +36,19 @@ export function variablesOf(code: CodeReading, value: Value | undefined): readon
   return known.get(value) ?? [];
 }
 
+/** The variables that were given the value. Of calls that are taken over from an earlier run the tensors are others. */
+function copiesOf(code: CodeReading, value: Value | undefined): readonly Variable[] {
+  const known = variablesOf(code, value);
+  if (known.length > 0 || value?.kind !== 'tensor') return known;
+  return code.variables.filter((each) => each.value.kind === 'tensor' && isCopy(each.value, value));
+}
+
 /** The assignment that made the value, as the range from its target to the end of the line. */
 export function definitionOf(
   code: CodeReading,
   value: Value | undefined,
 ): { readonly at: Range; readonly name: string; readonly value: string } | undefined {
-  const first = variablesOf(code, value).find(({ isArgument, site }) => !isArgument && site.file === code.file);
+  const first = copiesOf(code, value).find(({ isArgument, site }) => !isArgument && site.file === code.file);
   const at = rangeIn(code, first?.site);
   if (first === undefined || at === undefined) return undefined;
   const { text } = code.file.module;
@@ -69,10 +76,9 @@ export function givenAt(code: CodeReading, value: Value | undefined): Range | un
 /** The last statement that gives the tensor, as it is, another name: `values = value`. */
 export function aliasOf(code: CodeReading, tensor: TensorValue): { readonly at: Range; readonly name: string } | undefined {
   const { text } = code.file.module;
-  const known = variablesOf(code, tensor);
-  // Of calls that are taken over from an earlier run the tensors are others.
-  const given = known.length > 0 ? known : code.variables.filter(({ value }) => value.kind === 'tensor' && isCopy(value, tensor));
-  const last = given.filter(({ isArgument, site }) => !isArgument && site.file === code.file).at(-1);
+  const last = copiesOf(code, tensor)
+    .filter(({ isArgument, site }) => !isArgument && site.file === code.file)
+    .at(-1);
   const at = rangeIn(code, last?.site);
   if (last === undefined || at === undefined) return undefined;
   const line = text.slice(at.end, lineEnd(text, at.end));
