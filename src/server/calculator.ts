@@ -103,7 +103,7 @@ export interface CodeBeside {
 }
 
 /** Steps that evaluating a model may take: a large one with 60 layers takes fewer. */
-const comparisonBudget = 6_000_000;
+const comparisonBudget = 1_500_000;
 
 /** Holds the parameters of a configuration's class, as its code makes them, against those that were counted. */
 export function compareCode({ reading }: Base, { folder, loader, parse, open }: CodeBeside, t: Translate): CompareResult | undefined {
