@@ -7,6 +7,7 @@ import { architectureOf } from './architectures/index.ts';
 import { Settings } from './architectures/settings.ts';
 import { NotModelled, type Parameter, Scope, Sheet } from './architectures/sheet.ts';
 import { derivedLayout } from './derived/index.ts';
+import { nativeLayout } from './native.ts';
 
 export type { Parameter } from './architectures/sheet.ts';
 
@@ -41,7 +42,7 @@ export function parametersOf(reading: ConfigReading): Parameters {
 function layOut({ root, designs: [main] }: ConfigReading): Parameters {
   // Older files name the class only; the reader then knows the type from it.
   const type = root.string('model_type') ?? (main?.name === '' ? main.knowledge?.modelType : undefined);
-  if (type === undefined) throw new NotModelled('The file names no model_type.');
+  if (type === undefined) return layOutNative(root);
   const family = familyOf(type);
   if (family === undefined) throw new NotModelled(`The layers of ${type} are not described yet.`);
   refuseStored(root);
@@ -59,6 +60,16 @@ function layOut({ root, designs: [main] }: ConfigReading): Parameters {
   if (derived instanceof NotModelled || derived.className !== described.className) return described;
   if (derived.total !== described.total) throw new NotModelled('Two ways of counting the parameters do not agree.');
   return derived;
+}
+
+/** A file of a model's own code. */
+function layOutNative(root: Section): Known {
+  const native = nativeLayout(root);
+  if (native === undefined) throw new NotModelled('The file names no model_type.');
+  const sheet = new Sheet();
+  native.layout(new Scope(sheet));
+  const tensors = sheet.list();
+  return { known: true, className: native.className, tensors, total: tensors.reduce((sum, { own }) => sum + own, 0n), notes: [] };
 }
 
 type Known = Extract<Parameters, { readonly known: true }>;

@@ -200,7 +200,7 @@ function hasExperts(design: TransformerDesign | undefined): (layer: number) => b
     const fallback = knowledge?.fields.get(name);
     return section.number(name) ?? (section.has(name) || typeof fallback !== 'number' ? undefined : fallback);
   };
-  const leading = numberOf('first_k_dense_replace') ?? 0;
+  const leading = numberOf('first_k_dense_replace') ?? numberOf('n_dense_layers') ?? 0;
   const step = numberOf('decoder_sparse_step') ?? 1;
   const node = section.lookup('mlp_only_layers');
   const dense = new Set(node.state === 'value' ? scalarsOf(node.node).map(({ value }) => value) : []);
@@ -284,7 +284,7 @@ const layerMatrices = (tensors: readonly Parameter[]): bigint =>
 
 /** The matrix that gives logits, by the names that libraries have for it. */
 export const isHead = ({ name }: Pick<Parameter, 'name'>): boolean =>
-  /^decoder\.weight$|(^|\.)(lm_head(\.decoder)?|embed_out|output|output_projection|(cls|lm)\.predictions\.decoder|predictions\.decoder|generator_lm_head|pred_layer\.proj|proj_out)\.weight$/.test(
+  /^(decoder|head)\.weight$|(^|\.)(lm_head(\.decoder)?|embed_out|output|output_projection|(cls|lm)\.predictions\.decoder|predictions\.decoder|generator_lm_head|pred_layer\.proj|proj_out)\.weight$/.test(
     name,
   );
 

@@ -103,6 +103,77 @@ describe('presets', () => {
   });
 });
 
+describe("files of a model's own code", () => {
+  before(useLayoutsOfSource);
+
+  const deepSeek = {
+    vocab_size: 102400,
+    dim: 5120,
+    inter_dim: 12288,
+    moe_inter_dim: 1536,
+    n_layers: 60,
+    n_dense_layers: 1,
+    n_heads: 128,
+    n_routed_experts: 160,
+    n_shared_experts: 2,
+    n_activated_experts: 6,
+    q_lora_rank: 1536,
+    kv_lora_rank: 512,
+    qk_nope_head_dim: 128,
+    qk_rope_head_dim: 64,
+    v_head_dim: 128,
+  };
+  const mistral = {
+    dim: 5120,
+    n_layers: 40,
+    head_dim: 128,
+    hidden_dim: 32768,
+    n_heads: 32,
+    n_kv_heads: 8,
+    norm_eps: 1e-5,
+    vocab_size: 131072,
+  };
+  const of = (config: object, query = '') => report(query, readDesign(parseJson(JSON.stringify(config))));
+
+  it('have the parameters of the same designs in the library', () => {
+    assert.equal(of(deepSeek).totals.parameters, golden.presets['deepseek-v2']?.parameters);
+    assert.equal(of(mistral).totals.parameters, golden.presets['mistral-small-24b']?.parameters);
+    // DeepSeek-V3's own code learns the router's biases too: 256 in each of 58 layers.
+    const larger = {
+      dim: 7168,
+      vocab_size: 129280,
+      inter_dim: 18432,
+      moe_inter_dim: 2048,
+      n_layers: 61,
+      n_dense_layers: 3,
+      n_routed_experts: 256,
+      n_shared_experts: 1,
+      n_activated_experts: 8,
+    };
+    assert.equal(of({ ...deepSeek, ...larger }).totals.parameters, (golden.presets['deepseek-v3']?.parameters ?? 0) + 58 * 256);
+  });
+
+  it('take the same FLOPs', () => {
+    const forward = (made: ReturnType<typeof report>) => made.training?.flops.find(({ id }) => id === 'forwardFlops')?.value;
+    assert.equal(forward(of(deepSeek, 'T=1k')), forward(report('deepseek-v2 T=1k')));
+    assert.equal(forward(of(mistral, 'T=1k')), forward(report('mistral-small-24b T=1k')));
+    assert.notEqual(forward(of(mistral, 'T=1k')), undefined);
+  });
+
+  it('have no total with a key that the code does not know, or without a size that it needs', () => {
+    for (const config of [
+      { ...mistral, ffn_dim_multiplier: 1 },
+      { ...mistral, moe: { num_experts: 8 } },
+      { ...deepSeek, n_mtp_layers: 1 },
+      { ...mistral, vocab_size: -1 },
+    ]) {
+      const { totals, notModelled } = of(config);
+      assert.equal(totals.parameters, undefined, JSON.stringify(config));
+      assert.ok(notModelled.some((reason) => /^Parameters: /.test(reason)));
+    }
+  });
+});
+
 describe('FLOPs', () => {
   before(useLayoutsOfSource);
 
