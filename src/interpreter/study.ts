@@ -518,7 +518,7 @@ function mentionedIn(body: UnitBody): ReadonlySet<string> {
 }
 
 /** What among the names is mentioned elsewhere in the file is constructed there. */
-function usedClasses(file: SourceFile): ReadonlySet<string> {
+export function usedClasses(file: SourceFile): ReadonlySet<string> {
   const used = new Set<string>();
   for (const { body } of file.module.units) for (const name of mentionedIn(body)) used.add(name);
   return used;

@@ -3,6 +3,7 @@ import { type Dim, divideExactly, loneAtom } from '../../dims/dim.ts';
 import { someAtom, symbolsOf } from '../../dims/visit.ts';
 import type { Failure } from '../../interpreter/interpreter.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
+import { usedClasses } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn } from './failing.ts';
@@ -50,8 +51,17 @@ export function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: 
   return { kind, failure, at: made ?? use, use, fact: `${fact}.`, related, isDoubtful: isDoubtful(find) };
 }
 
+/** A class that the file builds elsewhere, and maybe of other parts than those that stand as its defaults. */
+function isApart({ code, study }: Find): boolean {
+  const { class: of, maker } = study;
+  const initializer = of.members.get('__init__');
+  if (maker !== undefined || initializer?.kind !== 'function' || !usedClasses(code.file).has(of.name)) return false;
+  return initializer.definition.parameters.some((each) => each.default?.kind === 'name' || each.default?.kind === 'attribute');
+}
+
 function isDoubtful(find: Find): boolean {
   const { failure } = find;
+  if (isApart(find)) return true;
   if (failure.problem.basis === 'widths' || failure.problem.basis === 'defaults') return true;
   // A branch may be there for what is not cached.
   if (failure.problem.basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
@@ -65,6 +75,7 @@ function isDoubtful(find: Find): boolean {
   const sizes = [...shapes.flatMap(({ dims }) => dims), ...[...failure.call.arguments.values()].flatMap(dimsOf)];
   // One of a list of settings, as of widths of stages: which one goes with which other size is not known.
   if (failure.problem.basis !== undefined && sizes.some((dim) => symbolsOf(dim).some(({ name }) => name.includes('[')))) return true;
+  if (failure.problem.basis === 'samples' && areNamesakes(sizes)) return true;
   // It works with the numbers that the code gives itself, and the others are guesses for names that say little.
   const isGuessed = sizes.some((dim) =>
     symbolsOf(dim).some(({ key, name, scope }) => scope !== lengthScope && conceptOf(name) === undefined && find.code.defaults.has(key)),
@@ -81,6 +92,21 @@ function isDoubtful(find: Find): boolean {
   const over = divideExactly(y, x) ?? divideExactly(x, y);
   const atom = over === undefined ? undefined : loneAtom(over);
   return failure.problem.basis === 'samples' && atom?.kind === 'quotient';
+}
+
+const sides = /(?:^|(?<=_))(?:audio|text|vision|visual|image|video|speech|encoder|decoder|enc|dec|src|tgt)_/g;
+
+/** The same size of two sides, as `n_audio_state` and `n_text_state`: models may be made with both alike, and code may rest on that. */
+function areNamesakes(sizes: readonly Dim[]): boolean {
+  const stems = new Map<string, string>();
+  for (const { name } of sizes.flatMap(symbolsOf)) {
+    const last = name.slice(name.lastIndexOf('.') + 1);
+    const stem = last.replace(sides, '');
+    const other = stems.get(stem);
+    if (other !== undefined && other !== last) return true;
+    stems.set(stem, last);
+  }
+  return false;
 }
 
 /** A length divided by widths: something before did not come out as meant. */
