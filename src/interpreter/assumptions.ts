@@ -19,9 +19,10 @@ export function assumptionsOf(samples: Samples): Assumptions {
       // The code's defaults become known as it is read.
       if (known !== samples.defaults.size) members = usualSizes(samples);
       known = samples.defaults.size;
-      if (a.unknown || b.unknown || a.flexible || b.flexible || a.constant !== undefined || b.constant !== undefined) return undefined;
+      if (a.unknown || b.unknown || a.constant !== undefined || b.constant !== undefined) return undefined;
       // What is as long as a table is made works on inputs of that length: they are as long as they are.
       if (isOfInputs(a) !== isOfInputs(b)) return isOfInputs(a) ? a : b;
+      if (a.flexible || b.flexible) return undefined;
       for (const sample of members) {
         const x = sampled(a, sample);
         if (x.constant === undefined || x.constant < 2 || !sameDim(x, sampled(b, sample))) return undefined;

@@ -5,10 +5,10 @@ import { inverse, negated } from './arithmetic.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { join } from './join.ts';
-import { bool, dict, ellipsis, float, int, keyOf, list, none, text, tuple, unknown } from './make.ts';
+import { bool, dict, ellipsis, float, int, keyOf, list, none, nothingReturned, text, tuple, unknown } from './make.ts';
 import { bindTarget, makeFunction, narrow } from './statements.ts';
 import { tensorByIndex } from './subscripts.ts';
-import type { ClassValue, Value } from './value.ts';
+import type { ClassValue, TupleValue, Value } from './value.ts';
 
 /** The text of an f-string whose values are known. */
 function filledIn(interpreter: Interpreter, frame: Frame, { parts }: StringLiteral): string | undefined {
@@ -123,7 +123,13 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
     case 'attribute': {
       const object = evaluate(interpreter, frame, expression.object);
       const value = at(interpreter, frame, expression, () => interpreter.attribute(object, expression.name.name));
-      return value ?? unknown(`there is no ${expression.name.name}`);
+      if (value !== undefined) return value;
+      if (holdsTensors(object) || object === nothingReturned) {
+        const what = object.kind === 'tuple' ? `a tuple of ${object.items.length}` : 'None';
+        const about = new Map([['input', object]]);
+        at(interpreter, frame, expression, () => interpreter.complain('no_tensor', `${what} has no ${expression.name.name}`, about));
+      }
+      return unknown(`there is no ${expression.name.name}`);
     }
     case 'subscript': {
       const object = evaluate(interpreter, frame, expression.object);
@@ -156,6 +162,14 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
       return unknown('code that could not be read');
   }
 }
+
+/** A tuple of tensors as modules answer it: neither a size nor a record with names. */
+const holdsTensors = (value: Value): value is TupleValue =>
+  value.kind === 'tuple' &&
+  value.ellipsis === undefined &&
+  value.names === undefined &&
+  value.isSize !== true &&
+  value.items[0]?.kind === 'tensor';
 
 /** Runs the work with the site set to this expression, where it stands in user code. */
 export function at<Result>(interpreter: Interpreter, frame: Frame, node: Expression, work: () => Result): Result {

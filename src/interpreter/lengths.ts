@@ -2,7 +2,7 @@
  * Where a length of what comes in meets a width that the model was built with: the operation works for one length at most, and code
  * has to work for all. What may be a fixed length is no width: constants, weights, and sizes that are called a length.
  */
-import type { Dim } from '../dims/dim.ts';
+import { type Dim, loneAtom } from '../dims/dim.ts';
 import { formatDim } from '../dims/format.ts';
 import type { Shape } from '../dims/shape.ts';
 import { symbolsOf } from '../dims/visit.ts';
@@ -22,6 +22,9 @@ function isLength(dim: Dim): boolean {
 /** Built of sizes of the model alone. */
 function isWidth(dim: Dim, needsConcept: boolean): boolean {
   if (dim.constant !== undefined || dim.unknown || dim.flexible) return false;
+  // A table that is cut to a width is no longer than that.
+  const atom = loneAtom(dim);
+  if (atom?.kind === 'minimum') return atom.operands.some((operand) => isWidth(operand, needsConcept));
   const symbols = symbolsOf(dim);
   const concepts = symbols.map(({ name }) => conceptOf(name));
   if (symbols.length === 0 || symbols.some(({ scope }) => scope === lengthScope || scope.startsWith(choiceScope))) return false;

@@ -22,6 +22,8 @@ import type {
 } from './value.ts';
 
 export const none: NoneValue = { kind: 'none' };
+/** What a function answers that computes something last and forgets to return it. */
+export const nothingReturned: NoneValue = { kind: 'none' };
 export const ellipsis: EllipsisValue = { kind: 'ellipsis' };
 const yes: BoolValue = { kind: 'bool', value: true };
 const no: BoolValue = { kind: 'bool', value: false };

@@ -1,6 +1,8 @@
-import { isDropout, isLayout, sameElements } from '../../../interpreter/graph.ts';
+import { rankOf } from '../../../dims/shape.ts';
+import { ancestors, isDropout, isLayout, sameElements } from '../../../interpreter/graph.ts';
+import { nothingReturned } from '../../../interpreter/make.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
-import type { TensorValue, TupleValue, Value } from '../../../interpreter/value.ts';
+import type { Site, TensorValue, TupleValue, Value } from '../../../interpreter/value.ts';
 import type { Range } from '../../../text/range.ts';
 import { lineEnd, rangeIn } from '../../code/places.ts';
 import { asTensor, withCopies } from '../../code/tensors.ts';
@@ -25,17 +27,26 @@ export const tupleAsTensor = defineRule({
   },
   messages: {
     tuple: 'This is a tuple of {count} and is used as a tensor: take its first item.',
+    nothing: 'This is None: the function that is called returns nothing.',
     weights: 'These are the attention weights, not the output of the layer: take the first item of what it answers.',
   },
   checkCode({ code, report }) {
     const seen = new Set<string>();
     for (const study of code.studies) {
-      for (const node of withCopies(study)) {
-        const found = misused(node);
-        const used = rangeIn(code, node.site);
+      const uses: { readonly found: Misuse | undefined; readonly site: Site | undefined }[] = [
+        ...withCopies(study).map((node) => ({ found: misused(node), site: node.site })),
+        ...study.failures.flatMap(({ problem, call }) => {
+          const value = problem.kind === 'no_tensor' ? call.arguments.get('input') : undefined;
+          return value === undefined
+            ? []
+            : [{ found: { message: value.kind === 'tuple' ? 'tuple' : 'nothing', value } as const, site: call.site }];
+        }),
+      ];
+      for (const { found, site } of uses) {
+        const used = rangeIn(code, site);
         if (found === undefined || used === undefined || asksForTuples(code, used)) continue;
         const set =
-          found.message === 'tuple'
+          found.message !== 'weights'
             ? rangeIn(code, code.variables.find(({ value, isArgument }) => value === found.value && !isArgument)?.site)
             : undefined;
         const at = set ?? used;
@@ -81,17 +92,35 @@ const takesTensors: ReadonlySet<string> = new Set([
   'relu',
   'silu',
   'matmul',
+  'bmm',
   'softmax',
+  'log_softmax',
+  'tanh',
+  'sigmoid',
+  'embedding',
+  'group_norm',
+  'batch_norm',
+  'conv1d',
+  'conv2d',
+  'conv3d',
 ]);
 
-function misused(node: TensorValue): { readonly message: 'tuple' | 'weights'; readonly value: Value } | undefined {
+interface Misuse {
+  readonly message: 'tuple' | 'nothing' | 'weights';
+  readonly value: Value;
+}
+
+function misused(node: TensorValue): Misuse | undefined {
   if (!takesTensors.has(node.op)) return undefined;
   const operands = ['input', 'other'].map((name) => node.arguments.get(name));
   for (const value of operands) {
     if (value === undefined) continue;
     if (value.kind === 'tuple' && isAnswer(value)) return { message: 'tuple', value };
+    if (value === nothingReturned) return { message: 'nothing', value };
     const tensor = asTensor(value);
-    if (node.op === 'add' && tensor !== undefined && isWeights(tensor)) return { message: 'weights', value };
+    if (node.op !== 'add' || tensor === undefined) continue;
+    if (isWeights(tensor) || operands.some((other) => other?.kind === 'tensor' && isOwnProduct(tensor, other)))
+      return { message: 'weights', value };
   }
   return undefined;
 }
@@ -99,6 +128,19 @@ function misused(node: TensorValue): { readonly message: 'tuple' | 'weights'; re
 /** A tuple of tensors, as modules answer it: not a size, not a list of numbers. */
 const isAnswer = (value: TupleValue): boolean =>
   value.isSize !== true && value.ellipsis === undefined && value.items.length >= 1 && value.items[0]?.kind === 'tensor';
+
+/** Scores or weights of queries and keys that were made of the stream to which they are added: there is an axis for each head. */
+function isOwnProduct(tensor: TensorValue, stream: TensorValue): boolean {
+  const [rank, own] = [rankOf(tensor.shape), rankOf(stream.shape)];
+  if (rank !== 4 || own !== 3) return false;
+  let at: TensorValue | undefined = tensor;
+  for (let i = 0; i < 12 && at !== undefined; i++) {
+    if (at.op === 'matmul') return at.inputs.every(({ shape }) => rankOf(shape) === 4) && ancestors(tensor).includes(stream);
+    if (!(at.op === 'softmax' || isDropout(at) || isLayout(at) || sameElements.has(at.op))) return false;
+    [at] = at.inputs;
+  }
+  return false;
+}
 
 /** The weights of a layer of the library. */
 function isWeights(tensor: TensorValue): boolean {
