@@ -32,7 +32,8 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
   for (const unit of units) {
     const annotations = annotationsOf(unit, text);
     const reports = new Map<FunctionDefinition, ContractReport[]>();
-    for (const study of code.studies) {
+    // What was last said of a statement that was not edited stands until it is followed again.
+    for (const study of [...code.studies, ...(code.stale ?? [])]) {
       for (const [definition, list] of reportsOf(study, annotations)) {
         reports.set(definition, [...(reports.get(definition) ?? []), ...list]);
       }

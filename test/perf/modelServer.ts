@@ -1,7 +1,8 @@
 // What the server needs for model code: `modelServer.cjs FOLDER [--server=FILE] [--files=50] [--edits=4] [--node=FLAG...]`, where FOLDER
 // is that of the package transformers 5.18.0 and FILE the built server (dist/server/main.js of the checkout unless said). Opens the
-// largest modeling files over stdio, asks for their diagnostics, edits each, and prints the server's own memory and CPU time. Linux only:
-// both are read from /proc. Bundle for Node with esbuild (packages external).
+// largest modeling files over stdio, asks for their diagnostics, edits each, and prints the server's own memory and CPU time: what an
+// answer to a keystroke takes, and what it takes until the server has followed all that the edit touches. Linux only: both are read
+// from /proc. Bundle for Node with esbuild (packages external).
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -9,6 +10,8 @@ import { serverPath, TestClient } from '../lsp/client.ts';
 
 const quantile = (values: readonly number[], share: number): number =>
   [...values].sort((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? Number.NaN;
+
+const mean = (values: readonly number[]): number => Math.round(values.reduce((sum, each) => sum + each, 0) / values.length);
 
 /** MiB that the process holds, now and at most. */
 function memoryOf(pid: number): { readonly now: number; readonly most: number } {
@@ -55,6 +58,8 @@ async function main(): Promise<void> {
   };
   const trips: number[] = [];
   const used: number[] = [];
+  const wholeTrips: number[] = [];
+  const wholeUsed: number[] = [];
   for (const { uri, text } of files) {
     // What the reader sees is what gets edited: the first look after others were shown does not count.
     await client.pull(uri);
@@ -70,11 +75,19 @@ async function main(): Promise<void> {
         { range: { start: position, end: position }, text: '1' },
         { range: { start: position, end }, text: '' },
       ]) {
-        const [started, cpu] = [performance.now(), processorTime(pid)];
+        const [started, cpu, asked] = [performance.now(), processorTime(pid), client.refreshes.length];
         await client.change(uri, [change]);
         await client.pull(uri);
         trips.push(performance.now() - started);
         used.push(processorTime(pid) - cpu);
+        // Where something was left, the client is asked to ask again; where nothing was, this takes what it takes to ask.
+        for (let quiet = 0; quiet < 3 && client.refreshes.length === asked; ) {
+          const before = processorTime(pid);
+          await new Promise((resolve) => setTimeout(resolve, 50));
+          quiet = processorTime(pid) === before ? quiet + 1 : 0;
+        }
+        wholeTrips.push(client.refreshes.length > asked ? performance.now() - started : (trips.at(-1) ?? 0));
+        wholeUsed.push(processorTime(pid) - cpu);
       }
     }
   }
@@ -87,7 +100,11 @@ async function main(): Promise<void> {
     'the same at most, MB': afterOpening.most,
     'edit to diagnostics, p50 ms': Math.round(quantile(trips, 0.5)),
     'edit to diagnostics, p99 ms': Math.round(quantile(trips, 0.99)),
-    'CPU of an edit, mean ms': Math.round(used.reduce((sum, each) => sum + each, 0) / used.length),
+    'CPU of that, mean ms': mean(used),
+    'the same, p99 ms': quantile(used, 0.99),
+    'edit until all of it is followed, p50 ms': Math.round(quantile(wholeTrips, 0.5)),
+    'edit until all of it is followed, p99 ms': Math.round(quantile(wholeTrips, 0.99)),
+    'CPU of that, mean ms ': mean(wholeUsed),
     'memory after edits, MB': afterEditing.now,
     'the same at most, MB ': afterEditing.most,
     'memory after 5 s of rest, MB': afterResting.now,
