@@ -222,7 +222,9 @@ function shapesOf(
         shapeOf(batch, long, free('C')),
         // A name alone does not say which of three axes is which.
         ...(kind === undefined ? unnamed : []),
-        ...(rank === undefined ? [shapeOf(long, free('C')), shapeOf(batch, free('H'), free('W'), free('C'))] : []),
+        ...(rank === undefined
+          ? [shapeOf(long, free('C')), shapeOf(batch, free('H'), free('W'), free('C')), shapeOf(long, batch, free('C'))]
+          : []),
       ];
     case 'image':
       if (rank !== undefined && rank !== 4) return unnamed;

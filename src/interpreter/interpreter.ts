@@ -1,6 +1,14 @@
 import { add, type Dim, loneAtom, mod, multiply, number, rigid, type SymbolAtom, unknownDim, zero } from '../dims/dim.ts';
 import { compare, Facts } from '../dims/facts.ts';
-import { type Assumptions, applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
+import {
+  type Assumptions,
+  applyToShape,
+  type Context,
+  type Shape,
+  type ShapeResult,
+  type ShapesResult,
+  unknownShape,
+} from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
 import { symbolsOf } from '../dims/visit.ts';
 import type { Statement, Unit, UnitBody } from '../syntax/python/ast.ts';
@@ -104,6 +112,8 @@ export interface Recorder {
   tensor?(tensor: TensorValue): void;
   /** Every instance that is made, in order. */
   instance?(instance: InstanceValue): void;
+  /** Lengths of what comes in, by their keys, that fit one number of the code alone. */
+  fixed?(lengths: readonly string[]): void;
   called?(callee: FunctionValue): void;
   returned?(frame: Frame, value: Value): void;
   /** A module is about to be called. */
@@ -473,6 +483,9 @@ export class Interpreter implements Machine {
         case 'instance':
           recorder.instance?.(happening.instance);
           break;
+        case 'fixed':
+          recorder.fixed?.(happening.lengths);
+          break;
         case 'called':
           recorder.called?.(happening.callee);
           break;
@@ -650,6 +663,9 @@ export class Interpreter implements Machine {
       this.#makesArrays = wereArrays;
     }
     this.isWritten = isWritten;
+    const out = named.get('out');
+    // What is written into takes the result's shape.
+    if (out?.kind === 'tensor') this.write(out, 'shape', value.kind === 'tensor' ? value.shape : unknownShape);
     const { witness } = this.options;
     if (witness !== undefined) {
       const length = callee.name === 'builtins.len' ? witness.lengthOf(bound.get('obj')) : undefined;
@@ -692,7 +708,8 @@ export class Interpreter implements Machine {
         const messages: string[] = [];
         // A number of an axis that the constructor is given is no size, whatever it is called.
         if (basis !== 'defaults' && basis !== 'given' && isAxisOpen(bound)) continue;
-        if (basis === 'lengths' && mayFixLength(callee.name, bound, this.uncertain)) continue;
+        const fixesLength = basis === 'lengths' && mayFixLength(callee.name, bound, this.uncertain);
+        if (fixesLength && !isAddedTable(callee.name, bound)) continue;
         const isCut = basis === 'lengths' && [...bound.values()].some(isPartlyCut);
         for (const member of members) {
           const sample = isCut ? withContext(member) : member;
@@ -721,6 +738,12 @@ export class Interpreter implements Machine {
         }
         const [message] = messages;
         if (message === undefined || messages.length < members.length) continue;
+        if (fixesLength) {
+          this.#isTrying = false;
+          this.note({ happened: 'fixed', lengths: lengthsIn(bound, substitution) });
+          this.#isTrying = true;
+          continue;
+        }
         if (basis === 'samples' && hasFreeSides === undefined && sidesAreFree(bound, substitution)) {
           // Nothing says how large images are: any size that fits will do.
           groups.splice(i + 1, 0, { basis, members: members.map(withoutSides), hasFreeSides: true });
@@ -732,7 +755,12 @@ export class Interpreter implements Machine {
           continue;
         }
         this.#isTrying = false;
-        this.report(call, { kind: callee.name, message, basis });
+        this.report(call, {
+          kind: callee.name,
+          message,
+          basis,
+          ...(basis === 'lengths' ? { lengths: lengthsIn(bound, substitution) } : {}),
+        });
         return;
       }
       if (byDefaults !== undefined) {
@@ -743,7 +771,7 @@ export class Interpreter implements Machine {
       const conflict = lengthConflict(callee.name, bound, (dim) => substitution.apply(dim));
       if (conflict === undefined || (this.uncertain > 0 && !products.test(callee.name))) return;
       this.#isTrying = false;
-      this.report(call, { kind: callee.name, message: conflict, basis: 'lengths' });
+      this.report(call, { kind: callee.name, message: conflict, basis: 'lengths', lengths: lengthsIn(bound, substitution) });
     } finally {
       this.#isTrying = false;
       this.facts = facts;
@@ -1479,6 +1507,29 @@ function holdsArrays({ module, isPrelude }: SourceFile): boolean {
   }
   return answer;
 }
+
+/** Keys of the lengths of what comes in, but not of the number of rows. */
+function lengthsIn(bound: ReadonlyMap<string, Value>, substitution: Substitution): readonly string[] {
+  const found: string[] = [];
+  for (const value of bound.values()) {
+    valued(value, (dim) => {
+      for (const symbol of symbolsOf(substitution.apply(dim)))
+        if (symbol.scope === lengthScope && symbol.name !== 'B') found.push(symbol.key);
+      return dim;
+    });
+  }
+  return found;
+}
+
+/** Whether what is added has a number of the code for the length of what comes in: a table of positions, of biases between them. */
+const isAddedTable = (name: string, bound: ReadonlyMap<string, Value>): boolean =>
+  name.endsWith('.add') &&
+  [...bound.values()].some(
+    (value) =>
+      value.kind === 'tensor' &&
+      value.shape.dims.filter(({ constant }) => constant !== undefined && constant > 8).length > 1 &&
+      !value.shape.dims.some((dim) => symbolsOf(dim).some(({ scope }) => scope === lengthScope)),
+  );
 
 /** Whether which axis is meant depends on a symbol. */
 const isAxisOpen = (bound: ReadonlyMap<string, Value>): boolean =>

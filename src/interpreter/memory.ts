@@ -28,6 +28,7 @@ export type Happening =
   | ModuleCall
   | { readonly happened: 'variable'; readonly variable: Variable }
   | { readonly happened: 'failure'; readonly failure: Failure }
+  | { readonly happened: 'fixed'; readonly lengths: readonly string[] }
   | { readonly happened: 'instance'; readonly instance: InstanceValue }
   | { readonly happened: 'called'; readonly callee: FunctionValue }
   | { readonly happened: 'returned'; readonly frame: Frame; readonly value: Value };

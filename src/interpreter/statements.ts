@@ -1,3 +1,4 @@
+import { one, zero } from '../dims/dim.ts';
 import type { Expression, FunctionDefinition, If, Lambda, Statement } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { decoratorName, defineClass } from './classes.ts';
@@ -11,6 +12,9 @@ import { absoluteName } from './program.ts';
 import { putInModule, setItem } from './subscripts.ts';
 import { refine, refined, unpack } from './unpacking.ts';
 import type { FunctionValue, ListValue, UnknownValue, Value } from './value.ts';
+
+/** What holds where nothing is reached. */
+const never = [{ kind: 'equal', left: zero, right: one }] as const;
 
 /** How a run of statements ended. */
 export type Completion = { readonly kind: 'normal' | 'break' | 'continue' } | { readonly kind: 'return'; readonly value: Value };
@@ -213,6 +217,8 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
       const condition = evaluate(interpreter, frame, statement.test);
       if (condition.kind === 'bool' && condition.value === undefined)
         interpreter.facts = interpreter.facts.assume(condition.condition?.whenTrue ?? []);
+      // What comes after is reached with other sizes than those assumed here.
+      else if (condition.kind === 'bool' && condition.value === false) interpreter.facts = interpreter.facts.assume(never);
       narrow(interpreter, frame, statement.test, true);
       return normal;
     }

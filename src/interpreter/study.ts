@@ -18,6 +18,7 @@ import type {
   UnitBody,
 } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
+import { isAlwaysGiven } from './callers.ts';
 import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Frame } from './frame.ts';
 import { type InputShapes, inputShapes, type StatedAxes } from './inputs.ts';
@@ -191,6 +192,9 @@ export class Student {
     const recorder: Recorder = {
       variable: (variable) => this.#now.variables.push(variable),
       failure: (failure) => this.#now.failures.push(failure),
+      fixed: (lengths) => {
+        for (const each of lengths) this.#now.fixed.add(each);
+      },
       tensor: (tensor) => this.#now.tensors.push(tensor),
       instance: (instance) => this.#now.instances.push(instance),
       moduleCalled: (call) => this.#now.calls.push(call),
@@ -362,6 +366,7 @@ export class Student {
     const { result, rests } = interpreter.memory.tracked(() => studyClass(interpreter, of, this.#symbols, choice, this.#stated));
     if (result === undefined) return undefined;
     const made = result.instance.class;
+    const { fixed, ...now } = this.#now;
     for (const each of made.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
     if (of.kind === 'function') rests.add(of.unit.body);
     return {
@@ -369,7 +374,9 @@ export class Student {
       ...(of.kind === 'function' ? { maker: of } : {}),
       ...(this.#options.wiring === undefined ? {} : { wiring: this.#options.wiring }),
       ...result,
-      ...this.#now,
+      ...now,
+      // What fits one length alone is not to work for others.
+      failures: now.failures.filter(({ problem }) => problem.lengths?.some((each) => fixed.has(each)) !== true),
       steps: interpreter.steps,
       rests,
       substitution: interpreter.substitution,
@@ -455,7 +462,8 @@ const fresh = (): {
   calls: ModuleCall[];
   instances: InstanceValue[];
   reached: Set<unknown>;
-} => ({ tensors: [], failures: [], variables: [], runs: [], calls: [], instances: [], reached: new Set() });
+  fixed: Set<string>;
+} => ({ tensors: [], failures: [], variables: [], runs: [], calls: [], instances: [], reached: new Set(), fixed: new Set() });
 
 function* classDefinitions(statements: readonly Statement[]): Generator<ClassDefinition> {
   for (const statement of statements) {
@@ -525,6 +533,12 @@ export function usedClasses(file: SourceFile): ReadonlySet<string> {
 }
 
 /** Makes the symbols under which a class is studied, and remembers the numbers that the code gives for them. */
+/** A class or function of the user's own. */
+function isUserCallable(value: Value | undefined): boolean {
+  if (value?.kind === 'partial') return isUserCallable(value.callee);
+  return (value?.kind === 'class' || value?.kind === 'function') && value.file !== undefined && !value.file.isPrelude;
+}
+
 class Symbols {
   readonly #interpreter: Interpreter;
   readonly #defaults: Map<string, number>;
@@ -590,9 +604,12 @@ class Symbols {
     }
   }
 
-  argument(of: ClassValue, parameter: Parameter, fallback: Value | undefined): Value {
+  /** What the constructor is given for a parameter, the one at this place among those that a call gives. */
+  argument(of: ClassValue, parameter: Parameter, at: number, fallback: Value | undefined): Value {
     const name = parameter.name?.name ?? '';
     const scope = of.qualifiedName;
+    // What nobody takes says nothing.
+    if (isUserCallable(fallback) && isAlwaysGiven(this.#interpreter, of, name, at)) return named(name, scope);
     const annotated =
       parameter.annotation !== undefined
         ? this.#configClass(of, parameter.annotation)
@@ -732,10 +749,10 @@ function studyClass(
   const positional: Value[] = [];
   const keywords = new Map<string, Value>();
   if (initializer?.kind === 'function') {
-    for (const parameter of initializer.definition.parameters.slice(1)) {
+    for (const [at, parameter] of initializer.definition.parameters.slice(1).entries()) {
       if (parameter.name === undefined) continue;
       const fallback = initializer.defaults.get(parameter.name.name);
-      if (parameter.kind === 'plain') keywords.set(parameter.name.name, symbols.argument(of, parameter, fallback));
+      if (parameter.kind === 'plain') keywords.set(parameter.name.name, symbols.argument(of, parameter, at - 1, fallback));
     }
   } else if (made === undefined) {
     // A record of settings, as modules of Flax are.

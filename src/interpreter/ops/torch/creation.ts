@@ -141,7 +141,7 @@ const newTensor: Run = (call, machine) => {
 
 /** `torch.Tensor(2, 3)` takes sizes, `torch.Tensor([2, 3])` values. */
 const construct =
-  (dtype: Dtype): Run =>
+  (dtype: Dtype | undefined): Run =>
   (call, machine) => {
     const items = itemsOf(call.value('data'));
     const [only] = items ?? [];
@@ -262,7 +262,8 @@ export const creationOperations = operations({
   'Tensor.new_zeros': [`input, *size, ${options}`, fresh('new_zeros', 'zeros')],
   'Tensor.new_ones': [`input, *size, ${options}`, fresh('new_ones', 'ones')],
   'Tensor.new_full': [`input, size, fill_value, *, ${options}`, fresh('new_full', 'full')],
-  'Tensor.new_tensor Tensor.new': [`input, data, *, ${options}`, newTensor],
+  'Tensor.new_tensor': [`input, data, *, ${options}`, newTensor],
+  'Tensor.new': ['input, *data, device=None', (call, machine) => construct(tensorIn(call)?.dtype)(call, machine)],
   'torch.arange': [`start=0, end=None, step=1, *, ${options}`, arange],
   'torch.linspace': [`start, end, steps=100, *, ${options}`, steps('linspace')],
   'torch.logspace': [`start, end, steps=100, base=10.0, *, ${options}`, steps('logspace')],

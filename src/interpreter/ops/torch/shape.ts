@@ -199,6 +199,10 @@ const reversed =
     return machine.tensor(op, call, { dims: [...dims].reverse(), ellipsis: at });
   };
 
+/** `x.t()` takes matrices alone. */
+const matrixTurned: Run = (call, machine) =>
+  (rankOf(shapeIn(call)) ?? 3) <= 2 ? reversed('t')(call, machine) : machine.tensor('t', call, unknownShape);
+
 const lastTwoSwapped =
   (op: string): Run =>
   (call, machine) =>
@@ -675,7 +679,8 @@ export const shapeOperations = operations({
     'input, dim0|axis0, dim1|axis1',
     transposed('transpose', 'dim0', 'dim1'),
   ],
-  'torch.t Tensor.t_ Tensor.attribute:T': ['input', reversed('t')],
+  'torch.t Tensor.t_': ['input', matrixTurned],
+  'Tensor.attribute:T': ['input', reversed('t')],
   'Tensor.attribute:mT torch.adjoint Tensor.attribute:mH Tensor.attribute:H': ['input', lastTwoSwapped('mT')],
   'torch.permute Tensor.permute Tensor.permute_': ['input, *dims', permuted],
   'torch.movedim torch.moveaxis': ['input, source, destination', moved],

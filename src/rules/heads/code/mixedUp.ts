@@ -30,6 +30,13 @@ export function mixUpsOf(code: CodeReading): readonly MixUp[] {
   return all;
 }
 
+const isSliced = ({ passed }: Source): boolean =>
+  passed.some(({ op, arguments: given }) => {
+    const index = given.get('index');
+    const last = index?.kind === 'tuple' ? index.items[index.items.length - 1] : undefined;
+    return op === 'getitem' && last?.kind === 'slice';
+  });
+
 function mixUp(code: CodeReading, attention: Attention): MixUp | undefined {
   const { study } = attention;
   const sum = attention.kind === 'softmax' ? attention.sums[0] : undefined;
@@ -43,6 +50,8 @@ function mixUp(code: CodeReading, attention: Attention): MixUp | undefined {
   const at = (mine: Source, theirs: Source, fallback: TensorValue | undefined): Site | undefined =>
     siteOf(code, ownPart(code, mine, theirs)) ?? fallback?.site;
   if (v !== undefined && last !== undefined) {
+    // Latent attention takes a part of what its keys are for values, on purpose.
+    if (isSliced(v) && !isSliced(k)) return undefined;
     if (isSameSource(v, k)) {
       const values = left(k, 'value');
       if (values !== undefined) return { kind: 'keysForValues', site: at(v, k, last), unused: values, node: last };
