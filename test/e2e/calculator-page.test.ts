@@ -152,6 +152,8 @@ describe('the calculator’s result in a browser', function () {
       assert.match(await tensor.innerText(), new RegExp(`\\[${heads}, ${width}\\]`));
       await page.send({ kind: 'outdated' });
       await page.settled('true');
+      await page.send({ kind: 'code', text: 'X in modeling_x.py makes other parameters <b>', isProblem: true });
+      await page.page.locator('#notices .problem', { hasText: 'makes other parameters <b>' }).waitFor();
       await page.page.locator('#expression-first .base-name').click();
       assert.deepEqual((await page.sent()).at(-1), { kind: 'reveal', base: sampleBase('qwen-good/config.json').base });
       await page.open({ query: 'T=2k', ...sampleBase('no-such-file.json') });

@@ -162,6 +162,7 @@ describe('messages of the calculator', () => {
     { kind: 'open', question },
     { kind: 'picked', side: 'first', name: '', preset: 'gpt2' },
     { kind: 'report', asked: 3, failure: 'gone' },
+    { kind: 'code', text: 'the same', isProblem: false },
     { kind: 'outdated' },
   ];
 
