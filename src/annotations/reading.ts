@@ -38,7 +38,7 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
         reports.set(definition, [...(reports.get(definition) ?? []), ...list]);
       }
     }
-    for (const list of reports.values()) for (const each of combineReports(list)) found.push({ ...each, unit });
+    for (const list of reports.values()) for (const each of combineReports(list)) if (!isOfWhole(each)) found.push({ ...each, unit });
   }
   // Of a comment with an arrow the result comes first; one finding for a comment is enough.
   const said = new Set<Contract>();
@@ -47,6 +47,13 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
     .filter(({ placed: { contract } }) => !said.has(contract) && said.add(contract))
     .sort((a, b) => a.unit.start + a.range.start - (b.unit.start + b.range.start))
     .filter(isFirstOf());
+}
+
+/** `q, k, v = qkv.permute(2, 0, 1, 3)  # (3, B, T, C)` speaks of what is taken apart. */
+function isOfWhole({ placed, shape }: Contradiction): boolean {
+  const target = placed.statement?.kind === 'assign' ? placed.statement.targets[0] : undefined;
+  const isTakenApart = (target?.kind === 'tuple' || target?.kind === 'list') && target.items.length > 1;
+  return isTakenApart && shape.ellipsis === undefined && placed.shape.dims.length === shape.dims.length + 1;
 }
 
 /** The names that the comments of a function, and its own variables, use for sizes; by the sizes' keys. */

@@ -311,7 +311,11 @@ describe('where mistakes in axes and repetitions are reported', () => {
   it('blames the number of repetitions that all use', () => expectHere(grouped({ groups: 'n_kv_heads  # here' })));
   it('blames the view that splits heads in the wrong order, not the transposition of its result further in', () =>
     expectHere(
-      grouped({ keys: 'self.head_dim, self.n_heads).transpose(1, 2)  # here', repeated: 'key.contiguous()', keyWidth: 'n_heads * self.head_dim' }),
+      grouped({
+        keys: 'self.head_dim, self.n_heads).transpose(1, 2)  # here',
+        repeated: 'key.contiguous()',
+        keyWidth: 'n_heads * self.head_dim',
+      }),
     ));
   it('follows the activation that stands as the default, into layers of the file that extend the library', () =>
     expectHere(grouped({ up: 'd_model)  # here' })));
