@@ -6,7 +6,7 @@ import { addAll, type Dim, divideExactly, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, formatShape } from '../../dims/shape.ts';
 import { symbolsOf } from '../../dims/visit.ts';
-import { ancestors, isLayout, plain } from '../../interpreter/graph.ts';
+import { alternatives, ancestors, isLayout, plain } from '../../interpreter/graph.ts';
 import type { Failure } from '../../interpreter/interpreter.ts';
 import { dimOf } from '../../interpreter/make.ts';
 import { lengthScope } from '../../interpreter/samples.ts';
@@ -85,7 +85,7 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   // Channels of convolutions change from stage to stage in ways that defaults alone do not tell.
   if (failure.problem.basis === 'defaults' && /^(?:group_norm|batch_norm|conv[123]d)$/.test(op)) return undefined;
   const use = rangeIn(code, site);
-  if (use === undefined || restsOnFactor(code, failure)) return undefined;
+  if (use === undefined || restsOnFactor(code, failure) || isAskedFor(op, failure)) return undefined;
   const find: Find = { code, study, failure, op, use };
   const fault = kindOf(find);
   const blame = fault === undefined ? undefined : blameOf(find);
@@ -147,6 +147,30 @@ const restsOnFactor = (code: CodeReading, failure: Failure): boolean =>
       ),
     ),
   );
+
+/**
+ * A size that only a view asks for, of one of several tensors, one of which has in its place the very size that the operand meets: the
+ * view works where the two are the same.
+ */
+function isAskedFor(op: string, failure: Failure): boolean {
+  if (!productOps.test(op)) return false;
+  const inputs = inputsOf(failure);
+  const lacks = (dims: readonly Dim[], of: readonly Dim[]): readonly Dim[] => of.filter(({ key }) => !dims.some((dim) => dim.key === key));
+  return inputs.some((input) => {
+    const view = ancestors(input, (each) => !viewOps.test(each.op) && !layerOps.test(each.op), 60).find(({ op: made }) => viewOps.test(made));
+    const joined = view === undefined ? undefined : ancestors(view, (each) => each === view || isLayout(each), 12).find((each) => each.op === 'join');
+    if (view === undefined || joined === undefined) return false;
+    return alternatives(joined).some(({ shape }) => {
+      const [asked, given] = [lacks(shape.dims, view.shape.dims), lacks(view.shape.dims, shape.dims)];
+      const [size] = given;
+      return (
+        asked.length === 1 &&
+        given.length === 1 &&
+        inputs.some((other) => other !== input && other.shape.dims.some((dim) => dim.key === size?.key))
+      );
+    });
+  });
+}
 
 // ---------------------------------------------------------------------------------------------------------------------
 // Views
