@@ -2,6 +2,7 @@
  * Operations that cannot work, each as one fault of a kind that a user would name, with the place where the mistake most likely is:
  * the constructor of the layer whose declared width disagrees with everything around it, or the expression.
  */
+
 import { addAll, type Dim, divideExactly, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, formatShape } from '../../dims/shape.ts';
@@ -85,7 +86,7 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   // Channels of convolutions change from stage to stage in ways that defaults alone do not tell.
   if (failure.problem.basis === 'defaults' && /^(?:group_norm|batch_norm|conv[123]d)$/.test(op)) return undefined;
   const use = rangeIn(code, site);
-  if (use === undefined || restsOnFactor(code, failure) || isAskedFor(op, failure)) return undefined;
+  if (use === undefined || restsOnFactor(code, failure) || isAskedFor(op, failure) || areOneSetting(code, failure)) return undefined;
   const find: Find = { code, study, failure, op, use };
   const fault = kindOf(find);
   const blame = fault === undefined ? undefined : blameOf(find);
@@ -157,8 +158,11 @@ function isAskedFor(op: string, failure: Failure): boolean {
   const inputs = inputsOf(failure);
   const lacks = (dims: readonly Dim[], of: readonly Dim[]): readonly Dim[] => of.filter(({ key }) => !dims.some((dim) => dim.key === key));
   return inputs.some((input) => {
-    const view = ancestors(input, (each) => !viewOps.test(each.op) && !layerOps.test(each.op), 60).find(({ op: made }) => viewOps.test(made));
-    const joined = view === undefined ? undefined : ancestors(view, (each) => each === view || isLayout(each), 12).find((each) => each.op === 'join');
+    const view = ancestors(input, (each) => !viewOps.test(each.op) && !layerOps.test(each.op), 60).find(({ op: made }) =>
+      viewOps.test(made),
+    );
+    const joined =
+      view === undefined ? undefined : ancestors(view, (each) => each === view || isLayout(each), 12).find((each) => each.op === 'join');
     if (view === undefined || joined === undefined) return false;
     return alternatives(joined).some(({ shape }) => {
       const [asked, given] = [lacks(shape.dims, view.shape.dims), lacks(view.shape.dims, shape.dims)];
@@ -169,6 +173,32 @@ function isAskedFor(op: string, failure: Failure): boolean {
         inputs.some((other) => other !== input && other.shape.dims.some((dim) => dim.key === size?.key))
       );
     });
+  });
+}
+
+/** Two names of one setting, by the `attribute_map` of a configuration that the file names. */
+function areOneSetting(code: CodeReading, failure: Failure): boolean {
+  const inputs = inputsOf(failure);
+  const names = inputs.map(({ shape }) => new Set(shape.dims.flatMap((dim) => symbolsOf(dim).map(({ name }) => name))));
+  const pairs = names.flatMap((some, i) =>
+    names.flatMap((others, j) => (i === j ? [] : [...some].flatMap((a) => [...others].map((b) => [a, b] as const)))),
+  );
+  const split = (name: string): readonly [string, string] => [name.slice(0, name.lastIndexOf('.')), name.slice(name.lastIndexOf('.') + 1)];
+  const candidates = pairs.filter(([a, b]) => a !== b && a.includes('.') && split(a)[0] === split(b)[0]);
+  if (candidates.length === 0) return false;
+  const { interpreter, file } = code;
+  const globals = interpreter.globalsOf(file);
+  const written = new Set(file.module.text.match(/\b[A-Z]\w*Config\b/g) ?? []);
+  return [...written].some((name) => {
+    const of = interpreter.guard(() => interpreter.global(globals, name));
+    const map = of?.kind === 'class' ? of.members.get('attribute_map') : undefined;
+    const entries = map?.kind === 'dict' ? [...map.entries.values()] : [];
+    return entries.some(
+      ({ key, value }) =>
+        key.kind === 'string' &&
+        value.kind === 'string' &&
+        candidates.some(([a, b]) => split(a)[1] === key.value && split(b)[1] === value.value),
+    );
   });
 }
 

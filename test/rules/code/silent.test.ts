@@ -346,3 +346,53 @@ class Layer(nn.Module):
     expectAtLines(either);
   });
 });
+
+describe('masks that are taken off', () => {
+  const masked = (step: string, before = ''): string => `${head}
+class Attention(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        assert dim % heads == 0
+        self.heads, self.head_dim = heads, dim // heads
+        self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
+
+    def forward(self, x, attention_mask=None):
+        B, T, C = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4).unbind(0)
+        scores = q @ k.transpose(-2, -1) * self.head_dim ** -0.5
+        if attention_mask is not None:
+${before}            ${step}
+        return self.out((F.softmax(scores, dim=-1) @ v).transpose(1, 2).reshape(B, T, C))
+`;
+
+  it('are to be added, unless they were made to be taken off', () => {
+    expectAtLines(masked('scores = scores + attention_mask'));
+    expectAtLines(masked('scores = scores - attention_mask  # HW156'));
+    expectAtLines(masked('scores = scores - 1e4 * (1.0 - attention_mask)'));
+    expectAtLines(masked('scores = scores - attention_mask', '            attention_mask = (1.0 - attention_mask) * 1e4\n'));
+  });
+});
+
+describe('sizes that are one', () => {
+  const aliased = (map: string): string => `${head}
+class AudioConfig:
+    ${map}
+
+
+class Audio(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.embed = nn.Embedding(100, config.audio.hidden_size)
+        self.proj = nn.Linear(config.audio.text_hidden_size, 10)
+
+    def forward(self, ids):
+        return self.proj(self.embed(ids))
+`;
+  const warnings = (text: string): readonly string[] =>
+    analyse({ text, path: 'model.py', python }, defaultSettings).findings.map(({ code }) => code);
+
+  it('by two names that the map of a configuration makes one', () => {
+    assert.deepEqual(warnings(aliased('attribute_map = {"hidden_size": "text_hidden_size"}')), []);
+    assert.notDeepEqual(warnings(aliased('attribute_map = {}')), []);
+  });
+});

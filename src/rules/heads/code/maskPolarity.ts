@@ -1,8 +1,10 @@
+import { alternatives, ancestors } from '../../../interpreter/graph.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Range } from '../../../text/range.ts';
+import { attentionsOf } from '../../code/attention.ts';
 import { type MaskUse, madeOf, maskUsesOf, rowMasks } from '../../code/maskUses.ts';
 import { rangeIn, shown, textAt } from '../../code/places.ts';
-import { withCopies } from '../../code/tensors.ts';
+import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { calledExample, layerExample } from './examples.ts';
 
@@ -51,6 +53,7 @@ export const maskPolarity = defineRule({
     multiplied: 'The scores are multiplied by a mask of large negative numbers: it is to be added.',
     rows: '`{mask}` hides all keys from some queries, where it is to hide some keys from all: their weights become NaN.',
     inverted: 'The mask adds {seen} at keys to see: they are hidden.',
+    takenOff: '`{mask}` is taken off the scores: masks are added to them, with large negative numbers at keys to hide.',
   },
   checkCode({ code, report }) {
     for (const { range, text } of invertedPaddings(code)) {
@@ -68,6 +71,7 @@ export const maskPolarity = defineRule({
       if (at !== undefined)
         report({ at, message: 'multiplied', related: [{ range: rangeIn(code, mask.site), message: 'The mask is made here.' }] });
     }
+    for (const { range, text } of takenOff(code)) report({ at: range, message: 'takenOff', severity: 'warning', data: { mask: text } });
     for (const { node, mask } of rowMasks(code)) {
       const at = rangeIn(code, node.site);
       if (at !== undefined)
@@ -170,6 +174,26 @@ function fixesFor(message: string, written: { readonly range: Range; readonly te
   const newText = written.text.startsWith('~') ? written.text.slice(1) : `~${written.text}`;
   return [{ title: `Pass ${newText}`, safe: false, edits: [{ range: written.range, newText }] }];
 }
+
+/** `scores - mask`, of a mask as it came in: one of ones and zeros, or of penalties, would be multiplied by something first. */
+function takenOff(code: CodeReading): readonly { readonly range: Range; readonly text: string }[] {
+  const found = new Map<number, { readonly range: Range; readonly text: string }>();
+  for (const attention of attentionsOf(code)) {
+    for (const { kind, sign, node, operand } of attention.kind === 'softmax' ? attention.paths.flat() : []) {
+      const range = rangeIn(code, node.site);
+      if (kind !== 'add' || sign !== -1 || range === undefined || operand === undefined) continue;
+      const name = /-=?\s*((?:\w+\.)*\w*mask)(?:\[[^\]]*\])?$/.exec(textAt(code, range))?.[1];
+      const tensor = asTensor(operand);
+      const isMade = (tensor === undefined ? [] : alternatives(tensor)).some((each) =>
+        ancestors(each).some(({ op }) => makesPenalties.test(op)),
+      );
+      if (name !== undefined && !isMade) found.set(range.start, { range, text: name });
+    }
+  }
+  return [...found.values()];
+}
+
+const makesPenalties = /^(?:mul|sub|rsub|div|neg|where|masked_fill|full|full_like|log|log_softmax)$/;
 
 /** `key_padding_mask=~padding`: by its name it is true at padding, and inverted it is true at real tokens. */
 function invertedPaddings(code: CodeReading): readonly { readonly range: Range; readonly text: string }[] {
