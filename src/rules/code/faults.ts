@@ -162,7 +162,11 @@ function isAskedFor(op: string, failure: Failure): boolean {
       viewOps.test(made),
     );
     const joined =
-      view === undefined ? undefined : ancestors(view, (each) => each === view || isLayout(each), 12).find((each) => each.op === 'join');
+      view === undefined
+        ? undefined
+        : ancestors(view, (each) => each === view || /^(?:transpose|permute|swapaxes|contiguous)$/.test(each.op), 12).find(
+            (each) => each.op === 'join',
+          );
     if (view === undefined || joined === undefined) return false;
     return alternatives(joined).some(({ shape }) => {
       const [asked, given] = [lacks(shape.dims, view.shape.dims), lacks(view.shape.dims, shape.dims)];
