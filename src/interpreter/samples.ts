@@ -178,6 +178,7 @@ function typicalSizes({ defaults }: Samples): SizeOf {
     if (concept === undefined && groupNames.test(symbol.name)) return numbers.keyValueHeads;
     if (concept === undefined && contextNames.test(symbol.name)) return numbers.maxPositions;
     if (concept === undefined && headNames.test(symbol.name)) return numbers.queryHeads;
+    if (concept === undefined && throughNames.test(symbol.name)) return numbers.hiddenSize;
     if (concept === undefined) return ownWidth(symbol.name, numbers === typical[0] ? 0 : 1);
     return numbers[concept === 'keyValueHeads' && !isGrouped ? 'queryHeads' : concept];
   };
@@ -238,6 +239,9 @@ export const isContext = (path: string): boolean =>
 
 /** Settings that are less than 1 wherever they are set. */
 const partNames = /pct|percent|fraction|partial/;
+
+/** Widths of what goes into a part of a model and comes out of it: mostly the model's, on both sides. */
+const throughNames = /(?:^|[._])(?:(?:d|dim)_(?:in|out)|(?:in|out|input|output)_(?:dim|features))$/;
 
 /** Heads of one part of a model, as `n_text_head`, `vision_heads`. */
 const headNames = /(?:^|[._])(?!\w*(?:kv|key|value|group|dim|size|per|index|token))(?:n_(?:\w+_)?heads?|\w+_heads)$/;

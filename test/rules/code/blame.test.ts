@@ -319,4 +319,18 @@ describe('where mistakes in axes and repetitions are reported', () => {
     ));
   it('follows the activation that stands as the default, into layers of the file that extend the library', () =>
     expectHere(grouped({ up: 'd_model)  # here' })));
+  it('takes what goes into a part to be as wide as what comes out, and not as what is inside', () =>
+    expectHere(`import torch.nn.functional as F
+from torch import nn
+
+
+class FeedForward(nn.Module):
+    def __init__(self, d_in, d_hid):
+        super().__init__()
+        self.up = nn.Linear(d_in, d_hid)
+        self.down = nn.Linear(d_in, d_hid)  # here
+
+    def forward(self, x):
+        return self.down(F.relu(self.up(x))) + x
+`));
 });
