@@ -60,7 +60,8 @@ export class Memory {
   readonly #unitRests = new Map<UnitBody, ReadonlySet<UnitBody>>();
   #study = 0;
   readonly #pool = new Map<string, SharedResult[]>();
-  readonly #taken = new Map<string, number>();
+  /** Instances that the study has made or taken over: no two parts of one model are the same. */
+  readonly #taken = new Set<InstanceValue>();
   readonly #results = new Map<string, SharedResult>();
   /** What happens while a call is followed that later ones may share. */
   #log: Happening[] | undefined;
@@ -92,7 +93,7 @@ export class Memory {
     for (const body of this.#unitRests.keys()) if (!bodies.has(body)) this.#unitRests.delete(body);
     for (const [key, { rests }] of this.#results) if (!areAmong(rests, bodies)) this.#results.delete(key);
     for (const [key, pool] of this.#pool) {
-      if (!pool.every((each) => each === undefined || areAmong(each.rests, bodies))) this.#pool.delete(key);
+      if (!pool.every((each) => areAmong(each.rests, bodies))) this.#pool.delete(key);
     }
   }
 
@@ -132,11 +133,10 @@ export class Memory {
     const print = fingerprint(positional, keywords);
     if (print === undefined) return make();
     const key = `${identityOf(of)} ${print}`;
-    const place = this.#taken.get(key) ?? 0;
-    this.#taken.set(key, place + 1);
     const pool = this.#pool.get(key) ?? [];
-    const known = pool[place];
-    if (known !== undefined && known.study !== this.#study) {
+    const known = pool.find((each) => each.study !== this.#study && !instancesIn(each).some((instance) => this.#taken.has(instance)));
+    if (known !== undefined) {
+      for (const instance of instancesIn(known)) this.#taken.add(instance);
       for (const body of known.rests) this.#rests?.add(body);
       for (const happening of known.made) this.#follower.note(this.#called(happening, known));
       this.#learn(known);
@@ -145,7 +145,9 @@ export class Memory {
     const logged = this.#logged(make);
     const { result } = logged;
     if (this.#follower.isModule(result)) {
-      pool[place] = { ...logged, value: result, study: this.#study, given: [] };
+      const own = { ...logged, value: result, study: this.#study, given: [] };
+      for (const instance of instancesIn(own)) this.#taken.add(instance);
+      pool.push(own);
       this.#pool.set(key, pool);
     }
     return result;
@@ -285,6 +287,12 @@ export class Memory {
     for (const call of calls.values()) if (call.result !== undefined) call.result = grafted(call.result);
     return grafted(known.value);
   }
+}
+
+/** The instances that were made where one was constructed, itself among them. */
+function instancesIn({ value, made }: SharedResult): readonly InstanceValue[] {
+  const found = made.flatMap((each) => ('happened' in each && each.happened === 'instance' ? [each.instance] : []));
+  return value.kind === 'instance' && !found.includes(value) ? [...found, value] : found;
 }
 
 const areAmong = (rests: Iterable<UnitBody>, bodies: ReadonlySet<UnitBody>): boolean => {

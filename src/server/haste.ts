@@ -1,7 +1,7 @@
 import type { IsOver } from '../interpreter/study.ts';
 
-/** Statements and calls that the answer to a keystroke may follow, some 15 ms of work; a study that takes more waits. */
-const hastySteps = 1500;
+/** Statements and calls that the answer to a keystroke may follow, some 10 ms of work; a study that takes more waits. */
+const hastySteps = 500;
 /** What is taken for a study of which nothing is known yet. */
 const unknownSteps = 300;
 
