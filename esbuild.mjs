@@ -1,9 +1,10 @@
 // Bundles everything that ships. `node esbuild.mjs [--production] [--watch] [--quiet]`
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, stat } from 'node:fs/promises';
+import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
+import { thirdPartyNotices } from './scripts/lib/notices.mjs';
 
 const root = dirname(fileURLToPath(import.meta.url));
 
@@ -135,17 +136,23 @@ async function copyLayouts(log) {
 export async function build({ production = false, log = () => {} } = {}) {
   await mkdir(join(root, 'dist'), { recursive: true });
   const failures = [];
+  const inputs = new Set(parserModules.map((file) => `node_modules/${file}`));
+  const used = ({ metafile }) => {
+    for (const input of Object.keys(metafile.inputs)) inputs.add(input);
+  };
   const one = async ({ entry, outfile, options }) => {
     if (!existsSync(join(root, entry))) {
       log(`skipped ${outfile}: ${entry} is not there yet`);
       return;
     }
-    const result = await esbuild.build({ ...sharedOptions(production), ...options, entryPoints: [entry], outfile });
+    const result = await esbuild.build({ ...sharedOptions(production), ...options, entryPoints: [entry], outfile, metafile: true });
+    used(result);
     for (const text of await esbuild.formatMessages(result.warnings, { kind: 'warning', color: false })) log(text.trimEnd());
     log(`built   ${outfile}  ${Math.ceil((await stat(join(root, outfile))).size / 1024)} KB`);
   };
   const bothPages = async () => {
     const result = await esbuild.build({ ...sharedOptions(production), ...pages, metafile: true });
+    used(result);
     for (const [name, { bytes }] of Object.entries(result.metafile.outputs))
       if (name.endsWith('.js')) log(`built   ${name}  ${Math.ceil(bytes / 1024)} KB`);
   };
@@ -159,6 +166,7 @@ export async function build({ production = false, log = () => {} } = {}) {
     ].map((start) => start().catch((error) => failures.push(error))),
   );
   if (failures.length > 0) throw new Error(failures.map((failure) => failure.message ?? String(failure)).join('\n'));
+  await writeFile(join(root, 'dist/ThirdPartyNotices.txt'), await thirdPartyNotices(root, inputs));
 }
 
 async function watch() {

@@ -35,6 +35,7 @@ describe('the package', () => {
       'dist/extension/node.js',
       'dist/extension/clientNode.js',
       'dist/extension/browser.js',
+      'dist/ThirdPartyNotices.txt',
       'dist/server/main.js',
       'dist/data/layouts.txt',
       'dist/kernel/attention.wasm',
@@ -51,6 +52,14 @@ describe('the package', () => {
       needed.filter((name) => !inside.has(`extension/${name}`)),
       [],
     );
+  });
+
+  it('passes on the licences of the packages in it', () => {
+    const notices = readFileSync(join(process.cwd(), 'dist/ThirdPartyNotices.txt'), 'utf8');
+    for (const name of ['@vscode/webview-ui-toolkit', 'jsonc-parser', 'tree-sitter-python', 'uplot', 'vscode-languageclient', 'yaml']) {
+      const at = notices.indexOf(`${name} `);
+      ok(at >= 0 && notices.slice(at).includes('Permission'), `${name} is missing`);
+    }
   });
 
   it('loads little when the extension activates', () => {
