@@ -818,8 +818,10 @@ function follow(
     given.set(parameter.name.name, value);
   }
   const isForward = forwardMember(interpreter, of) === entry;
+  // How many inputs `*inputs` collects is not known.
+  const takesMore = parameters.some(({ kind }) => kind === 'args');
   const output = interpreter.guard(() =>
-    interpreter.call(isForward ? instance : { kind: 'bound', self: instance, callee: entry }, [], given),
+    interpreter.call(isForward ? instance : { kind: 'bound', self: instance, callee: entry }, [], given, takesMore),
   );
   const choices = inputs.reduce((most, { site }) => {
     const name = parameters.find((parameter) => parameter.name === site?.node)?.name?.name ?? '';

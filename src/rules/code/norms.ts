@@ -1,6 +1,6 @@
 /** Which tensors of a computation are normalised: by a layer of a library, by a module of the user's own, or written out. */
 import { alternatives, isDropout, isLayout, sameElements } from '../../interpreter/graph.ts';
-import type { InstanceValue, ModuleCall, Site, TensorValue, Value } from '../../interpreter/value.ts';
+import type { ClassValue, InstanceValue, ModuleCall, Site, TensorValue, Value } from '../../interpreter/value.ts';
 
 /** One norm in the dataflow. */
 export interface Norm {
@@ -140,7 +140,7 @@ export function normsOf(calls: readonly ModuleCall[], tensors: readonly TensorVa
  */
 function chosenNorms(calls: readonly ModuleCall[], tensors: readonly TensorValue[], found: Map<TensorValue, Norm>): readonly Norm[] {
   const chosen: Norm[] = [];
-  const classes = new Map<unknown, Set<unknown>>();
+  const classes = new Map<unknown, Set<ClassValue>>();
   for (const { site, instance } of calls) {
     if (site === undefined) continue;
     const known = classes.get(site.node);
@@ -157,11 +157,19 @@ function chosenNorms(calls: readonly ModuleCall[], tensors: readonly TensorValue
     if (seen.has(join)) continue;
     seen.add(join);
     const norm = chosenAt(join, made);
-    if (norm === undefined || (classes.get(norm.call?.site?.node)?.size ?? 0) < 2) waiting.push(...joinsIn(join));
+    const called = norm === undefined ? undefined : classes.get(norm.call?.site?.node);
+    // Where no class gives back what it is given, the norm is left out on one of the ways here.
+    const isWhole = norm !== undefined && (!holdsInput(join, norm) || [...(called ?? [])].some(({ name }) => name === 'Identity'));
+    if (norm === undefined || (called?.size ?? 0) < 2 || !isWhole) waiting.push(...joinsIn(join));
     else chosen.push(norm);
   }
   for (const { parts } of chosen) for (const part of parts) found.delete(part);
   return chosen;
+}
+
+function holdsInput(join: TensorValue, { input }: Norm): boolean {
+  const plain = new Set(alternatives(input));
+  return alternatives(join).some((option) => option === input || plain.has(option));
 }
 
 function chosenAt(join: TensorValue, made: ReadonlyMap<TensorValue, Norm>): Norm | undefined {

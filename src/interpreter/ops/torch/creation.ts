@@ -146,7 +146,9 @@ const construct =
     const items = itemsOf(call.value('data'));
     const [only] = items ?? [];
     const isData = items?.length === 1 && only !== undefined && !isNumber(only);
-    const shape = isData ? nested(only).shape : shapeOfSizes(plainSizes(sizesIn(call, 'data')));
+    const sizes = plainSizes(sizesIn(call, 'data'));
+    // `x.new()` is empty, and `torch.cat` passes over it.
+    const shape = isData ? nested(only).shape : items?.length === 0 ? unknownShape : shapeOfSizes(sizes);
     return machine.tensor('tensor', call, shape, { dtype });
   };
 
