@@ -6,8 +6,10 @@ import { baseOf, compareCode } from '../../../src/server/calculator.ts';
 import { analyse } from '../../../src/workspace/analyse.ts';
 import { differingTensors } from '../../../src/workspace/code/compare.ts';
 import { folderLoaders } from '../../../src/workspace/code/node.ts';
-import { loadPython, useLayouts } from '../../../src/workspace/node.ts';
+import { useLayouts } from '../../../src/workspace/node.ts';
+import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
 import { defaultSettings } from '../../../src/workspace/settings.ts';
+import { pythonParser } from '../python/parser.ts';
 
 /** Llama's parameters, written anew: what the library's class is to be held against. */
 const code = `import torch
@@ -80,15 +82,15 @@ const total = 2 * 100 * 64 + 3 * (2 * 64 * 64 + 2 * 64 * 16 + 3 * 64 * 160 + 2 *
 
 describe('a model’s code and its family', () => {
   let folder: string;
-  before(() => {
+  let python: PythonReader;
+  before(async () => {
+    python = pythonReader(await pythonParser());
     useLayouts();
     folder = mkdtempSync(join(tmpdir(), 'headwise-code-'));
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
   async function compared(source: string, text = config, isOpen = false) {
-    const python = await loadPython(() => undefined);
-    ok(python !== undefined);
     const path = join(folder, isOpen ? 'other.py' : 'modeling_llama.py');
     writeFileSync(path, source);
     const analysis = analyse({ text, path: 'config.json' }, defaultSettings);
