@@ -101,9 +101,17 @@ export class Workbench {
 
   /** Runs a command by its title from the palette. */
   async runCommand(title: string): Promise<void> {
-    await this.quickInput('F1', `>${title}`);
     const row = this.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: title }).first();
-    await row.waitFor();
+    // A palette that was opened before the extensions were there never lists their commands.
+    await waitFor(`the command ${title}`, async () => {
+      await this.quickInput('F1', `>${title}`);
+      const isThere = await row.waitFor({ timeout: 5000 }).then(
+        () => true,
+        () => undefined,
+      );
+      if (isThere === undefined) await this.page.keyboard.press('Escape');
+      return isThere;
+    });
     await row.click();
   }
 
