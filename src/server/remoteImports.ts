@@ -4,8 +4,8 @@ import type { Imports, PythonReader } from '../workspace/python.ts';
 import { type Edited, FollowedImports } from './imports.ts';
 import { baseName, parentUri } from './uris.ts';
 
-/** Beyond this many files and folders the client is asked for nothing more. */
-const maximumAsked = 4000;
+/** Beyond this many files and folders held the client is asked for nothing more. */
+const maximumHeld = 4000;
 /** Requests to the client that are under way at a time. */
 const atOnce = 16;
 
@@ -30,7 +30,6 @@ export class RemoteImports {
   /** By text. */
   readonly #modules = new Map<string, PythonModule>();
   readonly #followed: FollowedImports;
-  #asked = 0;
 
   constructor(client: RemoteClient) {
     this.#client = client;
@@ -48,11 +47,9 @@ export class RemoteImports {
 
   /** Asks for what was missing since the last time; undefined when nothing was. */
   fetch(): Promise<void> | undefined {
-    const wanted = [...this.#wanted].slice(0, Math.max(0, maximumAsked - this.#asked));
+    const wanted = [...this.#wanted].slice(0, Math.max(0, maximumHeld - this.#texts.size - this.#folders.size));
     this.#wanted.clear();
-    if (wanted.length === 0) return undefined;
-    this.#asked += wanted.length;
-    return this.#fetch(wanted);
+    return wanted.length === 0 ? undefined : this.#fetch(wanted);
   }
 
   async #fetch(wanted: [string, 'file' | 'folder'][]): Promise<void> {
