@@ -106,11 +106,11 @@ describe('decoding with a cache', () => {
   });
 
   it('does not go through the cached keys again to add one', () => {
-    // Against attention with the same keys given anew, which packs them: several times the work of one query.
+    // Against attention with the same keys given anew, which packs them: about twice the work of one query. A cache that
+    // packed again would stand at 1.0; the least of many rounds, as other threads of the process only ever add.
     const sizes = { queryHeads: 2, headDim: 64 };
     const length = 8192;
     const [key, value, query] = [wave(2 * length * 64, 0.3), wave(2 * length * 64, 0.7), wave(128, 0.9)];
-    const median = (times: number[]): number => times.sort((a, b) => a - b)[times.length >> 1] as number;
     const cpu = (compute: () => unknown): number => {
       const before = process.cpuUsage();
       compute();
@@ -128,8 +128,8 @@ describe('decoding with a cache', () => {
         steps.push(cpu(() => cache.attention({ queryLength: 1 }, query)));
         anew.push(cpu(() => kernel.attention(problem, { query, key, value })));
       }
-      const ratio = median(anew) / median(steps);
-      assert.ok(ratio > 1.5, `${kernel.name}: ${ratio}`);
+      const ratio = Math.min(...anew) / Math.min(...steps);
+      assert.ok(ratio > 1.2, `${kernel.name}: ${ratio}`);
     }
   });
 });
