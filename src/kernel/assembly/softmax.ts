@@ -180,20 +180,23 @@ export function startScores(queries: usize, depth: i32, reach: f32, starts: usiz
 
 /** softmaxPanel for scores that are finite, from LOWEST to 0 but for rounding, and have no sink: their maximum need not be known. */
 export function softmaxStarted(panel: usize, low: i32, high: i32, inverses: usize): void {
-  const begin = panel + <usize>low * 32;
+  let sum0 = f32x4.splat(0);
+  let sum1 = sum0;
   const end = panel + <usize>high * 32;
-  powers(begin, end, inverses);
-  powers(begin + 16, end, inverses + 16);
-}
-
-function powers(begin: usize, end: usize, inverses: usize): void {
-  let sum = f32x4.splat(0);
-  for (let p = begin; p < end; p += 32) {
-    const e = power2Above(v128.load(p));
-    sum = f32x4.add(sum, e);
-    v128.store(p, e);
+  let p = panel + <usize>low * 32;
+  if (p < end) {
+    do {
+      const e0 = power2Above(v128.load(p));
+      const e1 = power2Above(v128.load(p, 16));
+      sum0 = f32x4.add(sum0, e0);
+      sum1 = f32x4.add(sum1, e1);
+      v128.store(p, e0);
+      v128.store(p, e1, 16);
+      p += 32;
+    } while (p < end);
   }
-  storeInverse(sum, inverses);
+  storeInverse(sum0, inverses);
+  storeInverse(sum1, inverses + 16);
 }
 
 // @ts-ignore: decorator
