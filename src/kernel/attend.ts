@@ -158,7 +158,7 @@ export function* attend(
         }
         if (allWeights !== undefined) {
           if (paddedKeys !== keyLength) exports.closeRows(weights, rows, keyLength, paddedKeys);
-          if (allWeights !== options.reuse?.weights) touchPages(allWeights, from * keyLength, (from + rows) * keyLength);
+          touchPages(allWeights, from * keyLength, (from + rows) * keyLength);
           allWeights.set(machine.view(weights, rows * keyLength), from * keyLength);
         }
         yield (from + rows) / (queryHeads * queryLength);

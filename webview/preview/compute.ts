@@ -9,7 +9,7 @@ import { asTokens, readArrays } from './arrays.ts';
 import { Checkpoint, type CheckpointPart } from './checkpoint.ts';
 import { decoderOf, type LayerDecoder } from './decoding.ts';
 import { makeModelSample, readModel, type TrainedModel } from './model.ts';
-import { channelPort, joined, type Spread, spreadOver } from './parallel.ts';
+import { channelPort, joined, type Spare, type Spread, spreadOver } from './parallel.ts';
 import type { RandomWeights } from './projections.ts';
 import { headsProblem, layerInput, type Products, runSampleSteps, type SampleRun, sum } from './run.ts';
 import { makeSample, type Sample, type TokenRows } from './sample.ts';
@@ -153,6 +153,7 @@ export class Computer {
   readonly #kept = new Map<string, RandomWeights>();
   #kernel: Promise<Kernel> = loadKernel({});
   #pool: KernelPool | undefined;
+  readonly #spare: Spare = {};
   #model: TrainedModel | undefined;
   #checkpoint: Checkpoint | undefined;
   #tokenizer: { readonly json: string; made?: TextTokenizer } | undefined;
@@ -211,7 +212,7 @@ export class Computer {
     const controller = new AbortController();
     this.#running = { id, controller };
     const on = (kernel: Kernel): On => {
-      const spread = this.#pool === undefined ? undefined : spreadOver(kernel, this.#pool, controller.signal);
+      const spread = this.#pool === undefined ? undefined : spreadOver(kernel, this.#pool, controller.signal, this.#spare);
       return { id, kernel, spread, products: spread ?? kernel, signal: controller.signal };
     };
     try {

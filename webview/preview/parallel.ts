@@ -1,4 +1,4 @@
-import type { AttentionProblem, AttentionResult, Kernel, PooledWeights, Steps } from '../../src/kernel/interface.ts';
+import type { AttentionOptions, AttentionProblem, AttentionResult, Kernel, PooledWeights, Steps } from '../../src/kernel/interface.ts';
 import type { KernelPool, PoolResult, Port } from '../../src/kernel/pool.ts';
 import type { Products } from './run.ts';
 
@@ -12,8 +12,16 @@ export interface Spread extends Products {
   workers(): number;
 }
 
-/** @param signal cancels what the pool computes */
-export function spreadOver(kernel: Kernel, pool: KernelPool, signal: AbortSignal): Spread {
+/** Arrays of an earlier answer that were copied out of: the workers may write over them. */
+export interface Spare {
+  result?: PoolResult | undefined;
+}
+
+/**
+ * @param signal cancels what the pool computes
+ * @param spare kept from one run to the next
+ */
+export function spreadOver(kernel: Kernel, pool: KernelPool, signal: AbortSignal, spare: Spare): Spread {
   let waiting: Promise<unknown> | undefined;
   let workers = 1;
   return {
@@ -32,27 +40,37 @@ export function spreadOver(kernel: Kernel, pool: KernelPool, signal: AbortSignal
       let done: PoolResult | undefined;
       let failure: { readonly reason: unknown } | undefined;
       const { weights, statistics, pooled, tokens } = options;
+      // Handed over, and gone whatever becomes of this run.
+      const { result: reuse } = spare;
+      spare.result = undefined;
       const progress = (value: number): void => {
         part = value;
         wake();
       };
       sleep();
       workers = pool.workers;
-      pool.attention(problem, input, { weights, statistics, pooled, tokens, signal, progress }).then(
-        (result) => {
-          done = result;
-          wake();
-        },
-        (reason: unknown) => {
-          failure = { reason };
-          wake();
-        },
-      );
+      pool
+        .attention(problem, input, { weights, statistics, pooled, tokens, signal, progress, ...(reuse === undefined ? {} : { reuse }) })
+        .then(
+          (result) => {
+            done = result;
+            wake();
+          },
+          (reason: unknown) => {
+            failure = { reason };
+            wake();
+          },
+        );
       try {
         for (;;) {
           // Set by the answer, between two steps.
           const ended = done as PoolResult | undefined;
-          if (ended !== undefined) return whole(ended);
+          if (ended !== undefined) {
+            const result = whole(ended, options.reuse);
+            // One part alone is the result itself.
+            if (ended.parts.length > 1) spare.result = ended;
+            return result;
+          }
           const failed = failure as { readonly reason: unknown } | undefined;
           if (failed !== undefined) throw failed.reason;
           sleep();
@@ -78,12 +96,12 @@ function multiplications({
 }
 
 /** The parts of all workers in one, as the kernel itself returns it. */
-function whole({ parts, statistics }: PoolResult): AttentionResult {
-  const joinOf = (of: (result: AttentionResult) => Float32Array | undefined): Float32Array | undefined => {
+function whole({ parts, statistics }: PoolResult, reuse: AttentionOptions['reuse']): AttentionResult {
+  const joinOf = (of: (result: AttentionResult) => Float32Array | undefined, target?: Float32Array): Float32Array | undefined => {
     const found = parts.flatMap(({ result }) => of(result) ?? []);
-    return found.length === 0 ? undefined : joined(found);
+    return found.length === 0 ? undefined : joined(found, target);
   };
-  const weights = joinOf((result) => result.weights);
+  const weights = joinOf((result) => result.weights, reuse?.weights);
   const pooled = (name: 'maximum' | 'mean' | 'columnSums' | 'rowSums'): Float32Array =>
     joinOf((result) => result.pooled?.[name]) ?? new Float32Array(0);
   const size: PooledWeights | undefined = parts[0]?.result.pooled;
@@ -106,10 +124,12 @@ function whole({ parts, statistics }: PoolResult): AttentionResult {
   };
 }
 
-/** Tensors one after the other. */
-export function joined(parts: readonly Float32Array[]): Float32Array {
-  if (parts.length === 1) return parts[0] as Float32Array;
-  const all = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+/** Tensors one after the other, in `target` where that has their length. */
+export function joined(parts: readonly Float32Array[], target?: Float32Array): Float32Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const fits = target?.length === length;
+  if (parts.length === 1 && !fits) return parts[0] as Float32Array;
+  const all = fits ? target : new Float32Array(length);
   let at = 0;
   for (const part of parts) {
     all.set(part, at);

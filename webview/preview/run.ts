@@ -1,11 +1,10 @@
 import type {
-  AttentionOptions,
   AttentionProblem,
   HeadStatistics,
   Kernel,
   LatentResult,
+  MultiHeadOptions,
   MultiHeadResult,
-  PooledWeights,
   Steps,
 } from '../../src/kernel/interface.ts';
 import { latentAttentionSteps } from '../../src/kernel/latent.ts';
@@ -74,18 +73,26 @@ export function headsProblem(
 export function* runSampleSteps(kernel: Products, sample: Sample, options: RunOptions = {}, epsilon = 1e-6): Steps<SampleRun> {
   const { layers, tokens } = sample;
   const runs: LayerRun[] = [];
-  const parts: Float32Array[] = [];
+  const pooledParts: Float32Array[] = [];
   const means: Float32Array[] = [];
   const statistics: HeadStatistics[] = [];
   // One token alone comes again everywhere, which tells nothing of what a head looks for.
   const told = new Set(sample.ids).size > 1;
+  const heads = layers.map(({ problem }) => problem.queryHeads);
+  const cells = options.pooled === undefined ? tokens.length ** 2 : 0;
+  // Every layer writes its own part of one array, which saves a copy.
+  const all = new Float32Array(heads.reduce((total, each) => total + each, 0) * cells);
+  let at = 0;
   let size = tokens.length;
   let x = sample.input;
   let output = x;
   for (const [index, layer] of layers.entries()) {
     const input = layerInput(sample, index, x, epsilon);
-    const asked: AttentionOptions = {
+    const own = all.subarray(at, at + (heads[index] as number) * cells);
+    at += own.length;
+    const asked: MultiHeadOptions = {
       weights: options.pooled === undefined,
+      ...(own.length === 0 ? {} : { reuse: { weights: own } }),
       ...(options.pooled === undefined ? {} : { pooled: { rows: options.pooled, columns: options.pooled } }),
       statistics: true,
       ...(told ? { tokens: sample.ids } : {}),
@@ -101,13 +108,16 @@ export function* runSampleSteps(kernel: Products, sample: Sample, options: RunOp
       ...result
     } = yield* part(steps, index / layers.length, (index + 1) / layers.length);
     let run: LayerRun = { input, result };
+    if (full !== undefined && full !== own) own.set(full);
     if (full !== undefined && options.dropout !== undefined && options.dropout.rate > 0) {
-      drop(full, options.dropout.rate, hash(`dropout ${index}`) ^ options.dropout.seed);
-      run = { input, result: { ...result, ...(yield* attend(kernel, layer, full, result.value, tokens.length)) } };
+      drop(own, options.dropout.rate, hash(`dropout ${index}`) ^ options.dropout.seed);
+      run = { input, result: { ...result, ...(yield* attend(kernel, layer, own, result.value, tokens.length)) } };
     }
     runs.push(run);
-    parts.push((full ?? (pooled as PooledWeights).maximum) as Float32Array);
-    if (pooled !== undefined) means.push(pooled.mean);
+    if (pooled !== undefined) {
+      pooledParts.push(pooled.maximum);
+      means.push(pooled.mean);
+    }
     size = pooled?.rows ?? tokens.length;
     statistics.push(...found);
     output = run.result.output;
@@ -119,7 +129,7 @@ export function* runSampleSteps(kernel: Products, sample: Sample, options: RunOp
   return {
     layers: runs,
     output,
-    maps: joined(parts),
+    maps: pooledParts.length === 0 ? all : joined(pooledParts),
     size,
     ...(means.length === 0 ? {} : { pooled: { mean: joined(means) } }),
     statistics,
