@@ -24,6 +24,10 @@ module.exports = class extends Mocha.reporters.Base {
       groupPasses++;
       if (test.duration > 1000) slow.push(test);
     });
+    runner.on('retry', (test, error) => {
+      flush();
+      console.log(`  once more: ${test.titlePath().join(' > ')} (${String(error?.message ?? error).split('\n')[0]})`);
+    });
     runner.on('fail', (test) => {
       flush();
       console.log(`  FAILED ${test.titlePath().join(' > ')}`);
