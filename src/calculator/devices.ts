@@ -1,4 +1,4 @@
-import { type LayerCost, type LayerInput, layerCost } from './layer.ts';
+import { type LayerCost, type LayerInput, layerCost, sizesOf } from './layer.ts';
 import { bytesOf, cacheElementsPerLayer, type Dtype } from './shapes.ts';
 import type { Stack } from './stack.ts';
 import type { Recomputation } from './vocabulary.ts';
@@ -32,8 +32,8 @@ export function whyNotLaidOut(
   tokens: bigint | undefined,
 ): { readonly name: 'tensor' | 'context' | 'pipeline' | 'expert' | 'data'; readonly message: string } | undefined {
   for (const { input } of stack.kinds) {
-    const cost = layerCost({ ...input, sequenceLength: 1n, batch: 1n, tensorParallel: layout.tensor });
-    if ('reason' in cost) return { name: 'tensor', message: cost.reason };
+    const sizes = sizesOf({ ...input, sequenceLength: 1n, batch: 1n, tensorParallel: layout.tensor });
+    if ('reason' in sizes) return { name: 'tensor', message: sizes.reason };
   }
   if (stack.layers % layout.pipeline !== 0n)
     return { name: 'pipeline', message: `${stack.layers} layers do not make ${layout.pipeline} equal stages.` };

@@ -84,6 +84,7 @@ interface Amounts {
 
 type AddStep = (id: string, label: string, symbolic: string, shape: readonly bigint[], amounts?: Amounts) => void;
 
+/** Sizes of a layer that are all known: width, heads, KV heads, head and value dims, tokens, sequences. */
 interface Known {
   readonly d: bigint;
   readonly h: bigint;
@@ -96,16 +97,10 @@ interface Known {
 
 /** Why a layer's cost is not known, or the cost. Shapes are of the whole layer, bytes of one device. */
 export function layerCost(input: LayerInput): LayerCost | { readonly reason: string } {
-  const { hiddenSize: d, queryHeads: h, headDim: e, valueDim: v, sequenceLength: t, intermediateSize: f, latent, experts } = input;
-  const kv = latent === undefined ? input.keyValueHeads : h;
-  if (d === undefined || h === undefined || kv === undefined || e === undefined || v === undefined)
-    return { reason: 'Give the width and the heads.' };
-  if (t === undefined) return { reason: 'Give T, the number of tokens.' };
-  if ((f === undefined && experts === undefined) || input.gated === undefined)
-    return { reason: 'Give ff, the width of the feed-forward, and whether it is gated.' };
-  const unfit = whyNotShared(input, { h, kv, t });
-  if (unfit !== undefined) return { reason: unfit };
-
+  const known = sizesOf(input);
+  if ('reason' in known) return known;
+  const { d, t } = known;
+  const { intermediateSize: f, experts } = input;
   const steps: Step[] = [];
   const step: AddStep = (id, label, symbolic, shape, { parameters = 0n, flops = 0n, kept = 0n, fused = kept, spread = 'split' } = {}) => {
     steps.push({
@@ -121,7 +116,6 @@ export function layerCost(input: LayerInput): LayerCost | { readonly reason: str
       spread,
     });
   };
-  const known: Known = { d, h, kv, e, v, t, b: input.batch ?? 1n };
   const kept = keeper(input, known);
   attentionSteps(input, known, kept, step);
   const sharesInput = input.norms === 'parallel';
@@ -146,6 +140,19 @@ export function layerCost(input: LayerInput): LayerCost | { readonly reason: str
     activationBytes: sum(({ activationBytes }) => activationBytes),
     fusedActivationBytes: sum(({ fusedActivationBytes }) => fusedActivationBytes),
   };
+}
+
+/** The sizes that a layer's steps follow from, or what is missing or does not fit the devices. */
+export function sizesOf(input: LayerInput): Known | { readonly reason: string } {
+  const { hiddenSize: d, queryHeads: h, headDim: e, valueDim: v, sequenceLength: t, intermediateSize: f, latent, experts } = input;
+  const kv = latent === undefined ? input.keyValueHeads : h;
+  if (d === undefined || h === undefined || kv === undefined || e === undefined || v === undefined)
+    return { reason: 'Give the width and the heads.' };
+  if (t === undefined) return { reason: 'Give T, the number of tokens.' };
+  if ((f === undefined && experts === undefined) || input.gated === undefined)
+    return { reason: 'Give ff, the width of the feed-forward, and whether it is gated.' };
+  const unfit = whyNotShared(input, { h, kv, t });
+  return unfit === undefined ? { d, h, kv, e, v, t, b: input.batch ?? 1n } : { reason: unfit };
 }
 
 /** Whole heads and whole columns on each device; whole tokens where the sequence is split. */

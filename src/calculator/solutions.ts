@@ -101,15 +101,22 @@ function candidates(
   };
   const isCheap = asked !== 'hiddenSize' || query.parameters !== undefined;
   const made = new Map<bigint, Candidate | undefined>();
+  const whole = (value: bigint): Query =>
+    isDegree(asked)
+      ? { ...rest, degrees: { ...rest.degrees, [asked]: { value, range: at } }, ...(asked === 'tensor' ? { tensorParallel: value } : {}) }
+      : { ...rest, values: { ...rest.values, [asked]: { value, range: at } } };
+  // Devices change no size; nor does the width where heads do not follow from it.
+  const hasFreeHeads = query.values.headDim !== undefined || input.latent !== undefined || base?.fields.headDim?.source === 'written';
+  const isLikeOthers = isDegree(asked) || (asked === 'hiddenSize' && hasFreeHeads);
+  let groupsFit: boolean | undefined;
+  let others: ReturnType<typeof combine> | undefined;
   const make = (value: bigint): Candidate | undefined => {
     // Most values fail at the first division; only the others are worth the whole answer.
     const d = asked === 'hiddenSize' ? value : input.hiddenSize;
     const h = asked === 'queryHeads' ? value : input.queryHeads;
     const kv = asked === 'keyValueHeads' ? value : query.values.keyValueHeads?.value;
     const tp = asked === 'tensor' ? value : devices;
-    const isFree =
-      query.values.headDim !== undefined || asked === 'headDim' || input.latent !== undefined || base?.fields.headDim?.source === 'written';
-    if (d !== undefined && h !== undefined && !isFree && d % h !== 0n) return undefined;
+    if (d !== undefined && h !== undefined && asked !== 'headDim' && !hasFreeHeads && d % h !== 0n) return undefined;
     if (h !== undefined && kv !== undefined && h % kv !== 0n) return undefined;
     if (tp !== undefined && h !== undefined && h % tp !== 0n) return undefined;
     if (asked === 'context' && (input.sequenceLength ?? value) % value !== 0n) return undefined;
@@ -119,15 +126,20 @@ function candidates(
       const experts = stack?.kinds.find((kind) => kind.input.experts !== undefined)?.input.experts;
       if (asked === 'expert' && (experts === undefined || experts.count % value !== 0n)) return undefined;
     }
-    const changed: Query = isDegree(asked)
-      ? { ...rest, degrees: { ...rest.degrees, [asked]: { value, range: at } }, ...(asked === 'tensor' ? { tensorParallel: value } : {}) }
-      : { ...rest, values: { ...rest.values, [asked]: { value, range: at } } };
-    const { input: sizes, problems } = combine(changed, base, 0, false);
-    if (problems.length > 0 || !splits(sizes, tp)) return undefined;
+    const combined = (isLikeOthers ? others : undefined) ?? combine(whole(value), base, 0, false);
+    others = combined;
+    const sizes = asked === 'hiddenSize' ? { ...combined.input, hiddenSize: value } : combined.input;
+    if (combined.problems.length > 0 || !splits(sizes, tp)) return undefined;
     // Latent attention has no heads to share.
     if (sizes.latent !== undefined && sizes.keyValueHeads !== sizes.queryHeads) return undefined;
     if (rotated && sizes.headDim !== undefined && sizes.headDim % 2n !== 0n) return undefined;
-    const candidate = new Design(changed, sizes, reading, isAlike ? modelAlike : undefined);
+    const candidate = new Design(() => whole(value), sizes, reading, isAlike ? modelAlike : undefined);
+    if (asked === 'data') {
+      // Groups that hold the same fit or do not, all alike, but for the experts that they spread.
+      if ((value * (query.degrees?.context?.value ?? 1n)) % (query.degrees?.expert?.value ?? 1n) !== 0n) return undefined;
+      groupsFit ??= candidate.fits;
+      return groupsFit ? candidate : undefined;
+    }
     return isDegree(asked) && !candidate.fits ? undefined : candidate;
   };
   if (!isCheap) return make;
@@ -139,12 +151,12 @@ function candidates(
 
 class Design implements Candidate {
   readonly input: AttentionInput;
-  readonly #query: Query;
+  readonly #query: () => Query;
   readonly #reading: ConfigReading | undefined;
   readonly #alike: (() => Model) | undefined;
   #model: Model | undefined;
 
-  constructor(query: Query, input: AttentionInput, reading: ConfigReading | undefined, alike: (() => Model) | undefined) {
+  constructor(query: () => Query, input: AttentionInput, reading: ConfigReading | undefined, alike: (() => Model) | undefined) {
     this.#query = query;
     this.input = input;
     this.#reading = reading;
@@ -152,7 +164,7 @@ class Design implements Candidate {
   }
 
   get #whole(): Model {
-    this.#model ??= modelOf(this.#query, this.input, this.#reading, this.#alike?.());
+    this.#model ??= modelOf(this.#query(), this.input, this.#reading, this.#alike?.());
     return this.#model;
   }
 
@@ -166,7 +178,7 @@ class Design implements Candidate {
       const size = this.input[quantity as keyof AttentionInput];
       return typeof size === 'bigint' ? size : undefined;
     }
-    return quantity === 'cache' || quantity === 'memory' || quantity === 'parameters' ? undefined : this.#query.values[quantity]?.value;
+    return quantity === 'cache' || quantity === 'memory' || quantity === 'parameters' ? undefined : this.#query().values[quantity]?.value;
   }
 
   isWhole(): boolean {

@@ -16,6 +16,8 @@ export class Settings {
   readonly read = new Set<string>();
   readonly children: Settings[] = [];
   readonly #aliases = new Map<string, string[]>();
+  /** Every layer asks for the same keys. */
+  readonly #values = new Map<string, Node | string | number | boolean | null | undefined>();
 
   constructor(section: Section | undefined, family: Family) {
     this.section = section;
@@ -35,6 +37,14 @@ export class Settings {
 
   /** The written value; null where it is written or defaults to null; undefined where nothing is known. */
   #value(key: string): Node | string | number | boolean | null | undefined {
+    const known = this.#values.get(key);
+    if (known !== undefined || this.#values.has(key)) return known;
+    const value = this.#find(key);
+    this.#values.set(key, value);
+    return value;
+  }
+
+  #find(key: string): Node | string | number | boolean | null | undefined {
     this.read.add(key);
     const names = [key, ...(this.#aliases.get(key) ?? [])];
     const target = this.family.aliases[key];

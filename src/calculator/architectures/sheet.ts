@@ -145,6 +145,11 @@ export class Scope {
   each(name: string, count: number, build: (scope: Scope, index: number) => void): void {
     if (!Number.isSafeInteger(count) || count < 0 || count > maximumRepeats) throw new NotModelled(`${count} layers.`);
     const scope = this.at(`${name}.{i}`);
+    // What does not ask which element it is makes all of them alike.
+    if (build.length < 2) {
+      if (count > 0) build(this.at(`${name}.{i}`, count), 0);
+      return;
+    }
     for (let i = 0; i < count; i++) build(scope, i);
   }
 }

@@ -120,11 +120,21 @@ class Evaluation {
       else {
         const count = this.#number(member.count, rounds);
         if (count < 0 || count > maximumRounds) throw new NotModelled(`${count} layers.`);
-        for (let i = 0; i < count; i++) {
-          const within = new Map(rounds).set(`i${rounds.size}`, i);
+        const round = `i${rounds.size}`;
+        const prefix = member.prefix ?? '';
+        const chosen = Array.from({ length: count }, (_, i) => {
+          const within = new Map(rounds).set(round, i);
           const variant = member.v.find(({ w }) => w.every((premise) => this.#holds(premise, within)));
           if (variant === undefined) throw new NotModelled(`What module ${i + member.offset} of a list is made of is not known.`);
-          this.build(variant.n, scope.at(`${member.prefix ?? ''}${i + member.offset}`), within);
+          // Rounds of a variant that does not ask which one it is are alike, and a number that is a name of its own is folded.
+          return { within, node: variant.n, varies: asksFor(variant.n, round) || !(prefix === '' || prefix.endsWith('.')) };
+        });
+        const times = new Map<Node, number>();
+        for (const { node, varies } of chosen) if (!varies) times.set(node, (times.get(node) ?? 0) + 1);
+        for (const [i, { within, node, varies }] of chosen.entries()) {
+          const count = varies ? 1 : (times.get(node) ?? 0);
+          times.set(node, 0);
+          if (count > 0) this.build(node, scope.at(`${prefix}${i + member.offset}`, count), within);
         }
       }
     }
@@ -211,6 +221,23 @@ class Evaluation {
     this.#children.set(path, child);
     return child;
   }
+}
+
+const asking = new WeakMap<Node, Map<string, boolean>>();
+
+/** Whether a size or premise of a node names a loop's round. */
+function asksFor(node: Node, round: string): boolean {
+  let rounds = asking.get(node);
+  if (rounds === undefined) {
+    rounds = new Map();
+    asking.set(node, rounds);
+  }
+  let found = rounds.get(round);
+  if (found === undefined) {
+    found = new RegExp(`\\b${round}\\b`).test(JSON.stringify(node));
+    rounds.set(round, found);
+  }
+  return found;
 }
 
 const isList = (value: Plain | undefined): value is readonly Plain[] => Array.isArray(value);

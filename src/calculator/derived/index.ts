@@ -9,6 +9,13 @@ interface Layouts {
   readonly classes: string;
   /** By the line of the class. */
   readonly leaves: Map<number, readonly Leaf[]>;
+  /** What was asked for before: a search asks for one class many times. */
+  readonly found: Map<string, DerivedLayout | undefined>;
+}
+
+interface DerivedLayout {
+  readonly className: string;
+  readonly layout: Layout;
 }
 
 let read: (() => string | undefined) | undefined;
@@ -29,20 +36,28 @@ function known(): Layouts | undefined {
     read = undefined;
     if (text !== undefined) {
       const [nodes = '', premises = '', classes = ''] = text.split('\n\n');
-      layouts = { reader: new NodeReader(nodes.split('\n'), premises.split('\n')), classes: `\n${classes}`, leaves: new Map() };
+      layouts = {
+        reader: new NodeReader(nodes.split('\n'), premises.split('\n')),
+        classes: `\n${classes}`,
+        leaves: new Map(),
+        found: new Map(),
+      };
     }
   }
   return layouts;
 }
 
 /** How a class of the library is laid out, as derived from its code; the type's usual class where none is named. Undefined where it is not known. */
-export function derivedLayout(
-  modelType: string,
-  className: string | undefined,
-): { readonly className: string; readonly layout: Layout } | undefined {
+export function derivedLayout(modelType: string, className: string | undefined): DerivedLayout | undefined {
   const all = known();
   if (all === undefined) return undefined;
-  const { classes, reader, leaves } = all;
+  const key = `${modelType}\t${className ?? ''}`;
+  if (all.found.size > 10_000) all.found.clear();
+  if (!all.found.has(key)) all.found.set(key, find(all, modelType, className));
+  return all.found.get(key);
+}
+
+function find({ classes, reader, leaves }: Layouts, modelType: string, className: string | undefined): DerivedLayout | undefined {
   const starts =
     className === undefined ? [`\n${modelType}\t*\t`] : [`\n${modelType}\t*\t${className}\t`, `\n${modelType}\t\t${className}\t`];
   const at = starts.map((start) => classes.indexOf(start)).find((each) => each >= 0);
