@@ -194,8 +194,11 @@ const isLatent = isShape<LatentWidths>({
   rotaryDim: isNumber,
 });
 
+/** Pairs of a head that rotate, at most: half of the widest head that is computed. */
+const MOST_PAIRS = 2048;
+
 const isScaling = isShape<RotaryScale>({
-  kind: isExactly('linear', 'ntk', 'yarn', 'llama3', 'other'),
+  kind: isExactly('linear', 'ntk', 'yarn', 'llama3', 'longrope', 'other'),
   name: isString,
   factor: isNumber,
   trainedLength: isOptional(isNumber),
@@ -207,6 +210,8 @@ const isScaling = isShape<RotaryScale>({
   truncate: isOptional(isBoolean),
   lowFrequencyFactor: isOptional(isNumber),
   highFrequencyFactor: isOptional(isNumber),
+  shortFactors: isOptional(isListOf(isNumber, MOST_PAIRS)),
+  longFactors: isOptional(isListOf(isNumber, MOST_PAIRS)),
 });
 
 const isDesign = isShape<PreviewDesign>({

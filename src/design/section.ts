@@ -72,6 +72,14 @@ export class Section {
     return found.state === 'value' ? numberOf(found.node) : undefined;
   }
 
+  /** A list of nothing but numbers. */
+  numbers(name: string): readonly number[] | undefined {
+    const found = this.lookup(name);
+    if (found.state !== 'value' || found.node.kind !== 'sequence') return undefined;
+    const numbers = found.node.items.map(numberOf);
+    return numbers.every((each) => each !== undefined) ? numbers : undefined;
+  }
+
   string(name: string): string | undefined {
     const found = this.lookup(name);
     return found.state === 'value' && found.node.kind === 'scalar' && typeof found.node.value === 'string' ? found.node.value : undefined;

@@ -46,6 +46,18 @@ export type RotaryScaling =
       readonly trainedLength: number;
       readonly lowFrequencyFactor: number;
       readonly highFrequencyFactor: number;
+    }
+  /** Each frequency divided by a factor of its own, by whether the length in use exceeds trainedLength (Ding et al. 2024, Phi-3). */
+  | {
+      readonly kind: 'longrope';
+      readonly factor: number;
+      readonly trainedLength: number;
+      readonly length: number;
+      /** [rotaryDim / 2] each */
+      readonly shortFactors: ArrayLike<number>;
+      readonly longFactors: ArrayLike<number>;
+      /** Multiplies cosine and sine. Default sqrt(1 + ln(factor) / ln(trainedLength)), 1 where the factor is at most 1. */
+      readonly attentionFactor?: number;
     };
 
 /**
@@ -77,6 +89,13 @@ export function scaledRotary(
         return ((1 - kept) * frequency) / factor + kept * frequency;
       });
       return { frequencies, factor: 1 };
+    }
+    case 'longrope': {
+      const { trainedLength, length, shortFactors, longFactors } = scaling;
+      const factors = length > trainedLength ? longFactors : shortFactors;
+      checkShape('factors', factors, { 'rotaryDim / 2': rotaryDim / 2 });
+      const attention = scaling.attentionFactor ?? (factor <= 1 ? 1 : Math.sqrt(1 + Math.log(factor) / Math.log(trainedLength)));
+      return { frequencies: plain.map((frequency, pair) => frequency / (factors[pair] as number)), factor: attention };
     }
     case 'yarn': {
       const { trainedLength, mscale, mscaleAllDim } = scaling;

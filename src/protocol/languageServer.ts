@@ -59,7 +59,7 @@ export interface LatentWidths {
 /** What a config says of scaled rotary positions, in the words of the papers; lengths in tokens. */
 export interface RotaryScale {
   /** 'other': a kind that is not computed. */
-  readonly kind: 'linear' | 'ntk' | 'yarn' | 'llama3' | 'other';
+  readonly kind: 'linear' | 'ntk' | 'yarn' | 'llama3' | 'longrope' | 'other';
   /** As written. */
   readonly name: string;
   readonly factor: number;
@@ -72,6 +72,9 @@ export interface RotaryScale {
   readonly truncate?: boolean;
   readonly lowFrequencyFactor?: number;
   readonly highFrequencyFactor?: number;
+  /** What each pair's frequency is divided by: up to the trained length, and beyond it. */
+  readonly shortFactors?: readonly number[];
+  readonly longFactors?: readonly number[];
 }
 
 /** One stack, as far as it is known: what a status line, a picker or the attention preview shows of it. */

@@ -1,4 +1,5 @@
 import type { TransformerDesign } from '../design/design.ts';
+import type { Section } from '../design/section.ts';
 import type { AttentionTraits, LatentWidths, RotaryScale, StackSummary } from '../protocol/languageServer.ts';
 import { canonicalType, type RopeBlock, ropeBlocks, ropeType } from '../rules/positions/rope.ts';
 
@@ -69,7 +70,7 @@ function rotaryScale(design: TransformerDesign, { section }: RopeBlock): RotaryS
   // YaRN computes a factor that is not written from the two lengths.
   const ratio = original !== undefined && maximum !== undefined && original > 0 ? maximum / original : undefined;
   const factor = section.number('factor') ?? (kind === 'yarn' || kind === 'other' ? ratio : undefined);
-  if (kind === 'other') return { kind, name, factor: factor ?? 1 };
+  if (kind === 'other') return (type === 'longrope' ? longrope(design, section, name) : undefined) ?? { kind, name, factor: factor ?? 1 };
   if (factor === undefined || !(factor > 0)) return undefined;
   if (kind === 'linear') return { kind, name, factor };
   // Dynamic scaling begins where the positions of the config end.
@@ -90,6 +91,31 @@ function rotaryScale(design: TransformerDesign, { section }: RopeBlock): RotaryS
     truncate: section.boolean('truncate'),
   };
   return { kind, name, factor, trainedLength, ...Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined)) };
+}
+
+/** Each pair's own factors (Phi-3); undefined where the two lengths or the lists are not known. */
+function longrope(design: TransformerDesign, section: Section, name: string): RotaryScale | undefined {
+  // PhiMoE multiplies by factors of its own (PhimoeRotaryEmbedding).
+  if (section.has('short_mscale') || section.has('long_mscale')) return undefined;
+  // Beside the block it goes before what the block says (standardize_rope_params).
+  const trainedLength = design.section.number('original_max_position_embeddings') ?? section.number('original_max_position_embeddings');
+  const maximum = design.fields.maxPositions?.value;
+  const shortFactors = section.numbers('short_factor');
+  const longFactors = section.numbers('long_factor');
+  if (trainedLength === undefined || !(trainedLength > 1) || shortFactors === undefined || longFactors === undefined) return undefined;
+  if (![...shortFactors, ...longFactors].every((each) => each > 0)) return undefined;
+  const factor = section.number('factor') ?? (maximum === undefined ? undefined : maximum / trainedLength);
+  const attentionFactor = section.number('attention_factor');
+  if (factor === undefined) return undefined;
+  return {
+    kind: 'longrope',
+    name,
+    factor,
+    trainedLength,
+    shortFactors,
+    longFactors,
+    ...(attentionFactor === undefined ? {} : { attentionFactor }),
+  };
 }
 
 function scoreScale(design: TransformerDesign, latent: LatentWidths | undefined, scaling: RotaryScale | undefined): number | undefined {

@@ -25,6 +25,16 @@ def pack(tensor):
     return {"shape": list(array.shape), "f32": base64.b64encode(array.tobytes()).decode()}
 
 
+def long_case(name, length, attention):
+    """Phi-3's scaling, its lists growing as those of the published models do; the model's length gives the factor: 4096 / 1024."""
+    short, long = ([round(1 + grow * pair / 23, 3) for pair in range(24)] for grow in (0.8, 47.0))
+    own = {} if attention is None else {"attention_factor": attention}
+    return (name, 48, 10000.0,
+            {"kind": "longrope", "factor": 4, "trainedLength": 1024, "length": length, "shortFactors": short, "longFactors": long,
+             **({} if attention is None else {"attentionFactor": attention})},
+            {"rope_type": "longrope", "original_max_position_embeddings": 1024, "short_factor": short, "long_factor": long, **own}, length)
+
+
 scalings = []
 for name, width, theta, scaling, parameters, length in (
     ("linear", 64, 10000.0, {"kind": "linear", "factor": 4}, {"rope_type": "linear", "factor": 4.0}, None),
@@ -42,6 +52,8 @@ for name, width, theta, scaling, parameters, length in (
      {"rope_type": "yarn", "factor": 32.0, "original_max_position_embeddings": 4096, "truncate": False, "attention_factor": 1.25}, None),
     ("llama3", 128, 500000.0, {"kind": "llama3", "factor": 8, "trainedLength": 8192, "lowFrequencyFactor": 1, "highFrequencyFactor": 4},
      {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}, None),
+    *(long_case(name, length, own) for name, length, own in (
+        ("longrope within the trained length", 1024, None), ("longrope beyond the trained length", 1025, None), ("longrope, own factor", 3000, 1.5))),
 ):
     config = LlamaConfig(hidden_size=width * 2, num_attention_heads=2, head_dim=width, max_position_embeddings=4096,
                          rope_parameters={"rope_theta": theta, **parameters})

@@ -1,6 +1,6 @@
 import type { PreviewDesign } from '../protocol.ts';
 import { element } from './dom.ts';
-import { isBucketed, scoreScale } from './projections.ts';
+import { isBucketed, isOddlyScaled, scoreScale } from './projections.ts';
 import { freshSettings, type SampleSettings } from './settings.ts';
 import type { Stage } from './state.ts';
 import { t } from './text.ts';
@@ -67,12 +67,12 @@ export function formulaOf(
   ];
 }
 
-const scalingNames = { linear: 'linear', ntk: 'NTK', yarn: 'YaRN', llama3: 'Llama 3' };
+const scalingNames = { linear: 'linear', ntk: 'NTK', yarn: 'YaRN', llama3: 'Llama 3', longrope: 'LongRoPE' };
 
 /** How rotary positions are scaled, in a few words; '' where they are not. */
 export function scalingText(design: PreviewDesign | undefined): string {
   const { scaling } = design ?? {};
-  if (scaling === undefined || scaling.kind === 'other') return '';
+  if (design === undefined || scaling === undefined || scaling.kind === 'other' || isOddlyScaled(design)) return '';
   const { kind, factor, trainedLength } = scaling;
   const name = `${scalingNames[kind]} × ${Number(factor.toPrecision(4))}`;
   return trainedLength === undefined ? name : t('{name} from {n} tokens', { name, n: trainedLength.toLocaleString('en') });

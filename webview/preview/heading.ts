@@ -5,7 +5,7 @@ import type { Cost } from './cost.ts';
 import { element } from './dom.ts';
 import { formulaOf, scalingText } from './formula.ts';
 import type { Inputs } from './inputs.ts';
-import { isBucketed } from './projections.ts';
+import { isBucketed, isOddlyScaled } from './projections.ts';
 import { designProblem } from './sample.ts';
 import type { PageState, Stage } from './state.ts';
 import { plural, t } from './text.ts';
@@ -131,7 +131,7 @@ export class Heading {
       notices.push(['problem', drawn ? `${problem} ${t('The picture is of the last design that could be computed.')}` : problem]);
     if (message?.kind === 'design' && !trained) for (const warning of message.warnings) notices.push(['warning', warning]);
     for (const finding of findings) if (finding !== problem) notices.push(['warning', finding]);
-    if (!trained && scaling?.kind === 'other')
+    if (!trained && scaling !== undefined && isOddlyScaled(design))
       notices.push(['warning', t('Rotary scaling “{name}” is not computed here: positions rotate as without it.', { name: scaling.name })]);
     if (settings.source === 'file' && inputs.fileName !== '' && !trained)
       notices.push(['note', t('Tokens are the rows of {file}.', { file: inputs.fileName })]);

@@ -59,10 +59,20 @@ export function latentNumbers({ queryHeads, valueDim, latent }: PreviewDesign): 
   return queryHeads * (queryRank * (plainDim + rotaryDim) + keyValueRank * (plainDim + valueDim));
 }
 
-/** A config's scaling in the kernel's words, for this many tokens; undefined for one that is not computed. */
-export function scalingOf(scale: RotaryScale | undefined, tokens: number): RotaryScaling | undefined {
+/** A config's scaling in the kernel's words, for this many features and tokens; undefined for one that is not computed. */
+export function scalingOf(scale: RotaryScale | undefined, rotaryDim: number, tokens: number): RotaryScaling | undefined {
   if (scale === undefined) return undefined;
-  const { kind, factor, trainedLength = 1, name: _, lowFrequencyFactor = 1, highFrequencyFactor = 4, ...yarn } = scale;
+  const {
+    kind,
+    factor,
+    trainedLength = 1,
+    name: _,
+    lowFrequencyFactor = 1,
+    highFrequencyFactor = 4,
+    shortFactors,
+    longFactors,
+    ...yarn
+  } = scale;
   switch (kind) {
     case 'other':
       return undefined;
@@ -72,15 +82,22 @@ export function scalingOf(scale: RotaryScale | undefined, tokens: number): Rotar
       return { kind, factor, trainedLength, length: tokens };
     case 'llama3':
       return { kind, factor, trainedLength, lowFrequencyFactor, highFrequencyFactor };
+    case 'longrope':
+      if (shortFactors?.length !== rotaryDim / 2 || longFactors?.length !== rotaryDim / 2) return undefined;
+      return { kind, factor, trainedLength, length: tokens, shortFactors, longFactors, attentionFactor: yarn.attentionFactor };
     case 'yarn':
       return { kind, factor, trainedLength, ...yarn };
   }
 }
 
+/** Whether a design scales its rotary positions in a way that is not computed here. */
+export const isOddlyScaled = ({ scaling, latent, rotaryDim, headDim }: PreviewDesign): boolean =>
+  scaling !== undefined && scalingOf(scaling, latent?.rotaryDim ?? rotaryDim ?? headDim, 1) === undefined;
+
 /** Rotation of so many features of a head as the design has it. */
 function rotation(design: PreviewDesign, rotaryDim: number, tokens: number): RotaryPositions {
   const { ropeTheta: theta = 10000, interleaved, scaling } = design;
-  const scaled = scalingOf(scaling, tokens);
+  const scaled = scalingOf(scaling, rotaryDim, tokens);
   return {
     kind: 'rotary',
     rotaryDim,
