@@ -1,14 +1,16 @@
 import type { Kernel, LatentInput, LatentProblem, LatentResult, MultiHeadOptions, RotaryPositions, Steps } from './interface.ts';
-import { projectOutput, rmsNorm } from './multi-head.ts';
-import { rotate } from './positions.ts';
+import { projectOutput, rmsNormSteps } from './multi-head.ts';
+import { rotateSteps } from './positions.ts';
 import { checkShape, maskOffset, positiveInteger } from './problem.ts';
-import { part } from './steps.ts';
+import { inPieces, part } from './steps.ts';
 
 /** Takes `width` features from `start` on out of each row. [rows, width] */
-function slice(tensor: Float32Array, rows: number, rowWidth: number, start: number, width: number): Float32Array {
-  const part = new Float32Array(rows * width);
-  for (let row = 0; row < rows; row++) part.set(tensor.subarray(row * rowWidth + start, row * rowWidth + start + width), row * width);
-  return part;
+function* slice(tensor: Float32Array, rows: number, rowWidth: number, start: number, width: number): Steps<Float32Array> {
+  const taken = new Float32Array(rows * width);
+  yield* inPieces(rows, width, (first, end) => {
+    for (let row = first; row < end; row++) taken.set(tensor.subarray(row * rowWidth + start, row * rowWidth + start + width), row * width);
+  });
+  return taken;
 }
 
 /**
@@ -47,32 +49,35 @@ export function* latentAttentionSteps(
     checkShape('queryDown', input.queryDown, { inputDim, queryRank: narrowDim });
     checkShape('queryNorm', input.queryNorm, { queryRank: narrowDim });
     const product = { rows: tokens, depth: inputDim, columns: narrowDim };
-    narrow = yield* part(kernel.matrixMultiplySteps(product, narrow, input.queryDown), 0, 0.1);
-    rmsNorm(narrow, narrowDim, input.queryNorm, epsilon);
+    narrow = yield* part(kernel.matrixMultiplySteps(product, narrow, input.queryDown), 0, 0.08);
+    yield* part(rmsNormSteps(narrow, narrowDim, input.queryNorm, epsilon), 0.08, 0.1);
   }
   checkShape('queryUp', input.queryUp, { 'queryRank or inputDim': narrowDim, queryHeads, 'plainDim + rotaryDim': headDim });
   const upward = { rows: tokens, depth: narrowDim, columns: queryHeads * headDim, headWidth: headDim };
-  const query = yield* part(kernel.matrixMultiplySteps(upward, narrow, input.queryUp), 0.1, 0.2);
-  rotate(query, queryHeads, tokens, headDim, { ...positions, start: plainDim }, offset);
+  const query = yield* part(kernel.matrixMultiplySteps(upward, narrow, input.queryUp), 0.1, 0.18);
+  yield* part(rotateSteps(query, queryHeads, tokens, headDim, { ...positions, start: plainDim }, offset), 0.18, 0.2);
 
   const downDim = keyValueRank + rotaryDim;
   const downward = { rows: tokens, depth: inputDim, columns: downDim };
-  const down = yield* part(kernel.matrixMultiplySteps(downward, input.input, input.keyValueDown), 0.2, 0.3);
-  const latent = slice(down, tokens, downDim, 0, keyValueRank);
-  rmsNorm(latent, keyValueRank, input.keyValueNorm, epsilon);
-  const sharedKey = slice(down, tokens, downDim, keyValueRank, rotaryDim);
-  rotate(sharedKey, 1, tokens, rotaryDim, positions, 0);
+  const down = yield* part(kernel.matrixMultiplySteps(downward, input.input, input.keyValueDown), 0.2, 0.25);
+  const latent = yield* part(slice(down, tokens, downDim, 0, keyValueRank), 0.25, 0.26);
+  yield* part(rmsNormSteps(latent, keyValueRank, input.keyValueNorm, epsilon), 0.26, 0.27);
+  const sharedKey = yield* part(slice(down, tokens, downDim, keyValueRank, rotaryDim), 0.27, 0.28);
+  yield* part(rotateSteps(sharedKey, 1, tokens, rotaryDim, positions, 0), 0.28, 0.29);
   const upDim = plainDim + valueDim;
   const expand = { rows: tokens, depth: keyValueRank, columns: queryHeads * upDim, headWidth: upDim };
-  const up = yield* part(kernel.matrixMultiplySteps(expand, latent, input.keyValueUp), 0.3, 0.4);
+  const up = yield* part(kernel.matrixMultiplySteps(expand, latent, input.keyValueUp), 0.3, 0.36);
   const rows = queryHeads * tokens;
-  const value = slice(up, rows, upDim, plainDim, valueDim);
+  const value = yield* part(slice(up, rows, upDim, plainDim, valueDim), 0.36, 0.38);
   const key = new Float32Array(rows * headDim);
-  for (let row = 0; row < rows; row++) {
-    key.set(up.subarray(row * upDim, row * upDim + plainDim), row * headDim);
-    const token = row % tokens;
-    key.set(sharedKey.subarray(token * rotaryDim, (token + 1) * rotaryDim), row * headDim + plainDim);
-  }
+  const keys = inPieces(rows, headDim, (first, end) => {
+    for (let row = first; row < end; row++) {
+      key.set(up.subarray(row * upDim, row * upDim + plainDim), row * headDim);
+      const token = row % tokens;
+      key.set(sharedKey.subarray(token * rotaryDim, (token + 1) * rotaryDim), row * headDim + plainDim);
+    }
+  });
+  yield* part(keys, 0.38, 0.4);
 
   const { scale, mask, softcap, sinks } = problem;
   const { reuse, ...rest } = options;

@@ -1,29 +1,43 @@
 import type { Kernel, MultiHeadInput, MultiHeadOptions, MultiHeadProblem, MultiHeadResult } from './interface.ts';
-import { alibiBias, alibiSlopes, rotate } from './positions.ts';
+import { alibiBias, alibiSlopes, rotateSteps } from './positions.ts';
 import { checkHeads, checkShape, maskOffset, positiveInteger } from './problem.ts';
-import { part, type Steps, takeArray } from './steps.ts';
+import { finish, inPieces, part, type Steps, takeArray } from './steps.ts';
 
 /** [heads, tokens, width] -> [tokens, heads * width] */
-export function joinHeads(tensor: Float32Array, tokens: number, heads: number, width: number, reuse?: Float32Array): Float32Array {
+export function* joinHeadsSteps(
+  tensor: Float32Array,
+  tokens: number,
+  heads: number,
+  width: number,
+  reuse?: Float32Array,
+): Steps<Float32Array> {
   const joined = takeArray(reuse, tensor.length);
-  for (let head = 0; head < heads; head++) {
-    for (let token = 0; token < tokens; token++) {
-      const from = (head * tokens + token) * width;
-      joined.set(tensor.subarray(from, from + width), (token * heads + head) * width);
+  yield* inPieces(heads * tokens, width, (first, end) => {
+    for (let row = first; row < end; row++) {
+      const head = Math.floor(row / tokens);
+      joined.set(tensor.subarray(row * width, (row + 1) * width), ((row - head * tokens) * heads + head) * width);
     }
-  }
+  });
   return joined;
 }
 
+/** All of it at once. */
+export const joinHeads = (...call: Parameters<typeof joinHeadsSteps>): Float32Array => finish(joinHeadsSteps(...call));
+
 /** Each vector of `width` divided by its root mean square, times the gains (Zhang and Sennrich 2019), in place. */
-export function rmsNorm(tensor: Float32Array, width: number, gains: Float32Array, epsilon: number): void {
-  for (let from = 0; from < tensor.length; from += width) {
-    let squares = 0;
-    for (let k = 0; k < width; k++) squares += (tensor[from + k] as number) ** 2;
-    const inverse = 1 / Math.sqrt(squares / width + epsilon);
-    for (let k = 0; k < width; k++) tensor[from + k] = (tensor[from + k] as number) * inverse * (gains[k] as number);
-  }
+export function* rmsNormSteps(tensor: Float32Array, width: number, gains: Float32Array, epsilon: number): Steps<void> {
+  yield* inPieces(Math.ceil(tensor.length / width), width, (first, end) => {
+    for (let from = first * width; from < end * width; from += width) {
+      let squares = 0;
+      for (let k = 0; k < width; k++) squares += (tensor[from + k] as number) ** 2;
+      const inverse = 1 / Math.sqrt(squares / width + epsilon);
+      for (let k = 0; k < width; k++) tensor[from + k] = (tensor[from + k] as number) * inverse * (gains[k] as number);
+    }
+  });
 }
+
+/** All of it at once. */
+export const rmsNorm = (...call: Parameters<typeof rmsNormSteps>): void => finish(rmsNormSteps(...call));
 
 /** A multi-head problem with its defaults filled in. Widths in features. */
 export interface MultiHeadSizes {
@@ -75,9 +89,10 @@ export function* projectQueries(
 ): Steps<Float32Array> {
   const { queryHeads, headDim, inputDim } = sizes;
   const product = { rows: tokens, depth: inputDim, columns: queryHeads * headDim, headWidth: headDim };
-  const query = yield* kernel.matrixMultiplySteps(product, input.input, input.queryWeight, input.queryBias, reuse?.query);
-  if (input.queryKeyNorm !== undefined) rmsNorm(query, headDim, input.queryKeyNorm.query, input.queryKeyNorm.epsilon ?? 1e-6);
-  if (positions?.kind === 'rotary') rotate(query, queryHeads, tokens, headDim, positions, offset);
+  const query = yield* part(kernel.matrixMultiplySteps(product, input.input, input.queryWeight, input.queryBias, reuse?.query), 0, 0.8);
+  const { queryKeyNorm } = input;
+  if (queryKeyNorm !== undefined) yield* part(rmsNormSteps(query, headDim, queryKeyNorm.query, queryKeyNorm.epsilon ?? 1e-6), 0.8, 0.9);
+  if (positions?.kind === 'rotary') yield* part(rotateSteps(query, queryHeads, tokens, headDim, positions, offset), 0.9, 1);
   return query;
 }
 
@@ -95,9 +110,11 @@ export function* projectKeysAndValues(
   const from = input.keyValueInput ?? input.input;
   const product = (width: number) => ({ rows: tokens, depth: keyValueInputDim, columns: keyValueHeads * width, headWidth: width });
   const half = headDim / (headDim + valueDim);
-  const key = yield* part(kernel.matrixMultiplySteps(product(headDim), from, input.keyWeight, input.keyBias, reuse?.key), 0, half);
-  if (input.queryKeyNorm !== undefined) rmsNorm(key, headDim, input.queryKeyNorm.key, input.queryKeyNorm.epsilon ?? 1e-6);
-  if (positions?.kind === 'rotary') rotate(key, keyValueHeads, tokens, headDim, positions, offset);
+  const { queryKeyNorm } = input;
+  const key = yield* part(kernel.matrixMultiplySteps(product(headDim), from, input.keyWeight, input.keyBias, reuse?.key), 0, 0.8 * half);
+  if (queryKeyNorm !== undefined)
+    yield* part(rmsNormSteps(key, headDim, queryKeyNorm.key, queryKeyNorm.epsilon ?? 1e-6), 0.8 * half, 0.9 * half);
+  if (positions?.kind === 'rotary') yield* part(rotateSteps(key, keyValueHeads, tokens, headDim, positions, offset), 0.9 * half, half);
   const value = yield* part(kernel.matrixMultiplySteps(product(valueDim), from, input.valueWeight, input.valueBias, reuse?.value), half, 1);
   return { key, value };
 }
@@ -127,9 +144,10 @@ export function* projectOutput(
   reuse?: Partial<MultiHeadResult>,
 ): Steps<{ readonly concatenated: Float32Array; readonly output: Float32Array }> {
   const { queryHeads, valueDim, outputDim } = sizes;
-  const concatenated = joinHeads(heads, tokens, queryHeads, valueDim, reuse?.concatenated);
+  const concatenated = yield* part(joinHeadsSteps(heads, tokens, queryHeads, valueDim, reuse?.concatenated), 0, 0.1);
   const product = { rows: tokens, depth: queryHeads * valueDim, columns: outputDim };
-  const output = yield* kernel.matrixMultiplySteps(product, concatenated, input.outputWeight, input.outputBias, reuse?.output);
+  const multiplied = kernel.matrixMultiplySteps(product, concatenated, input.outputWeight, input.outputBias, reuse?.output);
+  const output = yield* part(multiplied, 0.1, 1);
   return { concatenated, output };
 }
 

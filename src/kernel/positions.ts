@@ -1,5 +1,6 @@
 import type { RotaryPositions } from './interface.ts';
 import { checkShape, positiveInteger } from './problem.ts';
+import { finish, inPieces, type Steps } from './steps.ts';
 
 /** Sinusoidal position vectors (Vaswani et al. 2017, section 3.5): sine and cosine side by side. [length, width] */
 export function sinusoidalPositions(length: number, width: number, offset = 0): Float32Array {
@@ -118,14 +119,14 @@ export function scaledRotary(
 }
 
 /** Rotates `heads` [heads, length, headDim] in place; token t stands at position t + offset. */
-export function rotate(
+export function* rotateSteps(
   tensor: Float32Array,
   heads: number,
   length: number,
   headDim: number,
   positions: RotaryPositions,
   offset: number,
-): void {
+): Steps<void> {
   const rotaryDim = positiveInteger('positions.rotaryDim', positions.rotaryDim ?? headDim - (positions.start ?? 0));
   const start = positions.start ?? 0;
   if (rotaryDim % 2 !== 0 || rotaryDim > headDim) {
@@ -138,7 +139,7 @@ export function rotate(
   const frequencies = positions.frequencies ?? rotaryFrequencies(rotaryDim, positions.theta);
   checkShape('positions.frequencies', frequencies, { 'rotaryDim / 2': pairs });
   const factor = positions.factor ?? 1;
-  for (let token = 0; token < length; token++) {
+  const turn = (token: number): void => {
     for (let pair = 0; pair < pairs; pair++) {
       const angle = (token + offset) * (frequencies[pair] as number);
       const cosine = Math.cos(angle) * factor;
@@ -153,8 +154,14 @@ export function rotate(
         tensor[second] = x * sine + y * cosine;
       }
     }
-  }
+  };
+  yield* inPieces(length, heads * rotaryDim, (first, end) => {
+    for (let token = first; token < end; token++) turn(token);
+  });
 }
+
+/** All of it at once. */
+export const rotate = (...call: Parameters<typeof rotateSteps>): void => finish(rotateSteps(...call));
 
 /**
  * ALiBi's slopes (Press et al. 2022): a geometric sequence from 2^(-8/n) for n heads; for n not a power of two, those of the

@@ -30,6 +30,20 @@ export function* part<T>(steps: Steps<T>, from: number, to: number): Steps<T> {
   }
 }
 
+/** Numbers that a loop in JavaScript goes through in a step: a few milliseconds. */
+const PIECE_NUMBERS = 2 ** 18;
+
+/** Work on `count` things of `each` numbers, some of them a step: from `first` up to but without `end`. */
+export function* inPieces(count: number, each: number, work: (first: number, end: number) => void): Steps<void> {
+  const piece = Math.max(1, Math.floor(PIECE_NUMBERS / Math.max(1, each)));
+  for (let first = 0; first < count; first += piece) {
+    const end = Math.min(count, first + piece);
+    work(first, end);
+    // Small work is done within what comes before or after it.
+    if (count > piece) yield end / count;
+  }
+}
+
 /** The array of an earlier result where its length is right, else a new one. A new one is zeros, the other anything. */
 export function takeArray(reused: Float32Array | undefined, length: number): Float32Array {
   return reused !== undefined && reused.length === length ? reused : new Float32Array(length);

@@ -3,7 +3,7 @@ import { type KernelBinaries, loadKernel } from '../../src/kernel/load.ts';
 import { rmsNorm } from '../../src/kernel/multi-head.ts';
 import { createKernelPool, type KernelPool } from '../../src/kernel/pool.ts';
 import { resolveProblem } from '../../src/kernel/problem.ts';
-import { run as runSteps, type Steps } from '../../src/kernel/steps.ts';
+import { inPieces, run as runSteps, type Steps } from '../../src/kernel/steps.ts';
 import type { CheckpointMessage, PreviewDesign } from '../protocol.ts';
 import { asTokens, readArrays } from './arrays.ts';
 import { Checkpoint, type CheckpointPart } from './checkpoint.ts';
@@ -11,8 +11,8 @@ import { decoderOf, type LayerDecoder } from './decoding.ts';
 import { makeModelSample, readModel, type TrainedModel } from './model.ts';
 import { channelPort, joined, type Spare, type Spread, spreadOver } from './parallel.ts';
 import type { RandomWeights } from './projections.ts';
-import { headsProblem, layerInput, type Products, runSampleSteps, type SampleRun, sum } from './run.ts';
-import { makeSample, type Sample, type TokenRows } from './sample.ts';
+import { layerInput, type Products, runSampleSteps, type SampleRun, sum } from './run.ts';
+import { makeSampleSteps, type Sample, type TokenRows } from './sample.ts';
 import { effectiveDesign, MAX_LENGTH, type SampleSettings } from './settings.ts';
 import { type StepNumbers, stepThrough } from './step.ts';
 import { tileSteps } from './tile.ts';
@@ -250,7 +250,7 @@ export class Computer {
     });
   }
 
-  #sample(job: Job): { readonly design: PreviewDesign; readonly sample: Sample } {
+  *#sample(job: Job): Steps<{ readonly design: PreviewDesign; readonly sample: Sample }> {
     const { settings } = job;
     if (settings.model === 'trained') {
       if (this.#model === undefined) throw new Error('The sample model could not be loaded.');
@@ -262,25 +262,25 @@ export class Computer {
     if (settings.source === 'file') {
       if (this.#rows === undefined) throw new Error('No file was picked yet.');
       this.#rows.rows ??= this.#rows.read();
-      return { design, sample: makeSample(design, settings, { ...given, rows: this.#rows.rows }) };
+      return { design, sample: yield* makeSampleSteps(design, settings, { ...given, rows: this.#rows.rows }) };
     }
     if (settings.source === 'text' && settings.tokenizer === 'workspace' && settings.text.trim() !== '') {
       if (this.#tokenizer === undefined) throw new Error('There is no tokenizer.');
       this.#tokenizer.made ??= loadTokenizer(this.#tokenizer.json);
       const tokens = this.#tokenizer.made(settings.text).slice(0, MAX_LENGTH);
-      return { design, sample: makeSample(design, settings, { ...given, tokens }) };
+      return { design, sample: yield* makeSampleSteps(design, settings, { ...given, tokens }) };
     }
-    return { design, sample: makeSample(design, settings, given) };
+    return { design, sample: yield* makeSampleSteps(design, settings, given) };
   }
 
-  #layers(design: PreviewDesign, settings: SampleSettings): NonNullable<Parameters<typeof makeSample>[2]>['trained'] {
+  #layers(design: PreviewDesign, settings: SampleSettings): NonNullable<Parameters<typeof makeSampleSteps>[2]>['trained'] {
     const checkpoint = this.#checkpoint;
     if (checkpoint === undefined) throw new Error('The checkpoint is not read yet.');
     return { width: checkpoint.width, layers: (tokens) => checkpoint.layers(design, settings, tokens) };
   }
 
   async #run(on: On, job: Job): Promise<Done> {
-    const { design, sample } = this.#sample(job);
+    const { design, sample } = await this.#go(on, this.#sample(job));
     const heads = sample.layers.reduce((sum, { problem }) => sum + problem.queryHeads, 0);
     const begin = performance.now();
     let told = begin;
@@ -333,7 +333,7 @@ export class Computer {
       lows,
       highs,
       statistics: run.statistics,
-      valueNorms: valueNorms(done),
+      valueNorms: await this.#go(on, valueNorms(done)),
       output: run.output,
       width: sample.width,
       ...(job.settings.model === 'trained' && this.#model !== undefined && length <= 2048
@@ -414,18 +414,23 @@ function firstRows(name: string, bytes: Uint8Array): TokenRows {
   throw reason;
 }
 
-function valueNorms({ sample, run }: Done): Float32Array {
-  const length = sample.tokens.length;
-  return joined(
-    run.layers.map(({ result }, index) => {
-      const { valueDim } = headsProblem(sample.layers[index] as Sample['layers'][number], length);
-      return Float32Array.from({ length: result.value.length / valueDim }, (_, row) => {
+function* valueNorms({ sample, run }: Done): Steps<Float32Array> {
+  const parts: Float32Array[] = [];
+  for (const [index, { result }] of run.layers.entries()) {
+    const { value } = result;
+    const { kind, problem } = sample.layers[index] as Sample['layers'][number];
+    const valueDim = kind === 'latent' ? problem.valueDim : (problem.valueDim ?? problem.headDim);
+    const norms = new Float32Array(value.length / valueDim);
+    yield* inPieces(norms.length, valueDim, (first, end) => {
+      for (let row = first; row < end; row++) {
         let squares = 0;
-        for (let k = 0; k < valueDim; k++) squares += (result.value[row * valueDim + k] as number) ** 2;
-        return Math.sqrt(squares);
-      });
-    }),
-  );
+        for (let k = row * valueDim; k < (row + 1) * valueDim; k++) squares += (value[k] as number) ** 2;
+        norms[row] = Math.sqrt(squares);
+      }
+    });
+    parts.push(norms);
+  }
+  return joined(parts);
 }
 
 /** The likeliest three next tokens after every token. */

@@ -5,11 +5,12 @@ import type {
   MultiHeadInput,
   MultiHeadProblem,
   RotaryPositions,
+  Steps,
 } from '../../src/kernel/interface.ts';
 import { type RotaryScaling, scaledRotary, t5Bias } from '../../src/kernel/positions.ts';
 import type { RotaryScale } from '../../src/protocol/languageServer.ts';
 import type { PreviewDesign } from '../protocol.ts';
-import { hash, spread } from './random.ts';
+import { hash, spread, spreadSteps } from './random.ts';
 import type { SampleSettings } from './settings.ts';
 
 /**
@@ -159,7 +160,7 @@ export interface RandomWeights {
   readonly table?: Float32Array;
 }
 
-export function randomLayer(
+export function* randomLayer(
   design: PreviewDesign,
   settings: SampleSettings,
   index: number,
@@ -167,7 +168,7 @@ export function randomLayer(
   width: number,
   size: number,
   kept: Map<string, RandomWeights> | undefined,
-): SampleLayer {
+): Steps<SampleLayer> {
   const { queryHeads, keyValueHeads, headDim, valueDim, latent } = design;
   // Scores spread the same whatever they are multiplied with.
   const spreading = (SCORE_SPREAD * scoreScale(design, { ...settings, scale: 0 }) ** -1) / Math.sqrt(headDim);
@@ -186,7 +187,7 @@ export function randomLayer(
   ]);
   let weights = kept?.get(key);
   if (weights === undefined) {
-    weights = randomWeights(design, Math.imul(settings.seed + 1, 0x85ebca6b) ^ Math.imul(index, 0x27d4eb2f), width, size, spreading);
+    weights = yield* randomWeights(design, Math.imul(settings.seed + 1, 0x85ebca6b) ^ Math.imul(index, 0x27d4eb2f), width, size, spreading);
     // Those of one sample are enough.
     if (kept !== undefined && kept.size >= settings.layers) kept.clear();
     kept?.set(key, weights);
@@ -207,40 +208,47 @@ export function randomLayer(
   };
 }
 
-function randomWeights(design: PreviewDesign, seed: number, width: number, size: number, spreading: number): RandomWeights {
+function* randomWeights(design: PreviewDesign, seed: number, width: number, size: number, spreading: number): Steps<RandomWeights> {
   const { queryHeads, keyValueHeads, headDim, valueDim, latent } = design;
-  const weight = (name: string, rowCount: number, columns: number, gain = 1): Float32Array =>
-    spread(rowCount * columns, hash(name) ^ seed, gain / Math.sqrt(rowCount));
-  const outputWeight = weight('output', queryHeads * valueDim, width);
+  const weight = (name: string, rowCount: number, columns: number, gain = 1): Steps<Float32Array> =>
+    spreadSteps(rowCount * columns, hash(name) ^ seed, gain / Math.sqrt(rowCount));
+  const outputWeight = yield* weight('output', queryHeads * valueDim, width);
   if (latent !== undefined) {
     const { queryRank, keyValueRank, plainDim, rotaryDim } = latent;
     const ones = (count: number): Float32Array => new Float32Array(count).fill(1);
     return {
       latent: {
-        ...(queryRank === undefined ? {} : { queryDown: weight('query down', width, queryRank, 1 / size), queryNorm: ones(queryRank) }),
+        ...(queryRank === undefined
+          ? {}
+          : { queryDown: yield* weight('query down', width, queryRank, 1 / size), queryNorm: ones(queryRank) }),
         // A norm takes the input's size away.
-        queryUp: weight('query up', queryRank ?? width, queryHeads * headDim, queryRank === undefined ? spreading / size : spreading),
-        keyValueDown: weight('key and value down', width, keyValueRank + rotaryDim, 1 / size),
+        queryUp: yield* weight(
+          'query up',
+          queryRank ?? width,
+          queryHeads * headDim,
+          queryRank === undefined ? spreading / size : spreading,
+        ),
+        keyValueDown: yield* weight('key and value down', width, keyValueRank + rotaryDim, 1 / size),
         keyValueNorm: ones(keyValueRank),
-        keyValueUp: weight('key and value up', keyValueRank, queryHeads * (plainDim + valueDim)),
+        keyValueUp: yield* weight('key and value up', keyValueRank, queryHeads * (plainDim + valueDim)),
         outputWeight,
       },
     };
   }
   const group = queryHeads / keyValueHeads;
-  const perHead = (name: string, heads: number, of: (head: number) => number, each: number, gain: number): Float32Array => {
+  function* perHead(name: string, heads: number, of: (head: number) => number, each: number, gain: number): Steps<Float32Array> {
     const whole = new Float32Array(width * heads * each);
     for (let head = 0; head < heads; head++) {
-      const part = weight(`${name} ${of(head)}`, width, each, gain);
+      const part = yield* weight(`${name} ${of(head)}`, width, each, gain);
       for (let row = 0; row < width; row++) whole.set(part.subarray(row * each, (row + 1) * each), (row * heads + head) * each);
     }
     return whole;
-  };
+  }
   return {
     plain: {
-      queryWeight: perHead('query', queryHeads, (head) => head, headDim, spreading / size),
-      keyWeight: perHead('key', keyValueHeads, (head) => head * group, headDim, 1 / size),
-      valueWeight: perHead('value', keyValueHeads, (head) => head * group, valueDim, 1),
+      queryWeight: yield* perHead('query', queryHeads, (head) => head, headDim, spreading / size),
+      keyWeight: yield* perHead('key', keyValueHeads, (head) => head * group, headDim, 1 / size),
+      valueWeight: yield* perHead('value', keyValueHeads, (head) => head * group, valueDim, 1),
       outputWeight,
     },
     // Of the scores' own order, so that neither drowns the other.

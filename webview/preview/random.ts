@@ -1,3 +1,5 @@
+import { finish, inPieces, type Steps } from '../../src/kernel/steps.ts';
+
 /** Uniform numbers in [-1, 1) from a 32-bit seed (mulberry32). */
 export function generator(seed: number): () => number {
   let state = seed | 0;
@@ -17,10 +19,15 @@ export function hash(text: string): number {
 }
 
 /** `count` numbers of mean 0 and standard deviation `deviation`, uniformly distributed. */
-export function spread(count: number, seed: number, deviation: number): Float32Array {
+export function* spreadSteps(count: number, seed: number, deviation: number): Steps<Float32Array> {
   const next = generator(seed);
   const width = Math.sqrt(3) * deviation;
   const numbers = new Float32Array(count);
-  for (let i = 0; i < count; i++) numbers[i] = next() * width;
+  yield* inPieces(count, 1, (first, end) => {
+    for (let i = first; i < end; i++) numbers[i] = next() * width;
+  });
   return numbers;
 }
+
+/** All of them at once. */
+export const spread = (...call: Parameters<typeof spreadSteps>): Float32Array => finish(spreadSteps(...call));

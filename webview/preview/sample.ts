@@ -1,5 +1,6 @@
 import { sinusoidalPositions } from '../../src/kernel/positions.ts';
 import { checkHeads, positiveInteger } from '../../src/kernel/problem.ts';
+import { finish, type Steps } from '../../src/kernel/steps.ts';
 import type { PreviewDesign } from '../protocol.ts';
 import {
   isBucketed,
@@ -111,7 +112,7 @@ export interface Given {
   readonly tokens?: readonly string[];
   readonly rows?: TokenRows;
   /** Layers of a checkpoint in place of random ones, and the width of what they read. */
-  readonly trained?: { readonly width: number; layers(tokens: number): readonly SampleLayer[] };
+  readonly trained?: { readonly width: number; layers(tokens: number): Steps<readonly SampleLayer[]> };
   /** Random layers of an earlier sample, by what they follow from: making large ones takes long. */
   readonly kept?: Map<string, RandomWeights>;
 }
@@ -125,7 +126,7 @@ export interface Given {
  * KV head g has the projections that the first query head of its group would have with KV heads of its own, so that designs that
  * differ in sharing alone can be compared head by head.
  */
-export function makeSample(design: PreviewDesign, settings: SampleSettings, given: Given = {}): Sample {
+export function* makeSampleSteps(design: PreviewDesign, settings: SampleSettings, given: Given = {}): Steps<Sample> {
   const rows = settings.source === 'file' ? given.rows : undefined;
   const { trained } = given;
   if (rows !== undefined && trained !== undefined && rows.width !== trained.width)
@@ -150,10 +151,13 @@ export function makeSample(design: PreviewDesign, settings: SampleSettings, give
     for (const [i, value] of sinusoidalPositions(length, width).entries()) input[i] = (input[i] as number) + value;
   // Rows of a file may have any size: scores of the same spread need projections of its inverse.
   const size = rows === undefined ? 1 : Math.sqrt(input.reduce((sum, value) => sum + value * value, 0) / input.length) || 1;
-  const layers =
-    trained?.layers(length) ??
-    Array.from({ length: Math.max(1, settings.layers) }, (_, i) =>
-      randomLayer(design, settings, settings.layer + i, length, width, size, given.kept),
-    );
+  const random: SampleLayer[] = [];
+  if (trained === undefined)
+    for (let i = 0; i < Math.max(1, settings.layers); i++)
+      random.push(yield* randomLayer(design, settings, settings.layer + i, length, width, size, given.kept));
+  const layers = trained === undefined ? random : yield* trained.layers(length);
   return { tokens, input, width, ids: numbered(tokens), layers };
 }
+
+/** All of it at once. */
+export const makeSample = (...call: Parameters<typeof makeSampleSteps>): Sample => finish(makeSampleSteps(...call));
