@@ -7,9 +7,9 @@ import { at, evaluate, indexValue } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter, Iteration } from './interpreter.ts';
 import { join } from './join.ts';
-import { keyOf, none, unknown } from './make.ts';
+import { keyOf, none, numberOf, unknown } from './make.ts';
 import { absoluteName } from './program.ts';
-import { putInModule, setItem } from './subscripts.ts';
+import { putInModule, setItem, storeByIndex, storeOf } from './subscripts.ts';
 import { refine, refined, unpack } from './unpacking.ts';
 import type { FunctionValue, ListValue, UnknownValue, Value } from './value.ts';
 
@@ -170,11 +170,26 @@ function changeInPlace(interpreter: Interpreter, frame: Frame, expression: Expre
   interpreter.assign(frame, object.name, result);
 }
 
+/** `cache.index_copy_(1, positions, keys)`: what was unknown is a tensor that holds such keys. */
+function openStore(interpreter: Interpreter, frame: Frame, expression: Expression): void {
+  if (expression.kind !== 'call' || expression.callee.kind !== 'attribute' || expression.callee.name.name !== 'index_copy_') return;
+  const { object } = expression.callee;
+  const [axis, , source] = expression.arguments.map(({ value }) => value);
+  if (object.kind !== 'name' || source?.kind !== 'name' || axis === undefined || interpreter.lookup(frame, object.name).kind !== 'unknown')
+    return;
+  const at = numberOf(evaluate(interpreter, frame, axis));
+  if (at === undefined || at < 0) return;
+  const isWhole = Array.from({ length: at + 1 }, (_, i) => i !== at);
+  const store = storeOf(frame, object, interpreter.lookup(frame, source.name), isWhole);
+  if (store !== undefined) interpreter.assign(frame, object.name, store);
+}
+
 /** Runs one statement. */
 export function runStatement(interpreter: Interpreter, frame: Frame, statement: Statement): Completion {
   interpreter.step();
   switch (statement.kind) {
     case 'expression': {
+      openStore(interpreter, frame, statement.value);
       const value = evaluate(interpreter, frame, statement.value);
       changeInPlace(interpreter, frame, statement.value, value);
       return normal;
@@ -545,7 +560,10 @@ export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expre
       if (putInModule(interpreter, frame, target, value)) return;
       const object = evaluate(interpreter, frame, target.object);
       const index = indexValue(interpreter, frame, target.indices, target.isTuple);
-      at(interpreter, frame, target, () => setItem(interpreter, object, index, value));
+      const store =
+        object.kind === 'unknown' && target.object.kind === 'name' ? storeByIndex(frame, target.object, index, value) : undefined;
+      if (store !== undefined && target.object.kind === 'name') interpreter.assign(frame, target.object.name, store);
+      at(interpreter, frame, target, () => setItem(interpreter, store ?? object, index, value));
       return;
     }
     case 'tuple':

@@ -7,7 +7,7 @@ import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { join } from './join.ts';
 import { dimOf, keyOf, list, text, unknown } from './make.ts';
-import type { ListValue, TupleValue, Value } from './value.ts';
+import type { ListValue, TensorValue, TupleValue, Value } from './value.ts';
 
 /** `object[written]`. */
 export function subscript(interpreter: Interpreter, object: Value, written: Value): Value {
@@ -193,6 +193,26 @@ export function tensorByIndex(interpreter: Interpreter, frame: Frame, written: E
   if (frame.unit === undefined) return undefined;
   const site = { file: frame.file, unit: frame.unit, node: written };
   return { kind: 'tensor', id: 0, shape: unknownShape, dtype: undefined, op: 'input', arguments: new Map(), inputs: [], site };
+}
+
+/**
+ * The tensor that something unknown must be where tokens are stored in it, as in `cache[:, start:end] = keys` and
+ * `cache.index_copy_(1, positions, keys)`: as long as what is stored along every axis of which all is written. `isWhole` tells which.
+ */
+export function storeOf(frame: Frame, written: Expression, stored: Value, isWhole: readonly boolean[]): TensorValue | undefined {
+  if (stored.kind !== 'tensor' || stored.shape.ellipsis !== undefined || stored.shape.dims.length < 3 || frame.unit === undefined)
+    return undefined;
+  const dims = stored.shape.dims.map((dim, at) => ((isWhole[at] ?? true) ? dim : unknownDim('how much is stored is not known')));
+  const site = { file: frame.file, unit: frame.unit, node: written };
+  return { kind: 'tensor', id: 0, shape: { ...stored.shape, dims }, dtype: undefined, op: 'input', arguments: new Map(), inputs: [], site };
+}
+
+/** The same for what an index says; undefined where it does not pick tokens of a tensor. */
+export function storeByIndex(frame: Frame, written: Expression, index: Value, stored: Value): TensorValue | undefined {
+  const items = index.kind === 'tuple' ? index.items : [index];
+  if (!items.every(({ kind }) => kind === 'slice')) return undefined;
+  const isAll = (item: Value): boolean => item.kind === 'slice' && item.lower.kind === 'none' && item.upper.kind === 'none';
+  return storeOf(frame, written, stored, items.map(isAll));
 }
 
 /** `object[index] = value`. */

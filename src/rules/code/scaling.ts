@@ -121,7 +121,7 @@ export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerd
   const verdicts = attention.paths.map((path) => {
     const scales = scoreScales(path);
     if (scales === undefined) return undefined;
-    const verdict = judge(code, [...sides, ...scales], widths, 0, false);
+    const verdict = judge(code, [...sides, ...scales], widths, wholeWidths(code, attention), 0, false);
     if (verdict?.kind === 'none' && path.some((step) => step.kind === 'add' && !isMaskStep(code, step))) return undefined;
     return verdict;
   });
@@ -199,9 +199,9 @@ function judgeCall(
   sides: readonly Step[],
 ): ScaleVerdict | undefined {
   const { scale, node } = attention;
-  if (scale === undefined || scale.kind === 'none') return judge(code, sides, widths, -0.5, true);
+  if (scale === undefined || scale.kind === 'none') return judge(code, sides, widths, wholeWidths(code, attention), -0.5, true);
   const factor = factorOf(scale);
-  return judge(code, [...sides, { kind: 'scale', node, factor, operand: scale }], widths, 0, false);
+  return judge(code, [...sides, { kind: 'scale', node, factor, operand: scale }], widths, wholeWidths(code, attention), 0, false);
 }
 
 /** `already` is the power of the width by which the called function multiplies. */
@@ -209,13 +209,17 @@ function judge(
   code: CodeReading,
   steps: readonly Step[],
   widths: readonly Dim[],
+  wholes: readonly Dim[],
   already: number,
   called: boolean,
 ): ScaleVerdict | undefined {
   let total: Factor = constantFactor(1);
   for (const { factor } of steps) total = multiplyFactors(total, factor ?? { kind: 'unknown' });
   if (total.kind !== 'powers') return undefined;
-  const powers = readPowers(total.powers, (dim) => readDim(code, dim));
+  const powers = visiblePowers(
+    readPowers(total.powers, (dim) => readDim(code, dim)),
+    [...widths, ...wholes],
+  );
   const { coefficient } = powers;
   const isWidth = (dim: Dim): boolean => powers.factors.some(({ base }) => compareSizes(code, base, dim) === 'same');
   const width = widths.find(isWidth) ?? widths[0];
@@ -247,6 +251,29 @@ function judge(
   if (near(sum, -0.5) || near(sum, 0) || near(sum, -1)) return { kind: 'fine' };
   if (near(sum, -0.25) && down.length === 1 && only !== undefined) return { kind: 'half', width, step: only };
   return undefined;
+}
+
+/** A scale that is one number, as the root of one of the sizes that it is. */
+function visiblePowers(powers: Powers, sizes: readonly Dim[]): Powers {
+  const { coefficient, factors } = powers;
+  if (factors.length > 0 || coefficient <= 0) return powers;
+  for (const base of sizes) {
+    if (base.constant === undefined || base.constant < 2) continue;
+    for (const exponent of [-0.5, 0.5]) {
+      if (Math.abs(base.constant ** exponent / coefficient - 1) < 1e-12) return { coefficient: 1, factors: [{ base, exponent }] };
+    }
+  }
+  return powers;
+}
+
+/** The widths of the states that queries are projected from and to. */
+function wholeWidths(code: CodeReading, { query }: Attention): readonly Dim[] {
+  const node = query.source?.node;
+  if (node === undefined) return [];
+  return [node, ...node.inputs.slice(0, 1)].flatMap((tensor) => {
+    const dim = dimFromEnd(tensor, -1);
+    return dim === undefined ? [] : [readDim(code, dim)];
+  });
 }
 
 /** Multiplied by the root of a size, whichever it is. */
@@ -286,7 +313,8 @@ function exponentOf(code: CodeReading, { factors }: Powers, width: Dim): number 
     }
   }
   const [only] = found;
-  return found.size === 1 && only !== undefined ? Number(only) : undefined;
+  // No power that anybody means: another size, whose numbers are known.
+  return found.size === 1 && only !== undefined && Number.isInteger(Number(only) * 4) ? Number(only) : undefined;
 }
 
 /** The one size whose root divides, where it is surely another than the width. */

@@ -215,6 +215,12 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
       at = first;
       continue;
     }
+    if (at.op === 'index_copy') {
+      const source = asTensor(at.arguments.get('source'));
+      if (source === undefined) return finish();
+      at = source;
+      continue;
+    }
     if (norms.has(at.op)) {
       normedBy(at.op === 'layer_norm' || at.op === 'rms_norm' ? 'mean' : 'unit');
       at = first;

@@ -1,31 +1,6 @@
 /** Code that runs and computes something else: each line that ends in a code has that finding, and no other line has any of the rules'. */
 import assert from 'node:assert/strict';
-import { LineIndex } from '../../../src/text/lineIndex.ts';
-import { analyse } from '../../../src/workspace/analyse.ts';
-import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
-import { defaultSettings } from '../../../src/workspace/settings.ts';
-import { pythonParser } from '../../unit/python/parser.ts';
-
-let python: PythonReader;
-before(async () => {
-  python = pythonReader(await pythonParser());
-});
-
-function expectAtLines(text: string): void {
-  const expected = text.split('\n').flatMap((line, i) => {
-    const mark = /#\s*((?:HW\d+\s*)+)$/.exec(line);
-    return (mark?.[1] ?? '')
-      .split(/\s+/)
-      .filter(Boolean)
-      .map((code) => `${i + 1} ${code}`);
-  });
-  const lines = new LineIndex(text);
-  const found = analyse({ text, path: 'model.py', python }, defaultSettings).findings.filter(
-    ({ severity }) => severity === 'error' || severity === 'warning',
-  );
-  const seen = [...new Set(found.map(({ code, range }) => `${lines.positionAt(range.start).line + 1} ${code}`))];
-  assert.deepEqual(seen.sort(), expected.sort(), found.map(({ code, message }) => `${code} ${message}`).join('\n'));
-}
+import { expectAtLines, findingsIn } from './atLines.ts';
 
 const head = 'import math\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n';
 
@@ -388,8 +363,7 @@ class Audio(nn.Module):
     def forward(self, ids):
         return self.proj(self.embed(ids))
 `;
-  const warnings = (text: string): readonly string[] =>
-    analyse({ text, path: 'model.py', python }, defaultSettings).findings.map(({ code }) => code);
+  const warnings = (text: string): readonly string[] => findingsIn(text).map(({ code }) => code);
 
   it('by two names that the map of a configuration makes one', () => {
     assert.deepEqual(warnings(aliased('attribute_map = {"hidden_size": "text_hidden_size"}')), []);

@@ -1,0 +1,91 @@
+/** Attention that is found although something on the way is not known: a cache that comes in, sizes that are numbers. */
+import { expectAtLines } from './atLines.ts';
+
+const head = 'import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n';
+
+describe('attention whose keys are stored in what comes in', () => {
+  const stored = (store: string, keys: string, changes: Readonly<Record<string, string>> = {}): string => {
+    const line = (text: string): string => changes[text] ?? text;
+    return `${head}
+class Attention(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.num_heads = config.num_heads
+        self.head_dim = config.head_dim
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.num_heads * config.head_dim)
+        self.out = nn.Linear(config.num_heads * config.head_dim, config.hidden_size)
+
+    def forward(self, x, places, cache, start, mask):
+        B, T, _ = x.shape
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        q = q.view(B, T, self.num_heads, self.head_dim)
+        k = k.view(B, T, self.num_heads, self.head_dim)
+        v = v.view(B, T, self.num_heads, self.head_dim)
+        k_cache, v_cache = cache
+        ${store}
+        q, k, v = q.transpose(1, 2), ${keys}
+        ${line('scores = q @ k.transpose(2, 3) * self.head_dim ** -0.5')}
+        ${line('weights = F.softmax(scores + mask, dim=-1)')}
+        ${line('y = weights @ v')}
+        return self.out(y.transpose(1, 2).reshape(B, T, -1))
+`;
+  };
+  const ways = [
+    ['k_cache.index_copy_(1, places, k)\n        v_cache.index_copy_(1, places, v)', 'k_cache.transpose(1, 2), v_cache.transpose(1, 2)'],
+    [
+      'k_cache[:, start:start + T] = k\n        v_cache[:, start:start + T] = v',
+      'k_cache[:, :start + T].transpose(1, 2), v_cache[:, :start + T].transpose(1, 2)',
+    ],
+  ] as const;
+
+  for (const [store, keys] of ways) {
+    it(`is followed through ${store.split('\n')[0]}`, () => {
+      expectAtLines(stored(store, keys));
+      for (const [right, wrong] of [
+        ['scores = q @ k.transpose(2, 3) * self.head_dim ** -0.5', 'scores = q @ k.transpose(2, 3)  # HW150'],
+        ['scores = q @ k.transpose(2, 3) * self.head_dim ** -0.5', 'scores = q @ v.transpose(2, 3) * self.head_dim ** -0.5  # HW163'],
+        ['weights = F.softmax(scores + mask, dim=-1)', 'weights = F.softmax(scores + mask, dim=1)  # HW154'],
+        ['y = weights @ v', 'y = weights @ k  # HW162'],
+      ] as const)
+        expectAtLines(stored(store, keys, { [right]: wrong }));
+    });
+  }
+});
+
+describe('a scale of numbers alone', () => {
+  const script = (scale: string): string => `${head}
+n_embd = 384
+n_head = 6
+
+
+class Head(nn.Module):
+    def __init__(self, head_size):
+        super().__init__()
+        self.key = nn.Linear(n_embd, head_size, bias=False)
+        self.query = nn.Linear(n_embd, head_size, bias=False)
+        self.value = nn.Linear(n_embd, head_size, bias=False)
+
+    def forward(self, x):
+        B, T, C = x.shape
+        k, q, v = self.key(x), self.query(x), self.value(x)
+        weights = F.softmax(q @ k.transpose(-2, -1) * ${scale}
+        , dim=-1)
+        return weights @ v
+
+
+class Heads(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList([Head(n_embd // n_head) for _ in range(n_head)])
+        self.out = nn.Linear(n_embd, n_embd)
+
+    def forward(self, x):
+        return self.out(torch.cat([head(x) for head in self.heads], dim=-1))
+`;
+
+  it('is the root of a size that there is, or says nothing', () => {
+    for (const fine of ['k.shape[-1] ** -0.5', '0.125', '0.25', '10.0', '1 / 64']) expectAtLines(script(fine));
+    expectAtLines(script('C ** -0.5  # HW151'));
+    expectAtLines(script('k.shape[-1] ** 0.5  # HW152'));
+  });
+});
