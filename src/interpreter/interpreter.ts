@@ -48,7 +48,7 @@ import { type Happening, Memory } from './memory.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
 import { stretchable } from './ops/torch/support.ts';
-import { absoluteName, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
+import { absoluteName, importForTypes, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
 import {
   beginNames,
   conceptOf,
@@ -311,8 +311,14 @@ export class Interpreter implements Machine {
       state.pending.add(name);
       for (const i of waiting) {
         if (state.ran.has(i)) continue;
-        state.ran.add(i);
         const unit = state.file.module.units[i] as Unit;
+        const shown = state.file === this.#studied ? undefined : importForTypes(unit.body.statement, name);
+        if (shown !== undefined) {
+          // What stands for those who only read stands for itself: the rest of such a block imports a whole library.
+          globals.set(name, this.imported(state.file, shown.level, shown.module, shown.name));
+          continue;
+        }
+        state.ran.add(i);
         this.#runUnit(state, unit);
       }
       state.pending.delete(name);
@@ -330,7 +336,7 @@ export class Interpreter implements Machine {
     }
     for (const star of state.stars) {
       const from = absoluteName(state.file, star.level, star.module);
-      if (!this.#modules.has(from) && !prelude.has(from) && this.options.loader.mentions?.(from, name) === false) continue;
+      if (!prelude.has(from) && this.options.loader.mentions?.(from, name) === false) continue;
       const module = this.module(from);
       if (module === undefined || module.globals === globals) continue;
       if (state.pending.has(`*${name}`)) continue;

@@ -6,7 +6,7 @@ import type { SourceFile, Value } from './value.ts';
 export interface SourceLoader {
   /** The file of a dotted module name, or undefined. The same object for the same file. */
   load(moduleName: string): SourceFile | undefined;
-  /** False where the module was not loaded, and its text shows that it does not have the name: it need not be loaded to know. */
+  /** False where the text of the module, and of those of which it takes all names, shows that it does not have the name: they need not be loaded. */
   mentions?(moduleName: string, name: string): boolean;
 }
 
@@ -78,6 +78,24 @@ export function namesOf(unit: Unit): UnitNames {
   return found;
 }
 
+/** The import by which `if TYPE_CHECKING:` gives a name its value, where the statement is one. */
+export function importForTypes(
+  statement: Statement,
+  name: string,
+): { readonly level: number; readonly module: string; readonly name: string } | undefined {
+  if (statement.kind !== 'if') return undefined;
+  const [first] = statement.branches;
+  const test = first?.test;
+  if (first === undefined || (test?.kind === 'name' ? test.name : test?.kind === 'attribute' ? test.name.name : '') !== 'TYPE_CHECKING')
+    return undefined;
+  for (const each of first.body) {
+    if (each.kind !== 'importFrom') continue;
+    const found = each.names.find(({ name: imported, alias }) => (alias?.name ?? imported) === name);
+    if (found !== undefined) return { level: each.level, module: each.module, name: found.name };
+  }
+  return undefined;
+}
+
 /** A module whose statements run when a name that they bind is asked for. */
 export interface ModuleState {
   readonly name: string;
@@ -107,7 +125,7 @@ export function moduleState(file: SourceFile): ModuleState {
 }
 
 /** The absolute name of what `from <level dots><module> import` in the file names. */
-export function absoluteName(file: SourceFile, level: number, module: string): string {
+export function absoluteName(file: Pick<SourceFile, 'name' | 'isPackage'>, level: number, module: string): string {
   if (level === 0) return module;
   const parts = file.name.split('.');
   const keep = parts.length - level + (file.isPackage ? 1 : 0);

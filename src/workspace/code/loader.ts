@@ -1,4 +1,4 @@
-import type { SourceLoader } from '../../interpreter/program.ts';
+import { absoluteName, type SourceLoader } from '../../interpreter/program.ts';
 import type { SourceFile } from '../../interpreter/value.ts';
 import type { PythonModule } from '../../syntax/python/ast.ts';
 
@@ -87,25 +87,32 @@ export function sourceLoader(
   };
 
   const mentions = (moduleName: string, word: string): boolean => {
-    if (known.has(moduleName)) return true;
     const key = `${moduleName} ${word}`;
     let answer = mentioned.get(key);
     if (answer === undefined) {
-      answer = looksFor(moduleName, word);
+      answer = looksFor(moduleName, word, new Set());
       mentioned.set(key, answer);
     }
     return answer;
   };
-  const looksFor = (moduleName: string, word: string): boolean => {
+  /** Whether a module, or one that it takes all names of, may bind the word. True as well where nothing is known of it. */
+  const looksFor = (moduleName: string, word: string, seen: Set<string>): boolean => {
+    seen.add(moduleName);
     for (const [path, isPackage] of placesOf(moduleName)) {
       if (!files.has(path)) continue;
       // A package has modules under it as well.
-      if (isPackage) return true;
-      const text = files.text(path);
-      return text === undefined || text.includes(word) || /\bimport\s*\(?\s*\*/.test(text);
+      if (isPackage && isModuleIn(folderOf(path), word)) return true;
+      const text = known.get(moduleName)?.module.text ?? files.text(path);
+      if (text === undefined || mayBind(text, word)) return true;
+      return starsOf(text).some(([level, module]) => {
+        const from = absoluteName({ name: moduleName, isPackage }, level, module);
+        return !seen.has(from) && looksFor(from, word, seen);
+      });
     }
     return true;
   };
+  const isModuleIn = (folder: string, name: string): boolean =>
+    files.has(join(folder, `${name}.py`)) || files.has(join(folder, name, '__init__.py'));
 
   const open = (path: string): SourceFile | undefined => {
     const { name, root, folder } = placeOf(files, path);
@@ -134,6 +141,37 @@ export function sourceLoader(
   };
   return { load, mentions, open, nameOf, forget };
 }
+
+/** The modules of which a text takes all names: level and name, as written. */
+const starsOf = (text: string): readonly (readonly [level: number, module: string])[] =>
+  [...text.matchAll(/\bfrom[ \t]+(\.*)[ \t]*([\w.]*)\s+import[\s\\(]*\*/g)].map(([, dots = '', module = '']) => [dots.length, module]);
+
+/** Whether a text may bind a name at its top level in such a way that `import *` takes it: judged by the lines that hold the word. */
+export function mayBind(text: string, name: string): boolean {
+  // Every module has its own `__file__`; other names that begin so are taken only where `__all__` holds them.
+  if (/^__\w+__$/.test(name)) return false;
+  if (name.startsWith('_')) return text.includes('__all__') && new RegExp(`(['"])${name}\\1`).test(text);
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + name.length)) {
+    const end = at + name.length;
+    if (isWordAt(text, at - 1) || isWordAt(text, end) || text[at - 1] === '.') continue;
+    const newline = text.indexOf('\n', end);
+    const before = text.slice(text.lastIndexOf('\n', at) + 1, at);
+    if (before.includes('#')) continue;
+    if (binds(before, text.slice(end, newline < 0 ? text.length : newline))) return true;
+  }
+  return false;
+}
+
+const isWordAt = (text: string, at: number): boolean => /^\w$/.test(text[at] ?? '');
+
+/** Whether a line may bind the name that stands between these parts of it. */
+const binds = (before: string, after: string): boolean =>
+  /\b(?:def|class|type|as)[ \t]+$|\bas[ \t]*[([][\w., \t]*$|^[ \t]*(?:(?:from\b.*)?\bimport|global)\b/.test(before) ||
+  (/^[ \t]*(?:async[ \t]+)?for\b/.test(before) && /\bin\b/.test(after)) ||
+  /^[ \t]*:=/.test(after) ||
+  // One of the targets of an assignment, or a line of an import's names.
+  (/(?:^|[;:])[ \t]*(?:[*([]*[\w.]+[ \t]*[,=][ \t]*)*[*([]*$/.test(before) &&
+    /^[ \t\r]*(?:$|[,:=)\]#\\]|as\b|[-+*/%@&|^<>]{1,3}=)/.test(after));
 
 /** Loaders for the files of many folders. */
 export interface FolderLoaders {
