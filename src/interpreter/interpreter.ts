@@ -134,7 +134,7 @@ export interface InterpreterOptions {
   /** Follow a module that several studied classes build in the same way only once. */
   readonly shares?: boolean;
   /** The value to take for a setting that is not known, by its name. */
-  readonly assumes?: (name: string) => Value | undefined;
+  readonly assumes?: (path: string, scope: string) => Value | undefined;
   /** Take what broadcasts with something unknown to keep its shape: for linting, where optional inputs are not known. */
   readonly assumesShapes?: boolean;
   /** Numbers that decide what symbols leave open. */
@@ -1020,7 +1020,7 @@ export class Interpreter implements Machine {
       }
       case 'unknown':
         return object.path !== undefined
-          ? (this.options.assumes?.(name) ?? {
+          ? (this.options.assumes?.(`${object.path}.${name}`, object.scope ?? '') ?? {
               kind: 'unknown',
               reason: `${object.path}.${name}`,
               path: `${object.path}.${name}`,

@@ -18,6 +18,7 @@ import type {
   UnitBody,
 } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
+import type { Range } from '../text/range.ts';
 import { isAlwaysGiven } from './callers.ts';
 import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Frame } from './frame.ts';
@@ -32,6 +33,23 @@ import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, 
 export interface Wiring {
   readonly normsFirst?: boolean;
   readonly isParallel?: boolean;
+  /** Every switch is what the config says. */
+  readonly isConfigured?: boolean;
+}
+
+/** What a config sets that is no number: what the branches of the code ask for. */
+export interface Settings {
+  /** The value of `config.use_bias`, by the path that the code writes and the class whose setting it is. */
+  readonly valueOf: (path: string, scope: string) => boolean | string | undefined;
+  /** All that the config sets. */
+  readonly names: readonly string[];
+  /** The switches of the config as a whole, with the places that set them. */
+  readonly switches: readonly {
+    readonly name: string;
+    readonly value: boolean;
+    readonly range: Range;
+    readonly file: { readonly uri: string; readonly text: string };
+  }[];
 }
 
 /** One class followed from its constructor through `forward`, with all that happened on the way. */
@@ -82,6 +100,7 @@ export interface CodeReading {
   readonly defaults: ReadonlyMap<string, number>;
   /** Numbers that a config or a comment gives: they stand before the defaults. */
   readonly given?: Sample;
+  readonly settings?: Settings;
   /** Present where some of the file is still to be studied: what was last known of that. */
   readonly stale?: readonly Study[];
 }
@@ -102,6 +121,7 @@ export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse
   readonly wiring?: Wiring;
   /** Numbers that a config or a comment gives. */
   readonly given?: Sample;
+  readonly settings?: Settings;
   /** What comments and types say of parameters, in a version of the file. */
   readonly stated?: (module: PythonModule) => StatedAxes;
 }
@@ -153,11 +173,12 @@ function flagValue(name: string, { normsFirst, isParallel }: Wiring): Value | un
 }
 
 /** The reading with one study alone: what rules look at. */
-export const readingOf = ({ file, interpreter, defaults, given }: CodeReading, study: Study): CodeReading => ({
+export const readingOf = ({ file, interpreter, defaults, given, settings }: CodeReading, study: Study): CodeReading => ({
   file,
   interpreter,
   defaults,
   ...(given === undefined ? {} : { given }),
+  ...(settings === undefined ? {} : { settings }),
   studies: [study],
   failures: study.failures,
   variables: study.variables,
@@ -174,6 +195,8 @@ export class Student {
   /** Those who take the flags that wire sublayers to be set, and not to be; by what they take them to be. */
   readonly #variants = new Map<string, Student>();
   readonly #defaults = new Defaults();
+  /** Whether the code asks for something that the config sets. */
+  #asksForSettings = false;
   #file: SourceFile | undefined;
   #module: SourceFile['module'] | undefined;
   #studies: readonly Study[] = [];
@@ -187,8 +210,7 @@ export class Student {
 
   constructor(options: StudyOptions) {
     this.#options = options;
-    const { wiring } = options;
-    const assumes = wiring === undefined ? undefined : (name: string): Value | undefined => flagValue(name, wiring);
+    const assumes = this.#assumptions(options);
     const recorder: Recorder = {
       variable: (variable) => this.#now.variables.push(variable),
       failure: (failure) => this.#now.failures.push(failure),
@@ -214,6 +236,20 @@ export class Student {
       ...(assumes === undefined ? {} : { assumes }),
     });
     this.#symbols = new Symbols(this.#interpreter, this.#defaults);
+  }
+
+  /** What settings are taken to be, by the path that the code writes and the class whose setting it is. */
+  #assumptions({ wiring, settings }: StudyOptions): InterpreterOptions['assumes'] {
+    if (wiring !== undefined && wiring.isConfigured !== true) return (path) => flagValue(path.slice(path.lastIndexOf('.') + 1), wiring);
+    if (settings === undefined) return undefined;
+    return (path, scope) => {
+      const value = settings.valueOf(path, scope);
+      if (value === undefined) return undefined;
+      this.#asksForSettings = true;
+      // Whoever leaves switches open reads both branches; how it is with the config, another reads besides.
+      if (wiring === undefined) return undefined;
+      return typeof value === 'boolean' ? bool(value) : text(value);
+    };
   }
 
   /**
@@ -309,25 +345,27 @@ export class Student {
       },
       defaults: this.#defaults,
       ...(this.#options.given === undefined ? {} : { given: this.#options.given }),
+      ...(this.#options.settings === undefined ? {} : { settings: this.#options.settings }),
       ...(isPartial || varied.stale !== undefined ? { stale: [...stale, ...(varied.stale ?? [])] } : {}),
     };
   }
 
-  /** The same with the flags that wire sublayers set either way, where the file has such flags. */
+  /** The same with the flags that wire sublayers set either way, where the file has such flags, and with all as a config sets it. */
   #varied(file: SourceFile, isPutOff: boolean, isOver: IsOver): Pick<CodeReading, 'studies' | 'stale'> {
     if (this.#options.wiring !== undefined) return { studies: [] };
     const flagged = flaggedUnits(file.module);
-    if (flagged.size === 0) return { studies: [] };
-    if (isPutOff) return { studies: [], stale: [...this.#variants.values()].flatMap((variant) => variant.#studies) };
     // What rests on no statement that mentions such a flag is the same whatever it is.
-    const [varying, others]: [Study[], Study[]] = [[], []];
-    for (const study of this.#studies) ([...study.rests].some((body) => flagged.has(body)) ? varying : others).push(study);
-    if (varying.length === 0) return { studies: [] };
-    const readings = wiringsOf(flagged).map((wiring) => {
+    const others = this.#studies.filter(({ rests }) => ![...rests].some((body) => flagged.has(body)));
+    const wirings: (readonly [Wiring, readonly Study[]])[] = [];
+    if (others.length < this.#studies.length) for (const wiring of wiringsOf(flagged)) wirings.push([wiring, others]);
+    if (this.#asksForSettings) wirings.push([{ isConfigured: true }, []]);
+    if (wirings.length === 0) return { studies: [] };
+    if (isPutOff) return { studies: [], stale: [...this.#variants.values()].flatMap((variant) => variant.#studies) };
+    const readings = wirings.map(([wiring, elsewhere]) => {
       const key = JSON.stringify(wiring);
       const variant = this.#variants.get(key) ?? new Student({ ...this.#options, wiring });
       this.#variants.set(key, variant);
-      return variant.read(file, others, isOver);
+      return variant.read(file, elsewhere, isOver);
     });
     const stale = readings.some((reading) => reading.stale !== undefined) ? readings.flatMap((reading) => reading.stale ?? []) : undefined;
     return { studies: readings.flatMap(({ studies }) => studies), ...(stale === undefined ? {} : { stale }) };
@@ -577,8 +615,8 @@ class Symbols {
 
   /** A value about which its default tells the type. */
   like(fallback: Value | undefined, path: string, scope: string): Value {
-    const assumed = this.#interpreter.options.assumes?.(path.slice(path.lastIndexOf('.') + 1));
-    if (assumed !== undefined && (fallback === undefined || fallback.kind === 'bool')) return assumed;
+    const assumed = this.#interpreter.options.assumes?.(path, scope);
+    if (assumed !== undefined && (fallback === undefined || fallback.kind === 'none' || fallback.kind === assumed.kind)) return assumed;
     switch (fallback?.kind) {
       case 'int': {
         const value = numberOf(fallback);
@@ -615,7 +653,7 @@ class Symbols {
         ? this.#configClass(of, parameter.annotation)
         : (this.#declaredConfig(of, name) ?? this.#impliedConfig(of, name));
     if (annotated !== undefined) return this.config(annotated, name);
-    const assumed = this.#interpreter.options.assumes?.(name);
+    const assumed = this.#interpreter.options.assumes?.(name, scope);
     if (assumed !== undefined && fallback === undefined) return assumed;
     if (fallback === undefined && annotationName(parameter.annotation) === 'int') return this.number(name, scope, undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'bool') return bool(undefined);

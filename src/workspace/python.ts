@@ -103,6 +103,7 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
               parse: (source) => parser.parse(source),
               stated: statedAxes,
               ...(given === undefined ? {} : { given: (symbol) => given.numberOf(symbol)?.value }),
+              ...(given?.settings === undefined ? {} : { settings: given.settings }),
             }),
             reading: undefined,
           };

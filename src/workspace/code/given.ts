@@ -3,8 +3,8 @@ import { bindingsIn, namesWritten } from '../../annotations/bound.ts';
 import { normaliseName } from '../../design/section.ts';
 import type { SymbolAtom } from '../../dims/dim.ts';
 import { conceptOf } from '../../interpreter/samples.ts';
-import type { CodeReading } from '../../interpreter/study.ts';
-import { type ConfigNode, entryOf, isMapping, isScalar, isSequence, type MappingNode } from '../../syntax/node.ts';
+import type { CodeReading, Settings } from '../../interpreter/study.ts';
+import { type ConfigNode, entryOf, isMapping, isScalar, isSequence, type MappingNode, type ScalarNode } from '../../syntax/node.ts';
 import type { PythonModule } from '../../syntax/python/ast.ts';
 import { parseConfig } from '../../syntax/read.ts';
 import type { Range } from '../../text/range.ts';
@@ -29,6 +29,8 @@ export interface Given {
   /** Two of one key give the same. */
   readonly key: string;
   readonly numberOf: (symbol: Pick<SymbolAtom, 'name' | 'scope'>) => GivenNumber | undefined;
+  /** What the configuration sets that is no number; undefined without a configuration. */
+  readonly settings: Settings | undefined;
   /** What was asked for and is given, by the names in the code. */
   readonly used: () => ReadonlyMap<string, GivenNumber>;
 }
@@ -55,6 +57,7 @@ export function givenTo(module: PythonModule, values: ValuesFile | undefined): G
       if (number !== undefined) used.set(name, number);
       return number;
     },
+    settings: root === undefined || values === undefined ? undefined : settingsOf(root, values),
     used: () => used,
   };
 }
@@ -123,13 +126,35 @@ const foreign = /^(?:vision|image|audio|speech|text|qformer|thinker|talker)$/i;
 
 /** What the configuration says of `config.hidden_size`, or of a parameter of the class that it names. */
 function inConfig(root: MappingNode, file: ValuesFile, path: string, scope: string): GivenNumber | undefined {
+  const found = scalarFor(root, path, scope);
+  if (found === undefined || found.node.quoted) return undefined;
+  const { value, range } = found.node;
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? { value, name: found.name, range, file } : undefined;
+}
+
+/** What it sets besides numbers. */
+function settingsOf(root: MappingNode, file: ValuesFile): Settings {
+  return {
+    valueOf: (path, scope) => {
+      const value = scalarFor(root, path, scope)?.node.value;
+      return typeof value === 'boolean' || typeof value === 'string' ? value : undefined;
+    },
+    names: root.entries.flatMap(({ key }) => (/^[a-zA-Z_]\w*$/.test(key) ? [key] : [])),
+    switches: root.entries.flatMap(({ key, value: node }) => {
+      if (node === undefined || !isScalar(node) || typeof node.value !== 'boolean') return [];
+      return [{ name: key, value: node.value, range: node.range, file }];
+    }),
+  };
+}
+
+function scalarFor(root: MappingNode, path: string, scope: string): NamedScalar | undefined {
   const of = lastOf(scope);
   const [first = '', ...rest] = path.split('.').filter((part) => part !== 'self');
-  if (rest.length === 0) return namesClass(root, of) ? numberAt(root, [first], file) : undefined;
+  if (rest.length === 0) return namesClass(root, of) ? scalarAt(root, [first]) : undefined;
   if (!settings.test(first)) return undefined;
   const own = entryOf(root, first)?.value;
   const section = isMapping(own) ? own : sectionFor(root, of);
-  return section === undefined ? undefined : numberAt(section, rest, file);
+  return section === undefined ? undefined : scalarAt(section, rest);
 }
 
 /** The mapping that describes what a class holds: for `CLIPVisionConfig` that under `vision_config`. Undefined where none does. */
@@ -150,7 +175,12 @@ function namesClass(root: MappingNode, of: string): boolean {
   return isSequence(names) && names.items.some((item) => isScalar(item) && item.value === of);
 }
 
-function numberAt(section: MappingNode, path: readonly string[], file: ValuesFile): GivenNumber | undefined {
+interface NamedScalar {
+  readonly name: string;
+  readonly node: ScalarNode;
+}
+
+function scalarAt(section: MappingNode, path: readonly string[]): NamedScalar | undefined {
   let node: ConfigNode | undefined = section;
   let name = '';
   for (const part of path) {
@@ -161,7 +191,5 @@ function numberAt(section: MappingNode, path: readonly string[], file: ValuesFil
     name = entry?.key ?? '';
     node = entry?.value;
   }
-  if (node === undefined || !isScalar(node) || node.unresolved === true || node.quoted) return undefined;
-  const { value } = node;
-  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? { value, name, range: node.range, file } : undefined;
+  return node === undefined || !isScalar(node) || node.unresolved === true ? undefined : { name, node };
 }

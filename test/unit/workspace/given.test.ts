@@ -167,6 +167,75 @@ class MLP(nn.Module):
   });
 });
 
+describe('what a configuration sets besides numbers', () => {
+  const gated = (hidden: string, test = 'config.gated'): string => `import torch.nn as nn
+
+class MLP(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.gated = ${test}
+        self.up = nn.Linear(config.hidden_size, (2 if self.gated else 1) * config.intermediate_size)
+        self.down = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, x):
+        hidden = self.up(x)
+        if self.gated:
+            ${hidden}
+        return self.down(hidden)
+`;
+  const sizes = { hidden_size: 64, intermediate_size: 172 };
+  const found = (text: string, config: unknown): readonly string[] => study(text, config).findings.map(({ code }) => code);
+
+  it('chooses the branches that are followed', () => {
+    const right = gated('gate, hidden = hidden.chunk(2, -1); hidden = gate.sigmoid() * hidden');
+    const wrong = gated('hidden = hidden.sigmoid()');
+    for (const setting of [true, false]) deepEqual(found(right, { ...sizes, gated: setting }), []);
+    deepEqual(found(wrong, { ...sizes, gated: false }), []);
+    deepEqual(found(wrong, { ...sizes, gated: true }), ['HW223']);
+    const named = (hidden: string): string => gated(hidden, "config.hidden_act == 'swiglu'");
+    deepEqual(found(named('hidden = hidden.sigmoid()'), { ...sizes, hidden_act: 'swiglu' }), ['HW223']);
+    deepEqual(found(named('hidden = hidden.sigmoid()'), { ...sizes, hidden_act: 'gelu' }), []);
+  });
+
+  it('is held against where the norms stand, where no code reads it', () => {
+    const block = (forward: string, more = ''): string => `import torch.nn as nn
+
+class Block(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(config.hidden_size)
+        self.attn = nn.MultiheadAttention(config.hidden_size, config.num_attention_heads, batch_first=True)
+        self.norm2 = nn.LayerNorm(config.hidden_size)
+        self.mlp = nn.Sequential(
+            nn.Linear(config.hidden_size, config.intermediate_size), nn.GELU(), nn.Linear(config.intermediate_size, config.hidden_size)
+        )${more}
+
+    def forward(self, x):
+        ${forward.replaceAll('\n', '\n        ')}
+        return x
+`;
+    const post = 'x = self.norm1(x + self.attn(x, x, x)[0])\nx = self.norm2(x + self.mlp(x))';
+    const pre = 'h = self.norm1(x)\nx = x + self.attn(h, h, h)[0]\nx = x + self.mlp(self.norm2(x))';
+    const config = { model_type: 'opt', num_attention_heads: 4, ...sizes };
+    for (const [forward, flag] of [
+      [post, true],
+      [pre, false],
+    ] as const) {
+      const [finding, ...others] = study(block(forward), { ...config, do_layer_norm_before: flag }).findings;
+      equal(finding?.code, 'HW329');
+      deepEqual(others, []);
+      equal(finding?.related[0]?.file?.uri, 'config.json');
+      deepEqual(found(block(forward), { ...config, do_layer_norm_before: !flag }), []);
+      deepEqual(
+        found(block(forward, '\n        self.before = config.do_layer_norm_before'), { ...config, do_layer_norm_before: flag }),
+        [],
+      );
+      // The configuration of something else.
+      deepEqual(found(block(forward), { hidden_size: 64, do_layer_norm_before: flag }), []);
+    }
+  });
+});
+
 describe('a binding without effect', () => {
   const found = (comment: string): readonly (readonly [string, string])[] => {
     const text = attention(comment);

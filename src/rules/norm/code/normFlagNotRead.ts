@@ -28,11 +28,29 @@ export const normFlagNotRead = defineRule({
     fixSafety: 'The fix writes what the code does. The configuration may be what was meant.',
     references: ['https://arxiv.org/abs/2002.04745'],
   },
-  messages: { contradicted: '`{flag}` is {value} here, and nothing reads it: the blocks of this file are {placement}.' },
+  messages: {
+    contradicted: '`{flag}` is {value} here, and nothing reads it: the blocks of this file are {placement}.',
+    elsewhere: '`{block}` is {placement}. The configuration sets `{flag}` to {value}, and nothing in this file reads it.',
+  },
   checkFileCode({ code, report }) {
-    const placements = new Set(ownBlocks(code).flatMap(({ study, block }) => (study.wiring === undefined ? [block.placement] : [])));
+    const blocks = ownBlocks(code).flatMap(({ study, block }) => (study.wiring === undefined ? [block] : []));
+    const placements = new Set(blocks.map(({ placement }) => placement));
     const [placement] = placements;
     if (placements.size !== 1 || (placement !== 'pre-norm' && placement !== 'post-norm')) return;
+    for (const { name, value, range, file } of switchesOf(code)) {
+      if (value === (placement === 'pre-norm')) continue;
+      for (const { definition, unit } of new Set(blocks.map((block) => block.class))) {
+        // The class may stand elsewhere in this version than when it was studied.
+        const now = code.file.module.units.find(({ body }) => body === unit?.body);
+        if (definition === undefined || now === undefined) continue;
+        report({
+          at: spanIn(now, definition.name),
+          message: 'elsewhere',
+          data: { block: definition.name.name, flag: name, value: String(value), placement },
+          related: [{ range, message: `\`${name}\` is set here.`, file }],
+        });
+      }
+    }
     for (const { name, value, at, range } of flagsOf(code)) {
       if (value === (placement === 'pre-norm') || isRead(code, name, at)) continue;
       report({
@@ -70,6 +88,19 @@ function flagsOf({ file }: CodeReading): readonly Flag[] {
       return [{ name: target.name, value: value.value, at: spanIn(unit, field), range: spanIn(unit, value) }];
     });
   });
+}
+
+/** Fewer names of a configuration than these in a file are chance. */
+const sharedNames = 3;
+
+/** What the configuration beside the code says of norms, where it is one that this code reads. */
+function switchesOf(code: CodeReading): NonNullable<CodeReading['settings']>['switches'] {
+  const { settings } = code;
+  const flags = settings?.switches.filter(({ name }) => pattern.test(name)) ?? [];
+  if (settings === undefined || flags.length === 0) return [];
+  const { text } = code.file.module;
+  if (settings.names.filter((name) => new RegExp(`\\.${name}\\b`).test(text)).length < sharedNames) return [];
+  return flags.filter(({ name }) => !new RegExp(`\\b${name}\\b`).test(text));
 }
 
 /** The name stands in the file somewhere else. */
