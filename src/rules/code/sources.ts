@@ -116,22 +116,27 @@ const isMean = (statistic: TensorValue): boolean => {
   return reduction?.op === 'mean' || reduction?.op === 'var' || reduction?.op === 'std';
 };
 
-const indexText = (value: Value | undefined): string => {
+/** Two of one text take the same part. `otherwise` stands for what is not known, which may be the same as nothing else. */
+const indexText = (value: Value | undefined, otherwise: string): string => {
+  const inner = (each: Value | undefined): string => indexText(each, otherwise);
   switch (value?.kind) {
-    case 'int':
-      return value.dim.key;
-    case 'slice': {
-      const [lower, upper, step] = [value.lower, value.upper, value.step].map(indexText);
-      return `${lower}:${upper}:${step}`;
-    }
-    case 'tuple':
-      return value.items.map(indexText).join(',');
+    case undefined:
     case 'none':
       return '';
+    case 'int':
+      return value.dim.key;
+    case 'slice':
+      return [value.lower, value.upper, value.step].map(inner).join(':');
+    case 'tuple':
+      return value.items.map(inner).join(',');
+    case 'list':
+      return value.open === true || value.repeat !== undefined ? otherwise : `[${value.items.map(inner).join(',')}]`;
     case 'ellipsis':
       return '...';
+    case 'tensor':
+      return `tensor ${value.id}`;
     default:
-      return value?.kind ?? '';
+      return otherwise;
   }
 };
 
@@ -232,7 +237,7 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
       continue;
     }
     if (picks.has(at.op)) {
-      const index = at.op === 'getitem' ? indexText(at.arguments.get('index')) : '';
+      const index = at.op === 'getitem' ? indexText(at.arguments.get('index'), `of ${at.id}`) : '';
       if (/[^:,.]/.test(index)) parts.push(`[${index}]`);
       at = first;
       continue;
