@@ -41,15 +41,11 @@ export interface Wiring {
 export interface Settings {
   /** The value of `config.use_bias`, by the path that the code writes and the class whose setting it is. */
   readonly valueOf: (path: string, scope: string) => boolean | string | undefined;
+  readonly file: { readonly uri: string; readonly text: string };
   /** All that the config sets. */
   readonly names: readonly string[];
   /** The switches of the config as a whole, with the places that set them. */
-  readonly switches: readonly {
-    readonly name: string;
-    readonly value: boolean;
-    readonly range: Range;
-    readonly file: { readonly uri: string; readonly text: string };
-  }[];
+  readonly switches: readonly { readonly name: string; readonly value: boolean; readonly range: Range }[];
 }
 
 /** One class followed from its constructor through `forward`, with all that happened on the way. */

@@ -62,7 +62,10 @@ function judge(code: CodeReading, settings: RuleSettings, starts: ReadonlyMap<Un
   for (const rule of rules) {
     rule.checkCode?.({ code, settings, rangeOf, report: (report: Report<string>) => findings.push(toFinding(rule, report)) });
   }
-  return findings;
+  const [study] = code.studies;
+  if (study?.wiring?.isConfigured !== true || code.settings === undefined) return findings;
+  const chosen: Related = { range: range(0, 0), message: 'This configuration chooses the branches.', file: code.settings.file };
+  return findings.map((finding) => ({ ...finding, related: [...finding.related, chosen] }));
 }
 
 /** The finding with ranges relative to their statements. */

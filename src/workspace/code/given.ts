@@ -135,6 +135,7 @@ function inConfig(root: MappingNode, file: ValuesFile, path: string, scope: stri
 /** What it sets besides numbers. */
 function settingsOf(root: MappingNode, file: ValuesFile): Settings {
   return {
+    file,
     valueOf: (path, scope) => {
       const value = scalarFor(root, path, scope)?.node.value;
       return typeof value === 'boolean' || typeof value === 'string' ? value : undefined;
@@ -142,7 +143,7 @@ function settingsOf(root: MappingNode, file: ValuesFile): Settings {
     names: root.entries.flatMap(({ key }) => (/^[a-zA-Z_]\w*$/.test(key) ? [key] : [])),
     switches: root.entries.flatMap(({ key, value: node }) => {
       if (node === undefined || !isScalar(node) || typeof node.value !== 'boolean') return [];
-      return [{ name: key, value: node.value, range: node.range, file }];
+      return [{ name: key, value: node.value, range: node.range }];
     }),
   };
 }

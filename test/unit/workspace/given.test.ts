@@ -192,6 +192,8 @@ class MLP(nn.Module):
     for (const setting of [true, false]) deepEqual(found(right, { ...sizes, gated: setting }), []);
     deepEqual(found(wrong, { ...sizes, gated: false }), []);
     deepEqual(found(wrong, { ...sizes, gated: true }), ['HW223']);
+    const [finding] = study(wrong, { ...sizes, gated: true }).findings;
+    equal(finding?.related.at(-1)?.file?.uri, 'config.json');
     const named = (hidden: string): string => gated(hidden, "config.hidden_act == 'swiglu'");
     deepEqual(found(named('hidden = hidden.sigmoid()'), { ...sizes, hidden_act: 'swiglu' }), ['HW223']);
     deepEqual(found(named('hidden = hidden.sigmoid()'), { ...sizes, hidden_act: 'gelu' }), []);

@@ -37,7 +37,7 @@ export const normFlagNotRead = defineRule({
     const placements = new Set(blocks.map(({ placement }) => placement));
     const [placement] = placements;
     if (placements.size !== 1 || (placement !== 'pre-norm' && placement !== 'post-norm')) return;
-    for (const { name, value, range, file } of switchesOf(code)) {
+    for (const { name, value, range } of switchesOf(code)) {
       if (value === (placement === 'pre-norm')) continue;
       for (const { definition, unit } of new Set(blocks.map((block) => block.class))) {
         // The class may stand elsewhere in this version than when it was studied.
@@ -47,7 +47,7 @@ export const normFlagNotRead = defineRule({
           at: spanIn(now, definition.name),
           message: 'elsewhere',
           data: { block: definition.name.name, flag: name, value: String(value), placement },
-          related: [{ range, message: `\`${name}\` is set here.`, file }],
+          related: [{ range, message: `\`${name}\` is set here.`, file: code.settings?.file }],
         });
       }
     }
