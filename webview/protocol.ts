@@ -4,7 +4,7 @@
  */
 
 import { type ProjectionPart, projectionRoles } from '../src/checkpoint/projections.ts';
-import type { AttentionTraits, LatentWidths, LintSizes, RotaryScale } from '../src/protocol/languageServer.ts';
+import type { AttentionTraits, BlockTraits, LatentWidths, LintSizes, RotaryScale } from '../src/protocol/languageServer.ts';
 import {
   isBoolean,
   isBytes,
@@ -88,6 +88,9 @@ export interface NoFileMessage {
   readonly reason: string;
 }
 
+/** Numbers that random projections, or those of a file, may have: 256 MiB. */
+export const MOST_NUMBERS = 2 ** 26;
+
 /** A tensor whose bytes follow in order, little-endian. */
 export interface CheckpointTensor {
   readonly name: string;
@@ -114,6 +117,8 @@ export interface CheckpointMessage {
   readonly interleaved: boolean;
   /** Added to the gains of the norms of queries and keys (Gemma's are stored less 1). */
   readonly gainOffset: number;
+  /** Why the layers before the first are not among these with their norms and MLPs; '' where they are, or were not asked for. */
+  readonly without: string;
   readonly tensors: readonly CheckpointTensor[];
   readonly layers: readonly CheckpointLayer[];
 }
@@ -166,7 +171,7 @@ export type FromPreview =
   /** Give a file again that was picked before; answered with 'file' or 'noFile'. */
   | { readonly kind: 'readFile'; readonly uri: string }
   /** Read the projections of so many layers from the checkpoint beside the design; answered with 'checkpoint' and 'weights'. */
-  | { readonly kind: 'findWeights'; readonly request: number; readonly layer: number; readonly layers: number }
+  | { readonly kind: 'findWeights'; readonly request: number; readonly layer: number; readonly layers: number; readonly before: boolean }
   /** Read the workspace's tokenizer.json; answered with 'tokenizer'. */
   | { readonly kind: 'findTokenizer' }
   /** Put a link, or a command, that opens this state into the clipboard. */
@@ -214,6 +219,15 @@ const isScaling = isShape<RotaryScale>({
   longFactors: isOptional(isListOf(isNumber, MOST_PAIRS)),
 });
 
+const isBlock = isShape<BlockTraits>({
+  norm: isExactly('rms', 'layer'),
+  epsilon: isNumber,
+  activation: isExactly('silu', 'gelu', 'geluTanh', 'relu'),
+  parallel: isBoolean,
+  inputScale: isNumber,
+  addedScale: isNumber,
+});
+
 const isDesign = isShape<PreviewDesign>({
   queryHeads: isNumber,
   keyValueHeads: isNumber,
@@ -232,6 +246,7 @@ const isDesign = isShape<PreviewDesign>({
   softcap: isOptional(isNumber),
   buckets: isOptional(isNumber),
   maxDistance: isOptional(isNumber),
+  block: isOptional(isBlock),
 });
 
 const isPart = isShape<ProjectionPart>({
@@ -251,8 +266,9 @@ const isCheckpoint = isShape<CheckpointMessage>({
   width: isIndex,
   interleaved: isBoolean,
   gainOffset: isNumber,
-  tensors: isListOf(isShape<CheckpointTensor>({ name: isString, dtype: isString, shape: isListOf(isIndex, 8) }), 1000),
-  layers: isListOf(isShape<CheckpointLayer>({ layer: isIndex, parts: isListOf(isPart, 32) }), 64),
+  without: isString,
+  tensors: isListOf(isShape<CheckpointTensor>({ name: isString, dtype: isString, shape: isListOf(isIndex, 8) }), 10_000),
+  layers: isListOf(isShape<CheckpointLayer>({ layer: isIndex, parts: isListOf(isPart, 32) }), 1000),
 });
 
 const isDesignMessage = isShape<DesignMessage>({
@@ -298,6 +314,7 @@ const fromPreview: { readonly [K in FromPreview['kind']]: (value: unknown) => va
     request: isIndex,
     layer: isIndex,
     layers: isIndex,
+    before: isBoolean,
   }),
   lint: isShape<Extract<FromPreview, { kind: 'lint' }>>({ kind: isExactly('lint'), query: isIndex, sizes: isLintSizes }),
   error: isShape<Extract<FromPreview, { kind: 'error' }>>({ kind: isExactly('error'), message: isString }),

@@ -1,3 +1,4 @@
+import { blockParts } from './blocks.ts';
 import { type LayerProjections, layerProjections, type ProjectionSizes } from './projections.ts';
 import { headerLength, parseHeader, type TensorInfo } from './safetensors.ts';
 
@@ -32,6 +33,11 @@ export interface FoundLayers {
   readonly layers: readonly (LayerProjections & { readonly layer: number })[];
 }
 
+export interface LayerOptions extends NonNullable<Parameters<typeof layerProjections>[3]> {
+  /** Also the layers before the first, and of each its norms and MLP. */
+  readonly before?: boolean;
+}
+
 /** Headers and indices that are read, in bytes. */
 const mostBytes = 64_000_000;
 const usualNames = ['model.safetensors', 'diffusion_pytorch_model.safetensors', 'consolidated.safetensors'];
@@ -47,15 +53,16 @@ export async function findLayers(
   first: number,
   count: number,
   sizes: ProjectionSizes,
-  options: Parameters<typeof layerProjections>[3],
+  options: LayerOptions,
 ): Promise<FoundLayers | string> {
+  const from = options.before === true ? 0 : first;
   const names = await folder.names();
   const files = names.filter((name) => name.endsWith('.safetensors') && !/adapter|lora|optimizer/.test(name));
   const index = names.find((name) => name === 'model.safetensors.index.json' || name === 'consolidated.safetensors.index.json');
   const single = usualNames.find((name) => names.includes(name)) ?? (files.length === 1 ? files[0] : undefined);
   const name = single ?? index;
   if (name === undefined) return 'There is no safetensors checkpoint beside the file.';
-  const parts = single !== undefined ? [single] : await partsOf(folder, name, first, count);
+  const parts = single !== undefined ? [single] : await partsOf(folder, name, from, first + count);
   if (typeof parts === 'string') return parts;
   const tensors = new Map<string, PlacedTensor>();
   for (const part of parts) {
@@ -66,19 +73,21 @@ export async function findLayers(
     for (const tensor of found) tensors.set(tensor.name, tensor);
   }
   const layers: (LayerProjections & { readonly layer: number })[] = [];
-  for (let layer = first; layer < first + count; layer++) {
+  for (let layer = from; layer < first + count; layer++) {
     const found = layerProjections(tensors, layer, sizes, options);
     // Of many layers the last ones may be missing.
-    if (typeof found === 'string' && layers.length === 0) return found;
+    if (typeof found === 'string' && layer <= first) return found;
     if (typeof found === 'string') break;
-    layers.push({ ...found, layer });
+    const block = options.before === true ? blockParts(tensors, found.parts, found.width) : [];
+    if (typeof block === 'string') return block;
+    layers.push({ ...found, parts: [...found.parts, ...block], layer });
   }
   const used = new Set(layers.flatMap(({ parts: each }) => each.map(({ tensor }) => tensor)));
   return { name, tensors: [...tensors.values()].filter((tensor) => used.has(tensor.name)), layers };
 }
 
-/** The parts of an index that hold something of these layers, and the first, where T5 keeps its table. */
-async function partsOf(folder: CheckpointFolder, index: string, first: number, count: number): Promise<readonly string[] | string> {
+/** The parts of an index that hold something of these layers, and the first, where T5 keeps its table and GPT-2 its positions. */
+async function partsOf(folder: CheckpointFolder, index: string, first: number, end: number): Promise<readonly string[] | string> {
   const file = await folder.open(index);
   if (file === undefined || file.size > mostBytes) return `${index} cannot be read.`;
   let map: unknown;
@@ -91,7 +100,7 @@ async function partsOf(folder: CheckpointFolder, index: string, first: number, c
   const parts = new Set<string>();
   for (const [tensor, part] of Object.entries(map)) {
     const layers = [...tensor.matchAll(/\.(\d+)\./g)].map(([, digits]) => Number(digits));
-    const wanted = layers.some((layer) => layer >= first && layer < first + count) || tensor.endsWith('relative_attention_bias.weight');
+    const wanted = layers.some((layer) => layer >= first && layer < end) || /(?:relative_attention_bias|wpe)\.weight$/.test(tensor);
     // A part is a file of the same folder.
     if (wanted && typeof part === 'string' && !/[\\/]/.test(part)) parts.add(part);
   }

@@ -1,6 +1,6 @@
 import type { TensorInfo } from './safetensors.ts';
 
-/** What a tensor, or a part of it, is to a layer's attention. */
+/** What a tensor, or a part of it, is to a layer: to its attention, its norms, its MLP. */
 export const projectionRoles = [
   'query',
   'key',
@@ -19,6 +19,17 @@ export const projectionRoles = [
   'keyValueDown',
   'keyValueNorm',
   'keyValueUp',
+  'attentionNorm',
+  'attentionNormBias',
+  'mlpNorm',
+  'mlpNormBias',
+  'gate',
+  'gateBias',
+  'up',
+  'upBias',
+  'down',
+  'downBias',
+  'positions',
 ] as const;
 export type ProjectionRole = (typeof projectionRoles)[number];
 

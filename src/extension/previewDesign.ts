@@ -4,7 +4,7 @@ import type { StackSummary } from '../protocol/languageServer.ts';
 /** A stack in the preview's words; undefined where it does not say how many heads there are, or how wide they are. */
 export function toPreviewDesign(stack: StackSummary): PreviewDesign | undefined {
   const { queryHeads, headDim, keyValueHeads, valueDim, causal, layers, slidingWindow, positions, rotaryDim, ropeTheta } = stack;
-  const { latent, scaling, interleaved, scale, softcap, buckets, maxDistance } = stack;
+  const { latent, scaling, interleaved, scale, softcap, buckets, maxDistance, block } = stack;
   if (queryHeads === undefined || headDim === undefined) return undefined;
   const optional = {
     layers,
@@ -19,6 +19,7 @@ export function toPreviewDesign(stack: StackSummary): PreviewDesign | undefined 
     softcap,
     buckets,
     maxDistance,
+    block,
   };
   return {
     queryHeads,

@@ -1,7 +1,14 @@
 import * as vscode from 'vscode';
 import { previewHtml } from '../../webview/html.ts';
-import { type FromPreview, isDesignOrUnavailable, isFromPreview, type PreviewDesign, type ToPreview } from '../../webview/protocol.ts';
-import { findLayers } from '../checkpoint/layers.ts';
+import {
+  type FromPreview,
+  isDesignOrUnavailable,
+  isFromPreview,
+  MOST_NUMBERS,
+  type PreviewDesign,
+  type ToPreview,
+} from '../../webview/protocol.ts';
+import { findLayers, type LayerOptions } from '../checkpoint/layers.ts';
 import type { CommandTarget, Place, StackSummary } from '../protocol/languageServer.ts';
 import { checkpointNames, toPreviewDesign } from './previewDesign.ts';
 import { checkpointFolder, findTokenizer, pickArray, type ReadRange, readPicked } from './previewFiles.ts';
@@ -217,7 +224,7 @@ class PreviewPanel {
         );
       }
       case 'findWeights':
-        return this.#sendWeights(message.request, message.layer, message.layers);
+        return this.#sendWeights(message);
       case 'findTokenizer':
         return this.#send({ kind: 'tokenizer', ...(await findTokenizer(this.#target)) });
       case 'copyLink': {
@@ -236,10 +243,21 @@ class PreviewPanel {
   }
 
   /** Layers of the checkpoint beside the document: their names and shapes first, then their numbers in small pieces. */
-  async #sendWeights(request: number, layer: number, layers: number): Promise<void> {
+  async #sendWeights({ request, layer, layers, before }: Extract<FromPreview, { kind: 'findWeights' }>): Promise<void> {
     this.#weights = request;
     const none = (reason: string): Promise<void> =>
-      this.#send({ kind: 'checkpoint', request, name: '', reason, width: 0, interleaved: false, gainOffset: 0, tensors: [], layers: [] });
+      this.#send({
+        kind: 'checkpoint',
+        request,
+        name: '',
+        reason,
+        width: 0,
+        interleaved: false,
+        gainOffset: 0,
+        without: '',
+        tensors: [],
+        layers: [],
+      });
     const stack = this.#stack;
     const design = stack === undefined ? undefined : toPreviewDesign(stack);
     const folder = checkpointFolder(this.#target, this.#readRange);
@@ -247,7 +265,9 @@ class PreviewPanel {
       return none(vscode.l10n.t('Only the config of a model has a checkpoint beside it.'));
     try {
       const names = checkpointNames(stack);
-      const found = await findLayers(folder, layer, Math.min(layers, mostLayers), design, names);
+      const find = (options: LayerOptions) => findLayers(folder, layer, Math.min(layers, mostLayers), design, options);
+      const stream = before ? await this.#findStream(stack, find, names) : '';
+      const found = typeof stream === 'string' ? await find(names) : stream;
       if (typeof found === 'string') return await none(found);
       await this.#send({
         kind: 'checkpoint',
@@ -257,6 +277,7 @@ class PreviewPanel {
         width: found.layers[0]?.width ?? 0,
         interleaved: found.layers.some(({ interleaved }) => interleaved),
         gainOffset: names.gainOffset,
+        without: typeof stream === 'string' ? stream : '',
         tensors: found.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
         layers: found.layers.map(({ layer: index, parts }) => ({ layer: index, parts })),
       });
@@ -271,6 +292,28 @@ class PreviewPanel {
     } catch (error) {
       await none(error instanceof Error ? error.message : String(error));
     }
+  }
+
+  /** The layers with all that stands before and around them, or why they are not run. */
+  async #findStream(
+    { block, family }: StackSummary,
+    find: (options: LayerOptions) => ReturnType<typeof findLayers>,
+    names: LayerOptions,
+  ): ReturnType<typeof findLayers> {
+    if (block === undefined)
+      return family === undefined
+        ? vscode.l10n.t('What stands around attention in this model is not known here.')
+        : vscode.l10n.t('What stands around attention in the family {0} with these settings is not known here.', family);
+    const found = await find({ ...names, before: true });
+    if (typeof found === 'string') return found;
+    const numbers = found.tensors.reduce((total, { shape }) => total + shape.reduce((product, length) => product * length, 1), 0);
+    return numbers <= MOST_NUMBERS
+      ? found
+      : vscode.l10n.t(
+          'The layers up to this one have {0} numbers; at most {1} are read.',
+          numbers.toLocaleString('en'),
+          MOST_NUMBERS.toLocaleString('en'),
+        );
   }
 
   async #update(): Promise<void> {

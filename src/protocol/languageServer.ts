@@ -42,6 +42,20 @@ export interface AttentionTraits {
   /** Buckets of T5's relative bias, and the distance in tokens from which on all share the last. */
   readonly buckets?: number;
   readonly maxDistance?: number;
+  /** Where the family's code is known by heart. */
+  readonly block?: BlockTraits;
+}
+
+/** What stands around a layer's attention: x + Attention(norm(x)), then x + MLP(norm(x)), or both at once. */
+export interface BlockTraits {
+  readonly norm: 'rms' | 'layer';
+  readonly epsilon: number;
+  readonly activation: 'silu' | 'gelu' | 'geluTanh' | 'relu';
+  /** Attention and MLP read the same stream, and both are added to it (GPT-J, GPT-NeoX). */
+  readonly parallel: boolean;
+  /** Multiplies the embeddings, and what is added to the stream (Granite). */
+  readonly inputScale: number;
+  readonly addedScale: number;
 }
 
 /** Widths of multi-head latent attention, in features. */

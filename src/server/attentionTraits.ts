@@ -2,6 +2,7 @@ import type { TransformerDesign } from '../design/design.ts';
 import type { Section } from '../design/section.ts';
 import type { AttentionTraits, LatentWidths, RotaryScale, StackSummary } from '../protocol/languageServer.ts';
 import { canonicalType, type RopeBlock, ropeBlocks, ropeType } from '../rules/positions/rope.ts';
+import { blockTraits } from './blockTraits.ts';
 
 /** Families whose relative positions are T5's buckets (T5Attention of modeling_t5.py and its like). */
 const bucketed: ReadonlySet<string> = new Set(['t5', 'mt5', 'umt5', 'longt5', 'switch_transformers', 'pix2struct', 'pop2piano', 'udop']);
@@ -17,16 +18,18 @@ export function attentionTraits(design: TransformerDesign): AttentionTraits & Pi
   const { section, family, fields } = design;
   const type = family ?? '';
   const latent = latentWidths(design);
-  const block = fields.positions?.value === undefined || fields.positions.value === 'rope' ? ropeBlock(design) : undefined;
-  const scaling = block === undefined ? undefined : rotaryScale(design, block);
+  const rope = fields.positions?.value === undefined || fields.positions.value === 'rope' ? ropeBlock(design) : undefined;
+  const scaling = rope === undefined ? undefined : rotaryScale(design, rope);
+  const block = blockTraits(design);
   // Where both are written, present code takes the block's.
-  const ropeTheta = block?.section.number('rope_theta') ?? fields.ropeTheta?.value;
+  const ropeTheta = rope?.section.number('rope_theta') ?? fields.ropeTheta?.value;
   const softcap = section.number('attn_logit_softcapping');
   const isBucketed = fields.positions?.value === 'relative' && (bucketed.has(type) || section.has('relative_attention_num_buckets'));
   const scale = scoreScale(design, latent, scaling);
   return {
     ...(ropeTheta === undefined ? {} : { ropeTheta }),
     ...(latent === undefined ? {} : { latent }),
+    ...(block === undefined ? {} : { block }),
     ...(scaling === undefined ? {} : { scaling }),
     ...(latent !== undefined || neighbouring.has(type) ? { interleaved: section.boolean('rope_interleave') !== false } : {}),
     ...(scale === undefined ? {} : { scale }),

@@ -231,6 +231,7 @@ describe('the attention preview of other designs', function () {
         width: 24,
         interleaved: false,
         gainOffset: 0,
+        without: '',
         tensors: names.map((name) => ({ name, dtype: case_.tensors[name]?.dtype, shape: case_.tensors[name]?.shape })),
         layers: [{ layer: 1, parts: names.map((tensor, i) => ({ role: roles[i], tensor, outputsFirst: true })) }],
       };

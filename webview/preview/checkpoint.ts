@@ -1,8 +1,9 @@
 import type { ProjectionPart, ProjectionRole } from '../../src/checkpoint/projections.ts';
 import { inPieces, type Steps } from '../../src/kernel/steps.ts';
-import type { CheckpointMessage, PreviewDesign } from '../protocol.ts';
+import { type CheckpointMessage, MOST_NUMBERS, type PreviewDesign } from '../protocol.ts';
 import { dtypeOf } from './arrays.ts';
-import { bucketBias, controlled, latentPositions, MOST_NUMBERS, type SampleLayer } from './projections.ts';
+import type { Block } from './block.ts';
+import { bucketBias, controlled, latentPositions, type SampleLayer } from './projections.ts';
 import type { SampleSettings } from './settings.ts';
 
 /** A piece of a tensor's bytes. */
@@ -65,7 +66,17 @@ export class Checkpoint {
     this.#left -= bytes.length;
   }
 
-  /** The layers over so many tokens. */
+  /** Makes embeddings what the first layer reads, in place: of the model's scale, with its learned positions. [tokens, width] */
+  enter({ block }: PreviewDesign, input: Float32Array): void {
+    const first = this.#made?.[0];
+    if (block === undefined || first?.attentionNorm === undefined) return;
+    const { positions } = first;
+    if (positions !== undefined && positions.length < input.length)
+      throw new RangeError(`The model knows ${positions.length / this.width} positions, fewer than there are tokens.`);
+    for (let i = 0; i < input.length; i++) input[i] = (input[i] as number) * block.inputScale + (positions?.[i] ?? 0);
+  }
+
+  /** The layers over so many tokens, and those before them where the stream is run through them. */
   *layers(design: PreviewDesign, settings: SampleSettings, tokens: number): Steps<readonly SampleLayer[]> {
     if (this.#left !== 0) throw new RangeError('The checkpoint is not read to its end.');
     if (this.#made === undefined) {
@@ -151,10 +162,12 @@ export class Checkpoint {
         },
       };
     const { queryBias, keyBias, valueBias, outputBias, queryNorm, keyNorm, relativeBias: table } = weights;
+    const block = blockOf(weights, design.block);
     const gains = (stored: Float32Array): Float32Array => (gainOffset === 0 ? stored : stored.map((gain) => gain + gainOffset));
     return {
       kind: 'plain',
       index,
+      ...(block === undefined ? {} : { block }),
       problem: {
         ...common,
         keyValueHeads,
@@ -171,8 +184,33 @@ export class Checkpoint {
         ...(keyBias === undefined ? {} : { keyBias }),
         ...(valueBias === undefined ? {} : { valueBias }),
         ...(outputBias === undefined ? {} : { outputBias }),
-        ...(queryNorm === undefined || keyNorm === undefined ? {} : { queryKeyNorm: { query: gains(queryNorm), key: gains(keyNorm) } }),
+        ...(queryNorm === undefined || keyNorm === undefined
+          ? {}
+          : {
+              queryKeyNorm: {
+                query: gains(queryNorm),
+                key: gains(keyNorm),
+                ...(block === undefined ? {} : { epsilon: block.traits.epsilon }),
+              },
+            }),
       },
     };
   }
+}
+
+/** What stands around a layer's attention, where the checkpoint gave it. */
+function blockOf(weights: Readonly<Partial<Record<ProjectionRole, Float32Array>>>, traits: PreviewDesign['block']): Block | undefined {
+  const { attentionNorm, attentionNormBias, mlpNorm, mlpNormBias, gate, gateBias, up, upBias, down, downBias } = weights;
+  if (traits === undefined || attentionNorm === undefined || up === undefined || down === undefined) return undefined;
+  return {
+    traits,
+    attentionNorm: { gains: attentionNorm, bias: attentionNormBias },
+    ...(mlpNorm === undefined ? {} : { mlpNorm: { gains: mlpNorm, bias: mlpNormBias } }),
+    gate,
+    gateBias,
+    up,
+    upBias,
+    down,
+    downBias,
+  };
 }

@@ -3,7 +3,7 @@ import { type KernelBinaries, loadKernel } from '../../src/kernel/load.ts';
 import { rmsNorm } from '../../src/kernel/multi-head.ts';
 import { createKernelPool, type KernelPool } from '../../src/kernel/pool.ts';
 import { resolveProblem } from '../../src/kernel/problem.ts';
-import { inPieces, run as runSteps, type Steps } from '../../src/kernel/steps.ts';
+import { finish, inPieces, run as runSteps, type Steps } from '../../src/kernel/steps.ts';
 import type { CheckpointMessage, PreviewDesign } from '../protocol.ts';
 import { asTokens, readArrays } from './arrays.ts';
 import { Checkpoint, type CheckpointPart } from './checkpoint.ts';
@@ -11,7 +11,7 @@ import { decoderOf, type LayerDecoder } from './decoding.ts';
 import { makeModelSample, readModel, type TrainedModel } from './model.ts';
 import { channelPort, joined, type Spare, type Spread, spreadOver } from './parallel.ts';
 import type { RandomWeights } from './projections.ts';
-import { layerInput, type Products, runSampleSteps, type SampleRun, sum } from './run.ts';
+import { layerInput, layerOutput, type Products, runSampleSteps, type SampleRun } from './run.ts';
 import { makeSampleSteps, type Sample, type TokenRows } from './sample.ts';
 import { effectiveDesign, MAX_LENGTH, type SampleSettings } from './settings.ts';
 import { type StepNumbers, stepThrough } from './step.ts';
@@ -276,7 +276,11 @@ export class Computer {
   #layers(design: PreviewDesign, settings: SampleSettings): NonNullable<Parameters<typeof makeSampleSteps>[2]>['trained'] {
     const checkpoint = this.#checkpoint;
     if (checkpoint === undefined) throw new Error('The checkpoint is not read yet.');
-    return { width: checkpoint.width, layers: (tokens) => checkpoint.layers(design, settings, tokens) };
+    return {
+      width: checkpoint.width,
+      layers: (tokens) => checkpoint.layers(design, settings, tokens),
+      enter: (input) => checkpoint.enter(design, input),
+    };
   }
 
   async #run(on: On, job: Job): Promise<Done> {
@@ -370,12 +374,15 @@ function* decodeSteps(kernel: Kernel, done: Done, length: number, epsilon: numbe
   while (decoding.length < length) {
     const begin = performance.now();
     const t = decoding.length++;
-    let x: Float32Array = sample.input.slice(t * sample.width, (t + 1) * sample.width);
+    let x: Float32Array = run.start.slice(t * sample.width, (t + 1) * sample.width);
     for (const [index, decoder] of decoding.decoders.entries()) {
-      const result = decoder.step(layerInput(sample, index, x, epsilon));
+      const layer = sample.layers[index] as Sample['layers'][number];
+      const read = finish(layerInput(layer, sample.width, x, epsilon));
+      const result = decoder.step(read);
       y = result.output;
-      if (sample.layers[index]?.norm !== undefined) {
-        x = sum(x, y);
+      const stream = finish(layerOutput(kernel, layer, sample.width, x, read, y));
+      if (stream !== undefined) {
+        x = stream;
         y = x;
       }
       if (decoding.length === length) weights.set(result.weights, index * heads * length);

@@ -185,6 +185,8 @@ export class Controls {
         (value) => events.settings({ extent: value ?? freshSettings.extent }),
       ).element,
     );
+    const before = checkbox('before', t('Run the layers before'), state.settings.before, (checked) => events.settings({ before: checked }));
+    syncs.push((now) => before.set(now.settings.before));
     const design = element('details', { class: 'fold', id: 'design-controls' }, element('summary', {}, t('Sizes, mask and scores')));
     design.append(
       element(
@@ -224,6 +226,7 @@ export class Controls {
           ),
           (now, design) => isDesign(now) && (design?.layers ?? 1) > 1,
         ),
+        visible(before.element, (now) => now.settings.model === 'checkpoint'),
         labelled(
           t('Mask'),
           choice<SampleSettings['mask']>(
@@ -325,8 +328,8 @@ export class Controls {
           ).element,
         ),
         button('reset', t('As the design says'), () => {
-          const { overrides, mask, positions, scaling, scale, temperature, dropout, layer, layers } = freshSettings;
-          events.settings({ overrides, mask, positions, scaling, scale, temperature, dropout, layer, layers });
+          const { overrides, mask, positions, scaling, scale, temperature, dropout, layer, layers, before } = freshSettings;
+          events.settings({ overrides, mask, positions, scaling, scale, temperature, dropout, layer, layers, before });
         }),
       ),
     );

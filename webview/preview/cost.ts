@@ -28,18 +28,28 @@ function operations(design: PreviewDesign, settings: SampleSettings, tokens: num
   return design.queryHeads * tokens * tokens * seen * (2 * (design.headDim + design.valueDim) + 40);
 }
 
-/** What computing a design takes, told before it starts. @param rate operations a second, where a run has told */
-export function estimate(design: PreviewDesign, settings: SampleSettings, tokens: number, rate = FIRST_RATE): Cost {
+/** Whether layers that are not shown run first. */
+const runsBefore = ({ model, before, layer }: SampleSettings): boolean => model === 'checkpoint' && before && layer > 0;
+
+/**
+ * What computing a design takes, told before it starts.
+ *
+ * @param rate operations a second, where a run has told
+ * @param numbers of a checkpoint's matrices that every token is multiplied with
+ */
+export function estimate(design: PreviewDesign, settings: SampleSettings, tokens: number, rate = FIRST_RATE, numbers = 0): Cost {
   const weights = design.queryHeads * tokens * tokens;
+  const streams = runsBefore(settings);
+  const all = operations(design, settings, tokens) * (streams ? settings.layer + 1 : 1) + (streams ? 2 * tokens * numbers : 0);
   return {
     bytes: weights * 4,
     pooled: weights > FULL_WEIGHTS,
-    milliseconds: (operations(design, settings, tokens) / rate) * 1000,
+    milliseconds: (all / rate) * 1000,
   };
 }
 
 /** Operations a second of a run; undefined where it was too short to tell. */
 export function rateOf({ design, settings, tokens, milliseconds, layers }: ComputeResult): number | undefined {
   const done = layers * operations(design, settings, tokens.length);
-  return done < TELLING ? undefined : (done * 1000) / milliseconds;
+  return done < TELLING || runsBefore(settings) ? undefined : (done * 1000) / milliseconds;
 }

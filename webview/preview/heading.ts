@@ -7,6 +7,7 @@ import { formulaOf, scalingText } from './formula.ts';
 import type { Inputs } from './inputs.ts';
 import { isBucketed, isOddlyScaled } from './projections.ts';
 import { designProblem } from './sample.ts';
+import type { SampleSettings } from './settings.ts';
 import type { PageState, Stage } from './state.ts';
 import { plural, t } from './text.ts';
 import { bytesText, sharing, timeText } from './words.ts';
@@ -145,6 +146,7 @@ export class Heading {
               layer: settings.layer,
               file: inputs.checkpoint,
             }),
+        ...(settings.before ? [element('span', {}, ` ${streamText(settings, inputs)}`)] : []),
       ]);
     const waits = inputs.missing(settings);
     if (waits !== undefined) notices.push(['warning', waits]);
@@ -166,4 +168,13 @@ export class Heading {
       ...(agreed ? [] : [begin]),
     ]);
   }
+}
+
+/** What the first layer shown reads. */
+function streamText({ layer, source }: SampleSettings, { without }: Inputs): string {
+  if (without !== '') return t('The tokens go into them as they are, without what stands before: {reason}', { reason: without });
+  const embeddings = source === 'file' ? t('the rows of the file') : t('random embeddings');
+  return layer === 0
+    ? t('They read {embeddings} after the norm that the model has there.', { embeddings })
+    : t('Layers 0 to {last} ran before, on {embeddings}: the stream is theirs.', { last: layer - 1, embeddings });
 }

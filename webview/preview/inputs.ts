@@ -15,7 +15,17 @@ export class Inputs {
   #tokenizerAsked = false;
   #request = 0;
   /** The layers that were asked for, and the bytes that are still to come. */
-  #weights: { readonly key: string; readonly name: string; readonly reason: string; readonly all: number; left: number } | undefined;
+  #weights:
+    | {
+        readonly key: string;
+        readonly name: string;
+        readonly reason: string;
+        readonly all: number;
+        left: number;
+        readonly without: string;
+        readonly numbers: number;
+      }
+    | undefined;
 
   constructor(ask: (message: FromPreview) => void, give: (context: Context) => void) {
     this.#ask = ask;
@@ -37,6 +47,16 @@ export class Inputs {
     return this.#weights?.reason === '' && this.#weights.left === 0 ? this.#weights.name : '';
   }
 
+  /** Why the layers before those of the checkpoint are not run; '' where they are. */
+  get without(): string {
+    return this.#weights?.without ?? '';
+  }
+
+  /** Numbers of the checkpoint's matrices that are used. */
+  get numbers(): number {
+    return this.#weights?.numbers ?? 0;
+  }
+
   /** Asks for what the settings need and is not there. */
   need(settings: SampleSettings, design: PreviewDesign | undefined): void {
     const { model, source } = settings;
@@ -50,10 +70,10 @@ export class Inputs {
       this.#ask({ kind: 'readFile', uri: settings.file });
     }
     if (model !== 'checkpoint' || design === undefined) return;
-    const key = JSON.stringify([design, settings.layer, settings.layers]);
+    const key = JSON.stringify([design, settings.layer, settings.layers, settings.before]);
     if (key === this.#weights?.key) return;
-    this.#weights = { key, name: '', reason: '', all: 0, left: Number.POSITIVE_INFINITY };
-    this.#ask({ kind: 'findWeights', request: ++this.#request, layer: settings.layer, layers: settings.layers });
+    this.#weights = { key, name: '', reason: '', all: 0, left: Number.POSITIVE_INFINITY, without: '', numbers: 0 };
+    this.#ask({ kind: 'findWeights', request: ++this.#request, layer: settings.layer, layers: settings.layers, before: settings.before });
   }
 
   /** What the sample still needs, in words. */
@@ -97,7 +117,8 @@ export class Inputs {
         const bytes = message.reason === '' ? checkpointBytes(message) : message.reason;
         const reason = typeof bytes === 'string' ? bytes : '';
         const all = typeof bytes === 'string' ? 0 : bytes;
-        this.#weights = { key, name: message.name, reason, all, left: all };
+        const numbers = message.tensors.reduce((total, { shape }) => total + shape.reduce((product, length) => product * length, 1), 0);
+        this.#weights = { key, name: message.name, reason, all, left: all, without: message.without, numbers };
         if (reason === '') this.#give({ kind: 'checkpoint', message });
         return 'news';
       }

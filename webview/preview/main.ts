@@ -251,7 +251,7 @@ function start(root: HTMLElement, host: Host): void {
     controls.sync(state, design());
     const present = wanted();
     inputs.need(state.settings, present);
-    const cost = present === undefined ? undefined : estimate(present, state.settings, tokenCount(), rate);
+    const cost = present === undefined ? undefined : estimate(present, state.settings, tokenCount(), rate, inputs.numbers);
     lint();
     describe(cost);
     const own = job();
@@ -316,7 +316,7 @@ function start(root: HTMLElement, host: Host): void {
   /** Formula, title, facts and notices. */
   function describe(cost?: Cost): void {
     const present = wanted();
-    const of = present === undefined ? undefined : (cost ?? estimate(present, state.settings, tokenCount(), rate));
+    const of = present === undefined ? undefined : (cost ?? estimate(present, state.settings, tokenCount(), rate, inputs.numbers));
     heading.show(state, {
       design: present,
       drawn: result !== undefined,

@@ -104,6 +104,7 @@ export function makeModelSample(model: TrainedModel, design: PreviewDesign, sett
     input,
     width,
     ids: Int32Array.from(ids),
+    before: [],
     layers: model.layers.map((layer, index) => ({
       kind: 'plain',
       index,

@@ -10,6 +10,7 @@ import type {
 import { type RotaryScaling, scaledRotary, t5Bias } from '../../src/kernel/positions.ts';
 import type { RotaryScale } from '../../src/protocol/languageServer.ts';
 import type { PreviewDesign } from '../protocol.ts';
+import type { Block } from './block.ts';
 import { hash, spread, spreadSteps } from './random.ts';
 import type { SampleSettings } from './settings.ts';
 
@@ -43,15 +44,14 @@ export function sampleMask(design: Pick<PreviewDesign, 'causal' | 'slidingWindow
 export type SampleLayer = {
   /** Gains of an RMS norm before it, in whose result it adds to the residual stream; absent: it reads the embeddings. */
   readonly norm?: Float32Array;
+  /** What stands around it in a model whose layers are run one after the other on the residual stream; absent: not known, or not run. */
+  readonly block?: Block;
   /** Its number among the model's layers. */
   readonly index: number;
 } & (
   | { readonly kind: 'plain'; readonly problem: MultiHeadProblem; readonly weights: Omit<MultiHeadInput, 'input'> }
   | { readonly kind: 'latent'; readonly problem: LatentProblem; readonly weights: Omit<LatentInput, 'input'> }
 );
-
-/** Numbers that random projections, or those of a file, may have: 256 MiB. */
-export const MOST_NUMBERS = 2 ** 26;
 
 /** Numbers of the two projections up from the latents, the largest there are. */
 export function latentNumbers({ queryHeads, valueDim, latent }: PreviewDesign): number {

@@ -8,8 +8,9 @@ import type {
   Steps,
 } from '../../src/kernel/interface.ts';
 import { latentAttentionSteps } from '../../src/kernel/latent.ts';
-import { joinHeads, multiHeadAttentionSteps, positionBias, rmsNorm } from '../../src/kernel/multi-head.ts';
+import { joinHeads, multiHeadAttentionSteps, positionBias, rmsNormSteps } from '../../src/kernel/multi-head.ts';
 import { finish, part } from '../../src/kernel/steps.ts';
+import { afterBlock, normed } from './block.ts';
 import { joined } from './parallel.ts';
 import type { SampleLayer } from './projections.ts';
 import { generator, hash } from './random.ts';
@@ -26,6 +27,8 @@ export interface LayerRun {
 
 export interface SampleRun {
   readonly layers: readonly LayerRun[];
+  /** What the first of them was given, before its norm. [tokens, width] */
+  readonly start: Float32Array;
   /** The residual stream after the last layer, or its output where there is none. [tokens, width] */
   readonly output: Float32Array;
   /** Weights [layers * heads, tokens, tokens], or their largest over tiles. */
@@ -42,13 +45,43 @@ export interface RunOptions {
   readonly dropout?: { readonly rate: number; readonly seed: number };
 }
 
-/** What layer `index` reads of the stream `x`. */
-export function layerInput({ layers, width }: Sample, index: number, x: Float32Array, epsilon: number): Float32Array {
-  const norm = layers[index]?.norm;
+/** What a layer's attention reads of the stream `x`. [tokens, width] */
+export function* layerInput({ norm, block }: SampleLayer, width: number, x: Float32Array, epsilon: number): Steps<Float32Array> {
+  if (block !== undefined) return yield* normed(x, width, block.attentionNorm, block.traits);
   if (norm === undefined) return x;
-  const normed = x.slice();
-  rmsNorm(normed, width, norm, epsilon);
-  return normed;
+  const result = x.slice();
+  yield* rmsNormSteps(result, width, norm, epsilon);
+  return result;
+}
+
+/** The stream after a layer whose attention read `read` and gave `attention`; undefined where there is no stream. [tokens, width] */
+export function* layerOutput(
+  kernel: Pick<Kernel, 'matrixMultiplySteps'>,
+  { norm, block }: SampleLayer,
+  width: number,
+  x: Float32Array,
+  read: Float32Array,
+  attention: Float32Array,
+): Steps<Float32Array | undefined> {
+  if (block !== undefined) return yield* afterBlock(kernel, block, width, x, read, attention);
+  return norm === undefined ? undefined : sum(x, attention);
+}
+
+/** The stream that the first layer shown reads: through the layers before it. [tokens, width] */
+function* streamSteps(kernel: Products, { before, input, width }: Sample, epsilon: number): Steps<Float32Array> {
+  let x = input;
+  for (const [index, layer] of before.entries()) {
+    const [from, to] = [index / before.length, (index + 1) / before.length];
+    const read = yield* part(layerInput(layer, width, x, epsilon), from, from);
+    const asked = { weights: false };
+    const steps: Steps<MultiHeadResult | LatentResult> =
+      layer.kind === 'latent'
+        ? latentAttentionSteps(kernel, layer.problem, { ...layer.weights, input: read }, asked)
+        : multiHeadAttentionSteps(kernel, layer.problem, { ...layer.weights, input: read }, asked);
+    const { output } = yield* part(steps, from, (from + to) / 2);
+    x = (yield* part(layerOutput(kernel, layer, width, x, read, output), (from + to) / 2, (from + to) / 2)) ?? x;
+  }
+  return x;
 }
 
 /** Adds two tensors of a size. */
@@ -81,14 +114,18 @@ export function* runSampleSteps(kernel: Products, sample: Sample, options: RunOp
   const heads = layers.map(({ problem }) => problem.queryHeads);
   const cells = options.pooled === undefined ? tokens.length ** 2 : 0;
   // Every layer writes its own part of one array, which saves a copy.
-  const all = new Float32Array(heads.reduce((total, each) => total + each, 0) * cells);
+  const maps = new Float32Array(heads.reduce((total, each) => total + each, 0) * cells);
   let at = 0;
   let size = tokens.length;
-  let x = sample.input;
+  const all = sample.before.length + layers.length;
+  /** The part of the work that is done before a layer. */
+  const until = (index: number): number => (sample.before.length + index) / all;
+  let x = yield* part(streamSteps(kernel, sample, epsilon), 0, until(0));
+  const start = x;
   let output = x;
   for (const [index, layer] of layers.entries()) {
-    const input = layerInput(sample, index, x, epsilon);
-    const own = all.subarray(at, at + (heads[index] as number) * cells);
+    const input = yield* part(layerInput(layer, sample.width, x, epsilon), until(index), until(index));
+    const own = maps.subarray(at, at + (heads[index] as number) * cells);
     at += own.length;
     const asked: MultiHeadOptions = {
       weights: options.pooled === undefined,
@@ -101,12 +138,7 @@ export function* runSampleSteps(kernel: Products, sample: Sample, options: RunOp
       layer.kind === 'latent'
         ? latentAttentionSteps(kernel, layer.problem, { ...layer.weights, input }, asked)
         : multiHeadAttentionSteps(kernel, layer.problem, { ...layer.weights, input }, asked);
-    const {
-      weights: full,
-      statistics: found = [],
-      pooled,
-      ...result
-    } = yield* part(steps, index / layers.length, (index + 1) / layers.length);
+    const { weights: full, statistics: found = [], pooled, ...result } = yield* part(steps, until(index), until(index + 1));
     let run: LayerRun = { input, result };
     if (full !== undefined && full !== own) own.set(full);
     if (full !== undefined && options.dropout !== undefined && options.dropout.rate > 0) {
@@ -121,15 +153,17 @@ export function* runSampleSteps(kernel: Products, sample: Sample, options: RunOp
     size = pooled?.rows ?? tokens.length;
     statistics.push(...found);
     output = run.result.output;
-    if (layer.norm !== undefined) {
-      x = sum(x, output);
+    const stream = yield* part(layerOutput(kernel, layer, sample.width, x, input, output), until(index + 1), until(index + 1));
+    if (stream !== undefined) {
+      x = stream;
       output = x;
     }
   }
   return {
     layers: runs,
+    start,
     output,
-    maps: pooledParts.length === 0 ? all : joined(pooledParts),
+    maps: pooledParts.length === 0 ? maps : joined(pooledParts),
     size,
     ...(means.length === 0 ? {} : { pooled: { mean: joined(means) } }),
     statistics,

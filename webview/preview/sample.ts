@@ -1,13 +1,12 @@
 import { sinusoidalPositions } from '../../src/kernel/positions.ts';
 import { checkHeads, positiveInteger } from '../../src/kernel/problem.ts';
 import { finish, type Steps } from '../../src/kernel/steps.ts';
-import type { PreviewDesign } from '../protocol.ts';
+import { MOST_NUMBERS, type PreviewDesign } from '../protocol.ts';
 import {
   isBucketed,
   isInScores,
   latentNumbers,
   MAX_DISTANCE,
-  MOST_NUMBERS,
   type RandomWeights,
   randomLayer,
   SAMPLE_WIDTH,
@@ -93,6 +92,8 @@ export interface Sample {
   readonly input: Float32Array;
   readonly width: number;
   readonly layers: readonly SampleLayer[];
+  /** Layers that are run before these, so that these read the stream that they read in the model. */
+  readonly before: readonly SampleLayer[];
   /** What the tokens are the same as: equal numbers are the same token. [tokens] */
   readonly ids: Int32Array;
 }
@@ -112,7 +113,12 @@ export interface Given {
   readonly tokens?: readonly string[];
   readonly rows?: TokenRows;
   /** Layers of a checkpoint in place of random ones, and the width of what they read. */
-  readonly trained?: { readonly width: number; layers(tokens: number): Steps<readonly SampleLayer[]> };
+  readonly trained?: {
+    readonly width: number;
+    layers(tokens: number): Steps<readonly SampleLayer[]>;
+    /** What the model's first layer reads, in place. [tokens, width] */
+    enter?(input: Float32Array): void;
+  };
   /** Random layers of an earlier sample, by what they follow from: making large ones takes long. */
   readonly kept?: Map<string, RandomWeights>;
 }
@@ -155,8 +161,10 @@ export function* makeSampleSteps(design: PreviewDesign, settings: SampleSettings
   if (trained === undefined)
     for (let i = 0; i < Math.max(1, settings.layers); i++)
       random.push(yield* randomLayer(design, settings, settings.layer + i, length, width, size, given.kept));
-  const layers = trained === undefined ? random : yield* trained.layers(length);
-  return { tokens, input, width, ids: numbered(tokens), layers };
+  const all = trained === undefined ? random : yield* trained.layers(length);
+  trained?.enter?.(input);
+  const before = all.filter(({ index }) => index < settings.layer);
+  return { tokens, input, width, ids: numbered(tokens), layers: all.slice(before.length), before };
 }
 
 /** All of it at once. */

@@ -53,6 +53,8 @@ export interface SampleSettings {
   /** The first layer that is drawn, and how many from it on. */
   readonly layer: number;
   readonly layers: number;
+  /** Of a checkpoint: run the layers before the first one, so that it reads what it reads in the model. */
+  readonly before: boolean;
   readonly overrides: Overrides;
 }
 
@@ -74,6 +76,7 @@ export const freshSettings: SampleSettings = {
   dropout: 0,
   layer: 0,
   layers: 1,
+  before: true,
   overrides: {},
 };
 

@@ -113,6 +113,7 @@ const settingGuards: Guards<SampleSettings> = {
   dropout: isBetween(0, 0.95),
   layer: isIndex,
   layers: (value): value is number => isIndex(value) && value >= 1 && value <= MAX_LAYERS,
+  before: isBoolean,
   overrides: isShape<Overrides>(
     Object.fromEntries(sizeNames.map((name) => [name, isOptional(isIndex)])) as Shape<Record<SizeName, number>>,
   ),

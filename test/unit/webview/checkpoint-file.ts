@@ -10,7 +10,7 @@ import { Checkpoint } from '../../../webview/preview/checkpoint.ts';
 import type { PreviewDesign } from '../../../webview/protocol.ts';
 import { repositoryRoot } from '../kernel/load-kernels.ts';
 
-interface Packed {
+export interface Packed {
   readonly shape: readonly number[];
   readonly f32: string;
 }
@@ -105,9 +105,10 @@ export async function loadCheckpoint(
   layer: number,
   layers: number,
   piece: number,
+  before = false,
 ): Promise<Checkpoint> {
   const { design, names } = readConfig(config);
-  const found = await findLayers(folder, layer, layers, design, names);
+  const found = await findLayers(folder, layer, layers, design, { ...names, before });
   assert.ok(typeof found !== 'string', String(found));
   const checkpoint = new Checkpoint({
     kind: 'checkpoint',
@@ -117,6 +118,7 @@ export async function loadCheckpoint(
     width: found.layers[0]?.width ?? 0,
     interleaved: found.layers.some(({ interleaved }) => interleaved),
     gainOffset: names.gainOffset,
+    without: '',
     tensors: found.tensors,
     layers: found.layers,
   });
@@ -125,6 +127,21 @@ export async function loadCheckpoint(
       checkpoint.take({ tensor, at, bytes: await file.read(first + at, first + Math.min(length, at + piece)) });
   return checkpoint;
 }
+
+/** A small model as test/golden/make_streams.py wrote it. */
+export interface StreamCase extends Pick<Case, 'name' | 'config' | 'tensors' | 'input'> {
+  /** Of every layer. */
+  readonly weights: readonly Packed[];
+  /** Before every layer. */
+  readonly streams: readonly Packed[];
+}
+
+export const goldenStreams = (): readonly StreamCase[] =>
+  (
+    JSON.parse(readFileSync(join(repositoryRoot(), 'test/golden/streams.generated.json'), 'utf8')) as {
+      readonly cases: readonly StreamCase[];
+    }
+  ).cases;
 
 export const goldenCheckpoints = (): readonly Case[] =>
   (

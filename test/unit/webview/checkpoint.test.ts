@@ -104,6 +104,7 @@ describe('preview of a checkpoint against Transformers', () => {
       width: 8,
       interleaved: false,
       gainOffset: 0,
+      without: '',
       tensors: [{ name: 'q', dtype, shape: [rows, 8192] }],
       layers: [],
     });

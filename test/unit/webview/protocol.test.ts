@@ -39,6 +39,7 @@ const toPage: readonly ToPreview[] = [
     width: 64,
     interleaved: false,
     gainOffset: 0,
+    without: '',
     tensors: [{ name: 'q', dtype: 'BF16', shape: [64, 64] }],
     layers: [{ layer: 3, parts: [{ role: 'query', tensor: 'q', outputsFirst: true, outputs: [[0, 64]] }] }],
   },
@@ -55,7 +56,7 @@ const fromPage: readonly FromPreview[] = [
   { kind: 'copyLink', form: 'command', state: '{}' },
   { kind: 'lint', query: 3, sizes: { queryHeads: 8, keyValueHeads: 3 } },
   { kind: 'readFile', uri: 'file:///x.npy' },
-  { kind: 'findWeights', request: 1, layer: 0, layers: 2 },
+  { kind: 'findWeights', request: 1, layer: 0, layers: 2, before: true },
   ...revealFields.map((field) => ({ kind: 'reveal', source: 'file:///x', field }) as const),
 ];
 
