@@ -1,4 +1,4 @@
-import type { PythonModule } from '../../syntax/python/ast.ts';
+import type { PythonModule, UnitBody } from '../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../syntax/python/walk.ts';
 import { familyOfConfigClass } from '../families.ts';
 
@@ -24,6 +24,27 @@ const torch: Readonly<Record<string, readonly string[]>> = {
   Transformer: ['d_model', 'nhead', 'num_encoder_layers', 'num_decoder_layers', 'dim_feedforward'],
 };
 
+const imports = new WeakMap<UnitBody, readonly (readonly [name: string, full: string])[]>();
+
+/** What a top-level statement imports. Worked out once. */
+function importsIn(body: UnitBody): readonly (readonly [name: string, full: string])[] {
+  const known = imports.get(body);
+  if (known !== undefined) return known;
+  const found: (readonly [string, string])[] = [];
+  const waiting = [body.statement];
+  for (let statement = waiting.pop(); statement !== undefined; statement = waiting.pop()) {
+    if (statement.kind === 'import')
+      for (const { name, alias } of statement.names)
+        found.push([alias?.name ?? name.split('.')[0] ?? name, alias === undefined ? (name.split('.')[0] ?? name) : name]);
+    else if (statement.kind === 'importFrom') {
+      const from = `${'.'.repeat(statement.level)}${statement.module}`;
+      for (const { name, alias } of statement.names) if (name !== '*') found.push([alias?.name ?? name, `${from}.${name}`]);
+    } else eachChildStatement(statement, (child) => waiting.push(child));
+  }
+  imports.set(body, found);
+  return found;
+}
+
 /** Full name of what each imported name stands for: `nn` -> `torch.nn`. Imports below the top level count too. */
 export function importedNames(module: PythonModule): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
@@ -31,18 +52,7 @@ export function importedNames(module: PythonModule): ReadonlyMap<string, string>
     // A name that two imports give means either.
     names.set(name, names.has(name) && names.get(name) !== full ? '' : full);
   };
-  for (const { body } of module.units) {
-    const waiting = [body.statement];
-    for (let statement = waiting.pop(); statement !== undefined; statement = waiting.pop()) {
-      if (statement.kind === 'import')
-        for (const { name, alias } of statement.names)
-          add(alias?.name ?? name.split('.')[0] ?? name, alias === undefined ? (name.split('.')[0] ?? name) : name);
-      else if (statement.kind === 'importFrom') {
-        const from = `${'.'.repeat(statement.level)}${statement.module}`;
-        for (const { name, alias } of statement.names) if (name !== '*') add(alias?.name ?? name, `${from}.${name}`);
-      } else eachChildStatement(statement, (child) => waiting.push(child));
-    }
-  }
+  for (const { body } of module.units) for (const [name, full] of importsIn(body)) add(name, full);
   return names;
 }
 

@@ -17,6 +17,7 @@ import { evidenceOf, lexicon } from '../lexicon.ts';
 import { normaliseName } from '../section.ts';
 import { importedNames, isConfigName, type KnownCallee, knownCallee } from './calls.ts';
 import { fold, Scope } from './scope.ts';
+import { changesIn, dottedName, lastName, sketchOf } from './sketch.ts';
 
 /** More configurations than this in one file are data. */
 const maximumConfigs = 200;
@@ -59,6 +60,8 @@ class ConfigReader {
   readonly #changes = new Map<string, Set<string>>();
   /** Names that a function gives a value further out. */
   readonly #rebound = new Set<string>();
+  /** Whether a call of this dotted name may be one. */
+  readonly #stating = new Map<string, boolean>();
   /** Names of what is given as `**name` somewhere. */
   readonly #spread = new Set<string>();
   /** Classes whose sizes a call or subclass in this file replaces: their own defaults need not fit together. */
@@ -150,52 +153,14 @@ class ConfigReader {
   // Changes to what was stated
 
   #noteChanges(statement: Statement): void {
-    const note = (holder: Expression, key: string): void => {
-      const name = lastName(holder);
-      if (name === undefined || name === 'self' || name === 'cls') return;
-      const keys = this.#changes.get(name);
-      if (keys === undefined) this.#changes.set(name, new Set([key]));
-      else keys.add(key);
-    };
-    const target = (expression: Expression): void => {
-      if (expression.kind === 'attribute') note(expression.object, expression.name.name);
-      else if (expression.kind === 'subscript') {
-        const [index] = expression.indices;
-        note(expression.object, index?.kind === 'string' && index.value !== undefined ? index.value : '*');
-      } else if (expression.kind === 'tuple' || expression.kind === 'list') expression.items.forEach(target);
-    };
-    const waiting: Statement[] = [statement];
-    for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-      if (next.kind === 'global' || next.kind === 'nonlocal') for (const { name } of next.names) this.#rebound.add(name);
-      if (next.kind === 'assign') next.targets.forEach(target);
-      else if (next.kind === 'annotatedAssign' || next.kind === 'augmentedAssign') {
-        target(next.target);
-        if (next.kind === 'augmentedAssign' && next.target.kind === 'name') note(next.target, '*');
-      } else if (next.kind === 'delete') next.targets.forEach(target);
-      else if (next.kind === 'for') target(next.target);
-      eachExpression(next, (expression) => {
-        if (expression.kind !== 'call') return;
-        const { callee } = expression;
-        for (const { kind, value } of expression.arguments) if (kind === 'kwargs') this.#noteSpread(value);
-        if (callee.kind === 'attribute' && /^(update|pop|popitem|clear|setdefault|merge|merge_with|override)$/.test(callee.name.name))
-          note(callee.object, '*');
-        else if (callee.kind === 'name' && callee.name === 'setattr') {
-          const [holder, key] = expression.arguments;
-          if (holder !== undefined)
-            note(holder.value, key?.value.kind === 'string' && key.value.value !== undefined ? key.value.value : '*');
-        }
-      });
-      eachChildStatement(next, (child) => waiting.push(child));
+    const { keys, rebound, spread } = changesIn(statement);
+    for (const [name, key] of keys) {
+      const known = this.#changes.get(name);
+      if (known === undefined) this.#changes.set(name, new Set([key]));
+      else known.add(key);
     }
-  }
-
-  /** What is given as `**name` goes to parameters that are not seen here: `**configs[size]`, `**dict(defaults, **kwargs)`. */
-  #noteSpread(value: Expression): void {
-    const name = lastName(value);
-    if (name !== undefined) this.#spread.add(name);
-    if (value.kind === 'call' && lastName(value.callee) === 'dict')
-      for (const argument of value.arguments) this.#noteSpread(argument.value);
-    if (value.kind === 'binary') for (const side of [value.left, value.right]) this.#noteSpread(side);
+    for (const name of rebound) this.#rebound.add(name);
+    for (const name of spread) this.#spread.add(name);
   }
 
   /** The mapping without what the file changes on a thing of this name; undefined when that cannot be followed. */
@@ -327,6 +292,7 @@ class ConfigReader {
   // Dict literals and calls
 
   #visit(statement: Statement, base: number, scope: Scope, owner: string): void {
+    if ((statement.kind === 'class' || statement.kind === 'function') && !this.#mayState(statement)) return;
     if (statement.kind === 'function') {
       const inner = new Scope(scope);
       inner.readParameters(statement);
@@ -348,6 +314,25 @@ class ConfigReader {
     } else
       for (const expression of statementExpressions(statement)) this.#search(expression, base, scope, owner, undefined, undefined, false);
     eachChildStatement(statement, (child) => this.#visit(child, base, scope, owner));
+  }
+
+  /** Whether a configuration may stand in a class or a function. */
+  #mayState(statement: Statement): boolean {
+    const { hasDict, callees } = sketchOf(statement);
+    if (hasDict) return true;
+    for (const callee of callees) {
+      let isStating = this.#stating.get(callee);
+      if (isStating === undefined) {
+        const name = callee.slice(callee.lastIndexOf('.') + 1);
+        const full = this.#fullName(callee);
+        isStating =
+          full !== undefined &&
+          (full === 'dict' || this.#classes.get(callee) !== undefined || knownCallee(full) !== undefined || isConfigClass(name));
+        this.#stating.set(callee, isStating);
+      }
+      if (isStating) return true;
+    }
+    return false;
   }
 
   /** Configurations in an expression: dict literals where `dicts`, and calls of configuration classes anywhere. */
@@ -432,7 +417,8 @@ class ConfigReader {
 
   /** The arguments of `dict(...)`, of a configuration class or of a known layer; undefined for any other call. */
   #call(expression: Call, base: number, scope: Scope, depth: number): MappingNode | undefined {
-    const full = this.#fullName(expression.callee);
+    const callee = dottedName(expression.callee);
+    const full = callee === undefined ? undefined : this.#fullName(callee);
     const name = lastName(expression.callee);
     if (full === undefined || name === undefined) return undefined;
     const span = at(base, expression);
@@ -451,7 +437,7 @@ class ConfigReader {
     }
     const known = knownCallee(full);
     if (known !== undefined) return this.#known(known, expression.arguments, base, scope, depth, span);
-    if (!isConfigName(name) || !/^[A-Z]/.test(name)) return undefined;
+    if (!isConfigClass(name)) return undefined;
     const made = this.#given(expression.arguments, base, scope, depth, []);
     return mapping(span, made.entries, true, full);
   }
@@ -490,17 +476,11 @@ class ConfigReader {
   }
 
   /** `nn.MultiheadAttention` -> `torch.nn.MultiheadAttention`, by the file's imports. A name that the file gives itself has none. */
-  #fullName(callee: Expression): string | undefined {
-    const parts: string[] = [];
-    let at_: Expression = callee;
-    while (at_.kind === 'attribute') {
-      parts.unshift(at_.name.name);
-      at_ = at_.object;
-    }
-    if (at_.kind !== 'name') return undefined;
-    const imported = this.#imports.get(at_.name);
-    if (imported === '') return undefined;
-    return [imported ?? at_.name, ...parts].join('.');
+  #fullName(callee: string): string | undefined {
+    const dot = callee.indexOf('.');
+    const first = dot < 0 ? callee : callee.slice(0, dot);
+    const imported = this.#imports.get(first);
+    return imported === '' ? undefined : `${imported ?? first}${callee.slice(first.length)}`;
   }
 }
 
@@ -530,6 +510,8 @@ const sizeNames: ReadonlySet<string> = new Set([
 
 /** Whether a name speaks of a width or of heads. */
 const isSizeName = (name: string): boolean => sizeNames.has(normaliseName(name)) || /head/i.test(name);
+
+const isConfigClass = (name: string): boolean => isConfigName(name) && /^[A-Z]/.test(name);
 
 const at = (base: number, { start, end }: Span): Range => range(base + start, base + end);
 
@@ -592,14 +574,6 @@ const meantAsText = (annotation: Expression, node: ConfigNode): ConfigNode =>
   /^\s*[-\d]/.test(String(node.value))
     ? withoutValue(node)
     : node;
-
-/** `c` of `a.b.c`, of `c[0]` and of `c`. */
-function lastName(expression: Expression): string | undefined {
-  if (expression.kind === 'name') return expression.name;
-  if (expression.kind === 'attribute') return expression.name.name;
-  if (expression.kind === 'subscript') return lastName(expression.object);
-  return undefined;
-}
 
 const decoratorName = (expression: Expression): string => lastName(expression.kind === 'call' ? expression.callee : expression) ?? '';
 

@@ -2,12 +2,10 @@ import { Edit, Language, Parser, type Point, type Tree, type TreeCursor } from '
 import type { PythonModule, Span, Unit } from './ast.ts';
 import { convertStatement } from './convert.ts';
 import { type NodeTypes, nodeTypes, RawReader } from './raw.ts';
+import { isTooDeep, startsAnew, withoutLongComments } from './screen.ts';
 
-/** Code units beyond which a text is not parsed, and deeper brackets than any code has: the parser would take minutes on them. */
+/** Code units beyond which a text is not parsed. */
 const maximumLength = 6_000_000;
-const maximumNesting = 300;
-/** Lines of nothing but comments, one after the other, from which on the parser is not given them: its time grows with their square. */
-const maximumComments = 200;
 
 /** The bytes of the two WebAssembly modules that do the parsing. */
 export interface ParserFiles {
@@ -80,6 +78,26 @@ class TreeSitterParser implements PythonParser {
       // A parser that failed in the middle would go on there.
       this.#parser.reset();
       return undefined;
+    }
+  }
+
+  /**
+   * The one statement that a part of a text holds, which begins at `base`, and the comments behind it. Another statement follows there
+   * where it `isFollowed`. Undefined where it is not one, or has errors.
+   */
+  statement(part: string, base: number, isFollowed: boolean): { readonly unit: Unit; readonly comments: readonly Span[] } | undefined {
+    const text = isFollowed ? `${part}pass\n` : part;
+    if (withoutLongComments(text) !== text) return undefined;
+    const tree = this.tree(text, undefined);
+    try {
+      if (tree === undefined || tree.rootNode.hasError) return undefined;
+      const { units, comments } = this.convert(tree, text, undefined);
+      const [unit, next] = units;
+      if (unit?.start !== 0 || unit.body.hasErrors || units.length > 2 || next?.start !== (isFollowed ? part.length : undefined))
+        return undefined;
+      return { unit, comments: comments.map(({ start, end }) => ({ start: base + start, end: base + end })) };
+    } finally {
+      tree?.delete();
     }
   }
 
@@ -223,6 +241,20 @@ class KeptUnits {
   }
 }
 
+/** Whether a statement begins at the start of a line, outside all brackets. */
+const standsAlone = (text: string, { start }: Unit): boolean =>
+  (start === 0 || text.charCodeAt(start - 1) === 10) && startsAnew(text, start);
+
+/** The unit with these comments behind its statement; itself where it has them. */
+function withComments(unit: Unit, behind: readonly Span[]): Unit {
+  const { statement, comments, hasErrors } = unit.body;
+  const inside = comments.filter(({ start }) => start < statement.end);
+  const isSame =
+    comments.length === inside.length + behind.length &&
+    behind.every(({ start, end }, i) => start === comments[inside.length + i]?.start && end === comments[inside.length + i]?.end);
+  return isSame ? unit : { start: unit.start, body: { statement, comments: [...inside, ...behind], hasErrors } };
+}
+
 /** The statements that a change touches, before it; none where it is more than typing. */
 function touchedBy({ start, end }: Change, { text, units }: PythonModule): readonly Gone[] {
   const touched = units.filter((unit) => unit.start <= end && unit.start + unit.body.statement.end >= start && !unit.body.hasErrors);
@@ -251,24 +283,24 @@ class OpenDocument implements PythonDocument {
       return new OpenDocument(this.#parser, old, this.module, this.#gone);
     }
     const change = changeBetween(before, text);
-    let tree: Tree | undefined;
-    if (old !== undefined && withoutLongComments(before) === before) {
-      old.edit(
-        new Edit({
-          startIndex: change.start,
-          oldEndIndex: change.end,
-          newEndIndex: change.newEnd,
-          ...editPoints(before, text, change),
-        }),
-      );
-      tree = this.#parser.tree(text, old);
-      // Error recovery depends on what was there before; a tree with errors is made anew, so that it says the same as a first parse.
-      if (tree?.rootNode.hasError === true) {
-        tree.delete();
-        tree = this.#parser.tree(text, undefined);
-      }
-    } else tree = this.#parser.tree(text, undefined);
     const touched = touchedBy(change, this.module);
+    const isPlain = old !== undefined && withoutLongComments(before) === before;
+    if (isPlain) {
+      const edit = { startIndex: change.start, oldEndIndex: change.end, newEndIndex: change.newEnd, ...editPoints(before, text, change) };
+      old.edit(new Edit(edit));
+    }
+    const alone = isPlain && !old.rootNode.hasError ? this.#updateAlone(text, change) : undefined;
+    if (alone !== undefined) {
+      // The tree stays behind: it knows what was edited, and is brought up to date when more than one statement changes.
+      this.#tree = undefined;
+      return new OpenDocument(this.#parser, old, alone, this.#goneBefore(alone, touched));
+    }
+    let tree = this.#parser.tree(text, isPlain ? old : undefined);
+    // Error recovery depends on what was there before; a tree with errors is made anew, so that it says the same as a first parse.
+    if (isPlain && tree?.rootNode.hasError === true) {
+      tree.delete();
+      tree = this.#parser.tree(text, undefined);
+    }
     const module = this.#parser.convert(tree, text, {
       module: this.module,
       change,
@@ -276,6 +308,43 @@ class OpenDocument implements PythonDocument {
     });
     this.dispose();
     return new OpenDocument(this.#parser, tree, module, this.#goneBefore(module, touched));
+  }
+
+  /** The next version where the change lies inside one statement, and leaves it one: nothing else is parsed. Undefined elsewhere. */
+  #updateAlone(text: string, change: Change): PythonModule | undefined {
+    const { units, comments, text: before } = this.module;
+    const i = units.findLastIndex(({ start }) => start < change.start);
+    const [unit, next] = [units[i], units[i + 1]];
+    if (unit === undefined || unit.body.hasErrors || text.length > maximumLength) return undefined;
+    if (!standsAlone(before, unit) || (next !== undefined && !standsAlone(before, next))) return undefined;
+    const { start } = unit;
+    const end = start + unit.body.statement.end;
+    if (change.end >= end) return undefined;
+    const to = next?.start ?? before.length;
+    const shift = change.newEnd - change.end;
+    const moved = ({ start, end }: Span): Span => ({ start: start + shift, end: end + shift });
+    const again = this.#gone.find((each) => each.text.length === end + shift - start && text.startsWith(each.text, start));
+    let made: { readonly unit: Unit; readonly comments: readonly Span[] } | undefined;
+    if (again === undefined) made = this.#parser.statement(text.slice(start, to + shift), start, next !== undefined);
+    else {
+      const behind = unit.body.comments.filter((comment) => comment.start >= unit.body.statement.end).map(moved);
+      made = {
+        unit: withComments(again.unit, behind),
+        comments: comments.filter((each) => each.start >= end && each.start < to).map(moved),
+      };
+    }
+    if (made === undefined) return undefined;
+    made.unit.start = start;
+    for (const each of units.slice(i + 1)) each.start += shift;
+    return {
+      text,
+      units: units.map((each) => (each === unit ? made.unit : each)),
+      comments: [
+        ...comments.filter((each) => each.start < start),
+        ...made.comments,
+        ...comments.filter((each) => each.start >= to).map(moved),
+      ],
+    };
   }
 
   /** What is not in the next version, newest first. */
@@ -298,13 +367,19 @@ export interface Change {
   readonly newEnd: number;
 }
 
+/** Characters that are compared at once. */
+const stride = 2048;
+
 /** The one replacement that makes `after` of `before`. O(length). */
 export function changeBetween(before: string, after: string): Change {
   const shorter = Math.min(before.length, after.length);
   let start = 0;
+  while (start + stride <= shorter && before.slice(start, start + stride) === after.slice(start, start + stride)) start += stride;
   while (start < shorter && before.charCodeAt(start) === after.charCodeAt(start)) start++;
   let tail = 0;
   const most = shorter - start;
+  const tailOf = (text: string): string => text.slice(text.length - tail - stride, text.length - tail);
+  while (tail + stride <= most && tailOf(before) === tailOf(after)) tail += stride;
   while (tail < most && before.charCodeAt(before.length - 1 - tail) === after.charCodeAt(after.length - 1 - tail)) tail++;
   return { start, end: before.length - tail, newEnd: after.length - tail };
 }
@@ -326,58 +401,4 @@ function pointFrom(text: string, from: Point, start: number, end: number): Point
     lineStart = at + 1;
   }
   return { row, column: end - lineStart };
-}
-
-/**
- * The text with spaces for the comments in rows longer than `maximumComments`; itself where there is no such row. Places stay what they
- * are. Lines with three quotation marks stay, too: they may end a string. Undefined where too many of them do.
- */
-function withoutLongComments(text: string): string | undefined {
-  let row: { readonly from: number; readonly to: number }[] = [];
-  let copied = 0;
-  let shortened = '';
-  let isTooLong = false;
-  const close = (): void => {
-    if (row.length > maximumComments) {
-      let stay = 0;
-      for (const { from, to } of row) {
-        if (/"""|'''/.test(text.slice(from, to))) stay++;
-        else {
-          shortened += text.slice(copied, from) + ' '.repeat(to - from);
-          copied = to;
-        }
-      }
-      isTooLong ||= stay > maximumComments;
-    }
-    row = [];
-  };
-  for (let start = 0; start < text.length; ) {
-    const newline = text.indexOf('\n', start);
-    const to = newline < 0 ? text.length : newline;
-    let from = start;
-    while (from < to && (text.charCodeAt(from) === 32 || text.charCodeAt(from) === 9)) from++;
-    const code = text.charCodeAt(from);
-    if (from < to && code === 35) row.push({ from, to });
-    else if (from < to && code !== 13 && row.length > 0) close();
-    start = to + 1;
-  }
-  close();
-  if (isTooLong) return undefined;
-  return copied === 0 ? text : shortened + text.slice(copied);
-}
-
-/** Whether brackets nest deeper than `maximumNesting`. Those in strings count too, so a line that starts with a letter starts anew. */
-function isTooDeep(text: string): boolean {
-  let depth = 0;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (code === 10) {
-      const next = text.charCodeAt(i + 1);
-      // A letter or `@`.
-      if ((next >= 64 && next <= 90) || (next >= 97 && next <= 122)) depth = 0;
-    } else if (code === 40 || code === 91 || code === 123) {
-      if (++depth > maximumNesting) return true;
-    } else if ((code === 41 || code === 93 || code === 125) && depth > 0) depth--;
-  }
-  return false;
 }
