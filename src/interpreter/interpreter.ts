@@ -145,6 +145,9 @@ export interface InterpreterOptions {
 const isSetting = (value: Value): boolean =>
   value.kind === 'int' || value.kind === 'float' || (value.kind === 'unknown' && value.path !== undefined);
 
+/** What it takes to record what happened, in steps. */
+const workOfNoting = 1 / 8;
+
 const maximumDepth = 120;
 const maximumRecursion = 12;
 
@@ -188,6 +191,7 @@ export class Interpreter implements Machine {
   /** What calls gave, and what they rested on. */
   readonly memory = new Memory(this);
   #steps = 0;
+  #work = 0;
   #depth = 0;
   /** The last operation left open whether it fits. */
   #doubtful = false;
@@ -231,9 +235,15 @@ export class Interpreter implements Machine {
     return this.#steps;
   }
 
+  /** How much was done, in steps, what was tried on numbers and taken over from earlier calls included; `renew` does not change it. */
+  get work(): number {
+    return this.#work;
+  }
+
   /** Counts one step; ends the evaluation when too many were taken. */
   step(): void {
     this.#steps += 1;
+    this.#work += 1;
     if (this.#steps > (this.options.budget ?? 2_000_000)) throw new BudgetExceeded('too many steps');
   }
 
@@ -470,6 +480,7 @@ export class Interpreter implements Machine {
   /** Tells the recorder, and remembers it for those who take over the call in which it happened. */
   note(happening: Happening): void {
     if (this.#isTrying) return;
+    this.#work += workOfNoting;
     this.memory.log(happening);
     this.#tell(happening);
   }
@@ -734,6 +745,7 @@ export class Interpreter implements Machine {
           if (!changed) break;
           this.#mismatch = undefined;
           this.facts = Facts.none;
+          this.#work += 1;
           const result = this.guard(() =>
             this.heap.attempt(() => callee.operation.run(makeCall(call.name, numbers, given, call.site), this)),
           );

@@ -295,8 +295,12 @@ function instancesIn({ value, made }: SharedResult): readonly InstanceValue[] {
   return value.kind === 'instance' && !found.includes(value) ? [...found, value] : found;
 }
 
-const areAmong = (rests: Iterable<UnitBody>, bodies: ReadonlySet<UnitBody>): boolean => {
-  for (const body of rests) if (!bodies.has(body)) return false;
+/** What asks for a setting that is taken one way and the other rests on this, as on a statement that no edit changes. */
+export const openSettings: UnitBody = { statement: { kind: 'unknown', start: 0, end: 0 }, comments: [], hasErrors: false };
+
+/** Whether what rested on statements holds while these stand. */
+export const areAmong = (rests: Iterable<UnitBody>, bodies: ReadonlySet<UnitBody>): boolean => {
+  for (const body of rests) if (!bodies.has(body) && body !== openSettings) return false;
   return true;
 };
 

@@ -26,6 +26,7 @@ import { type InputShapes, inputShapes, type StatedAxes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
 import { unite } from './join.ts';
 import { bool, float, int, named, none, numberOf, shareOf, text, unknown } from './make.ts';
+import { areAmong, openSettings } from './memory.ts';
 import { beginNames, Defaults, lengthScope, type Sample } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
@@ -70,8 +71,8 @@ export interface Study {
   readonly instances: readonly InstanceValue[];
   /** Definitions of the functions that were called. */
   readonly reached: ReadonlySet<unknown>;
-  /** Statements and calls that were followed. */
-  readonly steps: number;
+  /** What it takes to follow it and to judge what came of it, in steps. */
+  readonly work: number;
   /** The file's own statements that it rests on: while they stay, it holds. */
   readonly rests: ReadonlySet<UnitBody>;
   /** What sizes were found to be by its end. */
@@ -101,15 +102,10 @@ export interface CodeReading {
   readonly stale?: readonly Study[];
 }
 
-/** Whether there is no time for a study of about so many steps. */
-export type IsOver = (steps: number) => boolean;
+/** Whether there is no time for a study of about so much work, in steps; 0 where nothing is known of it. */
+export type IsOver = (work: number) => boolean;
 
 const never: IsOver = () => false;
-
-const areAmong = (rests: ReadonlySet<UnitBody>, bodies: ReadonlySet<UnitBody>): boolean => {
-  for (const body of rests) if (!bodies.has(body)) return false;
-  return true;
-};
 
 export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse'> {
   /** Statements and calls for each class. */
@@ -161,6 +157,8 @@ function wiringsOf(flagged: ReadonlyMap<UnitBody, Mentions>): readonly Wiring[] 
   if (!placement) return [{ isParallel: false }, { isParallel: true }];
   return [{ normsFirst: true, isParallel: false }, { normsFirst: false, isParallel: false }, { isParallel: true }];
 }
+
+const isWiringFlag = (name: string): boolean => placementFlag.test(name) || parallelFlag.test(name) || sharingFlag.test(name);
 
 function flagValue(name: string, { normsFirst, isParallel }: Wiring): Value | undefined {
   if (normsFirst !== undefined && placementFlag.test(name)) return bool(normsFirst);
@@ -229,7 +227,7 @@ export class Student {
       rounds: 8,
       assumesShapes: true,
       shares: true,
-      ...(assumes === undefined ? {} : { assumes }),
+      assumes,
     });
     this.#symbols = new Symbols(this.#interpreter, this.#defaults);
   }
@@ -237,9 +235,9 @@ export class Student {
   /** What settings are taken to be, by the path that the code writes and the class whose setting it is. */
   #assumptions({ wiring, settings }: StudyOptions): InterpreterOptions['assumes'] {
     if (wiring !== undefined && wiring.isConfigured !== true) return (path) => flagValue(path.slice(path.lastIndexOf('.') + 1), wiring);
-    if (settings === undefined) return undefined;
     return (path, scope) => {
-      const value = settings.valueOf(path, scope);
+      if (wiring === undefined && isWiringFlag(path.slice(path.lastIndexOf('.') + 1))) this.#interpreter.memory.rest(openSettings);
+      const value = settings?.valueOf(path, scope);
       if (value === undefined) return undefined;
       this.#asksForSettings = true;
       // Whoever leaves switches open reads both branches; how it is with the config, another reads besides.
@@ -280,10 +278,11 @@ export class Student {
     const stale: Study[] = [];
     let isPartial = false;
     const isOpen = (key: string): boolean => !known.has(key) && !kept.has(key) && !this.#failed.has(key);
-    const stepsOf = (key: string): number => before.get(key)?.steps ?? 0;
+    const workOf = (key: string): number => before.get(key)?.work ?? 0;
     const make = (key: string, of: ClassValue | FunctionValue): void => {
+      const started = interpreter.work;
       const { result, rests } = interpreter.memory.tracked(() => this.#study(of));
-      if (result !== undefined) kept.set(key, result);
+      if (result !== undefined) kept.set(key, { ...result, work: interpreter.work - started + result.tensors.length });
       else {
         for (const each of of.kind === 'class' ? of.mro : [of])
           if (each.unit !== undefined && each.file === file) rests.add(each.unit.body);
@@ -292,7 +291,7 @@ export class Student {
     };
     const study = (key: string, of: ClassValue | FunctionValue): void => {
       if (isOpen(key)) {
-        isPartial ||= isOver(stepsOf(key));
+        isPartial ||= isOver(workOf(key));
         if (!isPartial) make(key, of);
       }
       const found = known.has(key) ? undefined : kept.get(key);
@@ -306,9 +305,9 @@ export class Student {
     ];
     if (isOver !== never) {
       // Whoever waits sees something of what changed: what takes least comes first.
-      const open = roots.filter(([key]) => isOpen(key)).sort(([a], [b]) => stepsOf(a) - stepsOf(b));
+      const open = roots.filter(([key]) => isOpen(key)).sort(([a], [b]) => workOf(a) - workOf(b));
       for (const [key, of] of open) {
-        isPartial ||= isOver(stepsOf(key));
+        isPartial ||= isOver(workOf(key));
         if (isPartial) break;
         make(key, of);
       }
@@ -350,8 +349,8 @@ export class Student {
   #varied(file: SourceFile, isPutOff: boolean, isOver: IsOver): Pick<CodeReading, 'studies' | 'stale'> {
     if (this.#options.wiring !== undefined) return { studies: [] };
     const flagged = flaggedUnits(file.module);
-    // What rests on no statement that mentions such a flag is the same whatever it is.
-    const others = this.#studies.filter(({ rests }) => ![...rests].some((body) => flagged.has(body)));
+    // What never asked for such a flag is the same whatever it is.
+    const others = this.#studies.filter(({ rests }) => !rests.has(openSettings));
     const wirings: (readonly [Wiring, readonly Study[]])[] = [];
     if (others.length < this.#studies.length) for (const wiring of wiringsOf(flagged)) wirings.push([wiring, others]);
     if (this.#asksForSettings) wirings.push([{ isConfigured: true }, []]);
@@ -394,6 +393,7 @@ export class Student {
   #attempt(of: ClassValue | FunctionValue, choice: Choice | undefined): Attempt | undefined {
     this.#now = fresh();
     const interpreter = this.#interpreter;
+    const before = interpreter.work;
     interpreter.memory.beginStudy();
     interpreter.facts = Facts.none;
     interpreter.substitution = Substitution.empty;
@@ -411,7 +411,7 @@ export class Student {
       ...now,
       // What fits one length alone is not to work for others.
       failures: now.failures.filter(({ problem }) => problem.lengths?.some((each) => fixed.has(each)) !== true),
-      steps: interpreter.steps,
+      work: interpreter.work - before,
       rests,
       substitution: interpreter.substitution,
     };
@@ -576,7 +576,7 @@ function isUserCallable(value: Value | undefined): boolean {
 class Symbols {
   readonly #interpreter: Interpreter;
   readonly #defaults: Map<string, number>;
-  readonly #configs = new Map<ClassValue, InstanceValue>();
+  readonly #configs = new Map<ClassValue, { readonly instance: InstanceValue; readonly rests: ReadonlySet<UnitBody> }>();
 
   constructor(interpreter: Interpreter, defaults: Map<string, number>) {
     this.#interpreter = interpreter;
@@ -679,7 +679,9 @@ class Symbols {
     const read = fieldsRead(of.definition, parameter);
     if (read.size === 0) return undefined;
     const fits = definitionsOf(file).flatMap((definition) => {
-      const isRecord = definition.decorators.length > 0 || /(?:Config|Args|Params)$/.test(definition.name.name);
+      // What says what it computes holds no settings; whoever takes some need not be followed again when it changes.
+      const computes = definition.body.some((each) => each.kind === 'function' && /^(?:forward|call|__call__)$/.test(each.name.name));
+      const isRecord = !computes && (definition.decorators.length > 0 || /(?:Config|Args|Params)$/.test(definition.name.name));
       const value = isRecord
         ? this.#interpreter.guard(() => this.#interpreter.global(this.#interpreter.globalsOf(file), definition.name.name))
         : undefined;
@@ -712,8 +714,17 @@ class Symbols {
 
   /** A config whose numbers are symbols with the class's defaults. */
   config(of: ClassValue, path: string): InstanceValue {
-    const known = this.#configs.get(of);
-    if (known !== undefined) return known;
+    const { memory } = this.#interpreter;
+    let known = this.#configs.get(of);
+    if (known === undefined) {
+      const { result: instance, rests } = memory.tracked(() => this.#newConfig(of, path));
+      known = { instance, rests };
+      this.#configs.set(of, known);
+    } else for (const body of known.rests) memory.rest(body);
+    return known.instance;
+  }
+
+  #newConfig(of: ClassValue, path: string): InstanceValue {
     const interpreter = this.#interpreter;
     // One scope for all who take it: its sizes are the same for each of them.
     const scope = of.qualifiedName;
@@ -731,7 +742,6 @@ class Symbols {
       }
     }
     attributes.set('__path__', named(path, scope));
-    this.#configs.set(of, instance);
     return instance;
   }
 }

@@ -1,6 +1,6 @@
 import type { IsOver } from '../interpreter/study.ts';
 
-/** Statements and calls that the answer to a keystroke may follow, some 10 ms of work; a study that takes more waits. */
+/** Work that the answer to a keystroke may do, in steps, some 10 ms; a study that takes more waits. */
 const hastySteps = 500;
 /** What is taken for a study of which nothing is known yet. */
 const unknownSteps = 300;
@@ -10,8 +10,8 @@ export function inHaste(): IsOver {
   let spent = 0;
   return (steps) => {
     const isOver = spent > 0 && spent + steps > hastySteps;
-    // One study that takes a few times as much is better than none.
-    if (isOver || steps > 3 * hastySteps) return true;
+    // One study that takes twice as much is better than none.
+    if (isOver || steps > 2 * hastySteps) return true;
     spent += Math.max(1, steps === 0 ? unknownSteps : steps);
     return false;
   };
