@@ -308,3 +308,35 @@ describe('studying a file of model code', () => {
     );
   });
 });
+
+const blockWith = (norm: string): string => `
+import torch
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self, width: int = 64, norm_first: bool = True):
+        super().__init__()
+        self.pre_norm = nn.LayerNorm(width)
+        self.inner = nn.Linear(width, width)
+        ${norm}
+
+    def forward(self, x: torch.Tensor):
+        return x + self.inner(self.pre_norm(x))
+
+class Plain(nn.Module):
+    def __init__(self, width: int = 64):
+        super().__init__()
+        self.pre_norm = nn.LayerNorm(width)
+
+    def forward(self, x: torch.Tensor):
+        return self.pre_norm(x)
+`;
+
+describe('flags that wire sublayers', () => {
+  it('are set both ways for what asks for them, and not for what calls a norm so', () => {
+    const wired = studied(blockWith('self.norm_first = norm_first')).studies.map(
+      ({ class: of, wiring }) => `${of.name} ${wiring?.normsFirst}`,
+    );
+    assert.deepEqual(wired.sort(), ['Block false', 'Block true', 'Block undefined', 'Plain undefined']);
+  });
+});

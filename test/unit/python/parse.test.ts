@@ -211,6 +211,29 @@ describe('Python syntax', () => {
     next.dispose();
   });
 
+  it('says after edits inside a statement, between statements and back what a first parse says', () => {
+    const inside = everything.replace('x: int = 3', 'x: int = 34');
+    const versions = [
+      inside,
+      // What follows on the line is the statement's own; the next line is not.
+      inside.replace('x: int = 34', 'x: int = 34  # a size\n    # and a line'),
+      everything,
+      `${everything}\nbehind = 1\n`,
+      `# before\n${everything}\nbehind = 1\n`,
+      `# before\n${everything}\nbehind = 12\n`,
+      `# before\n${everything.replace('x: int = 3', 'x: int = (3')}\nbehind = 12\n`,
+      inside,
+      inside.replace('x: int = 34', 'x: int = 34\nouter = 1\nif outer:\n    y = 2'),
+      everything,
+    ];
+    let document = parser.open(everything);
+    for (const [i, version] of versions.entries()) {
+      document = document.update(version);
+      deepEqual(document.module, parser.parse(version), `after edit ${i}`);
+    }
+    document.dispose();
+  });
+
   it('reads the code around thousands of lines of comments, at its places', () => {
     const row = "    # don't\n".repeat(3) + '    # nothing but a remark\n'.repeat(10_000);
     const text = `def f(x):\n    a = 1\n${row}    b = """\n${'# in a string\n'.repeat(1000)}# its end"""\n    return b\nc = 2\n`;
