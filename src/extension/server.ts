@@ -1,6 +1,7 @@
 import * as vscode from 'vscode';
 import type { BaseLanguageClient, LanguageClientOptions } from 'vscode-languageclient';
 import {
+  type CompareParams,
   type CompareResult,
   compareRequest,
   type ReportParams,
@@ -62,6 +63,9 @@ export const documentSelector: readonly { readonly language?: string; readonly p
   // Where another extension, or none, gives these files a language of its own.
   { pattern: '**/*.{gin,toml,yml,yaml,json}' },
 ];
+
+/** Modules of model code that are named to the server. */
+const mostModules = 500;
 
 /** The language server as the rest of the extension sees it. Requests wait for it to start; without it they answer undefined. */
 export class Server implements vscode.Disposable {
@@ -143,7 +147,10 @@ export class Server implements vscode.Disposable {
 
   /** Whether the model's code has the parameters that were counted; undefined where there is none to ask. */
   async compareCode(base: CommandTarget): Promise<CompareResult | undefined> {
-    return (await this.#request<CompareResult | null>(compareRequest, base)) ?? undefined;
+    // As the library names its modules, and repositories with code of their own.
+    const modules = await vscode.workspace.findFiles('**/modeling_*.py', '**/{node_modules,.git,.venv,site-packages}/**', mostModules);
+    const params: CompareParams = { ...base, modules: modules.map(String) };
+    return (await this.#request<CompareResult | null>(compareRequest, params)) ?? undefined;
   }
 
   /** What to calculate with, from where the cursor is. */

@@ -190,6 +190,11 @@ export interface WriteResult {
 /** Request, client to server: whether the model's code, where it is in the workspace, has the parameters that were counted. */
 export const compareRequest = 'headwise/compareCode';
 
+export interface CompareParams extends CommandTarget {
+  /** URIs of modules of the workspace in which the class may be: it is looked for beside the configuration first. */
+  readonly modules?: readonly string[];
+}
+
 /** Null where there is no code, or it cannot be evaluated whole. */
 export interface CompareResult {
   readonly text: string;

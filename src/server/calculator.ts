@@ -10,6 +10,7 @@ import { reportControls } from '../features/reportControls.ts';
 import { reportGroups, reportTables } from '../features/reportTables.ts';
 import { summarise } from '../features/summary.ts';
 import {
+  type CompareParams,
   type CompareResult,
   compareRequest,
   type ReportAnswer,
@@ -100,17 +101,28 @@ export interface CodeBeside {
   readonly parse: PythonReader['parse'];
   /** Paths of open Python files with their texts. */
   readonly open: readonly { readonly path: string; readonly text: string }[];
+  /** Modules elsewhere in the workspace, and what loads their imports. */
+  readonly elsewhere?: readonly string[];
+  readonly loaderOf?: (path: string) => FolderLoader;
+  /** Resolves when files that were missing are there; undefined where none was. */
+  readonly arriving?: () => Promise<void> | undefined;
 }
+
+/** Times that files may be asked for before a comparison is given up: packages are found folder by folder. */
+const mostArrivals = 50;
+/** Modules that a client may name. */
+const mostModules = 1000;
 
 /** Steps that evaluating a model may take: a large one with 60 layers takes fewer. */
 const comparisonBudget = 1_500_000;
 
 /** Holds the parameters of a configuration's class, as its code makes them, against those that were counted. */
-export function compareCode({ reading }: Base, { folder, loader, parse, open }: CodeBeside, t: Translate): CompareResult | undefined {
+export function compareCode({ reading }: Base, code: CodeBeside, t: Translate): CompareResult | undefined {
+  const { folder, loader, parse, open } = code;
   const config = reading.format === 'json' ? readConfiguration(reading.parsed.text) : undefined;
-  const found = report('', reading);
+  const counted = report('', reading);
   const [architecture] = Array.isArray(config?.architectures) ? (config.architectures as readonly unknown[]) : [];
-  const named = typeof architecture === 'string' ? architecture : found.class;
+  const named = typeof architecture === 'string' ? architecture : counted.class;
   if (config === undefined || named === null || !/^\w+$/.test(named)) return undefined;
   const mapped = Object.values(isRecord(config.auto_map) ? config.auto_map : {})
     .filter((value): value is string => typeof value === 'string')
@@ -119,16 +131,34 @@ export function compareCode({ reading }: Base, { folder, loader, parse, open }: 
   const definition = new RegExp(`^class ${named}\\b`, 'm');
   const opened = open.find(({ text }) => definition.test(text));
   const modules = [mapped, `modeling_${reading.root.string('model_type') ?? ''}`].filter((name) => name !== undefined);
-  const file =
+  const beside =
     opened === undefined
       ? modules.map((name) => loader.open(`${folder}/${name}.py`)).find((each) => each !== undefined && definition.test(each.module.text))
       : loader.open(opened.path);
-  if (file === undefined) return undefined;
-  const answer = evaluateModel({ loader, parse, file, className: named, config, budget: comparisonBudget });
-  const differing = differingTensors(answer, found.parameters);
-  if (differing === undefined || found.totals.parameters === undefined) return undefined;
-  const counted = BigInt(found.totals.parameters);
-  return comparisonText(differing, { className: named, file: file.path.split(/[\\/]/).at(-1) ?? file.path, counted }, t);
+  const found = beside === undefined ? definedElsewhere(code, modules, definition) : { file: beside, loader };
+  if (found === undefined) return undefined;
+  const { file } = found;
+  const answer = evaluateModel({ loader: found.loader, parse, file, className: named, config, budget: comparisonBudget });
+  const differing = differingTensors(answer, counted.parameters);
+  if (differing === undefined || counted.totals.parameters === undefined) return undefined;
+  const shown = file.path.split(/[\\/]/).at(-1) ?? file.path;
+  return comparisonText(differing, { className: named, file: shown, counted: BigInt(counted.totals.parameters) }, t);
+}
+
+/** The one module of the workspace, named as the configuration's code would be, that defines the class. Of copies that differ none is meant. */
+function definedElsewhere(
+  { elsewhere = [], loaderOf }: CodeBeside,
+  modules: readonly string[],
+  definition: RegExp,
+): { readonly file: NonNullable<ReturnType<FolderLoader['open']>>; readonly loader: FolderLoader } | undefined {
+  const names = new Set(modules.map((name) => `${name.slice(name.lastIndexOf('/') + 1)}.py`));
+  const found = elsewhere.flatMap((path) => {
+    if (loaderOf === undefined || !names.has(path.slice(path.lastIndexOf('/') + 1))) return [];
+    const loader = loaderOf(path);
+    const file = loader.open(path);
+    return file !== undefined && definition.test(file.module.text) ? [{ file, loader }] : [];
+  });
+  return new Set(found.map(({ file }) => file.module.text)).size === 1 ? found[0] : undefined;
 }
 
 /** What the connection knows of its documents. */
@@ -140,8 +170,8 @@ export interface Documents {
   /** Resolves when layouts of classes are known. */
   readonly layouts: () => Promise<void> | undefined;
   readonly translate: () => Translate;
-  /** Where modules beside a document are found, in a host that reads files at once; with the Python files that are open. */
-  readonly codeBeside: (uri: string) => Promise<CodeBeside | undefined>;
+  /** Where modules beside a document, or among these, are found; with the Python files that are open. */
+  readonly codeBeside: (uri: string, modules: readonly string[]) => Promise<CodeBeside | undefined>;
   /** Runs a handler; one that fails is logged and answers null. */
   readonly guarded: <T>(what: string, token: CancellationToken, otherwise: T, work: () => Promise<T>) => Promise<T | ResponseError<never>>;
 }
@@ -171,8 +201,18 @@ export function serveCalculator(connection: Connection, { modelOf, designsOf, la
   connection.onRequest<CompareResult | null, never>(compareRequest, (params: unknown, token: CancellationToken) =>
     guarded<CompareResult | null>(compareRequest, token, null, async () => {
       if (!isTarget(params)) return null;
-      const [base, code] = [await find(params), await codeBeside(params.uri)];
-      return base === undefined || code === undefined ? null : (compareCode(base, code, translate()) ?? null);
+      const { modules } = params as CompareParams;
+      const listed = Array.isArray(modules) ? modules.filter((uri) => typeof uri === 'string').slice(0, mostModules) : [];
+      for (let arrivals = 0; arrivals < mostArrivals; arrivals++) {
+        const [base, code] = [await find(params), await codeBeside(params.uri, listed)];
+        if (base === undefined || code === undefined || token.isCancellationRequested) return null;
+        const compared = compareCode(base, code, translate());
+        const arriving = code.arriving?.();
+        // What is said while files are missing may rest on their absence.
+        if (arriving === undefined) return compared ?? null;
+        await arriving;
+      }
+      return null;
     }),
   );
   connection.onRequest<WriteResult | null, never>(writeRequest, (params: unknown, token: CancellationToken) =>

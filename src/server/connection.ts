@@ -754,20 +754,30 @@ export function serve(connection: Connection, host: Host): void {
       layouts ??= host.layouts?.(options);
       return layouts;
     },
-    codeBeside: async (uri) => {
-      const path = host.imports?.pathOf(uri);
-      if (path === undefined || host.imports === undefined) return undefined;
+    codeBeside: async (uri, modules) => {
+      const own = host.imports?.pathOf(uri) === undefined ? undefined : host.imports;
+      const pathOf = own?.pathOf ?? ((each: string) => (clientImports.isOpen(each) ? each : undefined));
+      const path = pathOf(uri);
+      if (path === undefined) return undefined;
       if (!pythonAsked) {
         python = await host.python?.(options, (problem) => connection.console.warn(problem));
         pythonAsked = true;
       }
       if (python === undefined) return undefined;
       const open = documents.all().flatMap((document) => {
-        const path = document.languageId === 'python' ? host.imports?.pathOf(document.uri) : undefined;
+        const path = document.languageId === 'python' ? pathOf(document.uri) : undefined;
         return path === undefined ? [] : [{ path, text: document.getText() }];
       });
-      const loader = host.imports.loaders(python.parse, editedText).of(path);
-      return { folder: path.slice(0, path.lastIndexOf('/')), loader, parse: python.parse, open };
+      const loaders = (own ?? clientImports).loaders(python.parse, editedText);
+      return {
+        folder: path.slice(0, path.lastIndexOf('/')),
+        loader: loaders.of(path),
+        parse: python.parse,
+        open,
+        elsewhere: modules.flatMap((each) => pathOf(each) ?? []),
+        loaderOf: (each) => loaders.of(each),
+        arriving: () => clientImports.fetch(),
+      };
     },
     translate: () => t,
     guarded,

@@ -1,5 +1,5 @@
 import type { PythonModule } from '../syntax/python/ast.ts';
-import { type SourceFiles, sourceLoaders } from '../workspace/code/loader.ts';
+import { type FolderLoaders, type SourceFiles, sourceLoaders } from '../workspace/code/loader.ts';
 import type { Imports, PythonReader } from '../workspace/python.ts';
 import { type Edited, FollowedImports } from './imports.ts';
 import { baseName, parentUri } from './uris.ts';
@@ -36,13 +36,23 @@ export class RemoteImports {
     this.#followed = new FollowedImports({
       pathOf: (uri) => (client.isOpen(uri) ? uri : undefined),
       uriOf: (path) => path,
-      loaders: (parse, edited) => sourceLoaders(this.#files(edited), (text) => this.#parsed(text, parse)),
+      loaders: (parse, edited) => this.loaders(parse, edited),
     });
   }
 
   /** Where the imports of a document come from, as far as that is known; undefined outside the open folders. */
   of(uri: string, parse: PythonReader['parse'], edited: Edited): Imports | undefined {
     return this.#followed.of(uri, parse, edited);
+  }
+
+  /** Whether a file lies where the client can be asked. */
+  isOpen(uri: string): boolean {
+    return this.#client.isOpen(uri);
+  }
+
+  /** Loaders over what the client has handed over so far; what they miss is noted. */
+  loaders(parse: PythonReader['parse'], edited: Edited): FolderLoaders {
+    return sourceLoaders(this.#files(edited), (text) => this.#parsed(text, parse));
   }
 
   /** Asks for what was missing since the last time; undefined when nothing was. */

@@ -1,6 +1,12 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
 import { existsSync } from 'node:fs';
+import { parametersOf } from '../../src/calculator/parameters.ts';
+import { readDesign } from '../../src/design/read.ts';
+import type { ConfigObject } from '../../src/interpreter/configs.ts';
+import { parseConfig } from '../../src/syntax/read.ts';
+import { differingTensors } from '../../src/workspace/code/compare.ts';
 import type { ModelAnswer, ModelParameter, ModelVariable } from '../../src/workspace/code/model.ts';
+import { useLayoutsOfSource } from '../unit/calculator/layouts.ts';
 import { pythonParser } from '../unit/python/parser.ts';
 import { compareVariables, examineActivations, type RealVariable } from './activations.ts';
 import { compareParameters, examineParameters } from './modelParameters.ts';
@@ -96,6 +102,26 @@ else {
       ok(totals.architectures >= 326);
       ok(totals.exact >= 0.97 * totals.architectures, `${totals.exact} of ${totals.architectures} exact`);
       ok(totals.wrong < 0.001 * totals.reported, `${totals.wrong} of ${totals.reported} wrong`);
+    }).timeout(300_000);
+
+    it('have the parameters that the calculator counts for their families', async () => {
+      useLayoutsOfSource();
+      const parser = await pythonParser();
+      const models = new Models(library, (text) => parser.parse(text));
+      let agreeing = 0;
+      const differing: string[] = [];
+      for (const [name, value] of Object.entries(corpusFile('hf-shapes.json'))) {
+        const entry = value as unknown as { readonly class: string; readonly model_type: string; readonly config: ConfigObject };
+        const config = { ...entry.config, architectures: [entry.class] };
+        const reading = readDesign(parseConfig(JSON.stringify(config), { path: 'config.json' }));
+        const counted = reading === undefined ? undefined : parametersOf(reading);
+        if (counted?.known !== true) continue;
+        const found = differingTensors(models.evaluate(entry.class, entry.model_type, entry.config), counted.tensors);
+        if (found?.length === 0) agreeing++;
+        else if (found !== undefined) differing.push(`${name}: ${found.join(', ')}`);
+      }
+      deepEqual(differing, []);
+      ok(agreeing >= 300, `${agreeing} agree`);
     }).timeout(300_000);
 
     it('hold the tensors that the real models held', async () => {
