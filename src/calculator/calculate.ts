@@ -25,7 +25,6 @@ export interface Calculation {
   readonly model?: Model;
   /** What has to be given before more can be said. */
   readonly hint?: string;
-  readonly markdown: () => string;
 }
 
 /**
@@ -67,7 +66,6 @@ export function calculate(query: string, given?: TransformerDesign, file?: Confi
     ...(cost === undefined ? {} : { cost }),
     ...(model === undefined ? {} : { model }),
     ...(hint === undefined ? {} : { hint }),
-    markdown: () => `${renderMarkdown(rows)}${cost === undefined ? '' : `\n${renderSteps(cost)}`}`,
   };
 }
 
@@ -127,23 +125,6 @@ function costRows({ parameters, forwardFlops, activationBytes, fusedActivationBy
   ];
 }
 
-/** The layer's steps as a Markdown table. */
-function renderSteps({ steps }: LayerCost): string {
-  const lines = steps.map(({ label, symbolic, shape, parameters, forwardFlops, activationBytes }) =>
-    [
-      '',
-      label,
-      `\`${symbolic}\``,
-      `[${shape.join(', ')}]`,
-      ...[parameters, forwardFlops, activationBytes].map((value) => (value === 0n ? '' : grouped(value))),
-      '',
-    ]
-      .join(' | ')
-      .trim(),
-  );
-  return `| Step | Shape | | Weights | FLOPs forward | Bytes kept |\n| --- | --- | --- | ---: | ---: | ---: |\n${lines.join('\n')}\n`;
-}
-
 function hintFor(input: AttentionInput): string | undefined {
   const missing: string[] = [];
   if (input.hiddenSize === undefined) missing.push('d (width)');
@@ -155,10 +136,4 @@ function hintFor(input: AttentionInput): string | undefined {
   if (input.sequenceLength === undefined) more.push('T (tokens)');
   if (input.dtype === undefined) more.push('a data type (bf16)');
   return more.length === 0 ? undefined : `${more.join(', ')} would say more.`;
-}
-
-function renderMarkdown(rows: readonly Row[]): string {
-  const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('*', '\\*');
-  const lines = rows.map(({ label, symbolic, text }) => `| ${cell(label)} | \`${symbolic.replaceAll('|', '\\|')}\` | ${cell(text)} |`);
-  return `| Quantity | Formula | Value |\n| --- | --- | --- |\n${lines.join('\n')}${lines.length > 0 ? '\n' : ''}`;
 }

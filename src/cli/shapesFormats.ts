@@ -3,7 +3,8 @@ import { grouped } from '../calculator/shapes.ts';
 import { modelTotals } from '../calculator/totals.ts';
 import type { Field, Parallelism, TransformerDesign } from '../design/design.ts';
 import { resultMarkdown } from '../features/calculatorTexts.ts';
-import { type NumberText, reportGroups, reportTables } from '../features/reportTables.ts';
+import { reportGroups, reportTables } from '../features/reportTables.ts';
+import type { Amount } from '../protocol/calculator.ts';
 import { LineIndex } from '../text/lineIndex.ts';
 import type { Range } from '../text/range.ts';
 import { printable } from './formats/text.ts';
@@ -158,7 +159,7 @@ const tablesOfText: ReadonlySet<string> = new Set([
   'devices',
 ]);
 
-const cellText = (cell: string | NumberText | undefined): string => {
+const cellText = (cell: string | Amount | undefined): string => {
   if (cell === undefined) return '';
   return typeof cell === 'string' ? cell : grouped(BigInt(cell.digits));
 };

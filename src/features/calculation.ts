@@ -13,7 +13,6 @@ export interface CalculationText {
   readonly ranges: readonly Range[];
   /** What else would have to be given to say more. */
   readonly hint?: string;
-  readonly markdown: string;
 }
 
 /** A query's answer as texts, over a design where there is one. */
@@ -25,6 +24,5 @@ export function calculation(query: string, base: TransformerDesign | undefined, 
     problems: result.problems.map(({ message }) => message),
     ranges: result.problems.map(({ range }) => range),
     hint: result.hint,
-    markdown: result.markdown(),
   };
 }

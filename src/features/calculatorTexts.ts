@@ -3,17 +3,18 @@ import type { Report } from '../calculator/report.ts';
 import { grouped } from '../calculator/shapes.ts';
 import type { ConfigReading, DesignFields, Field, FieldName, TransformerDesign } from '../design/design.ts';
 import { readDesign } from '../design/read.ts';
+import type { Amount } from '../protocol/calculator.ts';
 import { insertAfter, writeFix } from '../rules/suggest.ts';
 import { parseConfig } from '../syntax/read.ts';
 import { applyEdits, type TextEdit } from '../text/edit.ts';
 import { keysOf } from './knowledge.ts';
 import { english, type Translate } from './messages.ts';
-import { type NumberText, reportGroups, reportTables } from './reportTables.ts';
+import { reportGroups, reportTables } from './reportTables.ts';
 
 /** A text to insert or copy, edits of a file, or one sentence on why there is neither. */
 export type Written = { readonly text: string } | { readonly edits: readonly TextEdit[] } | { readonly problem: string };
 
-const cellText = (cell: string | NumberText | undefined): string =>
+const cellText = (cell: string | Amount | undefined): string =>
   cell === undefined ? '' : typeof cell === 'string' ? cell : `${grouped(BigInt(cell.digits))}${cell.unit === 'bytes' ? ' B' : ''}`;
 
 const markdownCell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('*', '\\*').replaceAll('_', '\\_');
@@ -132,7 +133,7 @@ export function resultLatex(report: Report, t: Translate = english): string {
   return `${lines.join('\n').trim()}\n`;
 }
 
-const latexCell = (cell: string | NumberText | undefined): string =>
+const latexCell = (cell: string | Amount | undefined): string =>
   cell === undefined ? '' : typeof cell === 'string' ? latexText(cell) : `${latexNumber(cell.digits)}${cell.unit === 'bytes' ? '~B' : ''}`;
 
 const hashLanguages = /^(?:python|yaml|toml|shellscript|gin|dockerfile|makefile|ruby|r|julia|properties)$/;

@@ -9,26 +9,9 @@ import {
   quantities,
   recomputations,
 } from '../calculator/vocabulary.ts';
+import type { ReportControl } from '../protocol/calculator.ts';
 import type { Range } from '../text/range.ts';
 import { english, type Translate } from './messages.ts';
-
-/** A part of a query that a panel offers to set. */
-export interface ControlText {
-  readonly id: string;
-  readonly label: string;
-  /** Name of the controls that stand together. */
-  readonly group: string;
-  /** A number, one of the options, or a word that is there or not. */
-  readonly kind: 'number' | 'choice' | 'flag';
-  /** What is written in the query before a value; a flag is this alone. */
-  readonly prefix: string;
-  /** What holds, as the query has it; '' where it says nothing. */
-  readonly value: string;
-  /** What the query may say, and what that is called. */
-  readonly options?: readonly (readonly [value: string, label: string])[];
-  /** The part of the query that sets it. */
-  readonly range?: Range;
-}
 
 interface Said {
   readonly name: string;
@@ -75,7 +58,7 @@ const optimizerLabels: Readonly<Record<(typeof optimizers)[number], string>> = {
 };
 
 /** What a panel offers to set: each control says which part of the query it stands for, so that the query alone holds what was asked. */
-export function reportControls(query: string, t: Translate = english): readonly ControlText[] {
+export function reportControls(query: string, t: Translate = english): readonly ReportControl[] {
   const said = saidIn(query);
   const number = (id: string, label: string, prefix: string, names: readonly string[]) =>
     ({ id, label, kind: 'number', prefix, ...foundOf(said, names) }) as const;
@@ -93,18 +76,18 @@ export function reportControls(query: string, t: Translate = english): readonly 
       prefix,
       Object.keys(degreeNames).filter((each) => degreeNames[each] === name),
     );
-  const choice = (id: string, label: string, prefix: string, names: readonly string[], options: ControlText['options']) => {
+  const choice = (id: string, label: string, prefix: string, names: readonly string[], options: ReportControl['options']) => {
     const found = foundOf(said, names);
     return { id, label, kind: 'choice', prefix, options, ...found, value: found.value.toLowerCase() } as const;
   };
   /** One of some words, alone or behind one of these names. */
-  const word = (id: string, label: string, prefix: string, names: readonly string[], options: NonNullable<ControlText['options']>) => {
+  const word = (id: string, label: string, prefix: string, names: readonly string[], options: NonNullable<ReportControl['options']>) => {
     const alone = said.find(({ name, value }) => value === undefined && options.some(([option]) => option === name));
     const { value, range } = alone === undefined ? foundOf(said, names) : { value: alone.name, range: alone.range };
     return { id, label, kind: 'choice', prefix, options, value: value.toLowerCase(), range } as const;
   };
   const flag = said.find(({ name, value }) => name === 'sp' && value === undefined);
-  const grouped = (group: string, controls: readonly Omit<ControlText, 'group'>[]) => controls.map((control) => ({ ...control, group }));
+  const grouped = (group: string, controls: readonly Omit<ReportControl, 'group'>[]) => controls.map((control) => ({ ...control, group }));
   return [
     ...grouped('', [
       word(
@@ -162,13 +145,13 @@ export function reportControls(query: string, t: Translate = english): readonly 
 }
 
 /** What the query says under one of these names. */
-function foundOf(said: readonly Said[], names: readonly string[]): Pick<ControlText, 'value' | 'range'> {
+function foundOf(said: readonly Said[], names: readonly string[]): Pick<ReportControl, 'value' | 'range'> {
   const found = said.find(({ name, value }) => value !== undefined && names.includes(name));
   return { value: found?.value ?? '', range: found?.range };
 }
 
 /** The type stands as a word alone, or as `dtype=bf16`. */
-function dtypeControl(said: readonly Said[], t: Translate): Omit<ControlText, 'group'> {
+function dtypeControl(said: readonly Said[], t: Translate): Omit<ReportControl, 'group'> {
   const found = said.find(({ name, value }) => (value === undefined ? dtypeOf(name) !== undefined : name === 'dtype' || name === 'type'));
   const meant = found === undefined ? undefined : dtypeOf(found.value ?? found.name);
   const option = dtypeOptions.find(([name]) => meant !== undefined && dtypeOf(name)?.name === meant.name);

@@ -1,41 +1,18 @@
-import type { Amount, Quantity, Unit } from '../calculator/amounts.ts';
+import type { Amount as Exact, Quantity, Unit } from '../calculator/amounts.ts';
 import type { DesignEntry, DevicesReport, Report, Roofline, StepReport } from '../calculator/report.ts';
+import type { Amount, ReportRow, ReportTable } from '../protocol/calculator.ts';
 import { type FieldInfo, fieldInfo } from './fieldInfo.ts';
 import { english, type Translate } from './messages.ts';
-
-/** An exact number for a cell, as decimal digits. */
-export interface NumberText {
-  readonly unit: Unit;
-  readonly digits: string;
-}
-
-export interface TableText {
-  /** Stable name: `totals`, `serving`, ... */
-  readonly id: string;
-  readonly title: string;
-  /** Names of the columns after the first. */
-  readonly columns: readonly string[];
-  readonly rows: readonly RowText[];
-}
-
-export interface RowText {
-  /** Stable name, by which rows of two designs are matched. */
-  readonly id: string;
-  readonly label: string;
-  /** The formula in symbols, or a remark; '' where there is none. */
-  readonly detail: string;
-  readonly cells: readonly (string | NumberText)[];
-}
 
 /** Rows beyond this are left out: a page shows no more. */
 const maximumRows = 900;
 
-const cell = (unit: Unit, value: Amount): NumberText => ({ unit, digits: String(value) });
+const cell = (unit: Unit, value: Exact): Amount => ({ unit, digits: String(value) });
 
 /** A report as tables, what is asked most first; those without rows are left out. */
-export function reportTables(report: Report, t: Translate = english): readonly TableText[] {
+export function reportTables(report: Report, t: Translate = english): readonly ReportTable[] {
   const value = t('Value');
-  const ofQuantities = (id: string, title: string, quantities: readonly Quantity[] = []): TableText => ({
+  const ofQuantities = (id: string, title: string, quantities: readonly Quantity[] = []): ReportTable => ({
     id,
     title,
     columns: [value],
@@ -135,7 +112,7 @@ const amountsOf = (amounts: Partial<Pick<StepReport, (typeof stepColumns)[number
 const isSolution = ({ id }: Report['rows'][number]): boolean => /^(?:solution\d+|moreSolutions)$/.test(id);
 
 /** A row for each GPU: the least time for the prompt and for a further token, and what bounds it. */
-function rooflineRows(rooflines: readonly Roofline[], t: Translate): readonly RowText[] {
+function rooflineRows(rooflines: readonly Roofline[], t: Translate): readonly ReportRow[] {
   const bound = (of: Roofline | undefined): string =>
     of === undefined ? '–' : of.bound === 'compute' ? t('{time} (compute)', { time: of.text }) : t('{time} (bandwidth)', { time: of.text });
   return [...new Set(rooflines.map(({ gpu }) => gpu))].flatMap((gpu) => {
@@ -150,7 +127,7 @@ function rooflineRows(rooflines: readonly Roofline[], t: Translate): readonly Ro
 }
 
 /** A quick answer: its number, and in words what its text says besides. */
-function attentionRow({ id, label, symbolic, value, text }: Report['rows'][number]): RowText {
+function attentionRow({ id, label, symbolic, value, text }: Report['rows'][number]): ReportRow {
   // Answers to `?` say what they mean, and shapes are texts.
   if (typeof value !== 'string' || !/^[\d,]+( |$)/.test(text)) return { id, label, detail: symbolic, cells: [text] };
   const isBytes = /^[\d,]+ bytes/.test(text);
@@ -164,15 +141,15 @@ function attentionRow({ id, label, symbolic, value, text }: Report['rows'][numbe
 }
 
 /** Ratios and times are rounded to what their text shows, so the text is all there is of them. */
-const quantityRow = ({ id, label, symbolic, unit, value, text }: Quantity): RowText => ({
+const quantityRow = ({ id, label, symbolic, unit, value, text }: Quantity): ReportRow => ({
   id,
   label,
   detail: symbolic,
   cells: [unit === 'nanoseconds' || unit === 'FLOPs per byte' ? text : cell(unit, value)],
 });
 
-function totalRows({ totals }: Report, t: Translate): readonly RowText[] {
-  const row = (id: string, label: string, unit: Unit, value: Amount | undefined, detail = ''): readonly RowText[] =>
+function totalRows({ totals }: Report, t: Translate): readonly ReportRow[] {
+  const row = (id: string, label: string, unit: Unit, value: Exact | undefined, detail = ''): readonly ReportRow[] =>
     value === undefined ? [] : [{ id, label, detail, cells: [cell(unit, value)] }];
   return [
     ...row('parameters', t('Parameters'), 'parameters', totals.parameters),
@@ -181,7 +158,7 @@ function totalRows({ totals }: Report, t: Translate): readonly RowText[] {
   ];
 }
 
-const deviceRows = (devices: DevicesReport | undefined): readonly RowText[] =>
+const deviceRows = (devices: DevicesReport | undefined): readonly ReportRow[] =>
   (devices?.rows ?? []).map(({ id, label, perDevice, total, replicated, note }) => ({
     id,
     label,
@@ -191,7 +168,7 @@ const deviceRows = (devices: DevicesReport | undefined): readonly RowText[] =>
 
 const infos: Readonly<Record<string, FieldInfo>> = fieldInfo;
 
-function designRow(name: string, { value, source, of }: DesignEntry, t: Translate): readonly RowText[] {
+function designRow(name: string, { value, source, of }: DesignEntry, t: Translate): readonly ReportRow[] {
   const where =
     of === 'query'
       ? t('from the expression')

@@ -168,8 +168,6 @@ export interface CalculateResult {
   readonly ranges: readonly { readonly start: number; readonly end: number }[];
   /** What else would have to be given to say more. */
   readonly hint?: string;
-  /** All of it as a Markdown table, to be copied. */
-  readonly markdown: string;
 }
 
 export interface CalculateRow {

@@ -18,7 +18,20 @@ const below: Readonly<Record<string, readonly string[]>> = {
   annotations: ['text', 'syntax', 'dims', 'design', 'interpreter'],
   rules: ['text', 'syntax', 'dims', 'design', 'calculator', 'interpreter', 'annotations', 'checkpoint'],
   workspace: ['text', 'syntax', 'dims', 'design', 'calculator', 'interpreter', 'annotations', 'checkpoint', 'rules'],
-  features: ['text', 'syntax', 'dims', 'design', 'calculator', 'interpreter', 'annotations', 'checkpoint', 'rules', 'workspace'],
+  // What is shown has the types that the pages know it by.
+  features: [
+    'text',
+    'syntax',
+    'dims',
+    'design',
+    'calculator',
+    'interpreter',
+    'annotations',
+    'checkpoint',
+    'rules',
+    'workspace',
+    'protocol',
+  ],
 };
 const everythingBelow = [...Object.keys(below)];
 
