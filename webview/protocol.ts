@@ -171,7 +171,14 @@ export type FromPreview =
   /** Give a file again that was picked before; answered with 'file' or 'noFile'. */
   | { readonly kind: 'readFile'; readonly uri: string }
   /** Read the projections of so many layers from the checkpoint beside the design; answered with 'checkpoint' and 'weights'. */
-  | { readonly kind: 'findWeights'; readonly request: number; readonly layer: number; readonly layers: number; readonly before: boolean }
+  | {
+      readonly kind: 'findWeights';
+      readonly request: number;
+      readonly layer: number;
+      readonly layers: number;
+      readonly before: boolean;
+      readonly embedded: boolean;
+    }
   /** Read the workspace's tokenizer.json; answered with 'tokenizer'. */
   | { readonly kind: 'findTokenizer' }
   /** Put a link, or a command, that opens this state into the clipboard. */
@@ -315,6 +322,7 @@ const fromPreview: { readonly [K in FromPreview['kind']]: (value: unknown) => va
     layer: isIndex,
     layers: isIndex,
     before: isBoolean,
+    embedded: isBoolean,
   }),
   lint: isShape<Extract<FromPreview, { kind: 'lint' }>>({ kind: isExactly('lint'), query: isIndex, sizes: isLintSizes }),
   error: isShape<Extract<FromPreview, { kind: 'error' }>>({ kind: isExactly('error'), message: isString }),

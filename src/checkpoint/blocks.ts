@@ -26,9 +26,15 @@ const biasOf: Readonly<Partial<Record<ProjectionRole, ProjectionRole>>> = {
  * The norms and the MLP of the layer that a tensor of its attention belongs to, and with the first layer its learned positions.
  *
  * @param attention what was found of its attention
+ * @param embedded also the embeddings, with the first layer
  * @returns the parts, or a sentence on why they are not known: anything else in the layer may compute something else
  */
-export function blockParts(tensors: Tensors, attention: readonly ProjectionPart[], width: number): readonly ProjectionPart[] | string {
+export function blockParts(
+  tensors: Tensors,
+  attention: readonly ProjectionPart[],
+  width: number,
+  embedded: boolean,
+): readonly ProjectionPart[] | string {
   const own = /^(|.*?\.)(?:layers|h)\.(\d+)\./.exec(attention[0]?.tensor ?? '');
   if (own === null) return 'The checkpoint names its layers in a way that is not known here.';
   const [start, stack = '', layer] = own;
@@ -80,5 +86,11 @@ export function blockParts(tensors: Tensors, attention: readonly ProjectionPart[
   }
   const positions = `${stack}wpe.weight`;
   if (layer === '0' && tensors.has(positions)) parts.push({ role: 'positions', tensor: positions, outputsFirst: false });
+  const embedding = ['embed_tokens', 'wte', 'embed_in'].map((name) => `${stack}${name}.weight`).find((name) => tensors.has(name));
+  if (layer === '0' && embedded) {
+    if (embedding === undefined || tensors.get(embedding)?.shape[1] !== width)
+      return 'The checkpoint has no embeddings that are known here.';
+    parts.push({ role: 'embedding', tensor: embedding, outputsFirst: false });
+  }
   return parts;
 }

@@ -36,6 +36,8 @@ export interface FoundLayers {
 export interface LayerOptions extends NonNullable<Parameters<typeof layerProjections>[3]> {
   /** Also the layers before the first, and of each its norms and MLP. */
   readonly before?: boolean;
+  /** With them the embeddings of the model's vocabulary. */
+  readonly embedded?: boolean;
 }
 
 /** Headers and indices that are read, in bytes. */
@@ -78,7 +80,7 @@ export async function findLayers(
     // Of many layers the last ones may be missing.
     if (typeof found === 'string' && layer <= first) return found;
     if (typeof found === 'string') break;
-    const block = options.before === true ? blockParts(tensors, found.parts, found.width) : [];
+    const block = options.before === true ? blockParts(tensors, found.parts, found.width, options.embedded === true) : [];
     if (typeof block === 'string') return block;
     layers.push({ ...found, parts: [...found.parts, ...block], layer });
   }
@@ -86,7 +88,7 @@ export async function findLayers(
   return { name, tensors: [...tensors.values()].filter((tensor) => used.has(tensor.name)), layers };
 }
 
-/** The parts of an index that hold something of these layers, and the first, where T5 keeps its table and GPT-2 its positions. */
+/** The parts of an index that hold something of these layers, and the first, where T5 keeps its table, and that of the embeddings. */
 async function partsOf(folder: CheckpointFolder, index: string, first: number, end: number): Promise<readonly string[] | string> {
   const file = await folder.open(index);
   if (file === undefined || file.size > mostBytes) return `${index} cannot be read.`;
@@ -100,7 +102,9 @@ async function partsOf(folder: CheckpointFolder, index: string, first: number, e
   const parts = new Set<string>();
   for (const [tensor, part] of Object.entries(map)) {
     const layers = [...tensor.matchAll(/\.(\d+)\./g)].map(([, digits]) => Number(digits));
-    const wanted = layers.some((layer) => layer >= first && layer < end) || /(?:relative_attention_bias|wpe)\.weight$/.test(tensor);
+    const wanted =
+      layers.some((layer) => layer >= first && layer < end) ||
+      /(?:relative_attention_bias|wpe|wte|embed_tokens|embed_in)\.weight$/.test(tensor);
     // A part is a file of the same folder.
     if (wanted && typeof part === 'string' && !/[\\/]/.test(part)) parts.add(part);
   }

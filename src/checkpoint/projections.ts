@@ -30,6 +30,7 @@ export const projectionRoles = [
   'down',
   'downBias',
   'positions',
+  'embedding',
 ] as const;
 export type ProjectionRole = (typeof projectionRoles)[number];
 

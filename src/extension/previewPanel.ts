@@ -243,7 +243,7 @@ class PreviewPanel {
   }
 
   /** Layers of the checkpoint beside the document: their names and shapes first, then their numbers in small pieces. */
-  async #sendWeights({ request, layer, layers, before }: Extract<FromPreview, { kind: 'findWeights' }>): Promise<void> {
+  async #sendWeights({ request, layer, layers, before, embedded }: Extract<FromPreview, { kind: 'findWeights' }>): Promise<void> {
     this.#weights = request;
     const none = (reason: string): Promise<void> =>
       this.#send({
@@ -266,7 +266,7 @@ class PreviewPanel {
     try {
       const names = checkpointNames(stack);
       const find = (options: LayerOptions) => findLayers(folder, layer, Math.min(layers, mostLayers), design, options);
-      const stream = before ? await this.#findStream(stack, find, names) : '';
+      const stream = before ? await this.#findStream(stack, find, { ...names, embedded }) : '';
       const found = typeof stream === 'string' ? await find(names) : stream;
       if (typeof found === 'string') return await none(found);
       await this.#send({
@@ -304,16 +304,21 @@ class PreviewPanel {
       return family === undefined
         ? vscode.l10n.t('What stands around attention in this model is not known here.')
         : vscode.l10n.t('What stands around attention in the family {0} with these settings is not known here.', family);
-    const found = await find({ ...names, before: true });
-    if (typeof found === 'string') return found;
-    const numbers = found.tensors.reduce((total, { shape }) => total + shape.reduce((product, length) => product * length, 1), 0);
-    return numbers <= MOST_NUMBERS
-      ? found
-      : vscode.l10n.t(
+    let reason = '';
+    // Where the embeddings are too many the rest may still be read.
+    for (const embedded of names.embedded === true ? [true, false] : [false]) {
+      const found = await find({ ...names, before: true, embedded });
+      if (typeof found !== 'string') {
+        const numbers = found.tensors.reduce((total, { shape }) => total + shape.reduce((product, length) => product * length, 1), 0);
+        if (numbers <= MOST_NUMBERS) return found;
+        reason = vscode.l10n.t(
           'The layers up to this one have {0} numbers; at most {1} are read.',
           numbers.toLocaleString('en'),
           MOST_NUMBERS.toLocaleString('en'),
         );
+      } else reason = found;
+    }
+    return reason;
   }
 
   async #update(): Promise<void> {

@@ -2,8 +2,8 @@
 
 Remake:  python3 -m venv venv && venv/bin/pip install torch transformers && venv/bin/python test/golden/make_streams.py
 It rewrites streams.generated.json beside itself: per model the config as it is saved, the state_dict as a checkpoint holds it (base64 of
-little-endian f32), the embeddings that it was given, every layer's weights of attention, and the hidden states before each layer. Models
-run in double precision over weights rounded to f32.
+little-endian f32), the embeddings that it was given, every layer's weights of attention, the hidden states before each layer, and of a run over
+tokens of its vocabulary the last layer's weights. Models run in double precision over weights rounded to f32.
 """
 
 import base64
@@ -62,9 +62,12 @@ for name, config, kind in models:
     x = torch.randn(TOKENS, config.hidden_size)
     with torch.no_grad():
         result = model(inputs_embeds=x[None].double(), output_attentions=True, output_hidden_states=True, return_dict=True)
+        ids = torch.randint(0, 8, (1, TOKENS))
+        by_ids = model(input_ids=ids, output_attentions=True, return_dict=True)
     saved = json.loads(config.to_json_string())
     cases.append({"name": name, "config": {key: value for key, value in saved.items() if key not in ("id2label", "label2id")}, "tensors": tensors,
                   "input": pack(x), "weights": [pack(each[0]) for each in result.attentions],
+                  "ids": ids[0].tolist(), "idWeights": pack(by_ids.attentions[-1][0]),
                   "streams": [pack(each[0]) for each in result.hidden_states[:-1]]})
     print(name, len(tensors))
 

@@ -15,7 +15,8 @@ export interface CheckpointPart {
   readonly bytes: Uint8Array;
 }
 
-const count = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
+/** Numbers of a tensor. */
+export const count = (shape: readonly number[]): number => shape.reduce((product, length) => product * length, 1);
 
 /** Bytes of all tensors, or why they are not taken. */
 export function checkpointBytes({ tensors }: CheckpointMessage): number | string {
@@ -66,13 +67,22 @@ export class Checkpoint {
     this.#left -= bytes.length;
   }
 
-  /** Makes embeddings what the first layer reads, in place: of the model's scale, with its learned positions. [tokens, width] */
-  enter({ block }: PreviewDesign, input: Float32Array): void {
+  /**
+   * Makes embeddings what the first layer reads, in place: the model's own where tokens have numbers in its vocabulary, of its scale, with
+   * its learned positions. [tokens, width]
+   */
+  enter({ block }: PreviewDesign, input: Float32Array, ids?: readonly number[]): void {
     const first = this.#made?.[0];
     if (block === undefined || first?.attentionNorm === undefined) return;
-    const { positions } = first;
+    const { positions, embedding } = first;
     if (positions !== undefined && positions.length < input.length)
       throw new RangeError(`The model knows ${positions.length / this.width} positions, fewer than there are tokens.`);
+    if (embedding !== undefined && ids !== undefined)
+      for (const [token, id] of ids.entries()) {
+        if ((id + 1) * this.width > embedding.length)
+          throw new RangeError(`The tokenizer has a token ${id}, for which the model has no embedding.`);
+        input.set(embedding.subarray(id * this.width, (id + 1) * this.width), token * this.width);
+      }
     for (let i = 0; i < input.length; i++) input[i] = (input[i] as number) * block.inputScale + (positions?.[i] ?? 0);
   }
 
@@ -93,11 +103,13 @@ export class Checkpoint {
   }
 
   /** A role's numbers: a matrix [in, out], or a vector. */
-  *#part({ tensor: name, outputsFirst, outputs }: ProjectionPart): Steps<Float32Array> {
+  *#part({ role, tensor: name, outputsFirst, outputs }: ProjectionPart): Steps<Float32Array> {
     const at = this.#message.tensors.findIndex((tensor) => tensor.name === name);
     const numbers = this.#numbers[at];
     const shape = this.#message.tensors[at]?.shape ?? [];
     if (numbers === undefined) throw new RangeError(`The checkpoint did not give ${name}.`);
+    // Tables stay as they are.
+    if (role === 'embedding' || role === 'positions') return numbers;
     const matrix = shape.length === 2;
     const [inputs, all] = (matrix ? (outputsFirst ? [shape[1], shape[0]] : shape) : [1, shape[0]]) as [number, number];
     const runs = outputs ?? [[0, all] as const];

@@ -267,8 +267,9 @@ export class Computer {
     if (settings.source === 'text' && settings.tokenizer === 'workspace' && settings.text.trim() !== '') {
       if (this.#tokenizer === undefined) throw new Error('There is no tokenizer.');
       this.#tokenizer.made ??= loadTokenizer(this.#tokenizer.json);
-      const tokens = this.#tokenizer.made(settings.text).slice(0, MAX_LENGTH);
-      return { design, sample: yield* makeSampleSteps(design, settings, { ...given, tokens }) };
+      const { tokens, ids } = this.#tokenizer.made(settings.text);
+      const text = { tokens: tokens.slice(0, MAX_LENGTH), ids: ids.slice(0, MAX_LENGTH) };
+      return { design, sample: yield* makeSampleSteps(design, settings, { ...given, ...text }) };
     }
     return { design, sample: yield* makeSampleSteps(design, settings, given) };
   }
@@ -279,7 +280,7 @@ export class Computer {
     return {
       width: checkpoint.width,
       layers: (tokens) => checkpoint.layers(design, settings, tokens),
-      enter: (input) => checkpoint.enter(design, input),
+      enter: (input, ids) => checkpoint.enter(design, input, ids),
     };
   }
 

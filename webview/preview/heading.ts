@@ -171,9 +171,10 @@ export class Heading {
 }
 
 /** What the first layer shown reads. */
-function streamText({ layer, source }: SampleSettings, { without }: Inputs): string {
+function streamText({ layer, source }: SampleSettings, { without, embedded }: Inputs): string {
   if (without !== '') return t('The tokens go into them as they are, without what stands before: {reason}', { reason: without });
-  const embeddings = source === 'file' ? t('the rows of the file') : t('random embeddings');
+  const random = embedded ? t('the embeddings of the text') : t('random embeddings');
+  const embeddings = source === 'file' ? t('the rows of the file') : random;
   return layer === 0
     ? t('They read {embeddings} after the norm that the model has there.', { embeddings })
     : t('Layers 0 to {last} ran before, on {embeddings}: the stream is theirs.', { last: layer - 1, embeddings });

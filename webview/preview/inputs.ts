@@ -1,5 +1,5 @@
 import type { FromPreview, PreviewDesign, ToPreview } from '../protocol.ts';
-import { checkpointBytes } from './checkpoint.ts';
+import { checkpointBytes, count } from './checkpoint.ts';
 import type { Context } from './compute.ts';
 import type { SampleSettings } from './settings.ts';
 import { t } from './text.ts';
@@ -24,6 +24,7 @@ export class Inputs {
         left: number;
         readonly without: string;
         readonly numbers: number;
+        readonly embedded: boolean;
       }
     | undefined;
 
@@ -52,6 +53,11 @@ export class Inputs {
     return this.#weights?.without ?? '';
   }
 
+  /** Whether tokens have the model's own embeddings. */
+  get embedded(): boolean {
+    return this.#weights?.embedded ?? false;
+  }
+
   /** Numbers of the checkpoint's matrices that are used. */
   get numbers(): number {
     return this.#weights?.numbers ?? 0;
@@ -70,10 +76,17 @@ export class Inputs {
       this.#ask({ kind: 'readFile', uri: settings.file });
     }
     if (model !== 'checkpoint' || design === undefined) return;
-    const key = JSON.stringify([design, settings.layer, settings.layers, settings.before]);
+    const key = JSON.stringify([design, settings.layer, settings.layers, settings.before, isEmbedded(settings)]);
     if (key === this.#weights?.key) return;
-    this.#weights = { key, name: '', reason: '', all: 0, left: Number.POSITIVE_INFINITY, without: '', numbers: 0 };
-    this.#ask({ kind: 'findWeights', request: ++this.#request, layer: settings.layer, layers: settings.layers, before: settings.before });
+    this.#weights = { key, name: '', reason: '', all: 0, left: Number.POSITIVE_INFINITY, without: '', numbers: 0, embedded: false };
+    this.#ask({
+      kind: 'findWeights',
+      request: ++this.#request,
+      layer: settings.layer,
+      layers: settings.layers,
+      before: settings.before,
+      embedded: isEmbedded(settings),
+    });
   }
 
   /** What the sample still needs, in words. */
@@ -117,8 +130,10 @@ export class Inputs {
         const bytes = message.reason === '' ? checkpointBytes(message) : message.reason;
         const reason = typeof bytes === 'string' ? bytes : '';
         const all = typeof bytes === 'string' ? 0 : bytes;
-        const numbers = message.tensors.reduce((total, { shape }) => total + shape.reduce((product, length) => product * length, 1), 0);
-        this.#weights = { key, name: message.name, reason, all, left: all, without: message.without, numbers };
+        const { name, without } = message;
+        const table = message.layers.flatMap(({ parts }) => parts).find(({ role }) => role === 'embedding')?.tensor;
+        const numbers = message.tensors.reduce((total, tensor) => total + (tensor.name === table ? 0 : count(tensor.shape)), 0);
+        this.#weights = { key, name, reason, all, left: all, without, numbers, embedded: table !== undefined };
         if (reason === '') this.#give({ kind: 'checkpoint', message });
         return 'news';
       }
@@ -141,3 +156,7 @@ export class Inputs {
     this.#weights = undefined;
   }
 }
+
+/** Whether tokens are those of the model's own vocabulary, so that they have embeddings in it. */
+const isEmbedded = ({ model, source, tokenizer, text, before }: SampleSettings): boolean =>
+  model === 'checkpoint' && before && source === 'text' && tokenizer === 'workspace' && text.trim() !== '';

@@ -111,13 +111,15 @@ export function numbered(tokens: readonly string[]): Int32Array {
 /** What a sample is made from beside its design and settings. */
 export interface Given {
   readonly tokens?: readonly string[];
+  /** Numbers of the tokens in a model's vocabulary. */
+  readonly ids?: readonly number[];
   readonly rows?: TokenRows;
   /** Layers of a checkpoint in place of random ones, and the width of what they read. */
   readonly trained?: {
     readonly width: number;
     layers(tokens: number): Steps<readonly SampleLayer[]>;
-    /** What the model's first layer reads, in place. [tokens, width] */
-    enter?(input: Float32Array): void;
+    /** What the model's first layer reads, in place of the sample's, where tokens have numbers in its vocabulary. [tokens, width] */
+    enter?(input: Float32Array, ids: readonly number[] | undefined): void;
   };
   /** Random layers of an earlier sample, by what they follow from: making large ones takes long. */
   readonly kept?: Map<string, RandomWeights>;
@@ -162,7 +164,7 @@ export function* makeSampleSteps(design: PreviewDesign, settings: SampleSettings
     for (let i = 0; i < Math.max(1, settings.layers); i++)
       random.push(yield* randomLayer(design, settings, settings.layer + i, length, width, size, given.kept));
   const all = trained === undefined ? random : yield* trained.layers(length);
-  trained?.enter?.(input);
+  trained?.enter?.(input, given.ids);
   const before = all.filter(({ index }) => index < settings.layer);
   return { tokens, input, width, ids: numbered(tokens), layers: all.slice(before.length), before };
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type CheckpointFile, type CheckpointFolder, findLayers } from '../../../src/checkpoint/layers.ts';
+import { type CheckpointFile, type CheckpointFolder, findLayers, type LayerOptions } from '../../../src/checkpoint/layers.ts';
 import { checkpointNames, toPreviewDesign } from '../../../src/extension/previewDesign.ts';
 import { attentionTraits } from '../../../src/server/attentionTraits.ts';
 import { analyse } from '../../../src/workspace/analyse.ts';
@@ -105,10 +105,10 @@ export async function loadCheckpoint(
   layer: number,
   layers: number,
   piece: number,
-  before = false,
+  more: LayerOptions = {},
 ): Promise<Checkpoint> {
   const { design, names } = readConfig(config);
-  const found = await findLayers(folder, layer, layers, design, { ...names, before });
+  const found = await findLayers(folder, layer, layers, design, { ...names, ...more });
   assert.ok(typeof found !== 'string', String(found));
   const checkpoint = new Checkpoint({
     kind: 'checkpoint',
@@ -132,6 +132,9 @@ export async function loadCheckpoint(
 export interface StreamCase extends Pick<Case, 'name' | 'config' | 'tensors' | 'input'> {
   /** Of every layer. */
   readonly weights: readonly Packed[];
+  /** Tokens of its vocabulary, and the last layer's weights over them. */
+  readonly ids: readonly number[];
+  readonly idWeights: Packed;
   /** Before every layer. */
   readonly streams: readonly Packed[];
 }

@@ -56,7 +56,7 @@ const fromPage: readonly FromPreview[] = [
   { kind: 'copyLink', form: 'command', state: '{}' },
   { kind: 'lint', query: 3, sizes: { queryHeads: 8, keyValueHeads: 3 } },
   { kind: 'readFile', uri: 'file:///x.npy' },
-  { kind: 'findWeights', request: 1, layer: 0, layers: 2, before: true },
+  { kind: 'findWeights', request: 1, layer: 0, layers: 2, before: true, embedded: false },
   ...revealFields.map((field) => ({ kind: 'reveal', source: 'file:///x', field }) as const),
 ];
 

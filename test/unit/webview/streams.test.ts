@@ -22,18 +22,18 @@ describe("preview of a checkpoint's later layers against Transformers", function
     kernel = (await wasmKernels())[0] as Kernel;
   });
 
-  const runOf = async (one: StreamCase, layer: number, layers: number) => {
+  const runOf = async (one: StreamCase, layer: number, layers: number, embedded = false) => {
     const folder = folderWith({ 'model.safetensors': safetensors(one.tensors) });
-    const checkpoint = await loadCheckpoint(folder, one.config, layer, layers, 1 << 16, true);
+    const checkpoint = await loadCheckpoint(folder, one.config, layer, layers, 1 << 16, { before: true, embedded });
     const { design } = readConfig(one.config);
     const [tokens, width] = one.input.shape as [number, number];
-    const settings = { ...freshSettings, model: 'checkpoint', source: 'file', layer, layers } as const;
+    const settings = { ...freshSettings, model: 'checkpoint', source: embedded ? 'text' : 'file', layer, layers } as const;
     const sample = makeSample(design, settings, {
-      rows: { tokens, width, data: numbersOf(one.input) },
+      ...(embedded ? { tokens: one.ids.map(String), ids: one.ids } : { rows: { tokens, width, data: numbersOf(one.input) } }),
       trained: {
         width: checkpoint.width,
         layers: (count) => checkpoint.layers(design, settings, count),
-        enter: (input) => checkpoint.enter(design, input),
+        enter: (input, ids) => checkpoint.enter(design, input, ids),
       },
     });
     return runSample(kernel, sample);
@@ -50,6 +50,8 @@ describe("preview of a checkpoint's later layers against Transformers", function
       const both = await runOf(one, 1, 2);
       const [first, second] = [1, 2].map((layer) => numbersOf(one.weights[layer] as StreamCase['input'])) as [Float32Array, Float32Array];
       near('weight', both.maps, Float32Array.of(...first, ...second), 1e-5);
+      // Tokens of its vocabulary are embedded as it does.
+      near('weight', (await runOf(one, 2, 1, true)).maps, numbersOf(one.idWeights), 1e-5);
     });
   }
 
