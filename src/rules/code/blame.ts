@@ -19,6 +19,7 @@ import type { FaultKind } from './fault.ts';
 import { ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { oddLength } from './oddLength.ts';
+import { misaligned, otherPart, resized } from './oddParts.ts';
 import { aliasOf, defaultOf, definitionOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
 import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
@@ -39,6 +40,7 @@ export function blameOf(find: Find): Blame | undefined {
     emptied(find) ??
     rankChanged(find) ??
     notKept(find) ??
+    misaligned(find, clashes) ??
     firstOf(clashes, (clash) => wrongAxis(find, clash)) ??
     turnedOtherwise(find) ??
     overRepeated(find, clashes) ??
@@ -49,6 +51,7 @@ export function blameOf(find: Find): Blame | undefined {
       isTrusted(find, (isTable(clash.left.node) ? clash.left : clash.right).node) ? undefined : tableAt(find, clash),
     ) ??
     tableViewed(find) ??
+    firstOf(clashes, (clash) => otherPart(find, clash) ?? resized(find, clash)) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
     firstOf(clashes, (clash) => notRepeated(find, clash)) ??
     firstOf(clashes, (clash) => oddWidth(find, clash) ?? oddProjection(find, clash))
