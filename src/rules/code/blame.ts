@@ -16,13 +16,15 @@ import { callAt, chainOf, isProductOp, keysOf, mainInput, rangeOfNode, sameSize,
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, read, tensorOf } from './failing.ts';
 import type { FaultKind } from './fault.ts';
-import { ownedBy, partners, roleOf, widthSource } from './layers.ts';
+import { madeAt, ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { oddLength } from './oddLength.ts';
 import { misaligned, otherPart, resized } from './oddParts.ts';
+import { wrongPattern } from './patterns.ts';
 import { aliasOf, defaultOf, definitionOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
 import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
+import { lengthFirst } from './wiring.ts';
 import { demandsOn, originOf } from './witnesses.ts';
 
 export interface Blame {
@@ -35,10 +37,13 @@ export interface Blame {
 
 /** The place where one change makes the failing operation work, where that is another than the operation. */
 export function blameOf(find: Find): Blame | undefined {
+  const turned = lengthFirst(find);
+  if (turned !== undefined) return { at: turned, hint: 'Without `batch_first=True` the layer takes (length, batch, width).' };
   const clashes = clashesOf(find);
   return (
     emptied(find) ??
     rankChanged(find) ??
+    wrongPattern(find) ??
     notKept(find) ??
     misaligned(find, clashes) ??
     firstOf(clashes, (clash) => wrongAxis(find, clash)) ??
@@ -476,7 +481,7 @@ function repeatOf(find: Find, few: Dim, operand: TensorValue): TensorValue | und
 function oddWidth(find: Find, clash: Clash): Blame | undefined {
   const { left, right, x, y } = clash;
   if (isMatrixProduct(find.op) || find.op === 'linear') return undefined;
-  if (left.axis !== -1 || right.axis !== -1) return learned(find, clash);
+  if (left.axis !== -1 || right.axis !== -1) return learned(find, clash) ?? heldHeads(find, clash);
   const demands = demandsOn(find);
   const [isLeft, isRight] = [x, y].map((size) => demands.some((demand) => sameSize(find, demand, size)));
   const odd = isLeft === isRight ? (oddPartner(find, clash) ?? besideSplit(find, clash)) : isLeft ? right : left;
@@ -488,6 +493,16 @@ function oddWidth(find: Find, clash: Clash): Blame | undefined {
   if (at === undefined) return undefined;
   const name = origin?.layer === undefined || origin.layer.name === '' ? 'It' : `\`${origin.layer.name}\``;
   return { at, hint: `${name} gives ${formatDim(own)}; with ${formatDim(wanted)} it fits.` };
+}
+
+/** Heads of a weight that a class holds itself, which meet others that were split on purpose. */
+function heldHeads(find: Find, clash: Clash): Blame | undefined {
+  const odd = besideSplit(find, clash);
+  const layer = odd === undefined ? undefined : originOf(find.study, odd)?.layer;
+  const at = layer === undefined || layer.instance !== undefined ? undefined : rangeIn(find.code, madeAt(find.study, layer));
+  if (at === undefined) return undefined;
+  const [own, wanted] = odd === clash.left ? [clash.x, clash.y] : [clash.y, clash.x];
+  return { at, hint: `It has ${formatDim(own)} there; with ${formatDim(wanted)} it fits.` };
 }
 
 /** A weight that meets what was split into heads on purpose. */

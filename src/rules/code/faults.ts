@@ -15,6 +15,7 @@ import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { attentionsOf } from './attention.ts';
+import { axisPath } from './axes.ts';
 import { blameOf, callOf } from './blame.ts';
 import { clashesOf, swapsThatFit } from './clashes.ts';
 import {
@@ -41,6 +42,7 @@ import {
 import { at, type Fault, type FaultKind } from './fault.ts';
 import { layerFault } from './layerFaults.ts';
 import { type Layer, layerOfWeight, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
+import { isView } from './layouts.ts';
 import { placeAt, placeOf, rangeIn } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { isAccepted } from './witnesses.ts';
@@ -218,12 +220,17 @@ function viewFault(find: Find): Fault | undefined {
     source?.outputs !== undefined &&
     crossed.every((each) => isLayout(each) || /^(?:getitem|split|chunk|unbind|contiguous|to|mul|div)$/.test(each.op));
   const fact = plainFact(find);
-  if (!isProjected || source === undefined) return at(find, 'view', undefined, fact);
+  if (!isProjected || source === undefined) {
+    const isOwn = input.call?.instance.class.file?.isPrelude !== true;
+    const held = isOwn && isAccepted(find) === true ? heldAxis(study, input) : undefined;
+    return at(find, 'view', held, fact);
+  }
   const kind: FaultKind = roleOf(source.name) === undefined ? 'view' : 'projection';
   const cut = crossed.find((each) => splitOps.test(each.op));
   const cutAt = cut === undefined || !(isUncut(cut, source) || fitsWhole(find, cut, source)) ? undefined : rangeIn(find.code, cut.site);
   if (cutAt !== undefined)
     return { ...at(find, 'split', undefined, fact), at: cutAt, related: [{ range: find.use, message: 'It fails here.' }] };
+  if (failsInParts(find, source)) return at(find, kind, source, fact);
   // A size that is left open says nothing of what is meant.
   const isOpen = dimsOf(find.failure.call.arguments.get('shape')).some(({ constant }) => constant === -1);
   const isFine = isOpen ? undefined : isAccepted(find);
@@ -256,6 +263,39 @@ function viewFault(find: Find): Fault | undefined {
   // `view(B, T, 3, h, d)`: queries, keys and values, or keys and values, lie in one projection.
   const isFused = sizes.some(({ constant }) => constant === 2 || constant === 3) && roleOf(source.name) === undefined;
   return at(find, kind, useVotes > layerVotes || (isFused && useVotes === layerVotes) ? source : undefined, fact);
+}
+
+/** The parameter of a class of the file from which the axis has its size. */
+function heldBehind(study: Study, node: TensorValue, axis: number): Layer | undefined {
+  const layers = layersOf(study);
+  const last = axisPath({ node, axis }).findLast((place) => layers.has(place.node))?.node;
+  const layer = last === undefined ? undefined : layers.get(last);
+  return layer?.instance === undefined && layer?.weight.shape.dims.length !== 1 ? layer : undefined;
+}
+
+/** The parameter of a class of the file from which one of the axes has its size. */
+function heldAxis(study: Study, node: TensorValue): Layer | undefined {
+  for (let axis = -node.shape.dims.length; axis < 0; axis++) {
+    const layer = heldBehind(study, node, axis);
+    if (layer !== undefined) return layer;
+  }
+  return undefined;
+}
+
+/** Views at several places of parts of what the layer gives fail, and none works. */
+function failsInParts(find: Find, { weight }: Layer): boolean {
+  const partOf = (input: TensorValue | undefined): boolean => {
+    const { layer, crossed } = input === undefined ? { layer: undefined, crossed: [] } : widthSource(find.study, input);
+    const isProduct = crossed.some(({ op }) => productOps.test(op));
+    return layer?.weight === weight && !isProduct && crossed.some(({ op }) => /^(?:split|chunk|unbind|getitem)$/.test(op));
+  };
+  const failing = new Set<string>();
+  for (const failure of find.study.failures) {
+    const input = failure.call.arguments.get('input');
+    if (viewOps.test(opOf(failure)) && input?.kind === 'tensor' && failure.call.site !== undefined && partOf(input))
+      failing.add(placeAt(failure.call.site));
+  }
+  return failing.size > 1 && !find.study.tensors.some((node) => isView(node) && !failing.has(placeOf(node)) && partOf(node.inputs[0]));
 }
 
 /** Cut along another axis than the one that the layer made. */
@@ -397,7 +437,10 @@ function splitFault(find: Find): Fault | undefined {
   if (input.shape.dims.length === 0 || find.failure.problem.message.endsWith('add up to 0')) return undefined;
   const { layer: source, crossed } = widthSource(study, input);
   const fact = find.op === 'take_parts' ? partsFact(find) : plainFact(find);
-  if (source?.instance === undefined || crossed.some((each) => !isLayout(each))) return at(find, 'split', undefined, fact);
+  if (source?.instance === undefined || crossed.some((each) => !isLayout(each))) {
+    const first = find.op === 'unpack' ? heldBehind(study, input, -input.shape.dims.length) : undefined;
+    return at(find, 'split', first ?? heldBehind(study, input, -1), fact);
+  }
   const all = [...layersOf(study).values()];
   if (find.op === 'take_parts') {
     // As many parts as there are names, of a width that others have too, are meant: they are cut otherwise than they should be.

@@ -9,17 +9,19 @@ import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { type Find, normOps, plainFact, productOps, read, shapeIn, tensorOf } from './failing.ts';
 import { at, type Fault, type FaultKind, named } from './fault.ts';
-import { type Layer, layerOfWeight, layersOf, ownedBy, popularity, roleOf, widthSource } from './layers.ts';
+import { joinedLayer, type Layer, layerOfWeight, layersOf, ownedBy, popularity, roleOf, widthSource } from './layers.ts';
 import { isLength } from './layouts.ts';
 import { rangeIn } from './places.ts';
-import { fedAlike, miswired } from './wiring.ts';
+import { fedAlike, isMisgiven, miswired } from './wiring.ts';
 
 export function layerFault(find: Find): Fault | undefined {
   const { study, op } = find;
   const input = tensorOf(find, 'input');
   const weight = tensorOf(find, 'weight');
   if (input === undefined || input.shape.dims.length === 0) return undefined;
-  const layer = layerOfWeight(study, weight);
+  const own = layerOfWeight(study, weight);
+  const joined = op === 'linear' && own?.inputs === undefined ? joinedLayer(study, weight) : undefined;
+  const layer = joined ?? own;
   if (op !== 'linear') {
     if (op === 'embedding') return undefined;
     if (/^conv[123]d$/.test(op) && layer !== undefined) return convolutionFault(find, layer, input);
@@ -54,18 +56,21 @@ export function layerFault(find: Find): Fault | undefined {
     const call = rangeIn(find.code, wiring.site);
     return call === undefined ? fault : { ...fault, at: call, related: [{ range: find.use, message: 'It fails here.' }] };
   }
+  if (joined !== undefined) return at(find, kind, isMisgiven(find, feeding) ? undefined : joined, fact);
   const alike = isAttended ? undefined : fedAlike(find, feeding);
   if (alike === 'layer') return at(find, kind, layer, fact);
   if (alike === 'call') return at(find, kind, undefined, fact);
   if (alike === 'owner' && rangeIn(find.code, layer.owner.site) !== undefined && layer.owner !== study.instance)
     return at(find, kind, { ...layer, site: layer.owner.site }, fact);
-  const own = ownedBy(study, layer.owner).filter((each) => each.instance !== undefined && !/Norm|Embedding/.test(each.instance.class.name));
+  const beside = ownedBy(study, layer.owner).filter(
+    (each) => each.instance !== undefined && !/Norm|Embedding/.test(each.instance.class.name),
+  );
   const all = [...layersOf(study).values()];
   if (isChain && source.outputs !== undefined) {
     // d -> f -> d: the width inside differs from that of the model, so the side that has the model's is the odd one.
     const made = read(find, source.outputs).key === width.key ? source : undefined;
     if (made !== undefined) {
-      const siblings = own.filter((each) => each !== source && each !== layer && each.inputs?.key === source.inputs?.key);
+      const siblings = beside.filter((each) => each !== source && each !== layer && each.inputs?.key === source.inputs?.key);
       const agrees = (dim: Dim): boolean => siblings.some(({ outputs }) => outputs?.key === dim.key);
       if (agrees(takes) && !agrees(width)) return at(find, kind, source, fact);
       if (agrees(width) && !agrees(takes)) return at(find, kind, layer, fact);
@@ -77,8 +82,8 @@ export function layerFault(find: Find): Fault | undefined {
   if (isAttended && source?.owner !== layer.owner) return at(find, kind, layer, fact);
   if (source !== undefined && isAttended) {
     const score = (size: Dim, except: Layer): number =>
-      own.filter((each) => each !== except && roleOf(each.name) === 'query' && each.outputs?.key === size.key).length * 2 +
-      own.filter((each) => each !== except && each.outputs?.key === size.key).length;
+      beside.filter((each) => each !== except && roleOf(each.name) === 'query' && each.outputs?.key === size.key).length * 2 +
+      beside.filter((each) => each !== except && each.outputs?.key === size.key).length;
     const isMade = source.outputs?.key === width.key;
     if (isMade && score(takes, source) > score(width, source)) return at(find, kind, source, fact);
     return at(find, kind, layer, fact);
@@ -91,7 +96,7 @@ export function layerFault(find: Find): Fault | undefined {
     }
   }
   // What else the class does with this width says who is odd.
-  const inside = (size: Dim): number => popularity(own, size, { layer, side: 'inputs' });
+  const inside = (size: Dim): number => popularity(beside, size, { layer, side: 'inputs' });
   const isWithin = source !== undefined && crossed.some((each) => /^(?:chunk|split|getitem)$/.test(each.op)) && isActivated;
   if (!isWithin && inside(takes) > inside(width) && layer.owner !== study.instance && rangeIn(find.code, layer.owner.site) !== undefined) {
     const around = (size: Dim): number =>

@@ -1,6 +1,6 @@
 /** The layers of a studied class, where they were made, and which of them a tensor's width comes from. */
 import type { Dim } from '../../dims/dim.ts';
-import { isLayout, plain } from '../../interpreter/graph.ts';
+import { alternatives, isLayout, plain } from '../../interpreter/graph.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { ClassValue, InstanceValue, Site, TensorValue, Value } from '../../interpreter/value.ts';
 
@@ -87,6 +87,21 @@ export const layerOfWeight = (study: Study, weight: TensorValue | undefined): La
   const layers = layersOf(study);
   return weight === undefined ? undefined : (layers.get(weight) ?? layers.get(plain(weight)));
 };
+
+/** The layer of the library's attention whose joined weights the weight is a part of, as wide as what it takes. */
+export function joinedLayer(study: Study, weight: TensorValue | undefined): Layer | undefined {
+  const layers = layersOf(study);
+  let at = weight;
+  for (let i = 0; at !== undefined && i < 6; i++) {
+    const layer = layers.get(at);
+    if (layer !== undefined)
+      return layer.instance === undefined ? { ...layer, inputs: weight?.shape.dims.at(-1), outputs: undefined } : undefined;
+    const takes = weight?.shape.dims.at(-1)?.key;
+    const from: readonly TensorValue[] = at.op === 'join' ? alternatives(at) : at.inputs;
+    at = at.op === 'join' ? from.find(({ shape }) => shape.dims.at(-1)?.key === takes) : from.length === 1 ? from[0] : undefined;
+  }
+  return undefined;
+}
 
 const firstOperand: ReadonlySet<string> = new Set(['linear', 'conv1d', 'conv2d', 'conv3d']);
 const products: ReadonlySet<string> = new Set(['matmul', 'bmm', 'einsum', 'mm', 'baddbmm']);

@@ -2,9 +2,8 @@
  * Parts that do not fit: the wrong part of a width, a piece cut from or joined to what was right before, an axis that is missing or too
  * many. The operation that made the part is blamed, not the one that it does not fit.
  */
-import { add, type Dim } from '../../dims/dim.ts';
+import { type Dim, divideExactly, multiply, subtract } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
-import { lengthScope } from '../../interpreter/samples.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
@@ -12,7 +11,7 @@ import type { Blame } from './blame.ts';
 import { chainOf, rangeOfNode, sameSize, textOf } from './chains.ts';
 import type { Clash } from './clashes.ts';
 import { elementwiseOps, type Find, inputsOf, pieceOps, read } from './failing.ts';
-import { isLength } from './layouts.ts';
+import { isBatch, isLength } from './layouts.ts';
 import { aliasOf, placeOf } from './places.ts';
 import { isWeight } from './tensors.ts';
 
@@ -27,17 +26,19 @@ const cuts = /^(?:split|chunk|tensor_split|getitem|narrow)$/;
 
 /** The part of a width whose other part fits: the two have changed places. */
 export function otherPart(find: Find, clash: Clash): Blame | undefined {
+  if (pieceOps.test(find.op)) return undefined;
   for (const [place, own, wanted] of sidesOf(clash)) {
     const path = axisPath(place);
     for (const [i, each] of path.entries()) {
       const from = path[i + 1];
       const [size, whole] = [sizeAt(each), from === undefined ? undefined : sizeAt(from)];
       if (!cuts.test(each.node.op) || size === undefined || whole === undefined || size.key === whole.key) continue;
-      if (!sameSize(find, size, own)) break;
-      if (read(find, add(own, wanted)).key !== read(find, whole).key) break;
+      const times = divideExactly(own, read(find, size));
+      if (times === undefined) break;
+      if (read(find, multiply(times, subtract(whole, size))).key !== wanted.key) break;
       const at = rangeOfNode(find, each.node);
       if (at !== undefined)
-        return { at, hint: `\`${textOf(find, at)}\` gives ${formatDim(own)} of ${formatDim(read(find, whole))}; the other part fits.` };
+        return { at, hint: `\`${textOf(find, at)}\` gives ${formatDim(size)} of ${formatDim(read(find, whole))}; the other part fits.` };
     }
   }
   return undefined;
@@ -47,14 +48,18 @@ const resizes = /^(?:getitem|narrow|cat|concat)$/;
 
 /** A size that fitted until an operation cut it or added to it, of the two sides the one whose size is the rarer. */
 export function resized(find: Find, clash: Clash): Blame | undefined {
-  if (find.op === 'linear' || pieceOps.test(find.op) || [clash.left, clash.right].some(({ node }) => isWeight(node, false))) return undefined;
+  if (find.op === 'linear' || pieceOps.test(find.op) || [clash.left, clash.right].some(({ node }) => isWeight(node, false)))
+    return undefined;
   const found = sidesOf(clash).flatMap((side) => {
     const [place, own, wanted] = side;
     if (isLength(own) && isLength(wanted)) return [];
     const path = axisPath(place);
     const at = path.findIndex((each) => !sameSize(find, sizeAt(each) ?? own, own));
     const changed = path[at - 1]?.node;
-    if (at < 1 || changed === undefined || !resizes.test(changed.op)) return [];
+    if (at < 1 || changed === undefined) return [];
+    // Parts are cut on purpose: that one stands for the whole is said where it gets the name.
+    const isNamed = cuts.test(changed.op) && path.slice(0, at).some(({ node }) => aliasOf(find.code, node) !== undefined);
+    if (!resizes.test(changed.op) && !isNamed) return [];
     const before = changed.inputs.some((input) => input.shape.dims.some((dim) => sameSize(find, dim, wanted)));
     return before ? [{ side, path: path.slice(0, at), changed }] : [];
   });
@@ -66,9 +71,7 @@ export function resized(find: Find, clash: Clash): Blame | undefined {
   if (other === undefined && standing(find, own) > standing(find, wanted)) return undefined;
   const alias = odd.path.flatMap(({ node }) => aliasOf(find.code, node) ?? [])[0];
   const at = alias?.at ?? rangeOfNode(find, odd.changed);
-  return at === undefined
-    ? undefined
-    : { at, hint: `\`${textOf(find, at)}\` gives ${formatDim(own)}; with ${formatDim(wanted)} it fits.` };
+  return at === undefined ? undefined : { at, hint: `\`${textOf(find, at)}\` gives ${formatDim(own)}; with ${formatDim(wanted)} it fits.` };
 }
 
 /** At how many places of the code something has this size. */
@@ -79,12 +82,6 @@ function standing(find: Find, size: Dim): number {
     if (node.shape.dims.some((dim) => dim.key === size.key || read(find, dim).key === key)) places.add(placeOf(node));
   return places.size;
 }
-
-const isBatch = (dim: Dim | undefined): boolean => {
-  const factor = dim?.terms.length === 1 ? dim.terms[0]?.monomial.factors : undefined;
-  const atom = factor?.length === 1 ? factor[0]?.atom : undefined;
-  return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name === 'B';
-};
 
 const ranks = /^(?:view|reshape|flatten|rearrange|squeeze|unsqueeze|getitem|select|unbind)$/;
 

@@ -3,10 +3,12 @@ import type { Dim } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { plain } from '../../interpreter/graph.ts';
 import type { Study } from '../../interpreter/study.ts';
-import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
+import type { ModuleCall, Site, TensorValue, Value } from '../../interpreter/value.ts';
+import type { Range } from '../../text/range.ts';
 import { type Find, inputsOf, normOps, read } from './failing.ts';
-import { type Layer, layerOfWeight, ownedBy, partners, roleOf } from './layers.ts';
-import { isCopy } from './places.ts';
+import { type Layer, layerOfWeight, layersOf, ownedBy, partners, roleOf } from './layers.ts';
+import { isBatch } from './layouts.ts';
+import { isCopy, placeAt, rangeIn, textAt } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { dimFromEnd } from './tensors.ts';
 
@@ -136,4 +138,51 @@ export function fedAlike(find: Find, { layer, input, takes }: Feeding): 'layer' 
   if (works.length > 0 && fails.length === 0) return 'layer';
   if (works.length > 0) return 'call';
   return fails.length > 0 ? 'owner' : undefined;
+}
+
+/** A layer of the library that gets, in place of what it is made for, what is still to be projected, or what another argument is for. */
+export function isMisgiven(find: Find, { input, takes }: Pick<Feeding, 'input' | 'takes'>): boolean {
+  const { study, failure } = find;
+  const call = study.tensors.find((node) => node.arguments === failure.call.arguments)?.call ?? input.call;
+  const { inputs } = input;
+  const isInput = (value: Value | undefined): boolean =>
+    value?.kind === 'tensor' &&
+    value.shape.dims.at(-1)?.key === input.shape.dims.at(-1)?.key &&
+    (isOne(value, input) || (input.op === 'transpose' && inputs[0] !== undefined && isOne(value, inputs[0])));
+  const query = call?.positional[0] ?? call?.keywords.get('query');
+  const others = [...(call?.positional ?? []), ...(call?.keywords.values() ?? [])];
+  const isTaken = (value: Value): boolean =>
+    value.kind === 'tensor' && value.shape.dims.length > 2 && isSame(find, value.shape.dims.at(-1), takes);
+  if (isInput(query) && others.some((value) => !isInput(value) && isTaken(value))) return true;
+  return study.tensors.some((node) => {
+    const weight = node.op === 'linear' && isInput(node.inputs[0]) ? node.arguments.get('weight') : undefined;
+    const own = weight?.kind === 'tensor' ? layerOfWeight(study, weight)?.instance : undefined;
+    return own !== undefined && isSame(find, node.shape.dims.at(-1), takes);
+  });
+}
+
+/**
+ * Where the attention of the library is made without `batch_first`, and fails on data with the batch in front. Given as an argument, that
+ * is the place.
+ */
+export function lengthFirst(find: Find): Range | undefined {
+  const { code, study, failure } = find;
+  const [inside] = failure.sites;
+  if (inside === undefined || failure.problem.basis !== 'lengths') return undefined;
+  const isWithin = (each: ModuleCall | undefined): boolean =>
+    each !== undefined && ((each.site !== undefined && placeAt(each.site) === placeAt(inside)) || isWithin(each.parent));
+  const call = study.tensors.find(
+    ({ call: made }) => made?.instance.class.qualifiedName.endsWith('.MultiheadAttention') === true && isWithin(made),
+  )?.call;
+  const flag = call?.instance.attributes.get('batch_first');
+  const query = call?.positional[0] ?? call?.keywords.get('query');
+  if (call === undefined) return undefined;
+  if (flag?.kind !== 'bool' || flag.value || query?.kind !== 'tensor') return undefined;
+  const [batch, length] = query.shape.dims;
+  if (query.shape.dims.length !== 3 || batch === undefined || length === undefined || !isBatch(batch) || isBatch(length)) return undefined;
+  const weight = call.instance.attributes.get('in_proj_weight');
+  const site = weight?.kind === 'tensor' ? layersOf(study).get(weight)?.site : undefined;
+  const made = rangeIn(code, call.instance.site) ?? rangeIn(code, site);
+  const given = /batch_first\s*=\s*False/.exec(textAt(code, made));
+  return made === undefined || given === null ? made : { start: made.start + given.index, end: made.start + given.index + given[0].length };
 }

@@ -48,8 +48,10 @@ export const batchFirst = defineRule({
       const text = textAt(code, at);
       const end = at.start + text.length - 1;
       const isCall = made !== undefined && text.endsWith(')') && !/batch_first/.test(text);
+      // Said to be so in so many words, that is the place.
+      const said = /batch_first\s*=\s*False/.exec(text);
       report({
-        at,
+        at: said === null ? at : { start: at.start + said.index, end: at.start + said.index + said[0].length },
         message,
         data: { shape, length },
         related: [{ range: called === at ? undefined : called, message: 'It is called here.' }],

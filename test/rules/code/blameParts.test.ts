@@ -1,0 +1,147 @@
+import assert from 'node:assert/strict';
+import { LineIndex } from '../../../src/text/lineIndex.ts';
+import { analyse } from '../../../src/workspace/analyse.ts';
+import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
+import { defaultSettings } from '../../../src/workspace/settings.ts';
+import { pythonParser } from '../../unit/python/parser.ts';
+
+let python: PythonReader;
+before(async () => {
+  python = pythonReader(await pythonParser());
+});
+
+/** The one mistake stands on the line that ends in `# here`: the rules about shapes say it there, and nothing elsewhere. */
+function expectHere(text: string): void {
+  const lines = new LineIndex(text);
+  const found = analyse({ text, path: 'model.py', python }, defaultSettings).findings.filter(({ code }) => /^HW2[123]\d$/.test(code));
+  const seen = [...new Set(found.map(({ range }) => lines.positionAt(range.start).line + 1))];
+  const expected = text.split('\n').flatMap((line, i) => (line.endsWith('# here') ? [i + 1] : []));
+  assert.deepEqual(seen, expected, found.map(({ code, message }) => `${code} ${message}`).join('\n'));
+}
+
+const head = 'import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n';
+
+/** A block of the library's own layers, batch first, that looks at a memory of another width. */
+const crossing = (parts: { readonly widths?: string; readonly encoder?: string; readonly call?: string } = {}): string => `${head}
+class Block(nn.Module):
+    def __init__(self, embed_dim, num_heads, memory_dim, ff_dim):
+        super().__init__()
+        layer = nn.TransformerEncoderLayer(memory_dim, num_heads, ff_dim${parts.encoder ?? ', batch_first=True)'}
+        self.encoder = nn.TransformerEncoder(layer, 2)
+        self.norm = nn.LayerNorm(embed_dim)
+        self.cross = nn.MultiheadAttention(embed_dim, num_heads, ${parts.widths ?? 'kdim=memory_dim, vdim=memory_dim, batch_first=True)'}
+        self.out = nn.Linear(embed_dim, embed_dim)
+
+    def forward(self, x, memory, padding_mask):
+        """
+        x: [batch, seq, embed_dim]
+        memory: [batch, frames, memory_dim]
+        padding_mask: [batch, frames]
+        """
+        memory = self.encoder(memory, src_key_padding_mask=padding_mask)
+        query = self.norm(x)
+        y, _ = ${parts.call ?? 'self.cross(query, memory, memory, key_padding_mask=padding_mask)'}
+        return x + self.out(y)
+`;
+
+describe('where layers of the library do not fit', () => {
+  it('leaves them alone where they do', () => expectHere(crossing()));
+  it('blames the attention that is not made for the width of its memory', () =>
+    expectHere(crossing({ widths: 'batch_first=True)  # here' })));
+  it('blames it where keys have the width and values have not', () =>
+    expectHere(crossing({ widths: 'kdim=memory_dim, vdim=embed_dim, batch_first=True)  # here' })));
+  it('blames the call that puts the memory in the place of the query', () =>
+    expectHere(crossing({ call: 'self.cross(memory, query, query)  # here' })));
+  it('blames the constructor without batch_first', () => expectHere(crossing({ encoder: ')  # here' })));
+});
+
+/** Weights of any rank, applied by patterns, as Flax code has them. */
+const patterned = (parts: { readonly q?: string; readonly kv?: string; readonly pattern?: string } = {}): string => `${head}
+class Einsum(nn.Module):
+    def __init__(self, shape):
+        super().__init__()
+        self.w = nn.Parameter(torch.empty(shape))
+
+    def forward(self, eqn, x):
+        return torch.einsum(eqn, x, self.w)
+
+
+class Attention(nn.Module):
+    def __init__(self, num_heads, features, head_dim):
+        super().__init__()
+        self.head_dim = head_dim
+        self.q_einsum = Einsum(${parts.q ?? '(num_heads, features, head_dim))'}
+        self.unused = 0
+        self.kv_einsum = Einsum(${parts.kv ?? '(2, num_heads, features, head_dim))'}
+        self.out_einsum = Einsum((num_heads, head_dim, features))
+
+    def forward(self, x):
+        query = self.q_einsum(${parts.pattern ?? '"BTD,NDH->BTNH", x)'}
+        key, value = self.kv_einsum("BSD,CNDH->CBSNH", x)
+        logits = torch.einsum("BTNH,BSNH->BNTS", query * self.head_dim**-0.5, key)
+        encoded = torch.einsum("BNTS,BSNH->BTNH", F.softmax(logits, dim=-1), value)
+        return self.out_einsum("BTNH,NHD->BTD", encoded)
+
+
+class Model(nn.Module):
+    def __init__(self, vocab_size, num_heads, embed_dim, head_dim):
+        super().__init__()
+        self.embed = nn.Embedding(vocab_size, embed_dim)
+        self.attn = Attention(num_heads, embed_dim, head_dim)
+
+    def forward(self, input_ids):
+        x = self.embed(input_ids)
+        return x + self.attn(x)
+`;
+
+describe('where weights are applied by patterns', () => {
+  it('leaves patterns that fit alone', () => expectHere(patterned()));
+  it('blames the weight that has its width in the wrong place', () =>
+    expectHere(patterned({ q: '(num_heads, head_dim, features))  # here' })));
+  it('blames the pattern that has its letters in the wrong place', () => expectHere(patterned({ pattern: '"BTD,DNH->BTNH", x)  # here' })));
+  it('blames the pattern that leaves an axis out', () => expectHere(patterned({ pattern: '"BTD,DH->BTH", x)  # here' })));
+  it('blames the weight that has more parts than are taken', () =>
+    expectHere(patterned({ kv: '(3, num_heads, features, head_dim))  # here' })));
+});
+
+interface Partial {
+  readonly joined?: string;
+}
+
+/** Part of each head is turned by its position, as in GPT-NeoX. */
+const partly = (parts: Partial = {}): string => `${head}
+class Attention(nn.Module):
+    def __init__(self, hidden_size, num_heads, rope_dim, nope_dim):
+        super().__init__()
+        self.num_heads, self.rope_dim, self.nope_dim = num_heads, rope_dim, nope_dim
+        self.head_dim = rope_dim + nope_dim
+        self.qkv = nn.Linear(hidden_size, 3 * num_heads * (rope_dim + nope_dim))
+        self.dense = nn.Linear(num_heads * (rope_dim + nope_dim), hidden_size)
+
+    def heads(self, x, bsz, length):
+        return x.view(bsz, length, self.num_heads, self.head_dim).transpose(1, 2)
+
+    def forward(self, x, padding_mask):
+        # x: (batch, length, hidden_size), padding_mask: (batch, length)
+        bsz, length, _ = x.size()
+        query, key, value = self.qkv(x).chunk(3, dim=-1)
+        query, key, value = self.heads(query, bsz, length), self.heads(key, bsz, length), self.heads(value, bsz, length)
+        rot, rest = query.split([self.rope_dim, self.nope_dim], dim=-1)
+        rot = -rot
+        query = ${parts.joined ?? 'torch.cat((rot, rest), dim=-1)'}
+        bias = padding_mask[:, None, None, :].to(x.dtype) * -1e4
+        scale = self.head_dim**-0.5
+        heads = self.num_heads
+        merged = heads * self.head_dim
+        # Queries and keys have to be of one width.
+        scores = torch.matmul(query, key.transpose(2, 3)) * scale + bias
+        y = torch.matmul(scores.softmax(-1), value)
+        return self.dense(y.transpose(1, 2).reshape(bsz, length, merged))
+`;
+
+describe('where a part does not fit', () => {
+  it('leaves parts that fit alone', () => expectHere(partly()));
+  it('blames what takes a part for the whole', () => expectHere(partly({ joined: 'rot  # here' })));
+  it('blames the join with more than the part that is left', () =>
+    expectHere(partly({ joined: 'torch.cat((rot, query), dim=-1)  # here' })));
+});
