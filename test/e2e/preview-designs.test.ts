@@ -3,7 +3,9 @@ import { readFileSync } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { root } from '../../scripts/lib/process.mjs';
-import type { PreviewDesign } from '../../webview/protocol.ts';
+import { findLayers } from '../../src/checkpoint/layers.ts';
+import type { FromPreview, PreviewDesign } from '../../webview/protocol.ts';
+import { folderWith, goldenStreams, numbersOf, readConfig, safetensors } from '../unit/webview/checkpoint-file.ts';
 import { assertNear, designMessage, expected, grouped, type Preview, type PreviewLab, startPreviewLab } from './preview-lab.ts';
 
 /** DeepSeek V2 Lite's attention with fewer heads. */
@@ -263,6 +265,74 @@ describe('the attention preview of other designs', function () {
       await preview.send({ ...header, request: request + 1, reason: 'k_proj.weight is [16, 24].', tensors: [], layers: [] });
       await preview.until(`document.querySelector('#notices').textContent.includes('k_proj.weight is [16, 24].')`);
       assert.equal(await preview.read('window.headwisePreview.stale'), true);
+    });
+  });
+
+  it('runs the layers before, and says on what', async () => {
+    // Phi 3 with LongRoPE: more tokens than its trained length has.
+    const phi = goldenStreams().find(({ name }) => name === 'Phi 3 with LongRoPE');
+    assert.ok(phi !== undefined);
+    const { design, names } = readConfig(phi.config);
+    const files = folderWith({ 'model.safetensors': safetensors(phi.tensors) });
+    const numbers = (packed: (typeof phi)['input']): Float32Array => numbersOf(packed);
+    await lab.using(await lab.open(), async (preview) => {
+      await preview.send(designMessage({}, { design: { ...design, layers: 3 } }));
+      await preview.choose('source', 'rows of a file');
+      const [tokens, width] = phi.input.shape as [number, number];
+      const all = numbers(phi.input);
+      const rows = Array.from({ length: tokens }, (_, row) => [...all.slice(row * width, (row + 1) * width)]);
+      await preview.sendFile('rows.json', new TextEncoder().encode(JSON.stringify(rows)));
+      await preview.unfold('design-controls');
+      await preview.field('layer').fill('2');
+      await preview.choose('model', 'this design, weights of its checkpoint');
+      const answer = async (without: string): Promise<void> => {
+        await preview.until(`window.sent.at(-1).kind === 'findWeights' && window.sent.at(-1).layer === 2`);
+        const { request, before } = (await preview.sent()).at(-1) as Extract<FromPreview, { kind: 'findWeights' }>;
+        const found = await findLayers(files, 2, 1, design, { ...names, before: before && without === '' });
+        assert.ok(typeof found !== 'string');
+        await preview.send({
+          kind: 'checkpoint',
+          request,
+          name: found.name,
+          reason: '',
+          width,
+          interleaved: false,
+          gainOffset: 0,
+          without,
+          tensors: found.tensors.map(({ name, dtype, shape }) => ({ name, dtype, shape })),
+          layers: found.layers.map(({ layer, parts }) => ({ layer, parts })),
+        });
+        for (const [tensor, { file, first, length }] of found.tensors.entries())
+          await preview.page.evaluate(
+            (piece) => window.postMessage({ kind: 'weights', ...piece, bytes: Uint8Array.from(piece.bytes) }, '*'),
+            { request, tensor, at: 0, bytes: [...(await file.read(first, first + length))] },
+          );
+      };
+      await answer('');
+      const shown = await preview.settled(`p.result.settings.model === 'checkpoint' && p.result.tokens.length === ${tokens}`);
+      assertNear(shown.maps, numbers(phi.weights[2] as (typeof phi)['input']), 1e-5);
+      assert.match(await preview.text('#formula'), /R: LongRoPE × 6\.4 from 5 tokens/);
+      assert.match(await preview.text('#notices'), /Layers 0 to 1 ran before, on the rows of the file/);
+      // Token by token against the cache it is the same.
+      await preview.page.locator('#tab-decode').click();
+      await preview.page.locator(`#decode-strip [data-token="${tokens - 1}"]`).click();
+      await preview.until(`window.headwisePreview.decode?.length === ${tokens}`);
+      const { difference, extent } = await preview.read<{ difference: number; extent: number }>(
+        `(() => { const { difference, extent } = window.headwisePreview.decode; return { difference, extent }; })()`,
+      );
+      assert.ok(difference <= 1e-5 * Math.max(1, extent), `${difference} of ${extent}`);
+      await preview.page.locator('#tab-heads').click();
+      // Unasked, the rows go into the layer as they are; so they do where the layers before cannot be run, which is said.
+      await preview.page.locator('#before').click();
+      await answer('');
+      const bare = await preview.settled(`!p.result.settings.before`);
+      assert.notDeepEqual(bare.maps, shown.maps);
+      assert.doesNotMatch(await preview.text('#notices'), /ran before/);
+      await preview.page.locator('#before').click();
+      await answer('They are too many.');
+      const without = await preview.settled(`p.result.settings.before`);
+      assert.deepEqual(without.maps, bare.maps);
+      assert.match(await preview.text('#notices'), /without what stands before: They are too many\./);
     });
   });
 
