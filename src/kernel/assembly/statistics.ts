@@ -38,6 +38,12 @@ function sumOf(x: v128): f32 {
 
 // @ts-ignore: decorator
 @inline
+function countOf(x: v128): i32 {
+  return i32x4.extract_lane(x, 0) + i32x4.extract_lane(x, 1) + (i32x4.extract_lane(x, 2) + i32x4.extract_lane(x, 3));
+}
+
+// @ts-ignore: decorator
+@inline
 function add(sums: usize, slot: usize, value: f64): void {
   store<f64>(sums + slot * 8, load<f64>(sums + slot * 8) + value);
 }
@@ -100,18 +106,31 @@ function measureRow(row: usize, low: i32, high: i32, keyLength: i32, position: i
  * numbers are in the numbers' order.
  */
 function span(begin: usize, end: usize, mass: f32, maximum: f32): f64 {
-  let inside = 0; // weights of these bits or more hold the mass
+  // Weights of these bits or more hold the mass: all that are smaller together are less than what it leaves out.
+  let inside = reinterpret<i32>((mass / SPAN_MASS) * (1 - SPAN_MASS) * 0.5 / <f32>((end - begin) >> 2));
   let outside = reinterpret<i32>(maximum) + 1; // and of these do not
+  let insideCount = i32.MAX_VALUE; // not counted yet
+  let outsideCount = 0;
   while (outside - inside > 1) {
     const middle = inside + ((outside - inside) >> 1);
     const threshold = i32x4.splat(middle);
     let sum = f32x4.splat(0);
+    let counts = i32x4.splat(0);
     for (let p = begin; p < end; p += 16) {
       const w = v128.load(p);
-      sum = f32x4.add(sum, v128.and(w, i32x4.ge_s(w, threshold)));
+      const over = i32x4.ge_s(w, threshold);
+      sum = f32x4.add(sum, v128.and(w, over));
+      counts = i32x4.sub(counts, over);
     }
-    if (sumOf(sum) >= mass) inside = middle;
-    else outside = middle;
+    if (sumOf(sum) >= mass) {
+      inside = middle;
+      insideCount = countOf(counts);
+    } else {
+      outside = middle;
+      outsideCount = countOf(counts);
+    }
+    // One weight is left to be the last that is needed.
+    if (insideCount - outsideCount == 1) return insideCount;
   }
   // All above the last weight taken, then as many of that one as it needs.
   const threshold = i32x4.splat(inside);
@@ -123,7 +142,7 @@ function span(begin: usize, end: usize, mass: f32, maximum: f32): f64 {
     sum = f32x4.add(sum, v128.and(w, above));
     counts = i32x4.sub(counts, above);
   }
-  const above = i32x4.extract_lane(counts, 0) + i32x4.extract_lane(counts, 1) + i32x4.extract_lane(counts, 2) + i32x4.extract_lane(counts, 3);
+  const above = countOf(counts);
   const last = reinterpret<f32>(inside);
   return above + (last > 0 ? max<f64>(1, Math.ceil((mass - sumOf(sum)) / last)) : 0);
 }
