@@ -1,9 +1,10 @@
 // @ts-check
 // Takes the README's pictures: runs the browser tests, which photograph what they check, and keeps the chosen pictures.
 // `npm run screenshots`, or `node scripts/screenshots.mjs --keep` to take over those of the last run.
-import { cp, mkdir, readFile, stat } from 'node:fs/promises';
+import { cp, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { launchChromium } from './lib/browser.mjs';
+import { squeezed } from './lib/png.mjs';
 import { root, run } from './lib/process.mjs';
 
 const chosen = ['diagnostics', 'quick-fix', 'hover', 'hints', 'code', 'walkthrough', 'preview', 'calculator', 'shapes'];
@@ -44,7 +45,7 @@ try {
       await page.setViewportSize({ width: 1400, height: 900 });
       await page.setContent(`<body style="margin: 0"><img src="data:image/png;base64,${picture}">`);
       const path = join(root, `media/walkthrough/${name}-${theme}.png`);
-      await page.screenshot({ path, clip });
+      await writeFile(path, squeezed(await page.screenshot({ clip })));
       console.log(`media/walkthrough/${name}-${theme}.png  ${Math.ceil((await stat(path)).size / 1000)} KB`);
     }
 } finally {
