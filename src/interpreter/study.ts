@@ -321,6 +321,12 @@ export class Student {
       if (!isPartial || kept.has(of.qualifiedName)) study(of.qualifiedName, of);
       else if (before.has(of.qualifiedName)) stale.push(before.get(of.qualifiedName) as Study);
     }
+    for (const definition of attentionFunctions(file)) {
+      const isReached = ({ reached }: Study): boolean => reached.has(definition);
+      if (isPartial || studies.some(isReached) || elsewhere.some(isReached)) continue;
+      const of = interpreter.guard(() => interpreter.global(globals, definition.name.name));
+      if (of?.kind === 'function' && of.definition === definition) study(`def ${of.name}`, of);
+    }
     this.#earlier = [...before.values()].filter((old) => !studies.includes(old));
     this.#studies = studies;
     const varied = this.#varied(file, isPartial, isOver);
@@ -456,6 +462,21 @@ function makersOf(interpreter: Interpreter, file: SourceFile, classes: readonly 
     if (value?.kind === 'function') found.push(value);
   }
   return found;
+}
+
+const maximumFunctions = 4;
+
+/** Functions of the file that attend, which nothing in it may call: those that a library or another file chooses by name. */
+function attentionFunctions({ module }: SourceFile): readonly FunctionDefinition[] {
+  return module.units
+    .flatMap(({ start, body: { statement } }) => {
+      if (statement.kind !== 'function' || statement.decorators.length > 0 || statement.parameters.length < 3) return [];
+      const written = module.text.slice(start, start + statement.end);
+      return /softmax|scaled_dot_product_attention/.test(written) && !/\bself\b/.test(written) && !/nn\.Module\b/.test(written)
+        ? [statement]
+        : [];
+    })
+    .slice(0, maximumFunctions);
 }
 
 const rowNames = /^(?:b|bs|bsz|n?_?batch(?:es|_?sizes?)?)$/i;
@@ -786,6 +807,8 @@ function studyClass(
   stated: StatedAxes | undefined,
 ): Pick<Attempt, 'instance' | 'output' | 'inputs' | 'choices' | 'hasMasks'> | undefined {
   interpreter.renew();
+  if (root.kind === 'function' && attentionFunctions(root.file).some((each) => each === root.definition))
+    return studyFunction(interpreter, root, choice, stated);
   const made = root.kind === 'function' ? makerResult(interpreter, root, symbols) : undefined;
   if (root.kind === 'function' && made === undefined) return undefined;
   const of = root.kind === 'class' ? root : (made as InstanceValue).class;
@@ -820,7 +843,21 @@ function studyClass(
   return { instance, output, inputs, choices, hasMasks };
 }
 
-/** Calls one method of an instance with inputs of the shapes that they have by the choice. */
+/** Follows a function that attends as if it were a module without layers. */
+function studyFunction(
+  interpreter: Interpreter,
+  root: FunctionValue,
+  choice: Choice | undefined,
+  stated: StatedAxes | undefined,
+): ReturnType<typeof studyClass> {
+  const { globals } = interpreter.module('torch.nn') ?? {};
+  const holder = globals === undefined ? undefined : interpreter.guard(() => interpreter.global(globals, 'Module'));
+  if (holder?.kind !== 'class') return undefined;
+  const instance = interpreter.instance(holder);
+  return { instance, ...follow(interpreter, instance, root, choice, stated) };
+}
+
+/** Calls one method of an instance, or a function, with inputs of the shapes that they have by the choice. */
 function follow(
   interpreter: Interpreter,
   instance: InstanceValue,
@@ -829,9 +866,10 @@ function follow(
   stated: StatedAxes | undefined,
 ): Pick<Attempt, 'output' | 'inputs' | 'choices' | 'hasMasks'> {
   const of = instance.class;
+  const isAlone = entry.owner === undefined && of.file?.isPrelude === true;
   const inputs: TensorValue[] = [];
   const given = new Map<string, Value>();
-  const parameters = entry.definition.parameters.slice(1);
+  const parameters = isAlone ? entry.definition.parameters : entry.definition.parameters.slice(1);
   const names = parameters.flatMap(({ name, kind }) => (name === undefined || kind !== 'plain' ? [] : [name.name]));
   const shapes =
     choice === undefined || entry.definition.kind !== 'function'
@@ -848,14 +886,14 @@ function follow(
     const isOptional = fallback?.kind === 'none';
     if (isMask && shape !== undefined) {
       hasMasks = true;
-      const mask: TensorValue = { ...inputTensor(parameter.name, of, shape, undefined), content: 'mask' };
+      const mask: TensorValue = { ...inputTensor(parameter.name, isAlone ? entry : of, shape, undefined), content: 'mask' };
       given.set(parameter.name.name, isOptional ? unite([mask, none]) : mask);
       continue;
     }
     const isStated =
       (fallback === undefined && parameter.annotation === undefined && likely.length > 0) ||
       (entry.definition.kind === 'function' && stated?.(entry.definition, parameter.name.name) !== undefined);
-    const argument = forwardArgument(parameter, fallback, of, shape, isStated);
+    const argument = forwardArgument(parameter, fallback, isAlone ? entry : of, shape, isStated);
     // Of inputs that need not be given, one stands for all: some exclude each other.
     const value = argument.kind === 'tensor' && isOptional && inputs.length > 0 ? unknown(parameter.name.name) : argument;
     if (value.kind === 'tensor') inputs.push(value);
@@ -865,7 +903,7 @@ function follow(
   // How many inputs `*inputs` collects is not known.
   const takesMore = parameters.some(({ kind }) => kind === 'args');
   const output = interpreter.guard(() =>
-    interpreter.call(isForward ? instance : { kind: 'bound', self: instance, callee: entry }, [], given, takesMore),
+    interpreter.call(isAlone ? entry : isForward ? instance : { kind: 'bound', self: instance, callee: entry }, [], given, takesMore),
   );
   const choices = inputs.reduce((most, { site }) => {
     const name = parameters.find((parameter) => parameter.name === site?.node)?.name?.name ?? '';
@@ -897,16 +935,18 @@ const tensorNames =
   /^(?:x\d?|y|q|k|v|h|z|src|tgt|inp|inputs?|input_ids|ids|idx|tokens|targets|labels|query|queries|keys?|values?|context|memory|hidden|hidden_states?|inputs_embeds|embeds?|embeddings|pixel_values|images?|img|pixels|patches|features?|residual|encoder_hidden_states|encoder_outputs?|enc_output|dec_input|enc_input|feats|xs|cond|latents?|x_\w+|token_ids|position_ids|residual_\w+|attn_output|hidden_state)$/;
 const countNames =
   /^(?:n|t|h|w|b|idx|i|step|pos|start|end)$|(?:_pos|_?len(?:gth)?|_?size|^num_\w+|^n_\w+|offset|start_\w+|_idx|_index|height|width|_step|timestep)$/;
+const scaleNames = /^(?:\w+_)?(?:scale|scaling|sm_scale)$/;
 const wholeNumberNames = /^(?:input_pos|cache_pos(?:ition)?s?)$|(?:_ids|^ids|^idx|^tokens|^targets|^labels|^src_tokens|token_ids)$/;
 
 function forwardArgument(
   parameter: Parameter,
   fallback: Value | undefined,
-  of: ClassValue,
+  of: ClassValue | FunctionValue,
   shape: Shape = unknownShape,
   isStated = false,
 ): Value {
   const name = parameter.name?.name ?? '';
+  const scope = of.kind === 'class' ? of.qualifiedName : of.name;
   const type = annotationText(parameter.annotation);
   const isTensor =
     isStated ||
@@ -918,9 +958,11 @@ function forwardArgument(
     // A name under which it may stand as a number, where it may be one.
     if (beginNames.test(name) && (/\bint\b/.test(type ?? '') || (fallback?.kind === 'int' && numberOf(fallback) === 0)))
       return int(rigid(name, { scope: lengthScope, min: 0 }));
+    if (scaleNames.test(name) && (fallback === undefined || fallback.kind === 'none' || fallback.kind === 'float'))
+      return named(name, scope);
     if (fallback === undefined || fallback.kind === 'none')
-      return /\bint\b/.test(type ?? '') || (type === undefined && countNames.test(name)) ? named(name, of.qualifiedName) : unknown(name);
-    return fallback.kind === 'bool' ? bool(undefined) : fallback.kind === 'int' ? named(name, of.qualifiedName) : fallback;
+      return /\bint\b/.test(type ?? '') || (type === undefined && countNames.test(name)) ? named(name, scope) : unknown(name);
+    return fallback.kind === 'bool' ? bool(undefined) : fallback.kind === 'int' ? named(name, scope) : fallback;
   }
   // A mask may be of any kind; what is known for a tensor by its use alone, too.
   const dtype = wholeNumberNames.test(name) ? 'int64' : type === undefined && !tensorNames.test(name) ? undefined : 'float';
@@ -928,7 +970,7 @@ function forwardArgument(
 }
 
 /** What comes in for a parameter. */
-const inputTensor = (node: Span, of: ClassValue, shape: Shape, dtype: string | undefined): TensorValue => ({
+const inputTensor = (node: Span, of: ClassValue | FunctionValue, shape: Shape, dtype: string | undefined): TensorValue => ({
   kind: 'tensor',
   id: 0,
   shape,

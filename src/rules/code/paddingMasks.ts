@@ -37,6 +37,8 @@ const nameOf = ({ site }: TensorValue): string | undefined => {
 
 /** An input whose name says that it is true, or 1, at padding. */
 export function namedInput(tensor: TensorValue): Meaning | undefined {
+  // Who calls a function that stands alone, and by which convention, is not seen.
+  if (tensor.site?.unit.body.statement.kind === 'function') return undefined;
   const name = nameOf(tensor) ?? '';
   const isPadding = /padding_mask$|pad_mask$|_padding$|^padding$|^is_pad/.test(name) && !/non|not|valid/.test(name);
   const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name);

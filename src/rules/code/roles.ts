@@ -118,6 +118,22 @@ export function unusedWithRole(code: CodeReading, study: Study, source: Source, 
   return undefined;
 }
 
+/** What comes in with this role beside the source, which comes in too, and is used for nothing. */
+export function idleInputWithRole(code: CodeReading, study: Study, { node }: Source, role: Role): TensorValue | undefined {
+  if (node.op !== 'input' || !study.inputs.includes(node)) return undefined;
+  const tensors = withCopies(study);
+  const idle = study.inputs.find((input) => {
+    const isNamed = code.variables.some(({ name, value, isArgument }) => isArgument && value === input && roleOfName(name) === role);
+    return (
+      isNamed && tensors.every((user) => !user.inputs.includes(input) || ((isLayout(user) || user.op === 'join') && isDead(code, user)))
+    );
+  });
+  return idle === undefined || isReturned(study, idle) ? undefined : idle;
+}
+
+const isReturned = ({ output }: Study, input: TensorValue): boolean =>
+  output === undefined || output === input || (output.kind === 'tuple' && output.items.includes(input));
+
 /** Without what only adds axes. */
 function bare(tensor: TensorValue | undefined): TensorValue | undefined {
   let at = tensor;

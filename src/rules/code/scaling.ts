@@ -17,7 +17,7 @@ import { axisBefore, dimFromEnd, isWeight, numberArgument } from './tensors.ts';
 
 export type ScaleVerdict =
   | { readonly kind: 'fine' }
-  | { readonly kind: 'none'; readonly width: Dim; readonly step?: Step }
+  | { readonly kind: 'none'; readonly width: Dim; readonly step?: Step /** Who calls may scale the queries. */; readonly isGiven?: boolean }
   | { readonly kind: 'half'; readonly width: Dim; readonly step: Step }
   | { readonly kind: 'width'; readonly width: Dim; readonly base: Dim; readonly exponent: number; readonly step: Step | undefined }
   | { readonly kind: 'inverted'; readonly width: Dim; readonly step: Step | undefined }
@@ -32,12 +32,13 @@ export function headWidths(code: CodeReading, attention: Attention): readonly Di
   const found: Dim[] = [];
   let isFlexible = false;
   if (operands.some(({ tensor }) => (rankOf(tensor.shape) ?? 3) < 3)) return [];
-  for (const { tensor, axis } of operands) {
+  for (const { tensor, axis, source } of operands) {
     const dim = axis === undefined ? undefined : dimFromEnd(tensor, axis);
     const read = dim === undefined ? undefined : readDim(code, dim);
     if (read === undefined || read.unknown) continue;
     if (isLength(read)) isFlexible = true;
     else found.push(read);
+    if (read.flexible && source !== undefined && isGiven(source.node)) found.push(read);
   }
   for (const operand of operands) {
     if (!isFlexible || rankOf(operand.tensor.shape) === undefined) found.push(...widthsBefore(code, operand));
@@ -115,20 +116,28 @@ export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerd
   const widths = headWidths(code, attention);
   const sides = operandScales(attention);
   if (sides === undefined) return undefined;
-  if (attention.kind === 'called') return underNorm(attention, judgeCall(code, attention, widths, sides));
+  if (attention.kind === 'called') return comesIn(attention) ? undefined : underNorm(attention, judgeCall(code, attention, widths, sides));
   // Scores that weigh no values are similarities.
   if (attention.sums.length === 0) return undefined;
   const verdicts = attention.paths.map((path) => {
     const scales = scoreScales(path);
     if (scales === undefined) return undefined;
     const verdict = judge(code, [...sides, ...scales], widths, wholeWidths(code, attention), 0, false);
-    if (verdict?.kind === 'none' && path.some((step) => step.kind === 'add' && !isMaskStep(code, step))) return undefined;
+    if (verdict?.kind === 'none' && path.some((step) => step.kind === 'add' && !isMaskStep(code, step)) && !hasIdleScale(code, attention))
+      return undefined;
     return verdict;
   });
   const [first] = verdicts;
   if (first === undefined || verdicts.some((verdict) => verdict?.kind !== first.kind)) return undefined;
   if ((first.kind === 'none' || first.kind === 'half') && isInitialised(code)) return undefined;
-  return underNorm(attention, first);
+  if (
+    comesIn(attention) &&
+    first.kind !== 'inverted' &&
+    first.kind !== 'width' &&
+    !(first.kind === 'none' && hasIdleScale(code, attention))
+  )
+    return undefined;
+  return underNorm(attention, comesIn(attention) && first.kind === 'none' ? { ...first, isGiven: true } : first);
 }
 
 /** Behind norms of queries and keys the scale may be left out or made smaller, but not be turned round or that of another width. */
@@ -170,12 +179,43 @@ export const isProjection = (node: TensorValue): boolean =>
 /** Made to be filled: a cache. */
 const isEmptied = ({ op, isBuffer }: TensorValue): boolean => isBuffer === true || op === 'zeros' || op === 'empty' || op === 'new_zeros';
 
+/**
+ * Whether the code around the product speaks of a scale that it does not use: it takes or sets one and never reads it, or calls its
+ * attention scaled. Who calls it may have scaled the queries, but then nothing of this would be there.
+ */
+function hasIdleScale(code: CodeReading, { product }: Extract<Attention, { readonly kind: 'softmax' }>): boolean {
+  const { site } = product;
+  if (site === undefined || site.file !== code.file) return false;
+  const { statement } = site.unit.body;
+  const text = code.file.module.text.slice(site.unit.start + statement.start, site.unit.start + statement.end);
+  const isClass = statement.kind === 'class';
+  if (!isClass && statement.kind !== 'function') return false;
+  if (
+    /^(?:class|(?:async\s+)?def)\s+\w*scaled_?dot/i.test(text) ||
+    /^[^\n]*\n\s*[rR]?("""|''')(?:(?!\1)[\s\S])*?scaled[\s_-]+dot/i.test(text)
+  )
+    return true;
+  const owner = isClass ? 'self\\.' : '(?<![.\\w])';
+  const names = new Set(
+    [...text.matchAll(new RegExp(`${owner}(\\w*(?:scal(?:e|ing)|temperature))(?=\\s*[:=,)])`, 'g'))].map(([, name]) => name),
+  );
+  return [...names].some((name) => {
+    const mentions = [...text.matchAll(new RegExp(`${owner}${name}\\b(?!\\s*(?::[^=,\\n]+)?(?:=(?!=)|,\\s*$)|:|\\s+is\\s)`, 'gm'))];
+    return mentions.length === 0;
+  });
+}
+
+/** Queries or keys come in as they are: whether they are scaled already is not seen. */
+const isGiven = ({ op }: TensorValue): boolean => op === 'input';
+
+const comesIn = ({ query, key }: Attention): boolean => [query, key].some(({ source }) => source !== undefined && isGiven(source.node));
+
 /** Scales on queries and keys; undefined where something on the way is not known, or norms replace the scale. */
 function operandScales({ query, key }: Attention): readonly Step[] | undefined {
   const scales: Step[] = [];
   for (const { source } of [query, key]) {
     if (source === undefined || source.norm === 'unit' || source.isUncertain) return undefined;
-    if (!isProjection(source.node) && !isEmptied(source.node)) return undefined;
+    if (!isProjection(source.node) && !isEmptied(source.node) && !isGiven(source.node)) return undefined;
     scales.push(...source.scales);
   }
   return scales;

@@ -1,5 +1,6 @@
-/** Attention that is found although something on the way is not known: a cache that comes in, sizes that are numbers. */
-import { expectAtLines } from './atLines.ts';
+/** Attention that is found although something on the way is not known: a cache that comes in, sizes that are numbers, callers. */
+import assert from 'node:assert/strict';
+import { expectAtLines, findingsIn } from './atLines.ts';
 
 const head = 'import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n';
 
@@ -87,5 +88,59 @@ class Heads(nn.Module):
     for (const fine of ['k.shape[-1] ** -0.5', '0.125', '0.25', '10.0', '1 / 64']) expectAtLines(script(fine));
     expectAtLines(script('C ** -0.5  # HW151'));
     expectAtLines(script('k.shape[-1] ** 0.5  # HW152'));
+  });
+});
+
+describe('attention in a function or module that is given queries, keys and values', () => {
+  const alone = (changes: Readonly<Record<string, string>> = {}): string => {
+    const line = (text: string): string => changes[text] ?? text;
+    return `${head}import math
+
+
+def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, softmax_scale=None, causal: bool = False):
+    if softmax_scale is None:
+        softmax_scale = 1 / math.sqrt(query.size(-1))
+    ${line('scores = torch.matmul(query, key.transpose(-2, -1)) * softmax_scale')}
+    ${line('weights = torch.softmax(scores, dim=-1)')}
+    ${line('return torch.matmul(weights, value)')}
+
+
+class Project(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x):
+        return self.out(x)
+`;
+  };
+  const [scores, weights, result] = [
+    'scores = torch.matmul(query, key.transpose(-2, -1)) * softmax_scale',
+    'weights = torch.softmax(scores, dim=-1)',
+    'return torch.matmul(weights, value)',
+  ] as const;
+
+  it('is judged where nothing in the file calls it', () => {
+    expectAtLines(alone());
+    expectAtLines(alone({ [scores]: 'scores = torch.matmul(query, key.transpose(-2, -1)) / softmax_scale  # HW152' }));
+    expectAtLines(alone({ [weights]: 'weights = torch.softmax(scores, dim=-2)  # HW154' }));
+    expectAtLines(alone({ [result]: 'return torch.matmul(weights, key)  # HW162' }));
+  });
+
+  const module = (name: string, factor: string): string => `${head}
+class ${name}(nn.Module):
+    def forward(self, query, key, value, mask=None):
+        scores = torch.matmul(query, key.transpose(-2, -1))${factor}
+        if mask is not None:
+            scores = scores.masked_fill(mask == 0, float("-inf"))
+        return torch.matmul(F.softmax(scores, dim=-1), value)
+`;
+  const unscaled = (text: string): boolean => findingsIn(text).some(({ code }) => code === 'HW150');
+
+  it('lacks a scale only where the code speaks of one: who calls it may have scaled the queries', () => {
+    assert.ok(unscaled(module('ScaledDotProduct', '')));
+    assert.ok(!unscaled(module('ScaledDotProduct', ' * query.size(-1) ** -0.5')));
+    assert.ok(!unscaled(module('Weigher', '')));
+    assert.ok(unscaled(alone({ [scores]: 'scores = torch.matmul(query, key.transpose(-2, -1))' })));
   });
 });

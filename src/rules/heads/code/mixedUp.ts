@@ -3,7 +3,16 @@ import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
 import { type Attention, attentionsOf } from '../../code/attention.ts';
 import { byPlace, variablesOf } from '../../code/places.ts';
-import { isSameSource, ownPart, type Role, roleOfName, roleOfSource, unusedLayerWithRole, unusedWithRole } from '../../code/roles.ts';
+import {
+  idleInputWithRole,
+  isSameSource,
+  ownPart,
+  type Role,
+  roleOfName,
+  roleOfSource,
+  unusedLayerWithRole,
+  unusedWithRole,
+} from '../../code/roles.ts';
 import type { Source } from '../../code/sources.ts';
 
 export interface MixUp {
@@ -46,7 +55,7 @@ function mixUp(code: CodeReading, attention: Attention): MixUp | undefined {
   const last = attention.kind === 'softmax' ? sum?.node : attention.node;
   if (k === undefined) return undefined;
   const left = (source: Source, role: Role): TensorValue | string | undefined =>
-    unusedWithRole(code, study, source, role) ?? unusedLayerWithRole(code, source, role);
+    unusedWithRole(code, study, source, role) ?? unusedLayerWithRole(code, source, role) ?? idleInputWithRole(code, study, source, role);
   const at = (mine: Source, theirs: Source, fallback: TensorValue | undefined): Site | undefined =>
     siteOf(code, ownPart(code, mine, theirs)) ?? fallback?.site;
   if (v !== undefined && last !== undefined) {

@@ -51,7 +51,7 @@ export const noScale = defineRule({
         at,
         message: step === undefined ? 'none' : 'one',
         // A factor of 1 that is written down is more often meant: Dia scales by 1.
-        ...(step === undefined ? {} : { severity: 'information' as const }),
+        ...(step === undefined && verdict.isGiven !== true ? {} : { severity: 'information' as const }),
         data: { code: shown(code, product), width },
         related: step === undefined ? [] : [{ range: product, message: 'Queries and keys are multiplied here.' }],
         fixes: canWrap
