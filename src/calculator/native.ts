@@ -1,26 +1,15 @@
 import type { Section } from '../design/section.ts';
 import { NotModelled, type Scope } from './architectures/sheet.ts';
-
-/** How a file of a model's own code, which names no model type, is laid out: the class there and its tensors. */
-export interface NativeLayout {
-  readonly className: string;
-  readonly layout: (scope: Scope) => void;
-}
+import { openClip } from './nativeClip.ts';
+import { olmo } from './nativeOlmo.ts';
+import { isOnly, maybeSize, type NativeLayout, namesOf, sizeOf } from './nativeSizes.ts';
 
 /** The layout of a file whose keys are all those of one published program; undefined for every other. Throws NotModelled where a size is missing. */
 export function nativeLayout(root: Section): NativeLayout | undefined {
   if (isOnly(root, deepSeekKeys, ['dim', 'moe_inter_dim', 'n_dense_layers', 'kv_lora_rank'])) return deepSeek(root);
   if (isOnly(root, mistralKeys, ['dim', 'n_layers', 'head_dim', 'hidden_dim', 'n_heads', 'n_kv_heads', 'vocab_size'])) return mistral(root);
-  return undefined;
-}
-
-const isOnly = (root: Section, known: ReadonlySet<string>, needed: readonly string[]): boolean =>
-  needed.every((name) => root.number(name) !== undefined) && [...root.names].every((name) => known.has(name));
-
-function sizeOf(root: Section, name: string, fallback?: number): number {
-  const value = root.number(name) ?? (root.has(name) ? undefined : fallback);
-  if (value === undefined || !Number.isSafeInteger(value) || value < 0) throw new NotModelled(`${name} is no size.`);
-  return value;
+  if (isOnly(root, llamaKeys, ['dim', 'n_layers', 'n_heads', 'multiple_of', 'vocab_size', 'norm_eps'])) return llama(root);
+  return openClip(root) ?? olmo(root);
 }
 
 const deepSeekKeys: ReadonlySet<string> = new Set(
@@ -92,28 +81,73 @@ const mistralKeys: ReadonlySet<string> = new Set(
 
 /** Mistral's params.json, mistral-inference's transformer.py: `Transformer`. */
 function mistral(root: Section): NativeLayout {
-  const d = sizeOf(root, 'dim');
-  const [heads, keyValueHeads, headDim] = [sizeOf(root, 'n_heads'), sizeOf(root, 'n_kv_heads'), sizeOf(root, 'head_dim')];
-  const [width, vocabulary] = [sizeOf(root, 'hidden_dim'), sizeOf(root, 'vocab_size')];
+  const headDim = sizeOf(root, 'head_dim');
+  const sizes = {
+    d: sizeOf(root, 'dim'),
+    vocabulary: sizeOf(root, 'vocab_size'),
+    layers: sizeOf(root, 'n_layers'),
+    query: sizeOf(root, 'n_heads') * headDim,
+    keyValue: sizeOf(root, 'n_kv_heads') * headDim,
+    width: sizeOf(root, 'hidden_dim'),
+    tied: root.boolean('tied_embeddings') === true,
+  };
+  return { className: 'Transformer', layout: (scope) => decoder(scope, sizes) };
+}
+
+interface DecoderSizes {
+  readonly d: number;
+  readonly vocabulary: number;
+  readonly layers: number;
+  /** Rows of the projections. */
+  readonly query: number;
+  readonly keyValue: number;
+  readonly width: number;
+  readonly tied?: boolean;
+}
+
+/** The decoder of Llama and Mistral, by the names of their own code. */
+function decoder(scope: Scope, { d, vocabulary, layers, query, keyValue, width, tied = false }: DecoderSizes): void {
+  scope.embedding('tok_embeddings', vocabulary, d);
+  scope.each('layers', layers, (layer) => {
+    const attention = layer.at('attention');
+    attention.linear('wq', query, d);
+    attention.linear('wk', keyValue, d);
+    attention.linear('wv', keyValue, d);
+    attention.linear('wo', d, query);
+    layer.norm('attention_norm', d);
+    layer.norm('ffn_norm', d);
+    const ffn = layer.at('feed_forward');
+    ffn.linear('w1', width, d);
+    ffn.linear('w2', d, width);
+    ffn.linear('w3', width, d);
+  });
+  scope.norm('norm', d);
+  scope.head('output', vocabulary, d, tied);
+}
+
+const llamaKeys = namesOf(
+  'dim n_layers n_heads n_kv_heads vocab_size multiple_of ffn_dim_multiplier norm_eps rope_theta use_scaled_rope max_batch_size max_seq_len',
+);
+
+/** Llama's params.json, llama/model.py: `Transformer`. */
+function llama(root: Section): NativeLayout {
+  // Releases of one and the same format have a head of their own (3.1) or the embedding's (the small ones of 3.2).
+  if (root.has('use_scaled_rope')) throw new NotModelled('The file does not say whether the head has weights of its own.');
+  if ((root.number('vocab_size') ?? 0) < 1) throw new NotModelled('The tokenizer decides the vocabulary, not the file.');
+  const [d, heads] = [sizeOf(root, 'dim'), sizeOf(root, 'n_heads')];
+  if (heads === 0 || d % heads !== 0) throw new NotModelled(`${d} does not split into ${heads} heads.`);
+  const headDim = d / heads;
+  const keyValue = (maybeSize(root, 'n_kv_heads') ?? heads) * headDim;
+  const multiple = sizeOf(root, 'multiple_of');
+  // As Python's int(), which cuts off: two thirds of four times the width, scaled, and up to the next multiple.
+  const twoThirds = Math.trunc((2 * 4 * d) / 3);
+  const isScaled = root.lookup('ffn_dim_multiplier').state === 'value';
+  const factor = root.number('ffn_dim_multiplier');
+  if (multiple === 0 || (isScaled && factor === undefined)) throw new NotModelled('ffn_dim_multiplier is no number.');
+  const width = multiple * Math.ceil((factor === undefined ? twoThirds : Math.trunc(factor * twoThirds)) / multiple);
   return {
     className: 'Transformer',
-    layout: (scope) => {
-      scope.embedding('tok_embeddings', vocabulary, d);
-      scope.each('layers', sizeOf(root, 'n_layers'), (layer) => {
-        const attention = layer.at('attention');
-        attention.linear('wq', heads * headDim, d);
-        attention.linear('wk', keyValueHeads * headDim, d);
-        attention.linear('wv', keyValueHeads * headDim, d);
-        attention.linear('wo', d, heads * headDim);
-        layer.norm('attention_norm', d);
-        layer.norm('ffn_norm', d);
-        const ffn = layer.at('feed_forward');
-        ffn.linear('w1', width, d);
-        ffn.linear('w2', d, width);
-        ffn.linear('w3', width, d);
-      });
-      scope.norm('norm', d);
-      scope.head('output', vocabulary, d, root.boolean('tied_embeddings') === true);
-    },
+    layout: (scope) =>
+      decoder(scope, { d, vocabulary: sizeOf(root, 'vocab_size'), layers: sizeOf(root, 'n_layers'), query: d, keyValue, width }),
   };
 }

@@ -90,9 +90,14 @@ export function stackOf(
       reason: `The layers have ${grouped(written ?? 0n)} weights in matrices, of which the steps known here explain ${grouped(choices[0]?.matrices ?? 0n)}.`,
     };
   const { kinds, order } = chosen;
-  const vocabulary = query.values.vocabularySize?.value ?? sizeOf(fields.vocabularySize?.value);
-  const head = design === undefined ? vocabulary !== undefined : hasHead(tensors, hiddenSize, vocabulary);
-  const tied = query.tied ?? (tensors.length > 0 ? tensors.some((each) => isHead(each) && each.tied) : fields.tieEmbeddings?.value);
+  // A program's own class is a whole model: where it shares the embedding's weights its head has no tensor. Its table may be padded.
+  const isNative = reading !== undefined && tensors.length > 0 && !reading.root.has('model_type') && !reading.root.has('architectures');
+  const table = isNative ? tableRows(tensors, hiddenSize) : undefined;
+  const vocabulary = query.values.vocabularySize?.value ?? table ?? sizeOf(fields.vocabularySize?.value);
+  const sharesTable = table !== undefined && fields.tieEmbeddings?.value === true;
+  const head = design === undefined ? vocabulary !== undefined : sharesTable || hasHead(tensors, hiddenSize, vocabulary);
+  const tied =
+    query.tied ?? (tensors.length > 0 ? sharesTable || tensors.some((each) => isHead(each) && each.tied) : fields.tieEmbeddings?.value);
   const odd = tensors.find((each) => !isUnderstood(each));
   if (odd !== undefined) return { reason: `What ${odd.name} does is not followed.` };
   if (tensors.length === 0 && experts !== undefined && design !== undefined) return { reason: 'Which layers have experts is not known.' };
@@ -284,9 +289,15 @@ const layerMatrices = (tensors: readonly Parameter[]): bigint =>
 
 /** The matrix that gives logits, by the names that libraries have for it. */
 export const isHead = ({ name }: Pick<Parameter, 'name'>): boolean =>
-  /^(decoder|head)\.weight$|(^|\.)(lm_head(\.decoder)?|embed_out|output|output_projection|(cls|lm)\.predictions\.decoder|predictions\.decoder|generator_lm_head|pred_layer\.proj|proj_out)\.weight$/.test(
+  /^(decoder|head|transformer\.ff_out)\.weight$|(^|\.)(lm_head(\.decoder)?|embed_out|output|output_projection|(cls|lm)\.predictions\.decoder|predictions\.decoder|generator_lm_head|pred_layer\.proj|proj_out)\.weight$/.test(
     name,
   );
+
+/** Rows of the table of tokens. */
+function tableRows(tensors: readonly Parameter[], d: bigint): bigint | undefined {
+  const table = tensors.find(({ name }) => /(^|\.)(wte|tok_embeddings|embed)\.weight$/.test(name));
+  return table === undefined || table.elements % d !== 0n ? undefined : table.elements / d;
+}
 
 const hasHead = (tensors: readonly Parameter[], d: bigint, vocabulary: bigint | undefined): boolean =>
   tensors.some((each) => isHead(each) && each.elements === d * (vocabulary ?? 0n));
