@@ -1,3 +1,4 @@
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 
 /** What a worker is started with. */
@@ -6,12 +7,19 @@ export interface WorkerStart {
   readonly values: readonly (readonly [string, readonly string[]])[];
 }
 
+/**
+ * Bytes of bytecode that a function runs before V8 looks whether to optimise it, some seven times what it takes by itself: the work is
+ * spread over thousands of functions that meet values of every kind, so that what is optimised early is soon given up and made again.
+ */
+const interruptBudget = 1_000_000;
+
 /** Hands one file after another to workers of this program; answers in the order of the files. Rejects when a worker dies. */
 export async function inWorkers<File, Outcome>(
   files: readonly File[],
   values: WorkerStart['values'],
   jobs: number,
 ): Promise<readonly Outcome[]> {
+  setFlagsFromString(`--interrupt-budget=${interruptBudget}`);
   const outcomes: Outcome[] = [];
   let next = 0;
   const run = (): Promise<void> =>
