@@ -2,7 +2,7 @@
  * Where a mistake is that shows elsewhere. An operation fails because two chains of evidence contradict each other about one size: the
  * one that deviates last, where a single change makes all fit, is blamed.
  */
-import { type Dim, divideExactly, floorDiv, loneAtom, multiply } from '../../dims/dim.ts';
+import { add, addAll, type Dim, divideExactly, floorDiv, loneAtom, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { sameElements } from '../../interpreter/graph.ts';
@@ -19,7 +19,7 @@ import type { FaultKind } from './fault.ts';
 import { madeAt, ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { oddLength } from './oddLength.ts';
-import { misaligned, otherPart, resized } from './oddParts.ts';
+import { cutTo, madeOtherwise, misaligned, misnamed, otherPart, resized } from './oddParts.ts';
 import { wrongPattern } from './patterns.ts';
 import { aliasOf, defaultOf, definitionOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
@@ -56,10 +56,11 @@ export function blameOf(find: Find): Blame | undefined {
       isTrusted(find, (isTable(clash.left.node) ? clash.left : clash.right).node) ? undefined : tableAt(find, clash),
     ) ??
     tableViewed(find) ??
-    firstOf(clashes, (clash) => otherPart(find, clash) ?? resized(find, clash)) ??
+    firstOf(clashes, (clash) => otherPart(find, clash) ?? cutTo(find, clash) ?? misnamed(find, clash) ?? resized(find, clash)) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
     firstOf(clashes, (clash) => notRepeated(find, clash)) ??
-    firstOf(clashes, (clash) => oddWidth(find, clash) ?? oddProjection(find, clash))
+    firstOf(clashes, (clash) => oddWidth(find, clash) ?? oddProjection(find, clash)) ??
+    firstOf(clashes, (clash) => madeOtherwise(find, clash))
   );
 }
 
@@ -80,7 +81,21 @@ function emptied(find: Find): Blame | undefined {
     for (let axis = -1; axis >= -node.shape.dims.length; axis--) {
       if (dimFromEnd(node, axis)?.constant !== 0) continue;
       const empty = axisPath({ node, axis }).filter((place) => sizeAt(place)?.constant === 0);
-      const at = rangeOfNode(find, (empty.at(-1) as Place).node);
+      const cut = (empty.at(-1) as Place).node;
+      const [whole] = cut.inputs;
+      // Where several pieces are empty, the axis is not what it should be.
+      const beside = find.study.tensors.filter(
+        (each) =>
+          each.op === 'getitem' &&
+          placeOf(each) !== placeOf(cut) &&
+          whole !== undefined &&
+          each.inputs[0] !== undefined &&
+          isCopy(each.inputs[0], whole),
+      );
+      const made = beside.some((each) => dimFromEnd(each, -1)?.constant === 0) ? whole : undefined;
+      const wholeAt = made === undefined || !reshapes.test(made.op) ? undefined : rangeOfNode(find, made);
+      if (wholeAt !== undefined) return { at: wholeAt, hint: `\`${textOf(find, wholeAt)}\` leaves nothing for some of the parts.` };
+      const at = rangeOfNode(find, cut);
       if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` takes nothing: the axis ends before it.` };
     }
   }
@@ -98,7 +113,8 @@ function rankChanged(find: Find): Blame | undefined {
     if (operand.shape.dims.length === wanted) return [];
     const changed = chainOf(operand).find(
       (node) =>
-        (reshapes.test(node.op) || reductions.test(node.op)) && node.shape.dims.length !== (mainInput(node)?.shape.dims.length ?? 0),
+        /^(?:view|reshape|rearrange)$/.test(node.op) ||
+        ((reshapes.test(node.op) || reductions.test(node.op)) && node.shape.dims.length !== (mainInput(node)?.shape.dims.length ?? 0)),
     );
     return changed === undefined ? [] : [changed];
   });
@@ -134,7 +150,10 @@ function notKept(find: Find): Blame | undefined {
     const input = reduced?.inputs[0];
     if (reduced === undefined || input === undefined || keysOf(input).join(' ') !== keysOf(other).join(' ')) continue;
     if (keysOf(reduced).join(' ') !== keysOf(operand).join(' ')) continue;
-    const at = rangeOfNode(find, reduced);
+    // In the function that fails, that is the place whatever calls it.
+    const call = find.failure.sites[1];
+    const isHere = call !== undefined && callAt(reduced, 0) === placeAt(call);
+    const at = isHere ? rangeIn(find.code, reduced.site) : rangeOfNode(find, reduced);
     if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` takes an axis away: with keepdim=True it fits.` };
   }
   return undefined;
@@ -537,13 +556,15 @@ function learned(find: Find, { left, right, x, y }: Clash): Blame | undefined {
   if (loneAtom(rows)?.kind === 'minimum') return undefined;
   // What is added too early is as long as the table later.
   const place = find.failure.call.site === undefined ? '' : placeAt(find.failure.call.site);
+  const meets = isLeft ? y : x;
   const isEarly = find.study.tensors.some((node) => {
-    const size = /^(?:cat|concat)$/.test(node.op) ? sizeAt({ node, axis }) : undefined;
-    return (
-      size !== undefined &&
-      sameSize(find, size, rows) &&
-      node.inputs.some((input) => chainOf(input).some((each) => placeOf(each) === place))
+    if (!/^(?:cat|concat)$/.test(node.op)) return false;
+    const [sum, ...more] = [...node.inputs].sort(
+      (a, b) => Number(chainOf(b).some((each) => placeOf(each) === place)) - Number(chainOf(a).some((each) => placeOf(each) === place)),
     );
+    if (sum === undefined || !chainOf(sum).some((each) => placeOf(each) === place)) return false;
+    const rest = addAll(more.flatMap((each) => dimFromEnd(each, axis) ?? []));
+    return more.length > 0 && sameSize(find, add(meets, rest), rows);
   });
   if (isEarly) return undefined;
   const origin = originOf(find.study, isLeft ? left : right);

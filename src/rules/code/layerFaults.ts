@@ -48,7 +48,14 @@ export function layerFault(find: Find): Fault | undefined {
     return { ...fault, at: merged, related: [{ range: find.use, message: 'It fails here.' }] };
   }
   // No layer is made for as many features as there are tokens: other axes than meant are left.
-  if (isLength(width)) return at(find, kind, undefined, fact);
+  if (isLength(width)) {
+    const [, call] = find.failure.sites;
+    const given = call !== undefined && input.trace?.site !== call ? rangeIn(find.code, call) : undefined;
+    const fault = at(find, kind, undefined, fact);
+    // Weights of attention that another function made were handed over.
+    const isHanded = given !== undefined && /^(?:softmax|dropout)$/.test(input.op);
+    return isHanded ? { ...fault, at: given, related: [{ range: find.use, message: 'It fails here.' }] } : fault;
+  }
   const feeding = { layer, input, takes, width, source };
   const wiring = miswired(find, feeding);
   if (wiring !== undefined) {

@@ -2,18 +2,18 @@
  * Parts that do not fit: the wrong part of a width, a piece cut from or joined to what was right before, an axis that is missing or too
  * many. The operation that made the part is blamed, not the one that it does not fit.
  */
-import { type Dim, divideExactly, multiply, subtract } from '../../dims/dim.ts';
+import { type Dim, divideExactly, loneAtom, multiply, subtract } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
 import type { Blame } from './blame.ts';
-import { chainOf, rangeOfNode, sameSize, textOf } from './chains.ts';
+import { chainOf, rangeOfNode, sameSize, textOf, traceSites } from './chains.ts';
 import type { Clash } from './clashes.ts';
 import { elementwiseOps, type Find, inputsOf, pieceOps, read } from './failing.ts';
-import { isBatch, isLength } from './layouts.ts';
-import { aliasOf, placeOf } from './places.ts';
-import { isWeight } from './tensors.ts';
+import { isBatch, isLength, roleOfAxis } from './layouts.ts';
+import { aliasOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
+import { dimFromEnd, isWeight } from './tensors.ts';
 
 type Side = readonly [place: Place, own: Dim, wanted: Dim];
 
@@ -48,10 +48,12 @@ const resizes = /^(?:getitem|narrow|cat|concat)$/;
 
 /** A size that fitted until an operation cut it or added to it, of the two sides the one whose size is the rarer. */
 export function resized(find: Find, clash: Clash): Blame | undefined {
-  if (find.op === 'linear' || pieceOps.test(find.op) || [clash.left, clash.right].some(({ node }) => isWeight(node, false)))
-    return undefined;
+  if (find.op === 'linear' || pieceOps.test(find.op)) return undefined;
+  const held = [clash.left, clash.right].filter(({ node }) => isWeight(node, false));
   const found = sidesOf(clash).flatMap((side) => {
     const [place, own, wanted] = side;
+    // What a table is added to is as it should be; a table is cut to a length, and not to a width.
+    if (held.length > 0 && (!held.includes(place) || !isLength(own))) return [];
     if (isLength(own) && isLength(wanted)) return [];
     const path = axisPath(place);
     const at = path.findIndex((each) => !sameSize(find, sizeAt(each) ?? own, own));
@@ -61,17 +63,88 @@ export function resized(find: Find, clash: Clash): Blame | undefined {
     const isNamed = cuts.test(changed.op) && path.slice(0, at).some(({ node }) => aliasOf(find.code, node) !== undefined);
     if (!resizes.test(changed.op) && !isNamed) return [];
     const before = changed.inputs.some((input) => input.shape.dims.some((dim) => sameSize(find, dim, wanted)));
-    return before ? [{ side, path: path.slice(0, at), changed }] : [];
+    return before || hasSibling(find, path[at - 1] as Place, wanted) ? [{ side, path: path.slice(0, at), changed }] : [];
   });
   if (found.length === 0) return undefined;
   const counts = new Map(found.map((each) => [each, standing(find, each.side[1])]));
   const [odd, other] = [...found].sort((a, b) => (counts.get(a) ?? 0) - (counts.get(b) ?? 0));
   if (odd === undefined || (other !== undefined && counts.get(odd) === counts.get(other))) return undefined;
   const [, own, wanted] = odd.side;
-  if (other === undefined && standing(find, own) > standing(find, wanted)) return undefined;
+  if (other === undefined && held.length === 0 && standing(find, own) > standing(find, wanted)) return undefined;
   const alias = odd.path.flatMap(({ node }) => aliasOf(find.code, node) ?? [])[0];
   const at = alias?.at ?? rangeOfNode(find, odd.changed);
   return at === undefined ? undefined : { at, hint: `\`${textOf(find, at)}\` gives ${formatDim(own)}; with ${formatDim(wanted)} it fits.` };
+}
+
+/** Whether another piece that is cut from the same has the size. */
+function hasSibling(find: Find, { node, axis }: Place, wanted: Dim): boolean {
+  const [from] = node.inputs;
+  if (node.op !== 'getitem' || from === undefined) return false;
+  return find.study.tensors.some((each) => {
+    const [other] = each.op === 'getitem' && placeOf(each) !== placeOf(node) ? each.inputs : [];
+    const size = other !== undefined && isCopy(other, from) ? sizeAt({ node: each, axis }) : undefined;
+    return size !== undefined && read(find, size).key === wanted.key;
+  });
+}
+
+/** A tensor under a new name that is not what the name says: what the other operand is made for lies beside it. */
+export function misnamed(find: Find, { left, right, y, x }: Clash): Blame | undefined {
+  if (!elementwiseOps.test(find.op) || left.axis !== -1) return undefined;
+  for (const [place, other, wanted] of [
+    [left, right, y],
+    [right, left, x],
+  ] as const) {
+    const alias = aliasOf(find.code, place.node);
+    if (alias === undefined) continue;
+    const from = placeOf(place.node);
+    const own = sizeAt(place) ?? wanted;
+    const works = find.study.tensors.some(
+      (node) =>
+        node.op === find.op &&
+        node.inputs.some((input) => isCopy(input, other.node)) &&
+        node.inputs.some(
+          (input) => placeOf(input) !== from && !isCopy(input, other.node) && sameSize(find, dimFromEnd(input, -1) ?? own, wanted),
+        ),
+    );
+    if (works) return { at: alias.at, hint: `\`${alias.name}\` is not ${formatDim(wanted)} wide.` };
+  }
+  return undefined;
+}
+
+const makers = /^(?:arange|zeros|ones|empty|full|randn|rand|tril|triu)$/;
+
+/** A table that has its axes in other places than rows, heads and tokens have theirs: where it is made. */
+export function madeOtherwise(find: Find, clash: Clash): Blame | undefined {
+  for (const [place, own, wanted] of sidesOf(clash)) {
+    const path = axisPath(place);
+    const [first, other] = [path.at(-1), axisPath(place === clash.left ? clash.right : clash.left).at(-1)];
+    // One that was cut is wrong where it was cut.
+    if (path.some((each) => sizeAt(each)?.key !== sizeAt(place)?.key)) continue;
+    if (first === undefined || !makers.test(first.node.op) || (other !== undefined && makers.test(other.node.op))) continue;
+    const isTurned = isBatch(own) ? isLength(wanted) : !isLength(own) && (isBatch(wanted) || roleOfAxis(wanted) === 'heads');
+    if (!isTurned || own.constant !== undefined) continue;
+    const at = rangeOfNode(find, first.node);
+    if (at !== undefined) return { at, hint: `Its axis of ${formatDim(own)} comes to stand where ${formatDim(wanted)} is.` };
+  }
+  return undefined;
+}
+
+/** A table that is cut to another size than the length of what it meets: the call that says to what. */
+export function cutTo(find: Find, clash: Clash): Blame | undefined {
+  for (const [place, own, wanted] of sidesOf(clash)) {
+    const least = loneAtom(own);
+    if (!isLength(wanted) || least?.kind !== 'minimum' || least.operands.some((each) => read(find, each).key === wanted.key)) continue;
+    const path = axisPath(place);
+    const at = path.findIndex((each) => (sizeAt(each) ?? own).key !== (sizeAt(place) ?? own).key);
+    const cut = path[at - 1]?.node;
+    const calls = cut?.op === 'getitem' ? traceSites(cut.trace) : [];
+    const range = rangeIn(find.code, calls[0]);
+    const [, call] = find.failure.sites;
+    // Where it is cut right before it is used, that is the place.
+    if (range !== undefined && calls[0] !== undefined && (call === undefined || placeAt(call) !== placeAt(calls[0])))
+      return { at: range, hint: `The table is cut to ${formatDim(own)}; with ${formatDim(wanted)} it fits.` };
+  }
+  return undefined;
 }
 
 /** At how many places of the code something has this size. */
@@ -99,6 +172,8 @@ export function misaligned(find: Find, clashes: readonly Clash[]): Blame | undef
     (node) =>
       (ranks.test(node.op) || reductions.test(node.op)) &&
       node.shape.dims.length === rank &&
+      // What is looked up by tokens has the axes of the tokens.
+      (node.op !== 'getitem' || node.inputs.length === 1) &&
       node.inputs[0] !== undefined &&
       node.inputs[0].shape.ellipsis === undefined &&
       node.inputs[0].shape.dims.length !== rank,
