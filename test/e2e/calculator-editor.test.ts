@@ -111,6 +111,27 @@ describe('the shape calculator in VS Code', function () {
         await code.closeEditors();
       });
 
+      it('comes back after a reload of the window with its question, and follows its config again', async () => {
+        await code.closeEditors();
+        await code.openFile('qwen-good/config.json');
+        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 30_000 });
+        await calculate('T=1k kv=4');
+        await rows().filter({ hasText: 'K projection: [512, 1024]' }).waitFor();
+        await code.page.keyboard.press('Enter');
+        let frame = await code.webview('#steps-table');
+        await frame.locator('#exact').click();
+        equal(plain(await frame.locator('tr[data-step="keys"] td').nth(1).innerText()), '[1, 1024, 512]');
+        // An orderly reload, for which VS Code keeps what panels know.
+        await code.runCommand('Developer: Reload Window');
+        await waitFor('the window to be gone', async () => (frame.isDetached() ? true : undefined), { timeout: 30_000 });
+        frame = await code.webview('tr[data-step="keys"]', 60_000);
+        equal(await frame.locator('#query-first').evaluate((field) => (field as HTMLInputElement).value), 'T=1k kv=4');
+        equal(plain(await frame.locator('tr[data-step="keys"] td').nth(1).innerText()), '[1, 1024, 512]');
+        equal(await frame.locator('#exact').evaluate((box) => (box as HTMLInputElement).checked), true);
+        match(plain(await frame.locator('#expression-first .base-name').innerText()), /config\.json/);
+        await code.closeEditors();
+      });
+
       it('writes sizes into the open config, and shapes into code', async () => {
         await code.closeEditors();
         await code.openFile('qwen-good/config.json');

@@ -5,7 +5,9 @@ import { designNameAt, queryOfSelection } from '../../../src/features/calculator
 import { configEdits, configText, resultLatex, resultMarkdown, shapeComment } from '../../../src/features/calculatorTexts.ts';
 import { applyEdits } from '../../../src/text/edit.ts';
 import { analyse } from '../../../src/workspace/analyse.ts';
+import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
 import { defaultSettings } from '../../../src/workspace/settings.ts';
+import { pythonParser } from '../python/parser.ts';
 
 const read = (text: string, path: string) => analyse({ text, path }, defaultSettings);
 
@@ -147,5 +149,69 @@ describe('what the calculator writes', () => {
   it('leaves queries that it writes understood', () => {
     for (const text of ['"hidden_size": 4096, "num_key_value_heads": 8', 'embed_dim=768, num_heads=12'])
       deepEqual(parseQuery(queryOfSelection(text)).problems, []);
+  });
+});
+
+describe('sizes written into code and gin files', () => {
+  let python: PythonReader;
+  before(async () => {
+    python = pythonReader(await pythonParser());
+  });
+
+  /** The file with a query's sizes in it, which the reader then finds there; the problem where there is no place for one. */
+  function written(text: string, path: string, query: string): string {
+    const again = (source: string) => analyse({ text: source, path, python }, defaultSettings).reading;
+    const reading = again(text);
+    const [design] = reading?.designs ?? [];
+    ok(reading !== undefined && design !== undefined, path);
+    const found = configEdits(reading, design, query);
+    if (!('edits' in found)) return 'problem' in found ? found.problem : found.text;
+    const after = applyEdits(text, found.edits);
+    const fields: Readonly<Record<string, { readonly value: unknown } | undefined>> = again(after)?.designs[0]?.fields ?? {};
+    for (const [name, { value }] of Object.entries(parseQuery(query).values) as [string, { value: bigint }][])
+      equal(fields[name]?.value, Number(value), name);
+    return after;
+  }
+
+  it('replaces numbers of a call and adds arguments behind the last', () => {
+    const lines = (heads: string, layers: string): string =>
+      `from transformers import LlamaConfig
+
+config = LlamaConfig(
+    hidden_size=4096,
+    ${heads}
+    ${layers}
+)
+`;
+    const text = lines('num_attention_heads=32,  # heads', 'num_hidden_layers=32,  # layers');
+    equal(written(text, 'train.py', 'h=16'), lines('num_attention_heads=16,  # heads', 'num_hidden_layers=32,  # layers'));
+    equal(
+      written(text, 'train.py', 'kv=8 L=24'),
+      lines('num_attention_heads=32,  # heads', 'num_hidden_layers=24, num_key_value_heads=8,  # layers'),
+    );
+    equal(
+      written('from transformers import LlamaConfig\nc = LlamaConfig(hidden_size=64, num_attention_heads=4)\n', 'c.py', 'ff=100 h=2'),
+      'from transformers import LlamaConfig\nc = LlamaConfig(hidden_size=64, num_attention_heads=2, intermediate_size=100)\n',
+    );
+  });
+
+  it('replaces assignments of a training script', () => {
+    const script = (layers: number, width: number): string => `n_layer = ${layers}\nn_head = 12\nn_embd = ${width}\nblock_size = 1024\n`;
+    equal(written(script(12, 768), 'config/train.py', 'L=24 d=1536'), script(24, 1536));
+  });
+
+  it('adds nothing to a call that unseen code may add to', () => {
+    const text = 'from transformers import LlamaConfig\nc = LlamaConfig(hidden_size=64, num_attention_heads=4, **extra)\n';
+    equal(written(text, 'c.py', 'kv=2'), 'The file has no safe place for num_key_value_heads.');
+  });
+
+  it('replaces macros and bindings of a gin file', () => {
+    const macros = (layers: number, inner: number): string =>
+      `d_model = 512\nd_ff = ${inner}\nnum_layers = ${layers}\nnum_heads = 8\nd_kv = 64\nencoder/transformer.make_layer_stack.num_layers = %num_layers\n`;
+    equal(written(macros(6, 2048), 't5.gin', 'L=24 ff=1024'), macros(24, 1024));
+    const bindings = (heads: number): string =>
+      `T5Config.vocab_size = 32128\nT5Config.emb_dim = 512\nT5Config.num_heads = ${heads}\nT5Config.num_encoder_layers = 8\nT5Config.num_decoder_layers = 8\nT5Config.head_dim = 64\nT5Config.mlp_dim = 1024\n`;
+    equal(written(bindings(6), 'small.gin', 'h=8'), bindings(8));
+    equal(written(bindings(6), 'small.gin', 'kv=2'), 'The file has no safe place for num_key_value_heads.');
   });
 });
