@@ -28,6 +28,11 @@ const ampereSheet = 'NVIDIA A100 Tensor Core GPU data sheet (2021)';
 const hopper = { float32: 67_000, tfloat32: 494_500, ...half(989_500), float8: 1_979_000, int8: 1_979_000 };
 const hopperSheet = 'NVIDIA H100 Tensor Core GPU data sheet (2023)';
 
+/**
+ * Figures that sheets give with sparsity are halved. Held against published copies of the sheets' tables: A100, H100 SXM, L4, L40S, RTX 4090,
+ * and B200 but for its 32-bit figure, which is 80 TFLOPS in one of them: the lower stands here. Not held against any: the peaks of H100 PCIe
+ * and MI300X.
+ */
 export const gpus: readonly Gpu[] = [
   gpu('a100-40gb', 'A100 40GB SXM', [40, 1555], ampere, ampereSheet),
   gpu('a100', 'A100 80GB SXM', [80, 2039], ampere, ampereSheet),
