@@ -438,6 +438,17 @@ export class Interpreter implements Machine {
   // -------------------------------------------------------------------------------------------------------------------
   // What an evaluation rests on
 
+  /** Lets go of all that was read and followed: nothing more is asked of this interpreter. */
+  dispose(): void {
+    this.memory.forget();
+    this.#modules.clear();
+    this.#states.clear();
+    this.#files.clear();
+    this.#studied = undefined;
+    this.facts = Facts.none;
+    this.substitution = Substitution.empty;
+  }
+
   /** From now on the statements of this file are tracked. */
   study(file: SourceFile): void {
     this.#studied = file;

@@ -166,6 +166,21 @@ function flagValue(name: string, { normsFirst, isParallel }: Wiring): Value | un
   return parallelFlag.test(name) ? bool(isParallel) : sharingFlag.test(name) ? bool(false) : undefined;
 }
 
+/** The reading with what happened in all of the studies. It holds on to nothing else of whoever made them. */
+const withAll = (reading: Omit<CodeReading, 'failures' | 'variables' | 'runs'>, studies: readonly Study[]): CodeReading => ({
+  ...reading,
+  // The rules look at one study after the other: few ask for all at once.
+  get failures() {
+    return studies.flatMap(({ failures }) => failures);
+  },
+  get variables() {
+    return studies.flatMap(({ variables }) => variables);
+  },
+  get runs() {
+    return studies.flatMap(({ runs }) => runs);
+  },
+});
+
 /** The reading with one study alone: what rules look at. */
 export const readingOf = ({ file, interpreter, defaults, given, settings }: CodeReading, study: Study): CodeReading => ({
   file,
@@ -230,6 +245,18 @@ export class Student {
       assumes,
     });
     this.#symbols = new Symbols(this.#interpreter, this.#defaults);
+  }
+
+  /** Lets go of all that was followed; readings that were handed out keep their own. */
+  dispose(): void {
+    for (const variant of this.#variants.values()) variant.dispose();
+    this.#variants.clear();
+    this.#failed.clear();
+    this.#studies = [];
+    this.#earlier = [];
+    this.#now = fresh();
+    this.#symbols = new Symbols(this.#interpreter, this.#defaults);
+    this.#interpreter.dispose();
   }
 
   /** What settings are taken to be, by the path that the code writes and the class whose setting it is. */
@@ -330,25 +357,17 @@ export class Student {
     this.#earlier = [...before.values()].filter((old) => !studies.includes(old));
     this.#studies = studies;
     const varied = this.#varied(file, isPartial, isOver);
-    return {
+    const { given, settings } = this.#options;
+    const reading = {
       file,
       interpreter,
       studies: [...studies, ...varied.studies],
-      // The rules look at one study after the other: few ask for all at once.
-      get failures() {
-        return studies.flatMap(({ failures }) => failures);
-      },
-      get variables() {
-        return studies.flatMap(({ variables }) => variables);
-      },
-      get runs() {
-        return studies.flatMap(({ runs }) => runs);
-      },
       defaults: this.#defaults,
-      ...(this.#options.given === undefined ? {} : { given: this.#options.given }),
-      ...(this.#options.settings === undefined ? {} : { settings: this.#options.settings }),
+      ...(given === undefined ? {} : { given }),
+      ...(settings === undefined ? {} : { settings }),
       ...(isPartial || varied.stale !== undefined ? { stale: [...stale, ...(varied.stale ?? [])] } : {}),
     };
+    return withAll(reading, studies);
   }
 
   /** The same with the flags that wire sublayers set either way, where the file has such flags, and with all as a config sets it. */

@@ -110,10 +110,11 @@ export function pythonReader(parser: PythonParser, keep = 0): PythonReader {
         }
         known.file.module = module;
         if (keep > 0) students.set(path, known);
-        for (const [oldest, { reading }] of students) {
+        for (const [oldest, { reading, student }] of students) {
           if (students.size <= Math.min(keep, keptStudies)) break;
           students.delete(oldest);
           if (reading !== undefined) release(reading);
+          student.dispose();
         }
         known.reading = noteGiven(known.student.read(known.file, [], isOver), known.given);
         return known.reading;

@@ -1,6 +1,7 @@
 import type { Dim } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import type { Shape } from '../../dims/shape.ts';
+import { Substitution } from '../../dims/unify.ts';
 import { parametersOf } from '../../interpreter/modules.ts';
 import { type Sample, sampled, sampleGroups } from '../../interpreter/samples.ts';
 import { type CodeReading, readingOf, type Study } from '../../interpreter/study.ts';
@@ -225,7 +226,7 @@ function shortCount(count: number): string {
 /** Lets go of the dataflow of a reading, which is large; its facts are worked out first, and its findings are kept. */
 export function release(reading: CodeReading): void {
   type Mutable<T> = { -readonly [K in keyof T]: T[K] };
-  for (const study of reading.studies) {
+  for (const study of [...reading.studies, ...(reading.stale ?? [])]) {
     factsOf(reading, study);
     const emptied: Mutable<Study> = study;
     emptied.tensors = [];
@@ -236,8 +237,14 @@ export function release(reading: CodeReading): void {
     emptied.calls = [];
     emptied.inputs = [];
     emptied.output = undefined;
+    // A class or a function leads to its module, and to all that was imported there.
+    const { class: of, instance } = study;
+    emptied.class = { ...of, bases: [], mro: [], members: new Map() };
+    emptied.instance = { ...instance, class: emptied.class, attributes: new Map() };
+    delete emptied.maker;
+    emptied.reached = new Set();
+    emptied.substitution = Substitution.empty;
   }
-  reading.interpreter.memory.forget();
 }
 
 /** A range of the text for a place relative to a statement; undefined when the statement is gone. */

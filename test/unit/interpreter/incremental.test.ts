@@ -95,6 +95,26 @@ describe('studying versions of a file', function () {
     });
   }
 
+  it('shows of a file what it showed when the dataflow of others takes the place of its own', () => {
+    const kept: PythonReader = pythonReader(parser, 8);
+    const [first = '', ...others] = files.slice(0, 3);
+    const look = (python: PythonReader, name: string): Analysis =>
+      analyse({ text: readFileSync(join(folder, name), 'utf8'), path: name, python }, defaultSettings);
+    const analysis = look(kept, first);
+    const studies = analysis.code?.studies ?? [];
+    assert.ok(studies.some(({ tensors }) => tensors.length > 0));
+    for (const name of others) look(kept, name);
+    assert.deepEqual(
+      studies.map(({ tensors, instance, class: of }) => tensors.length + instance.attributes.size + of.members.size),
+      studies.map(() => 0),
+    );
+    const hints = codeHints(look(pythonReader(parser), first));
+    assert.ok(hints.length > 0);
+    assert.deepEqual(codeHints(analysis), hints);
+    // Looked at again it is followed anew.
+    assert.deepEqual(codeHints(look(kept, first)), hints);
+  });
+
   it('quotes the code where it stands after edits above it', () => {
     const kept: PythonReader = pythonReader(parser, 1);
     const look = (version: string): readonly string[] =>
