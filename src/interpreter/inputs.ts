@@ -13,7 +13,7 @@ import type { Argument, Call, Expression, FunctionDefinition, Statement } from '
 import { childExpressions, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
 import type { Interpreter } from './interpreter.ts';
 import { lengthScope } from './samples.ts';
-import type { InstanceValue, Value } from './value.ts';
+import type { ClassValue, FunctionValue, InstanceValue, Value } from './value.ts';
 
 /** Numbers of tokens, (B, T); states, (B, T, width); images, (B, C, H, W); sequences with their channels first, (B, C, T); masks, (B, T). */
 type Kind = 'tokens' | 'states' | 'image' | 'channels' | 'mask';
@@ -66,27 +66,35 @@ const maximumDepth = 5;
 /** Shapes for the inputs; an input about which nothing is known is left out. */
 export function inputShapes(
   interpreter: Interpreter,
-  instance: InstanceValue,
-  definition: FunctionDefinition,
+  /** Undefined for a function that stands by itself. */
+  instance: InstanceValue | undefined,
+  { definition, globals }: FunctionValue,
   names: readonly string[],
   stated?: StatedAxes,
   /** Leave out what rests on the name of an input alone. */
   onlySure = false,
 ): ReadonlyMap<string, InputShapes> {
   const found = new Map<string, InputShapes>();
+  if (definition.kind !== 'function') return found;
   const hasTarget = names.some((name) => producedNames.test(name));
+  const hasKeys = names.some((name) => /^(?:k|keys?)$/.test(name));
   const lengths = new Map<string, Dim>();
   for (const name of names) {
-    const evidence: Evidence = { isSource: hasTarget && sourceNames.test(name) };
-    gather(interpreter, instance, definition, name, evidence, 0);
+    const isOfKeys = hasKeys && /^keys?_(?:padding_)?mask$/.test(name);
+    const evidence: Evidence = { isSource: isOfKeys || (hasTarget && sourceNames.test(name)) };
+    gather(interpreter, instance, definition, name, evidence, 0, globals);
     const isMask = evidence.kind === undefined && (evidence.isMask === true || maskNames.test(name));
     // What the code does with an input comes first, then what is written of it; the rest are the other ways it may be.
     const said = evidence.axes === undefined ? stated?.(definition, name) : undefined;
     // Docstrings that put something else first are often those of code that put the batch second once.
     const written = said?.by === 'docstring' && !batchAxes.test(said.axes[0] ?? '') ? undefined : said;
     const asWritten =
-      written === undefined ? [] : shapesOf(name, { ...evidence, axes: written.axes }, lengths, (axis) => sizeNamed(instance, axis));
-    const other = shapesOf(name, isMask && evidence.axes === undefined ? { kind: 'mask' } : evidence);
+      written === undefined
+        ? []
+        : shapesOf(name, { ...evidence, axes: written.axes }, lengths, (axis) =>
+            instance === undefined ? undefined : sizeNamed(instance, axis),
+          );
+    const other = shapesOf(name, isMask && evidence.axes === undefined ? { kind: 'mask', isSource: isOfKeys } : evidence);
     // Of what is written the number of axes is doubted alone, and not where all else says the same.
     const [first] = asWritten;
     const isAgreed =
@@ -204,7 +212,8 @@ function shapesOf(
     return [shapeOf(...dims)];
   }
   if (attended !== undefined && by === undefined && axes === undefined && attendedNames.test(name)) {
-    const [heads, width] = [free('h'), free('D')];
+    // Queries and keys are as wide as each other, and no length is.
+    const [heads, width] = [free('h'), rigid(/^v/.test(name) ? 'Dv' : 'D', { scope: 'attended' })];
     if (attended.rank === undefined) return [openShape([], [long, width])];
     return [attended.rank === 4 ? shapeOf(batch, heads, long, width) : shapeOf(batch, long, width)];
   }
@@ -324,6 +333,12 @@ function gather(
     if (/^conv2d$/.test(functionName)) evidence.kind ??= 'image';
     else if (isFunction && functionName === 'conv1d') evidence.kind ??= 'channels';
     else if (isFunction && functionName === 'linear') evidence.kind ??= 'states';
+    else if (isFunction && functionName === 'embedding') evidence.kind ??= 'tokens';
+    if (callee.kind === 'attribute' && callee.name.name === 'forward' && isSuper(callee.object)) {
+      const base = self?.kind === 'instance' ? libraryClass(self.class) : undefined;
+      if (base !== undefined) fedLibrary(base.name, argument.kind === 'keyword' ? (argument.name?.name ?? '') : at, evidence);
+      return;
+    }
     const target = resolve(callee);
     if (target === undefined) return;
     fed(interpreter, target, argument.kind === 'keyword' ? (argument.name?.name ?? '') : at, evidence, depth);
@@ -459,19 +474,16 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
   if (target.kind !== 'instance') return;
   const forward = interpreter.classMember(target.class, 'forward');
   // A class that changes less than what runs when it is called takes what the library's takes.
-  const library =
-    forward?.kind === 'function' && forward.file.isPrelude ? target.class.mro.find(({ file }) => file?.isPrelude === true) : undefined;
+  const library = forward?.kind === 'function' && forward.file.isPrelude ? libraryClass(target.class) : undefined;
   if (library !== undefined) {
-    const { name } = library;
-    if (name === 'Sequential' || name === 'ModuleList') {
-      const first = firstOf(interpreter, target);
-      if (first !== undefined) fed(interpreter, first, argument, evidence, depth + 1);
-    } else if (/^(?:MultiheadAttention|Transformer)/.test(name) && !isState(name, argument)) evidence.isMask = true;
-    else if (name === 'Embedding') evidence.kind ??= 'tokens';
-    else if (name === 'Conv2d') evidence.kind ??= 'image';
-    else if (name === 'Conv1d') evidence.kind ??= 'channels';
-    else if (/^(?:Linear|LayerNorm|RMSNorm|MultiheadAttention|Conv1D|Transformer(?:Encoder|Decoder)?(?:Layer)?)$/.test(name))
-      evidence.kind ??= 'states';
+    if (library.name === 'ModuleList' || library.name === 'Sequential') {
+      for (const item of itemsOf(interpreter, target)) {
+        fed(interpreter, item, argument, evidence, depth + 1);
+        // What keeps the shape says nothing, and the next takes the same.
+        const isPassing = item.kind === 'instance' && item.class.file?.isPrelude === true && passing.test(item.class.name);
+        if (library.name === 'ModuleList' || evidence.kind !== undefined || !isPassing) break;
+      }
+    } else fedLibrary(library.name, argument, evidence);
     return;
   }
   if (forward?.kind !== 'function' || forward.definition.kind !== 'function') return;
@@ -480,17 +492,38 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
   if (name !== undefined) gather(interpreter, target, definition, name, evidence, depth + 1);
 }
 
+/** What it says about an input that it is given to this layer of a library. */
+function fedLibrary(name: string, argument: number | string, evidence: Evidence): void {
+  if (/^(?:MultiheadAttention|Transformer)/.test(name) && !isState(name, argument)) evidence.isMask = true;
+  else if (name === 'Embedding') evidence.kind ??= 'tokens';
+  else if (name === 'Conv2d') evidence.kind ??= 'image';
+  else if (name === 'Conv1d') evidence.kind ??= 'channels';
+  else if (/^(?:Linear|LayerNorm|RMSNorm|MultiheadAttention|Conv1D|Transformer(?:Encoder|Decoder)?(?:Layer)?)$/.test(name))
+    evidence.kind ??= 'states';
+}
+
+const passing = /^(?:ReLU6?|GELU|SiLU|Mish|Tanh|Sigmoid|ELU|LeakyReLU|Hardswish|Softplus|Identity|Dropout)$/;
+
+/** The first class of a library among those that a class is made of. */
+const libraryClass = (of: ClassValue): ClassValue | undefined => of.mro.find(({ file }) => file?.isPrelude === true);
+
+const isSuper = (expression: Expression): boolean =>
+  expression.kind === 'call' && expression.callee.kind === 'name' && expression.callee.name === 'super';
+
 /** Whether an argument of torch's layers of attention holds states, and not a mask or a flag. */
 const isState = (layer: string, argument: number | string): boolean =>
   typeof argument === 'string'
     ? /^(?:query|key|value|src|tgt|memory)$/.test(argument)
     : argument < (layer === 'MultiheadAttention' ? 3 : layer.startsWith('TransformerEncoder') ? 1 : 2);
 
-function firstOf(interpreter: Interpreter, instance: InstanceValue): Value | undefined {
-  if (instance.class.file?.isPrelude !== true) return undefined;
-  const items = interpreter.guard(() => interpreter.iterate(instance))?.items;
-  return items?.find(({ kind }) => kind === 'instance');
+/** The modules that a list of a library holds. */
+function itemsOf(interpreter: Interpreter, instance: InstanceValue): readonly Value[] {
+  if (instance.class.file?.isPrelude !== true) return [];
+  const items = interpreter.guard(() => interpreter.iterate(instance))?.items ?? [];
+  return items.filter(({ kind }) => kind === 'instance');
 }
+
+const firstOf = (interpreter: Interpreter, instance: InstanceValue): Value | undefined => itemsOf(interpreter, instance)[0];
 
 /** Whether tensors are among the types that are asked for. */
 const isTensorType = (types: Expression): boolean =>

@@ -54,6 +54,7 @@ import {
   conceptOf,
   isContext,
   isFreeSide,
+  isHeads,
   isModelSide,
   isReached,
   lengthScope,
@@ -1402,7 +1403,8 @@ export class Interpreter implements Machine {
   #assumeExact(dividend: Dim | undefined, divisor: Dim | undefined): void {
     if (dividend === undefined || divisor === undefined) return;
     const [over, under] = [loneAtom(dividend), loneAtom(divisor)];
-    if (over?.kind !== 'symbol' || over.flexible || over.scope === lengthScope) return;
+    if (over?.kind !== 'symbol' || over.scope === lengthScope) return;
+    if (over.flexible && !isHeads(under)) return;
     const isSized = under?.kind === 'symbol' && !under.flexible && under.scope !== lengthScope;
     const isHalved = (divisor.constant === 2 || divisor.constant === 4) && wholeWidths.has(conceptOf(over.name) ?? '');
     if (isSized || isHalved) this.assumeDivides(divisor, dividend);

@@ -20,10 +20,14 @@ export function joinShapes(a: Shape, b: Shape): Shape {
 const joinDims = (a: readonly Dim[], b: readonly Dim[]): readonly Dim[] =>
   a.map((dim, i) => (sameDim(dim, b[i] as Dim) ? dim : unknownDim('it differs between branches')));
 
+const isEmpty = ({ dims }: Shape): boolean => dims.some(({ constant }) => constant === 0);
+
 /** The same where what is known of one branch stands for what is not known of the other. */
 function knownShape(a: Shape, b: Shape): Shape {
-  if (a.ellipsis !== undefined && a.dims.length === 0) return b;
-  if (b.ellipsis !== undefined && b.dims.length === 0) return a;
+  const [hidesA, hidesB] = [a, b].map(({ dims, ellipsis }) => ellipsis !== undefined && dims.length === 0);
+  // `return torch.empty(0)` where there is nothing to compute says nothing of what is computed.
+  if (hidesA) return isEmpty(b) ? a : b;
+  if (hidesB) return isEmpty(a) ? b : a;
   if (a.ellipsis !== undefined || b.ellipsis !== undefined || a.dims.length !== b.dims.length) return joinShapes(a, b);
   // Branches that give other sizes on one axis need not agree on another.
   if (a.dims.some((dim, i) => !(sameDim(dim, b.dims[i] as Dim) || dim.unknown || b.dims[i]?.unknown === true))) return joinShapes(a, b);

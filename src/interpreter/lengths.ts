@@ -7,7 +7,7 @@ import { formatDim } from '../dims/format.ts';
 import type { Shape } from '../dims/shape.ts';
 import { symbolsOf } from '../dims/visit.ts';
 import { choiceScope } from './make.ts';
-import { conceptOf, isWidthName, lengthScope, withoutCuts } from './samples.ts';
+import { conceptOf, isHeads, isWidthName, lengthScope, withoutCuts } from './samples.ts';
 import type { TensorValue, Value } from './value.ts';
 
 const lengthNames =
@@ -21,6 +21,7 @@ function isLength(dim: Dim): boolean {
 
 /** Built of sizes of the model alone. */
 function isWidth(dim: Dim, needsConcept: boolean): boolean {
+  if (isHeadWidth(dim)) return true;
   if (dim.constant !== undefined || dim.unknown || dim.flexible) return false;
   // A table that is cut to a width is no longer than that.
   const atom = loneAtom(dim);
@@ -31,6 +32,14 @@ function isWidth(dim: Dim, needsConcept: boolean): boolean {
   if (concepts.includes('maxPositions') || concepts.includes('vocabularySize')) return false;
   if (needsConcept && symbols.every(({ name }, i) => concepts[i] === undefined && !isWidthName(name))) return false;
   return symbols.every(({ name }, i) => concepts[i] !== undefined || !lengthNames.test(name.slice(name.lastIndexOf('.') + 1)));
+}
+
+/** `C // heads`: what is split into heads is the width of what came in, whatever that is. */
+function isHeadWidth(dim: Dim): boolean {
+  const atom = loneAtom(dim);
+  if (atom?.kind !== 'quotient') return false;
+  const whole = symbolsOf(atom.dividend);
+  return whole.length > 0 && whole.every(({ scope }) => scope !== lengthScope) && isHeads(loneAtom(atom.divisor));
 }
 
 /** What training finds, or is made with the model, and so may be of a fixed length. What tokens look up is not. */
@@ -58,10 +67,11 @@ export function lengthConflict(name: string, bound: ReadonlyMap<string, Value>, 
   const operands = [...bound.values()].filter((value): value is TensorValue => value.kind === 'tensor');
   const [left, right] = operands;
   if (left === undefined || right === undefined) return undefined;
-  const [x, y] = [shapeOf(left, read), shapeOf(right, read)];
+  const isProduct = op === 'matmul' || op === 'bmm';
+  const [x, y] = [left, right].map((operand) => shapeOf(operand, read) ?? (isProduct ? lastOf(operand, read) : undefined));
   if (x === undefined || y === undefined) return undefined;
   const holdsWeight = operands.some(isWeight);
-  if (op === 'matmul' || op === 'bmm') {
+  if (isProduct) {
     if (x.length < 2 || y.length < 2 || holdsWeight) return undefined;
     return pairs([[x.at(-1), y.at(-2)], ...aligned(x.slice(0, -2), y.slice(0, -2))], false);
   }
@@ -93,3 +103,7 @@ const aligned = (x: readonly Dim[], y: readonly Dim[]): readonly Pair[] =>
 
 const shapeOf = ({ shape }: { readonly shape: Shape }, read: (dim: Dim) => Dim): readonly Dim[] | undefined =>
   shape.ellipsis === undefined ? shape.dims.map(read) : undefined;
+
+/** The last two sizes of a tensor of which the rest is not known. */
+const lastOf = ({ shape: { dims, ellipsis } }: TensorValue, read: (dim: Dim) => Dim): readonly Dim[] | undefined =>
+  ellipsis !== undefined && ellipsis <= dims.length - 2 ? dims.slice(-2).map(read) : undefined;

@@ -7,7 +7,7 @@
  */
 import { type LexiconConcept, lexicon } from '../design/lexicon.ts';
 import { normaliseName } from '../design/section.ts';
-import { type Dim, mapAtoms, minimum, number, type SymbolAtom } from '../dims/dim.ts';
+import { type Atom, type Dim, mapAtoms, minimum, number, type SymbolAtom } from '../dims/dim.ts';
 import { compare, Facts } from '../dims/facts.ts';
 import { substitute, symbolsOf } from '../dims/visit.ts';
 import { shareScope } from './make.ts';
@@ -245,6 +245,12 @@ const throughNames = /(?:^|[._])(?:(?:d|dim)_(?:in|out)|(?:in|out|input|output)_
 
 /** Heads of one part of a model, as `n_text_head`, `vision_heads`. */
 const headNames = /(?:^|[._])(?!\w*(?:kv|key|value|group|dim|size|per|index|token))(?:n_(?:\w+_)?heads?|\w+_heads)$/;
+
+/** Whether the size is called a number of heads. */
+export const isHeads = (atom: Atom | undefined): boolean =>
+  atom?.kind === 'symbol' &&
+  !atom.flexible &&
+  (/^(?:queryHeads|keyValueHeads)$/.test(conceptOf(atom.name) ?? '') || headNames.test(atom.name));
 
 /** Groups of heads, or heads to a group: both divide the heads. */
 const groupNames = /(?:kv|key_value|query)_?groups?$/;

@@ -893,7 +893,7 @@ function follow(
   const shapes =
     choice === undefined || entry.definition.kind !== 'function'
       ? new Map<string, InputShapes>()
-      : inputShapes(interpreter, instance, entry.definition, names, stated, choice.onlySure);
+      : inputShapes(interpreter, isAlone ? undefined : instance, entry, names, stated, choice.onlySure);
   let hasMasks = false;
   for (const parameter of parameters) {
     if (parameter.name === undefined || parameter.kind !== 'plain') continue;

@@ -29,7 +29,9 @@ export interface Find {
 export const tensorOf = ({ failure }: Find, ...names: readonly string[]): TensorValue | undefined => {
   for (const name of names) {
     const value = failure.call.arguments.get(name);
-    if (value?.kind === 'tensor') return value;
+    const options = value?.kind === 'union' ? value.options.filter(({ kind }) => kind !== 'none') : [value];
+    const [only] = options;
+    if (options.length === 1 && only?.kind === 'tensor') return only;
   }
   return undefined;
 };

@@ -28,6 +28,8 @@ export function layerFault(find: Find): Fault | undefined {
     return at(find, 'layerInput', undefined, plainFact(find));
   }
   const width = shapeIn(find, input).dims.at(-1);
+  const bias = biasFault(find, layer);
+  if (bias !== undefined) return bias;
   if (width === undefined || layer?.inputs === undefined) return at(find, 'layerInput', undefined, plainFact(find));
   const takes = read(find, layer.inputs);
   const { layer: source, crossed } = widthSource(study, input);
@@ -121,6 +123,21 @@ export function layerFault(find: Find): Fault | undefined {
     if (score(takes) > score(width) + 1) return at(find, kind, source, fact);
   }
   return at(find, kind, layer, fact);
+}
+
+/** A bias of another length than the weight has rows: what the class makes of the result says which of the two is meant. */
+function biasFault(find: Find, layer: Layer | undefined): Fault | undefined {
+  const { study } = find;
+  const [input, weight, bias] = [tensorOf(find, 'input'), tensorOf(find, 'weight'), tensorOf(find, 'bias')];
+  if (input === undefined || weight === undefined || bias === undefined) return undefined;
+  const [rows, columns] = shapeIn(find, weight).dims;
+  const [length] = shapeIn(find, bias).dims;
+  const width = shapeIn(find, input).dims.at(-1);
+  if (rows === undefined || length === undefined || rows.key === length.key || columns?.key !== width?.key) return undefined;
+  const fact = `The weight has ${formatDim(rows)} rows, and its bias is ${formatDim(length)} long`;
+  const made = rangeIn(find.code, (layer ?? layerOfWeight(study, bias))?.site);
+  const fault = at(find, 'layerInput', undefined, fact);
+  return made === undefined ? fault : { ...fault, at: made, related: [{ range: find.use, message: 'It fails here.' }] };
 }
 
 /** Of the channels that come in and those that are taken, what other layers have too is meant. */

@@ -287,7 +287,7 @@ describe('studying a file of model code', () => {
   it('takes queries, keys and values for what they are multiplied as, and follows them through a list of layers', () => {
     const reading = studied(heads);
     assert.deepEqual(reading.failures, []);
-    assert.equal(shapeOf(reading, 'mixed'), '(..., T, D)');
+    assert.equal(shapeOf(reading, 'mixed'), '(..., T, Dv)');
     assert.equal(shapeOf(reading, 'joined'), '(B, h, T, d_model // h)');
   });
 

@@ -2,6 +2,7 @@
 import { add, ceilDiv, type Dim, floorDiv, multiply, multiplyAll, number, one, subtract, unknownDim, zero } from '../../../dims/dim.ts';
 import { divideWhole, simplify } from '../../../dims/facts.ts';
 import {
+  broadcast,
   type Judgement,
   linear,
   locateAxis,
@@ -62,7 +63,11 @@ const applyLinear: Run = (call, machine) => {
       typeof last === 'number' ? replaceAt(shape, last, [notKnown('the width of the layer')]) : openShape([], [notKnown('the width')]);
     return machine.tensor('linear', call, rankOf(weight) === undefined ? result : unknownShape, { dtype });
   }
-  return machine.settle('linear', call, linear(shape, inputs, outputs, machine.context), { dtype });
+  const result = linear(shape, inputs, outputs, machine.context);
+  const bias = tensorIn(call, 'bias')?.shape;
+  if (result.status === 'mismatch' || bias === undefined || rankOf(bias) !== 1) return machine.settle('linear', call, result, { dtype });
+  const added = broadcast(shapeOf(outputs), bias, { ...machine.context, substitution: result.substitution });
+  return machine.settle('linear', call, added.status === 'mismatch' ? { ...added, shape: result.shape } : result, { dtype });
 };
 
 const bilinear: Run = (call, machine) => {
