@@ -29,6 +29,7 @@ function layOut(scope: Scope, c: Section): void {
     if (isAffine) at.norm(name, width, normBias);
   };
   const rows = maybeSize(c, 'embedding_size', 50304) || sizeOf(c, 'vocab_size', 50257);
+  if (rows < sizeOf(c, 'vocab_size', 50257)) throw new NotModelled('The embedding has fewer rows than the vocabulary has words.');
   scope.embedding('wte', rows, d);
   norm(scope, 'ln_f', d);
   const heads = sizeOf(c, 'n_heads');

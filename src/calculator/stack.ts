@@ -93,7 +93,7 @@ export function stackOf(
   // A program's own class is a whole model: where it shares the embedding's weights its head has no tensor. Its table may be padded.
   const isNative = reading !== undefined && tensors.length > 0 && !reading.root.has('model_type') && !reading.root.has('architectures');
   const table = isNative ? tableRows(tensors, hiddenSize) : undefined;
-  const vocabulary = query.values.vocabularySize?.value ?? table ?? sizeOf(fields.vocabularySize?.value);
+  const vocabulary = table ?? query.values.vocabularySize?.value ?? sizeOf(fields.vocabularySize?.value);
   const sharesTable = table !== undefined && fields.tieEmbeddings?.value === true;
   const head = design === undefined ? vocabulary !== undefined : sharesTable || hasHead(tensors, hiddenSize, vocabulary);
   const tied =

@@ -60,6 +60,7 @@ describe('files of programs of their own', () => {
     const olmo = built.find(({ path }) => path === 'olmo.yaml');
     assert.ok(olmo !== undefined);
     assert.match(reason(olmo.text.replace('"sequential"', '"parallel"'), 'olmo.yaml'), /What block_type does/);
+    assert.match(reason(olmo.text.replace('50280', '60000'), 'olmo.yaml'), /fewer rows than the vocabulary/);
     assert.match(reason(olmo.text.replace('  rope: true', '  rope: true\n  new_switch: true'), 'olmo.yaml'), /names no model_type/);
   });
 
@@ -72,6 +73,11 @@ describe('files of programs of their own', () => {
     // Sixteen layers of four projections and a feed-forward of three matrices of 8,192, two products with the sequence, and the logits.
     const [d, layers, inner] = [2048n, 16n, 8192n];
     const perToken = layers * (4n * d * d + 3n * d * inner) + d * 50304n;
-    assert.equal(BigInt(flops ?? 0), 2n * tokens * perToken + layers * 4n * tokens * tokens * d);
+    const wanted = 2n * tokens * perToken + layers * 4n * tokens * tokens * d;
+    assert.equal(BigInt(flops ?? 0), wanted);
+    // The file's table has so many rows whatever the vocabulary.
+    const fewer = report(`T=${tokens} V=1000`, readingOf(olmo.text, olmo.path));
+    assert.equal(BigInt(fewer.training?.flops.find(({ id }) => id === 'forwardFlops')?.value ?? 0), wanted);
+    assert.equal(String(fewer.totals.parameters), olmo.total);
   });
 });
