@@ -114,7 +114,7 @@ export function inputShapes(
       found.size === 0 ||
       asWritten.length > 0 ||
       evidence.isSource === true ||
-      /^(?:(?:decoder_)?input_ids|idx|tokens|token_ids)$/.test(name) ||
+      /^(?:(?:decoder_)?input_ids|idx|tokens|(?:input_)?token_ids)$/.test(name) ||
       memoryNames.test(name) ||
       placeNames.test(name) ||
       producedNames.test(name);
@@ -142,7 +142,7 @@ function sizeNamed({ class: of }: InstanceValue, name: string): Dim | undefined 
 /** Masks of one row for each sequence. */
 const maskNames = /^(?:(?:\w+_)?(?:padding|pad)_mask|(?:(?:en|de)coder_)?attention_mask)$/;
 
-const tokenNames = /^(?:input_ids|idx|tokens|token_ids|src_tokens|ids|decoder_input_ids)$/;
+const tokenNames = /^(?:input_ids|idx|tokens|(?:input_)?token_ids|src_tokens|ids|decoder_input_ids)$/;
 const stateNames =
   /^(?:hidden_states?|inputs_embeds|hidden|src|tgt|encoder_hidden_states|encoder_outputs?|enc_output|memory|context|residual|x_norm)$/;
 /** Places of what comes in among what is cached: one row for all. */

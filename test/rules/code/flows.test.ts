@@ -144,3 +144,65 @@ class ${name}(nn.Module):
     assert.ok(unscaled(alone({ [scores]: 'scores = torch.matmul(query, key.transpose(-2, -1))' })));
   });
 });
+
+describe('what is made and left out', () => {
+  const codes = (text: string): readonly string[] => findingsIn(text).map(({ code }) => code);
+
+  const sublayer = (end: string): string => `${head}
+class SelfAttention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.attend = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, q):
+        residual = q
+        q, _ = self.attend(q, q, q)
+        ${end}
+        return q
+`;
+
+  it('is a residual that nothing reads', () => {
+    assert.deepEqual(codes(sublayer('q = self.norm(q)')), ['HW322']);
+    for (const fine of [
+      'q = self.norm(q + residual)',
+      'q += residual\n        q = self.norm(q)',
+      'q = self.norm(q)\n        return q, residual',
+    ])
+      assert.deepEqual(codes(sublayer(fine)), [], fine);
+  });
+
+  const normed = (queries: string): string => `${head}
+class Attention(nn.Module):
+    def __init__(self, width, heads, qk_norm=False):
+        super().__init__()
+        self.heads, self.head_dim = heads, width // heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        if qk_norm:
+            self.q_norm = nn.LayerNorm(width // heads)
+            self.k_norm = nn.LayerNorm(width // heads)
+        else:
+            self.q_norm = self.k_norm = None
+
+    def forward(self, x):
+        B, T, C = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4).unbind(0)
+        if self.q_norm:
+            q = ${queries}(q)
+        if self.k_norm:
+            k = self.k_norm(k)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return self.out(y.transpose(1, 2).reshape(B, T, C))
+
+
+def load(layer, weights):
+    if hasattr(layer, "q_norm") and layer.q_norm is not None:
+        layer.q_norm.weight = weights["q"]
+`;
+
+  it('is a norm that is only asked for and loaded', () => {
+    assert.deepEqual(codes(normed('self.q_norm')), []);
+    assert.ok(codes(normed('self.k_norm')).includes('HW324'));
+  });
+});

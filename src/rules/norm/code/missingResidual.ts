@@ -6,6 +6,7 @@ import type { Block } from '../../code/blocks.ts';
 import { blocksOf } from '../../code/blocks.ts';
 import { siteIn } from '../../code/callSites.ts';
 import type { Flow } from '../../code/flow.ts';
+import { idleResiduals } from '../../code/idleResidual.ts';
 import { argumentTensors } from '../../code/norms.ts';
 import { variablesOf } from '../../code/places.ts';
 import type { Sublayer } from '../../code/sublayers.ts';
@@ -42,6 +43,7 @@ export const missingResidual = defineRule({
   },
   messages: {
     replaced: 'The output of the {sublayer} takes the place of the residual stream: nothing adds the stream back.',
+    idle: '`{name}` is kept for the sum behind this step, and nothing reads it: the residual stream is not added back.',
     stale: 'This sum takes the stream from before the {sublayer}: the output of the {sublayer} is left out of the residual stream.',
   },
   checkCode({ code, rangeOf, report }) {
@@ -63,6 +65,17 @@ export const missingResidual = defineRule({
         const at = lastLine(code.file.module.text, whole);
         report({ at, message: 'replaced', data: { sublayer: nameOf(sublayer) }, fixes: addedStream(code, at) });
       }
+    }
+    for (const { name, site, kept } of idleResiduals(code)) {
+      const at = rangeOf(site);
+      if (at === undefined) continue;
+      report({
+        at: lastLine(code.file.module.text, at),
+        message: 'idle',
+        severity: 'information',
+        data: { name },
+        related: [{ range: rangeOf(kept), message: 'The stream is kept here.' }],
+      });
     }
     for (const study of code.studies) {
       const { flow } = blocksOf(study);

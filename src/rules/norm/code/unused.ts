@@ -115,12 +115,40 @@ function reads(statements: readonly Statement[], name: string, ofSelf: boolean):
     )
       found = true;
     if (expression.kind === 'string' && expression.value === name) found = true;
+    // `layer.q_norm.weight` elsewhere loads weights and applies nothing.
+    if (
+      expression.kind === 'attribute' &&
+      isWeightOf(expression.object, name) &&
+      /^(?:weight|bias|scale|shift)$/.test(expression.name.name)
+    )
+      return;
     for (const child of childExpressions(expression)) see(child, false);
   };
   const visit = (statement: Statement): void => {
-    for (const expression of statementExpressions(statement)) see(expression, false);
+    // `if self.q_norm:` only asks whether there is one.
+    const asked: readonly Expression[] = statement.kind === 'if' ? statement.branches.flatMap(({ test }) => presencesIn(test)) : [];
+    for (const expression of statementExpressions(statement)) if (!asked.includes(expression)) see(expression, false);
     eachChildStatement(statement, visit);
   };
   statements.forEach(visit);
   return found;
+}
+
+const isPresence = (test: Expression, found: readonly Expression[]): boolean =>
+  found.length > 0 || (test.kind === 'call' && test.callee.kind === 'name' && test.callee.name === 'hasattr');
+
+/** The attribute of this name of something other than `self`, whose own weights are at most judged by what is computed with them. */
+const isWeightOf = (object: Expression, name: string): boolean =>
+  object.kind === 'attribute' && object.name.name === name && !(object.object.kind === 'name' && object.object.name === 'self');
+
+/** The test itself where it asks for nothing but an attribute's being there. */
+function presencesIn(test: Expression): readonly Expression[] {
+  if (test.kind === 'attribute') return [test];
+  if (test.kind === 'boolean') {
+    const [left, right] = [presencesIn(test.left), presencesIn(test.right)];
+    return isPresence(test.left, left) && isPresence(test.right, right) ? [test] : [];
+  }
+  if (test.kind !== 'compare' || test.operators.length !== 1 || !/^is(?: not)?$/.test(test.operators[0] ?? '')) return [];
+  const [left, right] = test.operands;
+  return left?.kind === 'attribute' && right?.kind === 'constant' && right.value === null ? [test] : [];
 }
