@@ -40,6 +40,8 @@ export interface Fault {
   readonly related: readonly { readonly range: Range | undefined; readonly message: string }[];
   /** It rests on numbers that code need not be run with, or on sizes that are not fully known. */
   readonly isDoubtful: boolean;
+  /** It is the expression that is wrong, and not a call of the function around it. */
+  readonly isHere?: boolean;
 }
 
 /** The fault at the constructor of the layer, or at the expression. */

@@ -43,7 +43,7 @@ import { at, type Fault, type FaultKind } from './fault.ts';
 import { layerFault } from './layerFaults.ts';
 import { type Layer, layerOfWeight, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
 import { isView } from './layouts.ts';
-import { placeAt, placeOf, rangeIn } from './places.ts';
+import { aliasOf, placeAt, placeOf, rangeIn, shown } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { isAccepted } from './witnesses.ts';
 
@@ -94,12 +94,24 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   const blame = fault === undefined ? undefined : blameOf(find);
   if (fault === undefined) return undefined;
   if (blame === undefined) {
-    const call = fault.at.start === use.start && fault.at.end === use.end ? (callOf(find) ?? sizesGivenAt(find)) : undefined;
+    const isMoved = fault.isHere !== true && fault.at.start === use.start && fault.at.end === use.end;
+    const call = isMoved ? (callOf(find) ?? sizesGivenAt(find)) : undefined;
+    const alias = call === undefined ? undefined : namedHere(find);
+    if (alias !== undefined) return { ...fault, at: alias, related: [{ range: use, message: 'It fails here.' }] };
     return call === undefined ? fault : { ...fault, at: call, related: [{ range: use, message: 'It fails here.' }] };
   }
   const isElsewhere = blame.at.end < use.start || blame.at.start > use.end;
   const related = isElsewhere ? [{ range: use, message: 'It fails here.' }] : [];
   return { ...fault, kind: blame.kind ?? fault.kind, at: isElsewhere ? blame.at : use, fact: `${fault.fact} ${blame.hint}`, related };
+}
+
+/** Where what is given to a layer got, in the function itself, the name under which it is given. */
+function namedHere(find: Find): Range | undefined {
+  const input = layerOps.test(find.op) ? tensorOf(find, 'input') : undefined;
+  const alias = input === undefined ? undefined : aliasOf(find.code, input);
+  const between = alias === undefined ? '' : find.code.file.module.text.slice(alias.at.end, find.use.start);
+  const isGiven = alias !== undefined && new RegExp(`\\(\\s*${alias.name}\\b`).test(shown(find.code, find.use));
+  return isGiven && alias.at.end < find.use.start && !/^\s*(?:def|class)\s/m.test(between) ? alias.at : undefined;
 }
 
 /** The call that hands a function the sizes of the view that fails in it. */

@@ -63,7 +63,8 @@ export function layerFault(find: Find): Fault | undefined {
   if (wiring !== undefined) {
     const fault = at(find, kind, undefined, `${fact}. ${wiring.hint}`.replace(/\.$/, ''));
     const call = rangeIn(find.code, wiring.site);
-    return call === undefined ? fault : { ...fault, at: call, related: [{ range: find.use, message: 'It fails here.' }] };
+    if (call === undefined) return { ...fault, isHere: true };
+    return { ...fault, at: call, related: [{ range: find.use, message: 'It fails here.' }] };
   }
   if (joined !== undefined) return at(find, kind, isMisgiven(find, feeding) ? undefined : joined, fact);
   const alike = isAttended ? undefined : fedAlike(find, feeding);

@@ -145,3 +145,42 @@ describe('where a part does not fit', () => {
   it('blames the join with more than the part that is left', () =>
     expectHere(partly({ joined: 'torch.cat((rot, query), dim=-1)  # here' })));
 });
+
+/** Attention to what comes in and, where it is given, to something of another width. */
+const looking = (parts: { readonly source?: string; readonly value?: string } = {}): string => `${head}
+class Attention(nn.Module):
+    def __init__(self, width, memory_dim):
+        super().__init__()
+        self.query = nn.Linear(width, width)
+        self.key = nn.Linear(memory_dim, width)
+        self.value = nn.Linear(memory_dim, width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x, memory=None):
+        source = ${parts.source ?? 'x if memory is None else memory'}
+        q, k = self.query(x), self.key(source)
+        v = ${parts.value ?? 'self.value(source)'}
+        return self.out(F.scaled_dot_product_attention(q, k, v))
+
+
+class Block(nn.Module):
+    def __init__(self, vocab, width, memory_dim):
+        super().__init__()
+        self.embed = nn.Embedding(vocab, width)
+        self.recall = nn.Embedding(vocab, memory_dim)
+        self.own = Attention(width, width)
+        self.cross = Attention(width, memory_dim)
+
+    def forward(self, input_ids, past_ids):
+        x = self.embed(input_ids)
+        memory = self.recall(past_ids)
+        x = x + self.own(x)
+        return x + self.cross(x, memory)
+`;
+
+describe('where one function serves two kinds of attention', () => {
+  it('leaves it alone', () => expectHere(looking()));
+  it('blames the name for the wrong tensor, and not the call', () => expectHere(looking({ source: 'x  # here' })));
+  it('blames the one projection that is fed something else, and not the call', () =>
+    expectHere(looking({ value: 'self.value(x)  # here' })));
+});
