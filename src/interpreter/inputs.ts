@@ -59,6 +59,10 @@ export interface InputShapes {
   readonly isMask: boolean;
   /** Its sizes where nothing ties them to those of other inputs; undefined where what it is called, or what is written of it, does. */
   readonly apart: Shape | undefined;
+  /** Any number of axes, where neither the code nor what is written of it counts them; undefined where they are counted. */
+  readonly uncounted: Shape | undefined;
+  /** It has the name that states are given everywhere. */
+  readonly isUsual: boolean;
 }
 
 const maximumDepth = 5;
@@ -120,10 +124,33 @@ export function inputShapes(
       producedNames.test(name);
     const apart = isTied ? undefined : apartFrom(name, shapes[0]);
     if (evidence.isSequence === true) continue;
-    if (shapes.length === 0 && evidence.isTensor === true) found.set(name, { shapes: [unknownShape], isMask: false, apart: undefined });
-    if (shapes.length > 0 && (isSure || !onlySure)) found.set(name, { shapes, isMask, apart });
+    if (shapes.length === 0 && evidence.isTensor === true)
+      found.set(name, { shapes: [unknownShape], isMask: false, apart: undefined, uncounted: undefined, isUsual: false });
+    const isCounted =
+      evidence.axes !== undefined ||
+      asWritten.length > 0 ||
+      evidence.attended !== undefined ||
+      tokenNames.test(name) ||
+      placeNames.test(name) ||
+      isMask;
+    const uncounted =
+      isCounted || evidence.kind === 'image' || evidence.kind === 'channels' ? undefined : uncountedOf(shapes[0], evidence.kind);
+    if (shapes.length > 0 && (isSure || !onlySure))
+      found.set(name, {
+        shapes,
+        isMask,
+        apart,
+        uncounted,
+        isUsual: usualNames.test(name) || stateNames.test(name) || memoryNames.test(name),
+      });
   }
   return found;
+}
+
+/** A layer of widths takes any number of axes before the last. */
+function uncountedOf(shape: Shape | undefined, kind: Kind | undefined): Shape | undefined {
+  const last = shape?.dims.at(-1);
+  return last === undefined || kind === 'tokens' ? unknownShape : openShape([], [last]);
 }
 
 const apartFrom = (name: string, shape: Shape | undefined): Shape | undefined =>
@@ -147,6 +174,7 @@ const stateNames =
   /^(?:hidden_states?|inputs_embeds|hidden|src|tgt|encoder_hidden_states|encoder_outputs?|enc_output|memory|context|residual|x_norm)$/;
 /** Places of what comes in among what is cached: one row for all. */
 const placeNames = /^(?:input_pos|cache_pos(?:ition)?s?)$/;
+const usualNames = /^(?:x|h|inputs?|q|quer(?:y|ies)|tgt|trg|target|(?:\w+_)?(?:states|embeds))$/;
 const imageNames = /^(?:pixel_values|images?|img|pixels)$/;
 /** What a decoder looks at beside its own states: of another length. */
 const memoryNames =

@@ -47,7 +47,7 @@ import {
 import { type Happening, Memory } from './memory.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { constantNamed, isNamespace, operationNamed } from './ops/tables.ts';
-import { stretchable } from './ops/torch/support.ts';
+import { isOfWeight, stretchable } from './ops/torch/support.ts';
 import { absoluteName, importForTypes, type ModuleState, moduleState, namesOf, type SourceLoader } from './program.ts';
 import {
   beginNames,
@@ -641,14 +641,20 @@ export class Interpreter implements Machine {
     if (options.length === 1 && only !== undefined) return follow(only);
     if (options.length === 0) return unknown('nothing to choose from');
     const results: Value[] = [];
-    // Of layers of one kind in other sizes, the code takes the one that fits: what fails with all of them fails.
+    // Of layers of one kind in other sizes, or of a library's, the code takes the one that fits: what fails with all of them fails.
     const [first] = options;
-    const isAlike = first?.kind === 'instance' && options.every((option) => option.kind === 'instance' && option.class === first.class);
+    const isAlike =
+      first?.kind === 'instance' &&
+      options.every(
+        (option) => option.kind === 'instance' && (option.class === first.class || (isOfLibrary(option) && isOfLibrary(first))),
+      );
+    // Of layers that differ more, it takes the one for as many axes as there are.
+    const isChosen = isAlike || options.every(({ kind }) => kind === 'instance');
     const held = this.#heldFailures;
     const failures: Failure[][] = [];
     this.branch(
       options.map((option) => () => {
-        if (isAlike) {
+        if (isChosen) {
           this.#heldFailures = [];
           failures.push(this.#heldFailures);
         }
@@ -659,11 +665,12 @@ export class Interpreter implements Machine {
         }
       }),
     );
-    if (isAlike && failures.every(({ length }) => length > 0)) {
-      for (const failure of failures[0] ?? []) {
-        if (held !== undefined) held.push(failure);
-        else this.note({ happened: 'failure', failure });
-      }
+    const isHopeless = failures.every(({ length }) => length > 0);
+    const counted = isHopeless && isAlike ? (failures[0] ?? []) : isAlike ? [] : failures.flat();
+    for (const failure of counted) {
+      if (!isAlike && !isHopeless && isOfAxes(failure)) continue;
+      if (held !== undefined) held.push(failure);
+      else this.note({ happened: 'failure', failure });
     }
     // What one kind of container holds says nothing of what another does.
     const prefer = options.every(({ kind }) => kind === first?.kind || kind === 'none') ? this.preference : 'none';
@@ -1426,7 +1433,7 @@ export class Interpreter implements Machine {
     const isNumber = other.kind === 'unknown' && other.path !== undefined;
     if (this.options.assumesShapes !== true && !isNumber) return result;
     // An optional input that is added has, where it is given, a shape that stretches to this one; a table or scale stretches to the input.
-    const isTable = known.shape.ellipsis === undefined && known.shape.dims.length < 3 && !isNumber;
+    const isTable = known.shape.ellipsis === undefined && (known.shape.dims.length < 3 || isOfWeight(known)) && !isNumber;
     this.heap.write(result, 'shape', isNumber ? known.shape : stretchable(isTable ? { dims: known.shape.dims, ellipsis: 0 } : known.shape));
     return result;
   }
@@ -1660,6 +1667,11 @@ const isPartlyCut = (value: Value): boolean =>
 const isCached = (value: Value): boolean =>
   value.kind === 'tensor' &&
   value.shape.dims.some((dim) => symbolsOf(dim).some(({ scope, name }) => scope === lengthScope && beginNames.test(name)));
+
+const isOfLibrary = ({ class: of }: InstanceValue): boolean => of.file?.isPrelude === true;
+
+/** It goes wrong by the number of axes that something has. */
+export const isOfAxes = ({ problem }: Failure): boolean => / axes\b/.test(problem.message);
 
 const isUnion = (value: Value): boolean => value.kind === 'union';
 

@@ -23,7 +23,7 @@ import { isAlwaysGiven } from './callers.ts';
 import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Frame } from './frame.ts';
 import { type InputShapes, inputShapes, type StatedAxes } from './inputs.ts';
-import { type Failure, Interpreter, type InterpreterOptions, type Recorder, type Variable } from './interpreter.ts';
+import { type Failure, Interpreter, type InterpreterOptions, isOfAxes, type Recorder, type Variable } from './interpreter.ts';
 import { unite } from './join.ts';
 import { bool, float, int, named, none, numberOf, shareOf, text, unknown } from './make.ts';
 import { areAmong, openSettings } from './memory.ts';
@@ -392,6 +392,24 @@ export class Student {
   }
 
   #study(of: ClassValue | FunctionValue): Study | undefined {
+    const found = this.#chosen(of);
+    if (found === undefined || found.failures.length === 0 || found.choices === 0) return found;
+    // A number of axes that is only assumed proves nothing wrong, and one that is usual no number of axes.
+    const others = found.isUnusual ? this.#without(found.failures, of, 'unusual') : found.failures;
+    const fewer = others.some(isOfAxes) ? this.#without(others, of, 'all') : others;
+    const failures = others.filter(isOfAxes).every((failure) => fewer.includes(failure)) ? others : fewer;
+    return failures.length === found.failures.length ? found : { ...found, failures };
+  }
+
+  /** What of this goes wrong even where inputs whose axes nothing counts have any number of them. */
+  #without(failures: readonly Failure[], of: ClassValue | FunctionValue, uncounted: 'unusual' | 'all'): readonly Failure[] {
+    const other = this.#attempt(of, { at: 0, uncounted });
+    if (other?.output === undefined) return failures;
+    const still = new Set(other.failures.map(placeOf));
+    return failures.filter((failure) => still.has(placeOf(failure)));
+  }
+
+  #chosen(of: ClassValue | FunctionValue): Attempt | undefined {
     const whole = this.#attempt(of, { at: 0 });
     if (whole === undefined || holds(whole) || (whole.choices === 0 && !whole.hasMasks)) return whole;
     const other = whole.hasMasks ? this.#attempt(of, { at: 0, masksAt: 1 }) : undefined;
@@ -451,6 +469,8 @@ interface Choice {
   readonly onlySure?: boolean;
   /** Inputs that nothing ties together have sizes of their own. */
   readonly isApart?: boolean;
+  /** Inputs whose axes nothing counts have any number of them. */
+  readonly uncounted?: 'unusual' | 'all';
   /** The same for masks. */
   readonly masksAt?: number;
 }
@@ -459,6 +479,8 @@ type Attempt = Study & {
   /** How many ways there are to choose the inputs' shapes. */
   readonly choices: number;
   readonly hasMasks: boolean;
+  /** An input's number of axes is assumed, and its name is none that says it. */
+  readonly isUnusual: boolean;
 };
 
 const keyOf = ({ class: of, maker }: Study): string => (maker === undefined ? of.qualifiedName : `def ${maker.name}`);
@@ -524,6 +546,9 @@ function contradictsNames(named: ReadonlyMap<string, string>, { variables }: Stu
   }
   return [...rows].some((key) => lengths.has(key));
 }
+
+/** Where it happens, and from where it was called. */
+const placeOf = ({ sites }: Failure): string => sites.map(({ file, unit, node }) => `${file.path}:${unit.start + node.start}`).join(' ');
 
 /** Whether all that was followed works. */
 const holds = ({ output, failures }: Study): boolean => output !== undefined && failures.every(({ problem }) => problem.basis === 'widths');
@@ -824,7 +849,7 @@ function studyClass(
   symbols: Symbols,
   choice: Choice | undefined,
   stated: StatedAxes | undefined,
-): Pick<Attempt, 'instance' | 'output' | 'inputs' | 'choices' | 'hasMasks'> | undefined {
+): Pick<Attempt, 'instance' | 'output' | 'inputs' | 'choices' | 'hasMasks' | 'isUnusual'> | undefined {
   interpreter.renew();
   if (root.kind === 'function' && attentionFunctions(root.file).some((each) => each === root.definition))
     return studyFunction(interpreter, root, choice, stated);
@@ -850,16 +875,18 @@ function studyClass(
   let output: Value | undefined;
   let choices = 0;
   let hasMasks = false;
+  let isUnusual = false;
   for (const entry of entriesOf(interpreter, of)) {
     const run = follow(interpreter, instance, entry, choice, stated);
     output = run.output;
     inputs.push(...run.inputs);
     choices = Math.max(choices, run.choices);
     hasMasks ||= run.hasMasks;
+    isUnusual ||= run.isUnusual;
     // What fails is followed no further.
     if (output === undefined) break;
   }
-  return { instance, output, inputs, choices, hasMasks };
+  return { instance, output, inputs, choices, hasMasks, isUnusual };
 }
 
 /** Follows a function that attends as if it were a module without layers. */
@@ -883,7 +910,7 @@ function follow(
   entry: FunctionValue,
   choice: Choice | undefined,
   stated: StatedAxes | undefined,
-): Pick<Attempt, 'output' | 'inputs' | 'choices' | 'hasMasks'> {
+): Pick<Attempt, 'output' | 'inputs' | 'choices' | 'hasMasks' | 'isUnusual'> {
   const of = instance.class;
   const isAlone = entry.owner === undefined && of.file?.isPrelude === true;
   const inputs: TensorValue[] = [];
@@ -901,7 +928,10 @@ function follow(
     const known = shapes.get(parameter.name.name);
     const { shapes: likely, isMask } = known ?? { shapes: [], isMask: false };
     const shape =
-      (choice?.isApart === true ? known?.apart : undefined) ?? likely[(isMask ? choice?.masksAt : choice?.at) ?? 0] ?? likely.at(-1);
+      (choice?.uncounted === 'all' || (choice?.uncounted === 'unusual' && known?.isUsual === false) ? known?.uncounted : undefined) ??
+      (choice?.isApart === true ? known?.apart : undefined) ??
+      likely[(isMask ? choice?.masksAt : choice?.at) ?? 0] ??
+      likely.at(-1);
     const isOptional = fallback?.kind === 'none';
     if (isMask && shape !== undefined) {
       hasMasks = true;
@@ -928,7 +958,8 @@ function follow(
     const name = parameters.find((parameter) => parameter.name === site?.node)?.name?.name ?? '';
     return Math.max(most, shapes.get(name)?.shapes.length ?? 0);
   }, 0);
-  return { output, inputs, choices, hasMasks };
+  const isUnusual = [...shapes.values()].some((known) => known.uncounted !== undefined && !known.isUsual);
+  return { output, inputs, choices, hasMasks, isUnusual };
 }
 
 const maximumEntries = 4;

@@ -19,6 +19,13 @@ class Layer:
             self.built = True
             if len(args) > 0:
                 self.build(args[0].shape)
+        # What runs a layer tells it these where it asks for them, and keeps them to itself where not.
+        for name in ('training', 'mask'):
+            if name in kwargs:
+                if not headwise.takes(self.call, name):
+                    kwargs.pop(name)
+            elif headwise.needs(self.call, name, len(args)):
+                kwargs[name] = headwise.unknown(name)
         return self.call(*args, **kwargs)
 
     def call(self, *args, **kwargs):

@@ -148,6 +148,8 @@ function underNorm({ query, key }: Attention, verdict: ScaleVerdict | undefined)
 
 /** Weights that start small by a root of their own take the place of the scale, as in T5. Depth is another matter. */
 function isInitialised(code: CodeReading): boolean {
+  // T5 by the name of its field, where its weights are made elsewhere.
+  if (/\brelative_attention_num_buckets\b/.test(code.file.module.text)) return true;
   const inits = code.file.module.text.match(/(?:normal_|uniform_|xavier_\w+|orthogonal_)\([^\n]*(?:\*\*\s*\(?\s*-|sqrt|gain)[^\n]*/g) ?? [];
   return inits.some((init) => !/layer|depth|n_block/i.test(init));
 }

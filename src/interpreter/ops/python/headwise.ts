@@ -121,7 +121,22 @@ function mapLast(call: Call, machine: Machine): Value {
   return machine.settle(name, call, linear(input.shape, inputs, outputs, machine.context), { inputs: [input] });
 }
 
+/** What a method does about an argument by its name, when it gets so many without one. */
+function demandOf(call: Call): 'none' | 'takes' | 'needs' | undefined {
+  const callee = call.value('callee');
+  const method = callee.kind === 'bound' ? callee.callee : callee;
+  const name = call.text('name');
+  if (method.kind !== 'function' || method.definition.kind !== 'function') return undefined;
+  const { parameters } = method.definition;
+  const at = parameters.findIndex((parameter) => parameter.kind === 'plain' && parameter.name?.name === name);
+  if (at < 0) return parameters.some(({ kind }) => kind === 'kwargs') ? 'takes' : 'none';
+  const isGiven = at - (callee.kind === 'bound' ? 1 : 0) < (call.number('count') ?? 0);
+  return isGiven || parameters[at]?.default !== undefined ? 'takes' : 'needs';
+}
+
 export const headwiseOperations: OperationTable = operations({
+  'headwise.takes': ['callee, name, count=0', (call) => bool(demandOf(call) !== 'none')],
+  'headwise.needs': ['callee, name, count=0', (call) => bool(demandOf(call) === 'needs')],
   'headwise.take_parts': ['input, parts, names', takeParts],
   'headwise.number_items': ['self, items', numberItems],
   'headwise.children': [

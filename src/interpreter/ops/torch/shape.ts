@@ -112,7 +112,8 @@ const expandedAs: Run = (call, machine) => {
 
 const repeated: Run = (call, machine) => {
   const counts = plainSizes(sizesIn(call, 'repeats'));
-  if (counts === undefined) return machine.tensor('repeat', call, unknownShape);
+  // Arrays of NumPy are repeated along an axis.
+  if (counts === undefined || call.given('axis')) return machine.tensor('repeat', call, unknownShape);
   return machine.settle('repeat', call, repeat(filled(shapeIn(call), counts.length), counts, machine.context));
 };
 
@@ -672,7 +673,7 @@ export const shapeOperations = operations({
   'Tensor.reshape_as': ['input, other', reshapedAs('reshape')],
   'Tensor.expand torch.broadcast_to Tensor.broadcast_to': ['input, *size|shape, implicit=False', expanded],
   'Tensor.expand_as': ['input, other', expandedAs],
-  'Tensor.repeat': ['input, *repeats', repeated],
+  'Tensor.repeat': ['input, *repeats, axis=None', repeated],
   'torch.tile Tensor.tile': ['input, *dims', tiled],
   'torch.repeat_interleave': ['input, repeats=None, dim=None, *, output_size=None', repeatedInterleaved],
   'torch.transpose Tensor.transpose_ torch.swapaxes torch.swapdims': [

@@ -331,15 +331,24 @@ export const stretchable = ({ dims, ellipsis }: Shape): Shape => ({
   ellipsis,
 });
 
+/** A weight, as it is or with other axes: `weight[:, None, None]`. */
+export const isOfWeight = ({ op, inputs, isParameter }: TensorValue): boolean =>
+  isParameter === true || (/^(?:getitem|view|reshape|unsqueeze|to)$/.test(op) && inputs[0] !== undefined && isOfWeight(inputs[0]));
+
 /** The operands' shapes. When linting, what is not known is taken to stretch to activations: an optional mask, a scale. */
 export function operandShapes(values: readonly Value[], machine: Machine): readonly Shape[] {
   if (machine.assumesShapes) {
     const known = values.filter((value) => tensorOf(value) !== undefined || isNumber(value));
-    if (known.length < values.length && known.some((value) => (rankOf(operandShape(value)) ?? 0) >= 3)) {
+    // A weight is given axes to stretch to what it is multiplied with: it may have fewer.
+    const rankFrom = (value: Value): number => {
+      const tensor = tensorOf(value);
+      return tensor !== undefined && isOfWeight(tensor) ? 0 : (rankOf(operandShape(value)) ?? 0);
+    };
+    if (known.length < values.length && known.some((value) => rankFrom(value) >= 3)) {
       return known.map((value) => stretchable(operandShape(value)));
     }
     const shapes = values.map(operandShape);
-    const most = Math.max(0, ...shapes.map((shape) => rankOf(shape) ?? 0));
+    const most = Math.max(0, ...values.map(rankFrom));
     const isOpen = ({ dims, ellipsis }: Shape): boolean => ellipsis !== undefined && dims.length <= most;
     if (most >= 3 && shapes.some(isOpen))
       return shapes.map((shape) => (isOpen(shape) ? { dims: shape.dims.slice(shape.ellipsis), ellipsis: undefined } : stretchable(shape)));

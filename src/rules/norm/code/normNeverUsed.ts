@@ -123,7 +123,7 @@ function droppedNorms(code: CodeReading, study: Study): readonly Site[] {
       if (leaves(flow, block.call, norm.output) || (norm.call.parent !== undefined && leaves(flow, norm.call.parent, norm.output)))
         continue;
       const site = normSite(norm, block);
-      if (site !== undefined && site.file === code.file && !found.includes(site) && !isReadLater(site)) found.push(site);
+      if (site !== undefined && site.file === code.file && !found.includes(site) && isWhole(site) && !isReadLater(site)) found.push(site);
     }
   }
   return found;
@@ -152,11 +152,29 @@ function isReadLater(site: Site): boolean {
   return reads.some((at) => at < rebound);
 }
 
+/** It is called for what it computes. Before a graph is captured layers are run to warm up, their results of no use. */
 function isStatement(site: Site): boolean {
   let found = false;
   const visit = (statement: Statement): void => {
     if (site.node.start < statement.start || site.node.end > statement.end) return;
+    if (isRepeated(statement)) return;
     if (statement.kind === 'expression' && isCallAt(statement.value, site)) found = true;
+    eachChildStatement(statement, visit);
+  };
+  visit(site.unit.body.statement);
+  return found;
+}
+
+/** `for _ in range(3)`: the same again. */
+const isRepeated = (statement: Statement): boolean =>
+  statement.kind === 'for' && statement.target.kind === 'name' && statement.target.name === '_';
+
+/** The call is all that a statement evaluates: what a call is given may be used by code that could not be followed. */
+function isWhole(site: Site): boolean {
+  let found = false;
+  const visit = (statement: Statement): void => {
+    if (site.node.start < statement.start || site.node.end > statement.end) return;
+    if ((statement.kind === 'expression' || statement.kind === 'assign') && isCallAt(statement.value, site)) found = true;
     eachChildStatement(statement, visit);
   };
   visit(site.unit.body.statement);

@@ -151,6 +151,8 @@ function misfit(code: CodeReading, node: TensorValue): Misfit | undefined {
     if (!isWhole(axis) || a === undefined || b === undefined || a.unknown || b.unknown) continue;
     const [has, wants] = [readDim(code, a), readDim(code, b)];
     if (wants.constant === 1 || unsure(has) || unsure(wants)) continue;
+    // A cache for one row is filled by one row.
+    if (axis === 0 && has.constant === 1) continue;
     const sameness = compareSizes(code, has, wants);
     const isPlaced = isLength(wants) && !isLength(has) && items.some((_, i) => i > 0 && !isWhole(i));
     if (sameness !== 'different' && sameness !== 'differentInSamples' && !isPlaced) continue;

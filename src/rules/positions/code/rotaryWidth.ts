@@ -77,6 +77,8 @@ function wrongWidth(
   const own = dimFromEnd(isJoined || made === undefined ? table : made, -1);
   const tableWidth = own === undefined ? undefined : readDim(code, own);
   if (tableWidth === undefined || unsure(tableWidth) || tableWidth.constant === 1) return undefined;
+  // Widths of the axes that a default lists fit the head of the default alone.
+  if (isJoined && tableWidth.constant !== undefined && applied.constant === undefined) return undefined;
   const isAlike = !differs(tableWidth, applied);
   const isMeant = !differs(width, applied) || !differs(width, add(applied, applied));
   return isAlike || isMeant ? undefined : { message: 'width', width, applied: isComplex ? add(applied, applied) : applied };
