@@ -86,7 +86,7 @@ export function weightsOf(stack: Stack, tensors: readonly Parameter[]): Weights 
     }
   }
   if (totalOf(stack, items) !== total) return { reason: 'The tensors of the layers do not add up to the model.' };
-  const shares = tensors.some((each) => isHead(each) && each.tied);
+  const shares = (stack.head && stack.tied === true) || tensors.some((each) => isHead(each) && each.tied);
   return { items, total, complete: true, sharedTable: shares ? table : 0n, notes: [] };
 }
 

@@ -75,6 +75,13 @@ describe('files of programs of their own', () => {
     const perToken = layers * (4n * d * d + 3n * d * inner) + d * 50304n;
     const wanted = 2n * tokens * perToken + layers * 4n * tokens * tokens * d;
     assert.equal(BigInt(flops ?? 0), wanted);
+    // The last of two pipeline stages has eight layers, as the first, and a copy of the table.
+    const staged = report(`T=${tokens} pp=2 bf16`, readingOf(olmo.text, olmo.path));
+    const stages = staged.devices?.rows.find(({ id }) => id === 'weights')?.stages.map(BigInt);
+    assert.deepEqual(stages, [
+      2n * (8n * (4n * d * d + 3n * d * inner) + d * 50304n),
+      2n * (8n * (4n * d * d + 3n * d * inner) + d * 50304n),
+    ]);
     // The file's table has so many rows whatever the vocabulary.
     const fewer = report(`T=${tokens} V=1000`, readingOf(olmo.text, olmo.path));
     assert.equal(BigInt(fewer.training?.flops.find(({ id }) => id === 'forwardFlops')?.value ?? 0), wanted);
