@@ -1,5 +1,6 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parametersOf } from '../../src/calculator/parameters.ts';
 import { readDesign } from '../../src/design/read.ts';
 import type { ConfigObject } from '../../src/interpreter/configs.ts';
@@ -108,11 +109,13 @@ else {
       useLayoutsOfSource();
       const parser = await pythonParser();
       const models = new Models(library, (text) => parser.parse(text));
+      // The same file as text: numbers that are written as floats are kept apart above.
+      const written = JSON.parse(readFileSync(join(corpusFolder, 'hf-shapes.json'), 'utf8')) as Record<string, { readonly config: object }>;
       let agreeing = 0;
       const differing: string[] = [];
       for (const [name, value] of Object.entries(corpusFile('hf-shapes.json'))) {
         const entry = value as unknown as { readonly class: string; readonly model_type: string; readonly config: ConfigObject };
-        const config = { ...entry.config, architectures: [entry.class] };
+        const config = { ...written[name]?.config, architectures: [entry.class] };
         const reading = readDesign(parseConfig(JSON.stringify(config), { path: 'config.json' }));
         const counted = reading === undefined ? undefined : parametersOf(reading);
         if (counted?.known !== true) continue;
