@@ -2,7 +2,7 @@
  * Where a mistake is that shows elsewhere. An operation fails because two chains of evidence contradict each other about one size: the
  * one that deviates last, where a single change makes all fit, is blamed.
  */
-import { add, addAll, type Dim, divideExactly, floorDiv, loneAtom, multiply } from '../../dims/dim.ts';
+import { add, addAll, type Dim, divideExactly, floorDiv, loneAtom, multiply, one, subtract } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { sameElements } from '../../interpreter/graph.ts';
@@ -568,10 +568,24 @@ function learned(find: Find, { left, right, x, y }: Clash): Blame | undefined {
   });
   if (isEarly) return undefined;
   const origin = originOf(find.study, isLeft ? left : right);
-  const at = rangeIn(find.code, origin?.site);
+  // Rows that are off by more than a token: where they were counted.
+  // Where the right number is there too, the table takes the wrong one.
+  const isCounted =
+    subtract(rows, meets).constant === undefined &&
+    [meets, subtract(meets, one)].every((size) => countedAt(find, read(find, size)) === undefined);
+  const counted = isCounted ? [rows, subtract(rows, one)].flatMap((size) => countedAt(find, size) ?? [])[0] : undefined;
+  const at = counted ?? rangeIn(find.code, origin?.site);
   return at === undefined
     ? undefined
     : { at, hint: `The table has ${formatDim(isLeft ? x : y)} rows; with ${formatDim(isLeft ? y : x)} it fits.` };
+}
+
+/** Where a module works out the size for others to use. */
+function countedAt({ code }: Find, size: Dim): Range | undefined {
+  const given = code.variables.find(
+    ({ isArgument, name, value }) => !isArgument && /^self\.\w+$/.test(name) && value.kind === 'int' && value.dim.key === size.key,
+  );
+  return loneAtom(size)?.kind === 'symbol' ? undefined : rangeIn(code, given?.site);
 }
 
 /** Heads that are repeated by another number than the groups: the number, or the call that hands it over. */
