@@ -37,6 +37,13 @@ interface Anchored {
 export function runCodeRules(code: CodeReading, settings: RuleSettings): Finding[] {
   const starts = new Map(code.file.module.units.map(({ start, body }) => [body, start] as const));
   const findings: Finding[] = [];
+  const said = new Set<string>();
+  // One mistake seen in two studies, with the sizes of each, is one mistake.
+  const add = (found: readonly Finding[]): void => {
+    const others = found.filter((each) => !said.has(placeOf(each)));
+    for (const each of others) said.add(placeOf(each));
+    findings.push(...others);
+  };
   for (const study of code.studies) {
     let known = judged.get(study);
     if (known?.settings !== settings) {
@@ -44,14 +51,16 @@ export function runCodeRules(code: CodeReading, settings: RuleSettings): Finding
       known = { settings, anchored: judge(readingOf(code, study), settings, starts).map((finding) => anchor(code, finding)) };
       judged.set(study, known);
     }
-    findings.push(...standing(known.anchored, starts));
+    add(standing(known.anchored, starts));
   }
-  for (const study of code.stale ?? []) findings.push(...standing(judged.get(study)?.anchored ?? [], starts));
+  for (const study of code.stale ?? []) add(standing(judged.get(study)?.anchored ?? [], starts));
   for (const rule of rules) {
     rule.checkFileCode?.({ code, settings, report: (report: Report<string>) => findings.push(toFinding(rule, report)) });
   }
   return inOrder(findings);
 }
+
+const placeOf = ({ code, range: { start, end } }: Finding): string => `${code} ${start} ${end}`;
 
 function judge(code: CodeReading, settings: RuleSettings, starts: ReadonlyMap<UnitBody, number>): Finding[] {
   const findings: Finding[] = [];
