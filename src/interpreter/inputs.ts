@@ -141,7 +141,7 @@ export function inputShapes(
         isMask,
         apart,
         uncounted,
-        isUsual: usualNames.test(name) || stateNames.test(name) || memoryNames.test(name),
+        isUsual: [usualNames, stateNames, memoryNames, imageNames].some((names) => names.test(name)),
       });
   }
   return found;

@@ -642,19 +642,19 @@ export class Interpreter implements Machine {
     if (options.length === 0) return unknown('nothing to choose from');
     const results: Value[] = [];
     // Of layers of one kind in other sizes, or of a library's, the code takes the one that fits: what fails with all of them fails.
-    const [first] = options;
+    // What passes everything on says nothing of whether the others fit.
+    const real = options.filter((option) => !isIdentity(option));
+    const [first] = real;
     const isAlike =
       first?.kind === 'instance' &&
-      options.every(
-        (option) => option.kind === 'instance' && (option.class === first.class || (isOfLibrary(option) && isOfLibrary(first))),
-      );
+      real.every((option) => option.kind === 'instance' && (option.class === first.class || (isOfLibrary(option) && isOfLibrary(first))));
     // Of layers that differ more, it takes the one for as many axes as there are.
     const isChosen = isAlike || options.every(({ kind }) => kind === 'instance');
     const held = this.#heldFailures;
     const failures: Failure[][] = [];
     this.branch(
       options.map((option) => () => {
-        if (isChosen) {
+        if (isChosen && !isIdentity(option)) {
           this.#heldFailures = [];
           failures.push(this.#heldFailures);
         }
@@ -673,7 +673,7 @@ export class Interpreter implements Machine {
       else this.note({ happened: 'failure', failure });
     }
     // What one kind of container holds says nothing of what another does.
-    const prefer = options.every(({ kind }) => kind === first?.kind || kind === 'none') ? this.preference : 'none';
+    const prefer = options.every(({ kind }) => kind === options[0]?.kind || kind === 'none') ? this.preference : 'none';
     return results.length === 0 ? unknown('no option works') : results.reduce((a, b) => join(a, b, prefer));
   }
 
@@ -1669,6 +1669,8 @@ const isCached = (value: Value): boolean =>
   value.shape.dims.some((dim) => symbolsOf(dim).some(({ scope, name }) => scope === lengthScope && beginNames.test(name)));
 
 const isOfLibrary = ({ class: of }: InstanceValue): boolean => of.file?.isPrelude === true;
+
+const isIdentity = (value: Value): boolean => value.kind === 'instance' && isOfLibrary(value) && value.class.name === 'Identity';
 
 /** It goes wrong by the number of axes that something has. */
 export const isOfAxes = ({ problem }: Failure): boolean => / axes\b/.test(problem.message);
