@@ -174,7 +174,7 @@ const stateNames =
   /^(?:hidden_states?|inputs_embeds|hidden|src|tgt|encoder_hidden_states|encoder_outputs?|enc_output|memory|context|residual|x_norm)$/;
 /** Places of what comes in among what is cached: one row for all. */
 const placeNames = /^(?:input_pos|cache_pos(?:ition)?s?)$/;
-const usualNames = /^(?:x|h|inputs?|q|quer(?:y|ies)|tgt|trg|target|(?:\w+_)?(?:states|embeds))$/;
+const usualNames = /^(?:x|h|inputs?|q|quer(?:y|ies)|tgt|trg|target|texts?|captions?|(?:\w+_)?(?:states|embeds))$/;
 const imageNames = /^(?:pixel_values|images?|img|pixels)$/;
 /** What a decoder looks at beside its own states: of another length. */
 const memoryNames =
