@@ -120,9 +120,12 @@ export function join(a: Value, b: Value, prefer: Preference = 'none', read: Read
     }
     case 'opaque':
       return a.name === (b as typeof a).name ? a : unite([a, b]);
-    case 'unknown':
-      if (a.path === undefined || a.path !== (b as typeof a).path || a.scope !== (b as typeof a).scope) return unknown(a.reason);
-      return a.isGiven === true ? b : a;
+    case 'unknown': {
+      const other = b as typeof a;
+      if (a.path === undefined || other.path === undefined) return unknown(a.reason);
+      if (a.path !== other.path || a.scope !== other.scope) return unite([a, other]);
+      return a.isGiven === true ? other : a;
+    }
     default:
       return unite([a, b]);
   }

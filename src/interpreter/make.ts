@@ -132,7 +132,8 @@ function unionDim(value: UnionValue): Dim | undefined {
   const dims = present.map(dimOf);
   if (dims.length === 0 || dims.includes(undefined)) return undefined;
   const [first] = dims as Dim[];
-  const given = present.find(({ kind }) => kind === 'unknown');
+  const named = present.filter((option) => option.kind === 'unknown');
+  const given = named.find(({ isGiven }) => isGiven === true) ?? (named.length === 1 ? named[0] : undefined);
   const symbol = given === undefined ? undefined : loneAtom(dimOf(given) ?? number(0));
   // What is computed from the size that was given is another size, and does not stand in for it.
   const isComputed = dims.some(

@@ -599,21 +599,48 @@ export function narrow(interpreter: Interpreter, frame: Frame, test: Expression,
       narrowTo(interpreter, frame, test, (option) => interpreter.truth(option) !== !outcome, outcome ? given : undefined);
       return;
     case 'compare': {
-      const [left, right] = test.operands;
-      const [operator] = test.operators;
-      if (left === undefined || right?.kind !== 'constant' || right.value !== null || test.operators.length !== 1) return;
-      const isNone = operator === 'is' || operator === '==' ? outcome : operator === 'is not' || operator === '!=' ? !outcome : undefined;
-      if (isNone === undefined) return;
-      narrowTo(
-        interpreter,
-        frame,
-        left,
-        (option) => (option.kind === 'none') === isNone || option.kind === 'unknown',
-        isNone ? () => none : given,
-      );
+      const asked = askedOfNone(test);
+      if (asked !== undefined) narrowToNone(interpreter, frame, asked.of, asked.isNone === outcome);
+      return;
+    }
+    case 'call': {
+      // `exists(x)`
+      const [argument] = test.arguments;
+      if (test.callee.kind !== 'name' || test.arguments.length !== 1 || argument?.kind !== 'positional') return;
+      const asked = askedBy(evaluate(interpreter, frame, test.callee));
+      if (asked !== undefined) narrowToNone(interpreter, frame, argument.value, asked === outcome);
     }
   }
 }
+
+/** `x is None` and its likes: what is asked for, and whether it is None where that holds. */
+function askedOfNone(test: Expression): { readonly of: Expression; readonly isNone: boolean } | undefined {
+  if (test.kind !== 'compare' || test.operators.length !== 1) return undefined;
+  const [left, right] = test.operands;
+  const [operator] = test.operators;
+  if (left === undefined || right?.kind !== 'constant' || right.value !== null) return undefined;
+  if (operator === 'is' || operator === '==') return { of: left, isNone: true };
+  return operator === 'is not' || operator === '!=' ? { of: left, isNone: false } : undefined;
+}
+
+/** Whether what a function is given is None where it answers yes; undefined for a function that does anything else than ask for that. */
+function askedBy(callee: Value): boolean | undefined {
+  if (callee.kind !== 'function' || callee.definition.kind !== 'function') return undefined;
+  const { parameters, body } = callee.definition;
+  const [only] = body;
+  if (parameters.length !== 1 || body.length !== 1 || only?.kind !== 'return' || only.value === undefined) return undefined;
+  const asked = askedOfNone(only.value);
+  return asked?.of.kind === 'name' && asked.of.name === parameters[0]?.name?.name ? asked.isNone : undefined;
+}
+
+const narrowToNone = (interpreter: Interpreter, frame: Frame, place: Expression, isNone: boolean): void =>
+  narrowTo(
+    interpreter,
+    frame,
+    place,
+    (option) => (option.kind === 'none') === isNone || option.kind === 'unknown',
+    isNone ? () => none : given,
+  );
 
 /** What is not None, where the code asked for that. */
 const given = (value: UnknownValue): Value => ({ ...value, isGiven: true });

@@ -234,6 +234,30 @@ class Net(nn.Module):
         return x + self.pos
 `;
 
+const optional = `
+from torch import nn
+
+def exists(value):
+    return value is not None
+
+def default(value, other):
+    return value if exists(value) else other
+
+class Cross(nn.Module):
+    def __init__(self, dim, inner_dim=None, key_dim=None):
+        super().__init__()
+        inner_dim = default(inner_dim, dim)
+        key_dim = dim if key_dim is None else key_dim
+        self.up = nn.Linear(dim, inner_dim)
+        self.keys = nn.Linear(inner_dim, key_dim)
+        self.values = nn.Linear(inner_dim, key_dim)
+
+    def forward(self, x):
+        inner = self.up(x)
+        both = self.keys(inner) + self.values(inner)
+        return both
+`;
+
 describe('studying a file of model code', () => {
   it('takes what is cut from a cache to be as long as what was put in, and repeated heads to be all heads', () => {
     const reading = studied(cached);
@@ -264,6 +288,21 @@ describe('studying a file of model code', () => {
 
   it('gives one of several sizes one name wherever it is used', () => {
     assert.equal(shapeOf(studied(tokens), 'y'), '(B, (1 or 0) + T, dim)');
+  });
+
+  // PyTorch: the size of tensor a (64) must match the size of tensor b (128), for a width of 64 and nothing else given.
+  it('keeps the width that is given or taken from another, however the code asks for it', () => {
+    const reading = studied(optional);
+    assert.deepEqual(reading.failures, []);
+    assert.equal(shapeOf(reading, 'inner'), '(B, T, inner_dim)');
+    assert.equal(shapeOf(reading, 'both'), '(B, T, key_dim)');
+    const wider = studied(
+      optional.replace('self.values = nn.Linear(inner_dim, key_dim)', 'self.values = nn.Linear(inner_dim, 2 * key_dim)'),
+    );
+    assert.deepEqual(
+      wider.failures.map(({ problem }) => problem.kind),
+      ['torch.add'],
+    );
   });
 
   it('knows by their names what layers do that cannot be read', () => {
