@@ -6,12 +6,13 @@
  * The number of rows and the lengths are rigid symbols of the scope `lengths`: the code must work whatever they are, so they
  * never become equal to a width. Widths are flexible.
  */
-import { type Dim, flexible, number, rigid } from '../dims/dim.ts';
+import { type Dim, flexible, mod, number, rigid } from '../dims/dim.ts';
 import { openShape, type Shape, shapeOf, unknownShape } from '../dims/shape.ts';
 import { parseEinops } from '../syntax/einops.ts';
 import type { Argument, Call, Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
 import type { Interpreter } from './interpreter.ts';
+import { dimOf } from './make.ts';
 import { lengthScope } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, Value } from './value.ts';
 
@@ -322,6 +323,18 @@ function gather(
     }
     return undefined;
   };
+  /** `self.modulation(c).chunk(6, dim=1)`, where the layer makes several widths: they are on axis 1, so there is one row for each sample. */
+  const isSplitOfWidth = ({ callee, arguments: given }: Call): boolean => {
+    if (callee.kind !== 'attribute' || callee.name.name !== 'chunk' || callee.object.kind !== 'call') return false;
+    const [fedWith] = callee.object.arguments;
+    const count = wholeNumber(given[0]?.value);
+    const axis = given.find(({ name }, i) => (name === undefined ? i === 1 : name.name === 'dim'));
+    if (fedWith === undefined || !isHeld(fedWith.value) || count === undefined || count < 2 || wholeNumber(axis?.value) !== 1) return false;
+    const layer = resolve(callee.object.callee);
+    const width = layer?.kind === 'instance' ? widthOf(interpreter, layer) : undefined;
+    // One that makes four widths where six are taken from it makes several, too.
+    return width !== undefined && [count, 2, 3, 5].some((each) => (each === count || count > 2) && mod(width, number(each)).constant === 0);
+  };
   const called = (call: Call): void => {
     const { callee } = call;
     if (callee.kind === 'attribute' && isHeld(callee.object)) {
@@ -335,6 +348,7 @@ function gather(
       }
       return;
     }
+    if (isSplitOfWidth(call)) evidence.axes ??= ['B', undefined];
     const [asked, types] = call.arguments;
     if (callee.kind === 'name' && callee.name === 'isinstance' && asked !== undefined && isHeld(asked.value) && types !== undefined)
       if (!isTensorType(types.value)) evidence.isSequence = true;
@@ -553,6 +567,15 @@ function itemsOf(interpreter: Interpreter, instance: InstanceValue): readonly Va
 
 const firstOf = (interpreter: Interpreter, instance: InstanceValue): Value | undefined => itemsOf(interpreter, instance)[0];
 
+/** How wide a linear layer makes what comes in, or the last one of a row. */
+function widthOf(interpreter: Interpreter, layer: InstanceValue): Dim | undefined {
+  const library = libraryClass(layer.class)?.name;
+  const last = library === 'Sequential' ? itemsOf(interpreter, layer).at(-1) : layer;
+  if (last?.kind !== 'instance' || libraryClass(last.class)?.name !== 'Linear') return undefined;
+  const width = last.attributes.get('out_features');
+  return width === undefined ? undefined : dimOf(width);
+}
+
 /** Whether tensors are among the types that are asked for. */
 const isTensorType = (types: Expression): boolean =>
   types.kind === 'tuple'
@@ -564,7 +587,8 @@ const isTensorType = (types: Expression): boolean =>
 const calledName = ({ callee }: Call): string =>
   callee.kind === 'name' ? callee.name : callee.kind === 'attribute' ? callee.name.name : '';
 
-function wholeNumber(expression: Expression): number | undefined {
+function wholeNumber(expression: Expression | undefined): number | undefined {
+  if (expression === undefined) return undefined;
   if (expression.kind === 'unary' && expression.operator === '-') {
     const value = wholeNumber(expression.operand);
     return value === undefined ? undefined : -value;

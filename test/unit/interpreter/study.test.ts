@@ -258,6 +258,26 @@ class Cross(nn.Module):
         return both
 `;
 
+const modulated = `
+import torch
+from torch import nn
+
+def modulate(x, shift, scale):
+    return x * (1 + scale.unsqueeze(1)) + shift.unsqueeze(1)
+
+class Block(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm = nn.LayerNorm(width, elementwise_affine=False)
+        self.fc = nn.Linear(width, width)
+        self.modulation = nn.Sequential(nn.SiLU(), nn.Linear(width, 3 * width))
+
+    def forward(self, x, c):
+        shift, scale, gate = self.modulation(c).chunk(3, dim=1)
+        x = x + gate.unsqueeze(1) * self.fc(modulate(self.norm(x), shift, scale))
+        return x
+`;
+
 describe('studying a file of model code', () => {
   it('takes what is cut from a cache to be as long as what was put in, and repeated heads to be all heads', () => {
     const reading = studied(cached);
@@ -303,6 +323,16 @@ describe('studying a file of model code', () => {
       wider.failures.map(({ problem }) => problem.kind),
       ['torch.add'],
     );
+  });
+
+  // PyTorch: the size of tensor a (64) must match the size of tensor b (43), for a width of 64 and two widths in three pieces.
+  it('takes what is cut into widths along axis 1 to have one row for each sample', () => {
+    const reading = studied(modulated);
+    assert.deepEqual(reading.failures, []);
+    assert.equal(shapeOf(reading, 'gate'), '(B, width)');
+    assert.equal(shapeOf(reading, 'x'), '(B, T, width)');
+    const narrow = studied(modulated.replace('3 * width', '2 * width'));
+    assert.equal(narrow.failures[0]?.problem.kind, 'torch.mul');
   });
 
   it('knows by their names what layers do that cannot be read', () => {
