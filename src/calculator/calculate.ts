@@ -46,13 +46,22 @@ export function calculate(query: string, given?: TransformerDesign, file?: Confi
   const isCounted = wanted === undefined && (own === undefined ? base === undefined && problems.length === 0 : true);
   const model = isCounted ? modelOf(parsed, input, own) : undefined;
   if (model !== undefined) problems.push(...model.problems);
-  const cost = wanted === undefined ? costOf(parsed, input, base, model?.stack === undefined ? undefined : model.layout) : undefined;
+  const cost =
+    wanted !== undefined
+      ? undefined
+      : model?.stack?.encoder === undefined
+        ? costOf(parsed, input, base, model?.stack === undefined ? undefined : model.layout)
+        : decoderCost(model);
   const rows = [
     ...solutions,
     ...attentionRows(input).filter(({ id }) => !id.startsWith('cache') || mayCache(base)),
     ...(cost === undefined
       ? []
-      : costRows(cost, model?.stack === undefined ? (parsed.tensorParallel ?? 1n) : model.layout.tensor * model.layout.context)),
+      : costRows(
+          cost,
+          model?.stack?.encoder !== undefined,
+          model?.stack === undefined ? (parsed.tensorParallel ?? 1n) : model.layout.tensor * model.layout.context,
+        )),
     ...(model === undefined ? [] : [...modelRows(model), ...deviceRows(model)]),
   ];
   const hint = solutions.length > 0 ? undefined : hintFor(input);
@@ -96,7 +105,19 @@ function costOf(
   return 'steps' in found && base?.fields.experts === undefined ? found : undefined;
 }
 
-function costRows({ parameters, forwardFlops, activationBytes, fusedActivationBytes }: LayerCost, devices: bigint): readonly Row[] {
+/** Of an encoder-decoder the layer with two attentions. */
+function decoderCost({ stack, training: { tokens, batch } }: Model): LayerCost | undefined {
+  const input = stack?.kinds[0]?.input;
+  const found = input === undefined || tokens === undefined ? undefined : layerCost({ ...input, sequenceLength: tokens, batch });
+  return found !== undefined && 'steps' in found ? found : undefined;
+}
+
+function costRows(
+  { parameters, forwardFlops, activationBytes, fusedActivationBytes }: LayerCost,
+  isDecoder: boolean,
+  devices: bigint,
+): readonly Row[] {
+  const layer = isDecoder ? "a decoder's layer" : 'a layer';
   const share = devices > 1n ? ', each device' : '';
   const row = (id: string, label: string, symbolic: string, value: bigint, text = grouped(value)): Row => ({
     id,
@@ -108,13 +129,18 @@ function costRows({ parameters, forwardFlops, activationBytes, fusedActivationBy
   return [
     row(
       'layerParameters',
-      'Weights of a layer',
-      'attention + feed-forward',
+      `Weights of ${layer}`,
+      isDecoder ? 'both attentions + feed-forward' : 'attention + feed-forward',
       parameters,
       `${grouped(parameters)} (without biases and norms)`,
     ),
-    row('layerFlops', 'FLOPs of a layer, forward', '2 B T weights + 2 B h T^2 (d_h + d_v)', forwardFlops),
-    row('layerActivations', `Activations of a layer${share}`, 'kept for the backward pass', activationBytes, byteText(activationBytes)),
+    row(
+      'layerFlops',
+      `FLOPs of ${layer}, forward`,
+      isDecoder ? 'every step, with cross-attention to S positions' : '2 B T weights + 2 B h T^2 (d_h + d_v)',
+      forwardFlops,
+    ),
+    row('layerActivations', `Activations of ${layer}${share}`, 'kept for the backward pass', activationBytes, byteText(activationBytes)),
     row(
       'fusedLayerActivations',
       `with a fused attention kernel${share}`,

@@ -12,7 +12,8 @@ const contexts: readonly bigint[] = Array.from({ length: 8 }, (_, i) => 1024n <<
  * one for all (Shazeer 2019, arXiv:1911.02150; Ainslie et al. 2023, arXiv:2305.13245) and with a latent of DeepSeek-V2's sizes, four heads
  * and a half of a rotated part (arXiv:2405.04434, section 2.1.2). The design's own line counts its windows.
  */
-export function cacheCurves(input: AttentionInput, stack: Stack | undefined, dtype: Dtype | undefined): readonly Curve[] {
+export function cacheCurves(given: AttentionInput, stack: Stack | undefined, dtype: Dtype | undefined): readonly Curve[] {
+  const input = (stack?.encoder === undefined ? undefined : stack.kinds[0]?.input) ?? given;
   const { queryHeads: h, keyValueHeads: kv, headDim, layers, latent } = input;
   const bits = dtype ?? input.dtype ?? { name: 'bfloat16', bits: 16n };
   if (h === undefined || headDim === undefined || layers === undefined || stack?.causal === false) return [];
@@ -24,11 +25,14 @@ export function cacheCurves(input: AttentionInput, stack: Stack | undefined, dty
       return bytes === undefined ? [] : [[Number(tokens), amountOf(bytes)] as const];
     }),
   });
-  const all = (elements: bigint) => (tokens: bigint) => bytesOf(layers * elements * tokens, bits);
+  // A decoder keeps the keys and values of its encoder's output beside those of its tokens.
+  const kept = (tokens: bigint): bigint => tokens + (stack?.encoder === undefined ? 0n : (stack.encoder.positions ?? tokens));
+  const all = (elements: bigint) => (tokens: bigint) => bytesOf(layers * elements * kept(tokens), bits);
   const own = cacheElementsPerLayer(input);
   const ownLine = (label: string): Curve =>
     line(label, true, (tokens) => {
-      if (stack !== undefined) return stack.windowsKnown ? stageCache(stack, oneDevice, tokens, 1n, bits)?.[0] : undefined;
+      if (stack !== undefined && stack.encoder === undefined)
+        return stack.windowsKnown ? stageCache(stack, oneDevice, tokens, 1n, bits)?.[0] : undefined;
       return own === undefined ? undefined : all(own.elements)(tokens);
     });
   const windows = stack?.kinds.some(({ window }) => window !== undefined) === true ? ', with its windows' : '';

@@ -1,4 +1,4 @@
-import { type LayerCost, type LayerInput, layerCost, sizesOf } from './layer.ts';
+import { attentionStep, type LayerCost, type LayerInput, layerCost, sizesOf } from './layer.ts';
 import { bytesOf, cacheElementsPerLayer, type Dtype } from './shapes.ts';
 import type { Stack } from './stack.ts';
 import type { Recomputation } from './vocabulary.ts';
@@ -130,6 +130,19 @@ export function stageCache(stack: Stack, layout: Layout, tokens: bigint, batch: 
   return stagesOf(stack, layout).map((kinds) => kinds.reduce((sum, kind) => sum + (perKind[kind] ?? 0n), 0n));
 }
 
+/** Bytes that a sequence leaves in the cache: of its own tokens, and of an encoder's output, which do not grow with them. */
+export function sequenceCache(
+  stack: Stack,
+  tokens: bigint,
+  dtype: Dtype,
+): { readonly ofTokens: bigint; readonly ofSource: bigint } | undefined {
+  const of = (length: bigint): bigint | undefined => stageCache(stack, oneDevice, length, 1n, dtype)?.[0];
+  const { encoder } = stack;
+  const ofTokens = of(tokens);
+  const ofSource = encoder === undefined ? 0n : of(encoder.positions ?? tokens);
+  return ofTokens === undefined || ofSource === undefined ? undefined : { ofTokens, ofSource };
+}
+
 function stagesOf(stack: Stack, { pipeline }: Layout): readonly (readonly number[])[] {
   const perStage = Number(stack.layers / pipeline);
   return Array.from({ length: Number(pipeline) }, (_, stage) => stack.order.slice(stage * perStage, (stage + 1) * perStage));
@@ -149,11 +162,12 @@ export function keptByLayer(cost: LayerCost, { recomputation, fused }: Activatio
   if (recomputation === 'full') return cost.steps[0]?.activationBytes ?? 0n;
   const all = fused ? cost.fusedActivationBytes : cost.activationBytes;
   if (recomputation === 'none') return all;
-  const inside = cost.steps.find(({ id }) => id === 'weights');
-  return all - (fused ? (inside?.fusedActivationBytes ?? 0n) : (inside?.activationBytes ?? 0n));
+  return cost.steps
+    .filter(({ id }) => attentionStep(id) === 'weights')
+    .reduce((left, inside) => left - (fused ? inside.fusedActivationBytes : inside.activationBytes), all);
 }
 
-/** Bytes of one micro-batch on one device of each stage; undefined where a layer's are not known. */
+/** Bytes of one micro-batch on one device of each stage, an encoder's on the first; undefined where a layer's are not known. */
 export function stageActivations(
   stack: Stack,
   layout: Layout,
@@ -178,11 +192,32 @@ export function stageActivations(
     kept.push(keptByLayer(cost, choice));
   }
   const stages = stagesOf(stack, layout);
+  const encoded = encoderActivations(stack, tokens, batch, choice);
+  if (encoded === undefined) return undefined;
   return stages.map((kinds, stage) => {
     const layers = kinds.reduce((sum, kind) => sum + (kept[kind] ?? 0n), 0n);
     const ends = endActivations(stack, layout, tokens, batch);
-    return layers + (stage === 0 ? ends.first : 0n) + (stage === stages.length - 1 ? ends.last : 0n);
+    return layers + (stage === 0 ? ends.first + encoded : 0n) + (stage === stages.length - 1 ? ends.last : 0n);
   });
+}
+
+/**
+ * What an encoder keeps, with its output, of which every layer of the decoder makes keys and values. A convolution keeps what it reads, and
+ * its activation what it reads of it.
+ */
+function encoderActivations({ encoder }: Stack, tokens: bigint, batch: bigint, choice: ActivationChoice): bigint | undefined {
+  if (encoder === undefined) return 0n;
+  const positions = encoder.positions ?? tokens;
+  const layers = stageActivations(encoder, oneDevice, positions, batch, choice)?.[0];
+  if (layers === undefined) return undefined;
+  const around = (encoder.convolutions ?? []).reduce((sum, { from, to }) => sum + from[0] * from[1] + to[0] * to[1], encoder.hiddenSize);
+  return layers + (batch * positions * around * computedBits(encoder)) / 8n;
+}
+
+/** Bits of what is computed: weights of fewer are widened. */
+function computedBits({ kinds: [kind] }: Stack): bigint {
+  const dtype = kind?.input.dtype;
+  return dtype === undefined || dtype.bits < 16n ? 16n : dtype.bits;
 }
 
 /**
@@ -192,13 +227,12 @@ export function stageActivations(
 function endActivations(stack: Stack, layout: Layout, tokens: bigint, batch: bigint): { readonly first: bigint; readonly last: bigint } {
   const input = stack.kinds[0]?.input;
   const rows = batch * (tokens / layout.context);
-  const bits = input?.dtype === undefined || input.dtype.bits < 16n ? 16n : input.dtype.bits;
   const whole = (bytes: bigint): bigint => (layout.sequence ? bytes / layout.tensor : bytes);
-  const wide = (rows * stack.hiddenSize * bits) / 8n;
+  const wide = (rows * stack.hiddenSize * computedBits(stack)) / 8n;
   const logits = stack.vocabulary === undefined || !stack.head ? 0n : 4n * rows * ceil(stack.vocabulary, layout.tensor);
   return {
     first: input?.dropout === true ? whole(rows * stack.hiddenSize) : 0n,
-    last: whole(wide) + (stack.head ? whole(wide) + logits : 0n),
+    last: whole(wide) * (stack.outsideNorms ?? 1n) + (stack.head ? whole(wide) + logits : 0n),
   };
 }
 

@@ -29,12 +29,19 @@ export interface LayerInput extends AttentionInput {
   readonly norms?: 'sandwich' | 'parallel' | 'shared';
   /** Dropout after attention weights, attention and feed-forward: each keeps a mask of a byte an element. */
   readonly dropout?: boolean;
+  /** A decoder's second attention, to the output of an encoder as wide as itself (Vaswani et al. 2017, arXiv:1706.03762, section 3.2.3). */
+  readonly crossAttention?: CrossAttentionInput;
   /** Devices that share each layer's matrices (Shoeybi et al. 2019, arXiv:1909.08053). */
   readonly tensorParallel?: bigint;
   /** What tensor parallelism leaves whole is split along the sequence (Korthikanti et al. 2022, section 4.2.2). */
   readonly sequenceParallel?: boolean;
   /** Devices that share the sequence, keys and values passed around in a ring (Liu et al. 2023, arXiv:2310.01889). */
   readonly contextParallel?: bigint;
+}
+
+export interface CrossAttentionInput {
+  /** Positions of the encoder's output; as many as there are tokens where absent. */
+  readonly keyLength?: bigint;
 }
 
 export interface ExpertsInput {
@@ -118,6 +125,7 @@ export function layerCost(input: LayerInput): LayerCost | { readonly reason: str
   };
   const kept = keeper(input, known);
   attentionSteps(input, known, kept, step);
+  if (input.crossAttention !== undefined) crossAttentionSteps(input.crossAttention, input, known, kept, step);
   const sharesInput = input.norms === 'parallel';
   if (input.norms !== 'shared')
     step('feedForwardNorm', 'Norm before the feed-forward', 'B, T, d', [known.b, t, d], {
@@ -201,10 +209,8 @@ function keeper(input: LayerInput, { kv, b, t }: Known): Keeper {
 
 function attentionSteps(input: LayerInput, known: Known, kept: Keeper, step: AddStep): void {
   const { d, h, kv, e, v, t, b } = known;
-  const { bytes, split, whole, keyValue, rows, mask } = kept;
+  const { bytes, split, whole, keyValue, rows } = kept;
   const tokens = b * t;
-  const square = b * h * t * t;
-  const ownSquare = rows * h * t;
   const dv = v === e ? 'd_h' : 'd_v';
   step('attentionNorm', 'Norm before attention', 'B, T, d', [b, t, d], { kept: whole(bytes(rows * d)) });
   if (input.latent !== undefined) latentSteps(input.latent, known, kept, step);
@@ -221,26 +227,73 @@ function attentionSteps(input: LayerInput, known: Known, kept: Keeper, step: Add
     });
   if (input.rotary !== false)
     step('rotary', input.rotary === true ? 'Rotary positions' : 'Rotary positions, where used', 'B, h, T, d_h', [b, h, t, e]);
-  step('scores', 'Scores', 'B, h, T, T', [b, h, t, t], {
+  weightingSteps(known, kept, { length: t, rows, symbol: 'T' }, step);
+  if (input.norms === 'sandwich')
+    step('attentionOutputNorm', 'Norm after attention', 'B, T, d', [b, t, d], { kept: whole(bytes(rows * d)) });
+}
+
+/** What queries do with the keys and values: of the tokens themselves, or of an encoder's output. */
+function weightingSteps(
+  { d, h, kv, e, v, t, b }: Known,
+  { bytes, split, whole, keyValue, rows, mask }: Keeper,
+  /** Rows are those that a device has keys and values of. */
+  keys: { readonly length: bigint; readonly rows: bigint; readonly symbol: 'T' | 'S' },
+  step: AddStep,
+): void {
+  const square = b * h * t * keys.length;
+  const ownSquare = rows * h * keys.length;
+  const dv = v === e ? 'd_h' : 'd_v';
+  step('scores', 'Scores', `B, h, T, ${keys.symbol}`, [b, h, t, keys.length], {
     flops: 2n * square * e,
-    kept: split(bytes(rows * h * e)) + keyValue(bytes(rows * kv * e)),
+    kept: split(bytes(rows * h * e)) + keyValue(bytes(keys.rows * kv * e)),
   });
   // Written out: the weights, and with dropout its mask and what it leaves of them.
-  step('weights', 'Softmax', 'B, h, T, T', [b, h, t, t], {
+  step('weights', 'Softmax', `B, h, T, ${keys.symbol}`, [b, h, t, keys.length], {
     kept: split(bytes(ownSquare) * (1n + mask) + ownSquare * mask),
     fused: split(rows * h * 4n),
   });
   step('weightedValues', 'Weighted values', `B, h, T, ${dv}`, [b, h, t, v], {
     flops: 2n * square * v,
-    kept: keyValue(bytes(rows * kv * v)),
+    kept: keyValue(bytes(keys.rows * kv * v)),
   });
   step('concatenation', 'Concatenation', `B, T, h * ${dv}`, [b, t, h * v], {});
   step('outputProjection', 'Output projection', 'B, T, d', [b, t, d], {
-    ...product(tokens, h * v, d),
+    ...product(b * t, h * v, d),
     kept: split(bytes(rows * h * v)) + whole(rows * d * mask),
   });
-  if (input.norms === 'sandwich')
-    step('attentionOutputNorm', 'Norm after attention', 'B, T, d', [b, t, d], { kept: whole(bytes(rows * d)) });
+}
+
+/** Steps of a decoder's second attention have the names of the first's with this before them: `cross.scores`. */
+const crossPrefix = 'cross.';
+
+/** The step's name among those of one attention. */
+export const attentionStep = (id: string): string => (id.startsWith(crossPrefix) ? id.slice(crossPrefix.length) : id);
+
+/** Whether a step is one of an encoder's output: done once for a sequence, and cached. */
+export const isOfSource = (id: string): boolean => id === `${crossPrefix}keys` || id === `${crossPrefix}values`;
+
+/**
+ * Queries of the tokens, keys and values of an encoder's output (Vaswani et al. 2017, arXiv:1706.03762, section 3.2.3). That output is kept
+ * for the backward pass once for all layers, and counted where the encoder ends.
+ */
+function crossAttentionSteps({ keyLength }: CrossAttentionInput, input: LayerInput, known: Known, kept: Keeper, add: AddStep): void {
+  const { d, h, kv, e, v, t, b } = known;
+  const { bytes, whole, rows } = kept;
+  const length = keyLength ?? t;
+  const dv = v === e ? 'd_h' : 'd_v';
+  const step: AddStep = (id, label, ...rest) => add(`${crossPrefix}${id}`, `Cross-attention: ${label}`, ...rest);
+  step('attentionNorm', 'norm', 'B, T, d', [b, t, d], { kept: whole(bytes(rows * d)) });
+  step('queries', 'query projection', 'B, T, h * d_h', [b, t, h * e], { ...product(b * t, d, h * e), kept: whole(bytes(rows * d)) });
+  step('keys', "key projection of the encoder's output", 'B, S, kv * d_h', [b, length, kv * e], {
+    ...product(b * length, d, kv * e),
+    spread: 'keyValue',
+  });
+  step('values', "value projection of the encoder's output", `B, S, kv * ${dv}`, [b, length, kv * v], {
+    ...product(b * length, d, kv * v),
+    spread: 'keyValue',
+  });
+  const lower: AddStep = (id, label, ...rest) => step(id, `${label.charAt(0).toLowerCase()}${label.slice(1)}`, ...rest);
+  weightingSteps(known, kept, { length, rows: b * (length / (input.contextParallel ?? 1n)), symbol: 'S' }, lower);
 }
 
 /**

@@ -1,10 +1,12 @@
 import type { ConfigReading } from '../design/design.ts';
 import { cacheDtypeOf } from './combine.ts';
 import { type Layout, oneDevice, whyNotLaidOut } from './devices.ts';
+import { encoderDecoderOf, isEncoderDecoder } from './encoderDecoder.ts';
+import type { Assigned } from './expression.ts';
 import { withOverrides } from './overrides.ts';
 import type { Parameter } from './parameters.ts';
 import { dtypeOf, type Query, type QueryProblem } from './query.ts';
-import type { AttentionInput, Dtype } from './shapes.ts';
+import { type AttentionInput, type Dtype, grouped } from './shapes.ts';
 import { type Stack, stackOf } from './stack.ts';
 import { type ModelTotals, modelTotals } from './totals.ts';
 import type { TrainingOptions } from './training.ts';
@@ -29,7 +31,7 @@ export interface Model {
   readonly notes: readonly string[];
 }
 
-const bfloat16: Dtype = { name: 'bfloat16', bits: 16n };
+export const bfloat16: Dtype = { name: 'bfloat16', bits: 16n };
 
 const counted = new WeakMap<ConfigReading, ModelTotals>();
 
@@ -51,6 +53,7 @@ export function modelOf(query: Query, input: AttentionInput, given: ConfigReadin
   const notes: string[] = [];
   if (alike?.stack !== undefined && alike.weights !== undefined) {
     const problems: QueryProblem[] = [];
+    if (alike.stack.encoder !== undefined) return { ...alike, training: trainingOf(query, input, alike.dtype), problems };
     const layout = layoutOf(query, alike.stack, given, input.sequenceLength, problems, notes);
     return { ...alike, layout, training: trainingOf(query, input, alike.dtype), problems, notes };
   }
@@ -66,20 +69,45 @@ export function modelOf(query: Query, input: AttentionInput, given: ConfigReadin
   const common = { tensors, ...dtypes, training, problems, notes, ...(totals === undefined ? {} : { totals }) };
   // A file whose tensors are not known may have layers of any kind.
   if (given !== undefined && tensors.length === 0) return { ...common, layout: oneDevice };
-  const stack = stackOf(query, input, reading, tensors);
+  const stack = isEncoderDecoder(reading) ? encoderDecoderOf(query, reading, tensors) : stackOf(query, input, reading, tensors);
+  const source = query.values.sourceLength;
   if ('reason' in stack) {
     // Sizes that were not given are asked for in the hint.
     if (given !== undefined || !stack.reason.startsWith('Give ')) notes.push(`FLOPs, activations and devices: ${stack.reason}`);
     return { ...common, ...countedOnly(totals), layout: oneDevice };
   }
-  notes.push(...uncountedProducts(tensors));
+  if (source !== undefined && stack.encoder === undefined)
+    problems.push({ range: source.range, message: 'S is the length of what an encoder reads for a decoder, which this model has not.' });
+  notes.push(...uncountedProducts(tensors, stack));
   const weights = weightsOf(stack, tensors);
   if ('reason' in weights) {
     notes.push(`Devices: ${weights.reason}`);
     return { ...common, stack, ...countedOnly(totals), layout: oneDevice };
   }
   notes.push(...weights.notes);
+  if (stack.encoder !== undefined) {
+    notes.push(...encoderNotes(stack.encoder, source, input.sequenceLength, problems));
+    if (Object.values({ ...query.degrees, ...reading?.parallelism }).some((degree) => degree !== undefined))
+      notes.push('Devices: how an encoder and a decoder are split over them together is not followed.');
+    return { ...common, stack, weights, layout: oneDevice };
+  }
   return { ...common, stack, weights, layout: layoutOf(query, stack, given, input.sequenceLength, problems, notes) };
+}
+
+/** How long the encoder's input is taken to be, where the query does not say. */
+function encoderNotes(
+  { positions }: Stack,
+  source: Assigned | undefined,
+  tokens: bigint | undefined,
+  problems: QueryProblem[],
+): readonly string[] {
+  if (source === undefined)
+    return tokens === undefined || positions !== undefined
+      ? []
+      : ['Encoder: taken to read as many tokens as the decoder, S = T; S=... says otherwise.'];
+  if (positions !== source.value)
+    problems.push({ range: source.range, message: `This encoder always has ${grouped(positions ?? 0n)} positions.` });
+  return [];
 }
 
 const trainingOf = (query: Query, input: AttentionInput, dtype: Dtype): TrainingOptions => ({

@@ -54,7 +54,7 @@ export interface Share {
 /** Bytes of each device; empty where the model is not known. */
 export function sharesOf(model: Model): readonly Share[] {
   const { stack, weights, layout, training, cacheDtype, weightDtype } = model;
-  if (stack === undefined || weights === undefined || weights.items.length === 0) return [];
+  if (stack === undefined || stack.encoder !== undefined || weights === undefined || weights.items.length === 0) return [];
   const shares: Share[] = [];
   const add = (id: Share['id'], label: string, total: bigint, stages: readonly bigint[] | undefined, note: string): void => {
     if (stages !== undefined) shares.push({ id, label, total, stages, replicated: overDevices(stages, layout) - total, note });

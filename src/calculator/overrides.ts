@@ -5,7 +5,8 @@ import type { QuantityName, Query } from './query.ts';
 type ConfigNode = NonNullable<ConfigReading['parsed']['root']>;
 
 /** Quantities that a configuration holds, by the field that a reader makes of them. */
-const fieldOf = (name: QuantityName): FieldName | undefined => (name === 'sequenceLength' || name === 'batch' ? undefined : name);
+const fieldOf = (name: QuantityName): FieldName | undefined =>
+  name === 'sequenceLength' || name === 'sourceLength' || name === 'batch' ? undefined : name;
 
 /**
  * The file as it would be with the query's sizes in it: each written value replaced, or its family's key added. The reader then derives

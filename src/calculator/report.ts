@@ -10,7 +10,7 @@ import type { Parameter } from './parameters.ts';
 import { servingReport } from './serving.ts';
 import { bytesOf, type Row } from './shapes.ts';
 import type { Stack } from './stack.ts';
-import { trainingReport } from './training.ts';
+import { convolutionFlops, trainingReport } from './training.ts';
 import { partLabels, partsOf } from './weights.ts';
 
 /**
@@ -284,18 +284,27 @@ function layersOf({ model, cost, input }: Calculation): readonly LayerReport[] {
   const { stack, layout, training } = model ?? {};
   if (stack === undefined || layout === undefined || training?.tokens === undefined)
     return cost === undefined ? [] : [layerReport(cost, input.layers ?? 1n, 'Layers')];
-  const sizes: Pick<LayerInput, 'sequenceLength' | 'batch' | 'tensorParallel' | 'sequenceParallel' | 'contextParallel'> = {
-    sequenceLength: training.tokens,
+  const sizes: Pick<LayerInput, 'batch' | 'tensorParallel' | 'sequenceParallel' | 'contextParallel'> = {
     batch: training.batch,
     tensorParallel: layout.tensor,
     sequenceParallel: layout.sequence,
     contextParallel: layout.context,
   };
-  return stack.kinds.flatMap(({ input: each, count, label }) => {
-    const found = layerCost({ ...each, ...sizes });
-    return 'reason' in found ? [] : [layerReport(found, count, label, model === undefined ? undefined : { model, layout })];
-  });
+  const { encoder } = stack;
+  const layersIn = ({ kinds }: Stack, tokens: bigint): readonly LayerReport[] =>
+    kinds.flatMap(({ input: each, count, label }) => {
+      const found = layerCost({ ...each, ...sizes, sequenceLength: tokens });
+      return 'reason' in found ? [] : [layerReport(found, count, label, model === undefined ? undefined : { model, layout })];
+    });
+  const tokens = training.tokens;
+  return [...(encoder === undefined ? [] : layersIn(encoder, encoder.positions ?? tokens).map(ofPositions)), ...layersIn(stack, tokens)];
 }
+
+/** An encoder's positions are not the tokens of the decoder. */
+const ofPositions = (layer: LayerReport): LayerReport => ({
+  ...layer,
+  steps: layer.steps.map((step) => ({ ...step, symbolic: step.symbolic.replaceAll(/\bT\b/g, 'S') })),
+});
 
 function layerReport(
   cost: LayerCost,
@@ -354,6 +363,32 @@ function outsideSteps(stack: Stack, { training, tensors }: Model): readonly Step
     fusedActivationBytes: 0,
   });
   const steps: StepReport[] = [];
+  const { encoder } = stack;
+  if (encoder !== undefined) {
+    const positions = encoder.positions ?? tokens;
+    const convolutions = encoder.convolutions ?? [];
+    // None where it looks up the decoder's.
+    const ownTable = tensors.find(({ name }) => /(^|\.)encoder\.embed_tokens\.weight$/.test(name))?.own ?? 0n;
+    convolutions.forEach((each, index) => {
+      const [channels, perPosition] = each.to;
+      const { forward, backward } = convolutionFlops([each], positions, batch);
+      steps.push({
+        ...step(
+          each.name,
+          `Encoder: convolution ${index + 1}`,
+          perPosition === 1n ? '[B, S, d]' : `[B, ${perPosition} * S, d]`,
+          [batch, perPosition * positions, channels],
+          each.from[0] * each.kernel * channels,
+          forward,
+        ),
+        // Only the first reads what nothing asks the gradient of.
+        backwardFlops: amountOf(index === 0 ? backward : 2n * forward),
+      });
+    });
+    if (convolutions.length === 0)
+      steps.push(step('encoder.input', 'Encoder: token embedding', '[B, S, d]', [batch, positions, d], ownTable));
+    if ((encoder.outsideNorms ?? 0n) > 0n) steps.push(step('encoder.norm', 'Encoder: norm', '[B, S, d]', [batch, positions, d], 0n));
+  }
   if (vocabulary !== undefined) steps.push(step('input', 'Token embedding', '[B, T, d]', [batch, tokens, d], d * vocabulary));
   else steps.push(step('input', 'Input', '[B, T, d]', [batch, tokens, d], 0n));
   const norm = tensors.find(

@@ -1,10 +1,11 @@
 import { amountOf, decimal, type Quantity, quantity } from './amounts.ts';
-import { devicesOf, type Layout, oneDevice, stageCache } from './devices.ts';
+import { devicesOf, type Layout, sequenceCache } from './devices.ts';
 import { type Gpu, gpus } from './gpus.ts';
-import { layerCost } from './layer.ts';
+import { isOfSource, layerCost } from './layer.ts';
 import type { Roofline, ServingReport } from './report.ts';
 import { bytesOf, cacheElementsPerLayer, type Dtype } from './shapes.ts';
 import type { LayerKind, Stack } from './stack.ts';
+import { flopsOf } from './training.ts';
 import { countText, type Weights } from './weights.ts';
 
 export interface ServingOptions {
@@ -36,7 +37,20 @@ export function seenPairs(tokens: bigint, window: bigint | undefined): bigint {
 function matrixFlops({ input }: LayerKind): bigint {
   const cost = layerCost({ ...input, sequenceLength: 1n, batch: 1n });
   if ('reason' in cost) return 0n;
-  return cost.steps.reduce((sum, { parameters, forwardFlops }) => sum + (parameters > 0n ? forwardFlops : 0n), 0n);
+  return cost.steps.reduce((sum, { id, parameters, forwardFlops }) => sum + (parameters > 0n && !isOfSource(id) ? forwardFlops : 0n), 0n);
+}
+
+/** FLOPs of reading the input of an encoder-decoder: the encoder, and the keys and values that each layer of the decoder makes of its output. */
+function sourceFlops({ encoder, kinds }: Stack, tokens: bigint, batch: bigint): bigint | undefined {
+  const encoded = encoder === undefined ? undefined : flopsOf(encoder, encoder.positions ?? tokens, batch);
+  if (encoded === undefined) return undefined;
+  let flops = encoded.forward;
+  for (const { input, count } of kinds) {
+    const cost = layerCost({ ...input, sequenceLength: tokens, batch });
+    if ('reason' in cost) return undefined;
+    for (const { id, forwardFlops } of cost.steps) if (isOfSource(id)) flops += count * forwardFlops;
+  }
+  return flops;
 }
 
 /** FLOPs of the two products with the sequence, for one query and one key. */
@@ -48,11 +62,20 @@ function decodePairFlops(kind: LayerKind): bigint {
   return latent === undefined ? pairFlops(kind) : 2n * h * (2n * latent.keyValueRank + latent.ropeDim);
 }
 
-/** Weights that a pass has to read at least: everything but tables of which rows are looked up, and of the experts those of one token. */
+/** Of an encoder-decoder, weights that its input alone needs, without tables of which rows are looked up. */
+const readOnce = ({ items }: Weights): bigint =>
+  items.reduce((sum, { elements, once, lookup }) => sum + (once === true && lookup !== true ? elements : 0n), 0n);
+
+/**
+ * Weights that a pass has to read at least: everything but tables of which rows are looked up, of the experts those of one token, of an
+ * encoder-decoder what a further token needs.
+ */
 function readElements(stack: Stack, weights: Weights): bigint {
-  let total = weights.total;
-  for (const { elements, place, lookup } of weights.items)
-    if (lookup === true && typeof place !== 'number' && !(weights.sharedTable > 0n && elements === weights.sharedTable)) total -= elements;
+  let total = weights.total - readOnce(weights);
+  for (const { elements, place, lookup, once } of weights.items) {
+    const isHead = weights.sharedTable > 0n && elements === weights.sharedTable && once !== true;
+    if (lookup === true && typeof place !== 'number' && !isHead) total -= elements;
+  }
   for (const { elements, place, spread } of weights.items) {
     const kind = typeof place === 'number' ? stack.kinds[place] : undefined;
     const experts = kind?.input.experts;
@@ -99,19 +122,37 @@ export function servingReport(
 
   const cacheKnown = decodes && stack.windowsKnown;
   if (decodes && !stack.windowsKnown) notes.push('KV cache of a sequence: which layers slide their window is not known.');
-  const perSequence = cacheKnown ? stageCache(stack, oneDevice, tokens, 1n, cacheDtype)?.[0] : undefined;
+  const { encoder } = stack;
+  const kept = cacheKnown ? sequenceCache(stack, tokens, cacheDtype) : undefined;
+  const source = kept?.ofSource ?? 0n;
+  const perSequence = kept === undefined ? undefined : kept.ofTokens + source;
   const cache = perSequence === undefined ? undefined : perSequence * batch;
   if (perSequence !== undefined && cache !== undefined) {
+    if (encoder !== undefined)
+      memory.push(
+        quantity('crossCachePerSequence', "KV cache of the encoder's output, a sequence", 'S * cache per token', 'bytes', source),
+      );
     memory.push(
-      quantity('cachePerSequence', 'KV cache of a sequence', 'T * cache per token; windows where they are shorter', 'bytes', perSequence),
+      quantity(
+        'cachePerSequence',
+        'KV cache of a sequence',
+        encoder === undefined ? 'T * cache per token; windows where they are shorter' : '(T + S) * cache per token',
+        'bytes',
+        perSequence,
+      ),
     );
-    if (batch > 1n) memory.push(quantity('cache', 'KV cache of all sequences', 'B * T * cache per token', 'bytes', cache));
+    if (batch > 1n) memory.push(quantity('cache', 'KV cache of all sequences', 'B * cache of a sequence', 'bytes', cache));
     memory.push(quantity('servingMemory', 'Weights and cache', 'without activations and buffers', 'bytes', weightBytes + cache));
   }
   const phases: Phase[] = [];
   const read = bytesOf(readElements(stack, weights), weightDtype);
   const head = stack.head ? 2n * stack.hiddenSize * (stack.vocabulary ?? 0n) : 0n;
-  if (stack.windowsKnown) {
+  const sourced = sourceFlops(stack, tokens, batch);
+  if (sourced !== undefined) {
+    const phase: Phase = { id: 'prefill', flops: sourced, bytes: bytesOf(readOnce(weights), weightDtype) + source * batch };
+    phases.push(phase);
+    prefill.push(...phaseQuantities(phase, false, 'encoder; keys and values of its output', 'their weights and the cache of them once'));
+  } else if (encoder === undefined && stack.windowsKnown) {
     const causal = stack.causal !== false;
     const flops = stack.kinds.reduce((sum, kind) => {
       const pairs = causal ? seenPairs(tokens, kind.window) : tokens * tokens;
@@ -125,7 +166,8 @@ export function servingReport(
   if (cache !== undefined) {
     const flops = stack.kinds.reduce((sum, kind) => {
       const seen = kind.window !== undefined && kind.window < tokens ? kind.window : tokens;
-      return sum + kind.count * batch * (matrixFlops(kind) + seen * decodePairFlops(kind));
+      const pairs = seen + (encoder === undefined ? 0n : (encoder.positions ?? tokens));
+      return sum + kind.count * batch * (matrixFlops(kind) + pairs * decodePairFlops(kind));
     }, 0n);
     const phase: Phase = { id: 'decode', flops: flops + batch * head, bytes: read + cache };
     phases.push(phase);

@@ -1,10 +1,11 @@
 import type { ConfigReading, TransformerDesign } from '../design/design.ts';
 import { combine } from './combine.ts';
-import { largest } from './devices.ts';
-import { type Model, modelOf } from './model.ts';
+import { largest, sequenceCache } from './devices.ts';
+import { isEncoderDecoder } from './encoderDecoder.ts';
+import { bfloat16, type Model, modelOf } from './model.ts';
 import { sharesOf } from './modelRows.ts';
 import { type Asked, askedInfo, type Constraint, isDegree, type Query, type QueryProblem } from './query.ts';
-import { type AttentionInput, attentionWeights, byteText, grouped, type Row } from './shapes.ts';
+import { type AttentionInput, attentionWeights, bytesOf, byteText, cacheElementsPerLayer, grouped, type Row } from './shapes.ts';
 import { type Candidate, isSolvable, solve } from './solve.ts';
 
 /** The answers to `?`, a row each. */
@@ -189,9 +190,24 @@ class Design implements Candidate {
     return parametersOfModel(this.#whole, this.input);
   }
 
+  cache(): bigint | undefined {
+    const { sequenceLength: tokens, batch = 1n, dtype } = this.input;
+    if (!isEncoderDecoder(this.#reading)) return cacheBytes(this.input);
+    const { stack } = this.#whole;
+    const cache = stack === undefined || tokens === undefined ? undefined : sequenceCache(stack, tokens, dtype ?? bfloat16);
+    return cache === undefined ? undefined : batch * (cache.ofTokens + cache.ofSource);
+  }
+
   memory(): bigint | undefined {
     return this.fits ? memoryOf(this.#whole) : undefined;
   }
+}
+
+/** Bytes of the keys and values of all layers, tokens and sequences; 16-bit elements unless the query says otherwise. */
+function cacheBytes(input: AttentionInput): bigint | undefined {
+  const perLayer = cacheElementsPerLayer(input)?.elements;
+  if (perLayer === undefined || input.sequenceLength === undefined) return undefined;
+  return bytesOf(perLayer * (input.layers ?? 1n) * input.sequenceLength * (input.batch ?? 1n), input.dtype ?? bfloat16);
 }
 
 /**

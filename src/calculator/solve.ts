@@ -1,5 +1,5 @@
 import type { Asked, Constraint } from './query.ts';
-import { type AttentionInput, bytesOf, cacheElementsPerLayer } from './shapes.ts';
+import type { AttentionInput } from './shapes.ts';
 
 /** One value that answers `?`, with what it makes of the rest. */
 export interface Answer {
@@ -25,6 +25,8 @@ export interface Candidate {
   /** Parameters of the model, and bytes of the fullest device. Costly: asked for only where a limit needs them. */
   readonly parameters: () => bigint | undefined;
   readonly memory: () => bigint | undefined;
+  /** Bytes of the whole KV cache. */
+  readonly cache: () => bigint | undefined;
   /** Embeddings are among the parameters. */
   readonly isWhole: () => boolean;
 }
@@ -302,7 +304,7 @@ function satisfied({ quantity, kind, relation, value: limit }: Constraint, candi
 function measureOf(quantity: Constraint['quantity'], candidate: Candidate): bigint | undefined {
   switch (quantity) {
     case 'cache':
-      return cacheBytes(candidate.input);
+      return candidate.cache();
     case 'parameters':
       return candidate.parameters();
     case 'memory':
@@ -310,14 +312,4 @@ function measureOf(quantity: Constraint['quantity'], candidate: Candidate): bigi
     default:
       return candidate.sizeOf(quantity);
   }
-}
-
-/** Bytes of the keys and values of all layers, tokens and sequences; 16-bit elements unless the query says otherwise. */
-function cacheBytes(input: AttentionInput): bigint | undefined {
-  const perLayer = cacheElementsPerLayer(input)?.elements;
-  if (perLayer === undefined || input.sequenceLength === undefined) return undefined;
-  return bytesOf(
-    perLayer * (input.layers ?? 1n) * input.sequenceLength * (input.batch ?? 1n),
-    input.dtype ?? { name: 'bfloat16', bits: 16n },
-  );
 }

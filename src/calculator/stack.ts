@@ -29,12 +29,29 @@ export interface Stack {
   readonly causal?: boolean;
   /** Whether it is known how far each layer looks back. */
   readonly windowsKnown: boolean;
+  /** The stack whose output the layers' cross-attention reads. */
+  readonly encoder?: Stack;
+  /** An encoder's positions, where they are not as many as the decoder's tokens. */
+  readonly positions?: bigint;
+  /** What an encoder's positions are computed by, in order. */
+  readonly convolutions?: readonly Convolution[];
+  /** Norms before and after all layers; one where absent. */
+  readonly outsideNorms?: bigint;
 }
 
-type Reason = { readonly reason: string };
+export interface Convolution {
+  /** The tensor's. */
+  readonly name: string;
+  readonly kernel: bigint;
+  /** Channels, and positions for each of the encoder's, of what goes in and of what comes out. */
+  readonly from: readonly [bigint, bigint];
+  readonly to: readonly [bigint, bigint];
+}
+
+export type Reason = { readonly reason: string };
 
 /** More layers than any model has. */
-const maximumLayers = 4096n;
+export const maximumLayers = 4096n;
 
 /**
  * The stack of a query's sizes over a design. With the model's tensors at hand it is a stack only if its matrices are theirs to the last
@@ -114,7 +131,7 @@ export function stackOf(
   };
 }
 
-const sizeOf = (value: number | undefined): bigint | undefined =>
+export const sizeOf = (value: number | undefined): bigint | undefined =>
   value !== undefined && Number.isSafeInteger(value) && value > 0 ? BigInt(value) : undefined;
 
 /** Layers that hold something else than attention over everything and a feed-forward, or share weights. */
@@ -260,7 +277,7 @@ export function matricesOf(input: LayerInput): bigint {
  * Whether it is known what a tensor does to the products that are counted: in the layers matrices, biases, norms, scales and tables that are
  * added to scores; no tables of relative positions that queries or keys are multiplied with, no numbers of an attention of its own kind.
  */
-const isUnderstood = (tensor: Parameter): boolean => {
+export const isUnderstood = (tensor: Parameter): boolean => {
   const { name } = tensor;
   if (/distance_embedding|rel_embeddings|rel_pos|r_[rws]_bias|relative_key|pos_(q|k)_proj|linear_pos/i.test(name)) return false;
   if (!name.includes('{i}') || isLayerMatrix(tensor)) return true;

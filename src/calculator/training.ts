@@ -1,10 +1,10 @@
 import { type Quantity, quantity } from './amounts.ts';
 import { type ActivationChoice, type Layout, largest, oneDevice, stageActivations } from './devices.ts';
-import { type LayerCost, layerCost } from './layer.ts';
+import { attentionStep, type LayerCost, layerCost } from './layer.ts';
 import type { Parameter } from './parameters.ts';
 import type { TrainingReport } from './report.ts';
 import { type Dtype, grouped } from './shapes.ts';
-import type { Stack } from './stack.ts';
+import type { Convolution, Stack } from './stack.ts';
 import { type Optimizer, type Recomputation, recomputations } from './vocabulary.ts';
 import { countText, type Weights } from './weights.ts';
 
@@ -77,6 +77,9 @@ export interface Flops {
 
 /** FLOPs of all layers and the head for `batch` sequences of `tokens`; undefined where a layer's are not known. */
 export function flopsOf(stack: Stack, tokens: bigint, batch: bigint): Flops | undefined {
+  const { encoder } = stack;
+  const encoded = encoder === undefined ? noFlops : flopsOf(encoder, encoder.positions ?? tokens, batch);
+  if (encoded === undefined) return undefined;
   let layers = 0n;
   let attention = 0n;
   for (const { input, count } of stack.kinds) {
@@ -86,15 +89,38 @@ export function flopsOf(stack: Stack, tokens: bigint, batch: bigint): Flops | un
     attention += count * insideAttention(cost);
   }
   const head = stack.head ? 2n * batch * tokens * stack.hiddenSize * (stack.vocabulary ?? 0n) : 0n;
-  return { forward: layers + head, backward: 2n * (layers + head), attention, layersForward: layers };
+  const input = convolutionFlops(stack.convolutions ?? [], tokens, batch);
+  return {
+    forward: layers + head + input.forward + encoded.forward,
+    backward: 2n * (layers + head) + input.backward + encoded.backward,
+    attention: attention + encoded.attention,
+    layersForward: layers + encoded.layersForward,
+  };
+}
+
+const noFlops: Flops = { forward: 0n, backward: 0n, attention: 0n, layersForward: 0n };
+
+/** A multiplication and an addition for each weight and position that comes out. Nothing asks for the gradient of what goes into the first. */
+export function convolutionFlops(
+  convolutions: readonly Convolution[],
+  positions: bigint,
+  batch: bigint,
+): { readonly forward: bigint; readonly backward: bigint } {
+  const each = convolutions.map(({ kernel, from, to }) => 2n * from[0] * kernel * to[0] * to[1] * positions * batch);
+  const forward = each.reduce((sum, flops) => sum + flops, 0n);
+  return { forward, backward: 2n * forward - (each[0] ?? 0n) };
 }
 
 const insideAttention = (cost: LayerCost): bigint =>
-  cost.steps.reduce((sum, { id, forwardFlops }) => sum + (id === 'scores' || id === 'weightedValues' ? forwardFlops : 0n), 0n);
+  cost.steps.reduce((sum, { id, forwardFlops }) => sum + (/^(scores|weightedValues)$/.test(attentionStep(id)) ? forwardFlops : 0n), 0n);
 
 /** FLOPs spent again in the backward pass: nothing, attention's two products, or the layers' whole forward pass. */
 const recomputedFlops = ({ attention, layersForward }: Flops, choice: Recomputation): bigint =>
   choice === 'none' ? 0n : choice === 'selective' ? attention : layersForward;
+
+/** What forward FLOPs are the sum of. */
+const partsText = ({ encoder, head }: Stack): string =>
+  `${encoder === undefined ? '' : encoder.convolutions === undefined ? 'encoder + ' : 'convolutions + encoder + '}${encoder === undefined ? 'layers' : 'decoder'}${head ? ' + head' : ''}`;
 
 const recomputationText: Readonly<Record<Recomputation, string>> = {
   none: 'everything kept',
@@ -147,8 +173,14 @@ export function trainingReport(
       }
     const again = recomputedFlops(counted, recomputation);
     flops.push(
-      quantity('forwardFlops', 'FLOPs forward', stack.head ? 'layers + head' : 'layers', 'FLOPs', counted.forward),
-      quantity('backwardFlops', 'FLOPs backward', '2 * forward', 'FLOPs', counted.backward),
+      quantity('forwardFlops', 'FLOPs forward', partsText(stack), 'FLOPs', counted.forward),
+      quantity(
+        'backwardFlops',
+        'FLOPs backward',
+        stack.encoder?.convolutions === undefined ? '2 * forward' : '2 * forward, without the gradient of the input',
+        'FLOPs',
+        counted.backward,
+      ),
       ...recomputations
         .slice(1)
         .map((choice) =>

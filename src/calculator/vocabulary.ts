@@ -7,6 +7,7 @@ export type QuantityName =
   | 'valueDim'
   | 'layers'
   | 'sequenceLength'
+  | 'sourceLength'
   | 'batch'
   | 'queryLoraRank'
   | 'keyValueLoraRank'
@@ -63,6 +64,7 @@ export const quantities: Readonly<Record<QuantityName, QuantityInfo>> = {
     label: 'tokens',
     names: ['T', 'seq', 'seq_len', 'context', 'ctx', 'n_ctx', 'tokens', 'length', 'seq_length', 'sequenceLength'],
   },
+  sourceLength: { symbol: 'S', label: "encoder's positions", names: ['S', 'src', 'src_len', 'source_length', 'sourceLength'] },
   batch: { symbol: 'B', label: 'sequences', names: ['B', 'batch', 'batch_size', 'bs'] },
   queryLoraRank: { symbol: 'r_q', label: 'query rank', names: ['rq', 'q_rank', 'q_lora_rank', 'r_q', 'queryLoraRank'] },
   keyValueLoraRank: { symbol: 'r_kv', label: 'KV rank', names: ['rkv', 'kv_rank', 'kv_lora_rank', 'r_kv', 'keyValueLoraRank'] },

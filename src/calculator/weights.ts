@@ -1,3 +1,4 @@
+import { isReadOnce } from './encoderDecoder.ts';
 import { layerCost } from './layer.ts';
 import type { Parameter } from './parameters.ts';
 import { grouped } from './shapes.ts';
@@ -31,6 +32,8 @@ export interface WeightItem {
   readonly place: number | 'first' | 'last';
   /** Rows are looked up, not multiplied: nothing reads the whole tensor. */
   readonly lookup?: boolean;
+  /** Read for the prompt alone: of an encoder, and of what makes keys and values of its output. */
+  readonly once?: boolean;
 }
 
 /** Everything that is learned, by where it lies. */
@@ -66,6 +69,7 @@ export function weightsOf(stack: Stack, tensors: readonly Parameter[]): Weights 
     }
     return { items, total: totalOf(stack, items), complete: false, sharedTable: stack.tied === true ? table : 0n, notes };
   }
+  if (stack.encoder !== undefined) return encoderDecoderWeights(stack, tensors);
   const kindCounts = stack.kinds.map(({ count }) => count);
   let total = 0n;
   for (const tensor of tensors) {
@@ -90,9 +94,31 @@ export function weightsOf(stack: Stack, tensors: readonly Parameter[]): Weights 
   return { items, total, complete: true, sharedTable: shares ? table : 0n, notes: [] };
 }
 
+/** An encoder-decoder's, tensor by tensor: it is not split over devices. */
+function encoderDecoderWeights(stack: Stack, tensors: readonly Parameter[]): Weights {
+  const items = tensors
+    .filter(({ own }) => own > 0n)
+    .map(
+      (tensor): WeightItem => ({
+        ...outsideItem(tensor, stack),
+        ...(isLookup(tensor.name) || /relative_attention_bias/.test(tensor.name) ? { lookup: true } : {}),
+        ...(isReadOnce(tensor.name) ? { once: true } : {}),
+      }),
+    );
+  const table = stack.hiddenSize * (stack.vocabulary ?? 0n);
+  return {
+    items,
+    total: items.reduce((sum, { elements }) => sum + elements, 0n),
+    complete: true,
+    sharedTable: stack.head && stack.tied === true ? table : 0n,
+    notes: [],
+  };
+}
+
 /** Products outside the layers that no FLOPs are counted for, one sentence each. */
-export const uncountedProducts = (tensors: readonly Parameter[]): readonly string[] =>
+export const uncountedProducts = (tensors: readonly Parameter[], { encoder }: Pick<Stack, 'encoder'>): readonly string[] =>
   tensors
+    .filter(({ name }) => encoder?.convolutions?.some((each) => each.name === name) !== true)
     .filter((each) => !each.name.includes('{i}') && (each.shapes[0]?.length ?? 0) >= 2 && !isHead(each) && !isLookup(each.name))
     .map(({ name }) => `FLOPs: what ${name} computes outside the layers is not counted.`);
 

@@ -371,7 +371,11 @@ function start(root: HTMLElement, host: Host): void {
 
   /** Tokens of the expression, as the table's shapes have them. */
   function askedTokens(): number | undefined {
-    const scores = shown?.first.groups.flatMap((group) => group.steps).find(({ id }) => id === 'scores');
+    // An encoder's layers come first, and have its own positions.
+    const scores = shown?.first.groups
+      .flatMap((group) => group.steps)
+      .filter(({ id }) => id === 'scores')
+      .at(-1);
     const tokens = Number(scores?.shape.at(-1));
     return Number.isSafeInteger(tokens) && tokens > 0 ? tokens : undefined;
   }
