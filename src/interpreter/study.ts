@@ -942,7 +942,8 @@ function follow(
     const isStated =
       (fallback === undefined && parameter.annotation === undefined && likely.length > 0) ||
       (entry.definition.kind === 'function' && stated?.(entry.definition, parameter.name.name) !== undefined);
-    const argument = forwardArgument(parameter, fallback, isAlone ? entry : of, shape, isStated);
+    const plain = forwardArgument(parameter, fallback, isAlone ? entry : of, shape, isStated);
+    const argument = plain.kind === 'tensor' && known?.uncounted !== undefined ? { ...plain, isUncounted: true } : plain;
     // Of inputs that need not be given, one stands for all: some exclude each other.
     const value = argument.kind === 'tensor' && isOptional && inputs.length > 0 ? unknown(parameter.name.name) : argument;
     if (value.kind === 'tensor') inputs.push(value);

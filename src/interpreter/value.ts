@@ -202,6 +202,8 @@ export interface TensorValue {
   readonly isParameter?: boolean;
   /** True for a registered buffer. */
   readonly isBuffer?: boolean;
+  /** True for what comes in with a number of axes that nothing counts. */
+  readonly isUncounted?: boolean;
   /** What is known about its values, by those who make masks and scales: 'causal', 'zeros', 'ones', 'arange'. */
   readonly content?: string;
 }

@@ -86,6 +86,8 @@ function misplaced(code: CodeReading): readonly Misplaced[] {
       const axis = softmaxAxis(node);
       const last = axis === undefined ? undefined : fromEnd(axis, node);
       if (axis === undefined || last === undefined || last === -1) return [];
+      // Tokens of all sequences in one row each: the axis behind them is the last.
+      if (axis === 1 && isUncounted(node)) return [];
       const message = misuse(node, last, users);
       return message === undefined ? [] : [{ node, message, axis }];
     });
@@ -98,6 +100,15 @@ function isProjected(tensor: TensorValue | undefined): boolean {
   for (let i = 0; i < 8 && at !== undefined && sameElements.has(at.op); i++) at = at.inputs[0];
   return at?.op === 'linear' && at.shape.ellipsis === undefined;
 }
+
+/** Whether it has as many axes as what comes in, which nothing counts. */
+function isUncounted(tensor: TensorValue): boolean {
+  let at: TensorValue | undefined = tensor;
+  for (let i = 0; i < 40 && at !== undefined && at.op !== 'input' && !countsAxes.has(at.op); i++) at = at.inputs[0];
+  return at?.op === 'input' && at.isUncounted === true;
+}
+
+const countsAxes: ReadonlySet<string> = new Set(['view', 'reshape', 'permute', 'rearrange', 'embedding', 'unflatten', 'flatten', 'stack']);
 
 function misuse(
   node: TensorValue,
