@@ -23,7 +23,7 @@ import { evaluate } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import { Heap } from './heap.ts';
 import { join, type Preference, unite } from './join.ts';
-import { isWeight, lengthConflict } from './lengths.ts';
+import { isInOneRow, isWeight, lengthConflict } from './lengths.ts';
 import { prelude } from './library/prelude.ts';
 import { standInFor, standInModule } from './library/standIns.ts';
 import {
@@ -720,6 +720,8 @@ export class Interpreter implements Machine {
   /** Runs an operation about which the symbols say nothing on numbers; reports it when it fails on them. */
   #try(callee: BuiltinValue, call: Call, bound: ReadonlyMap<string, Value>, given: ReadonlySet<string>, samples: Samples): void {
     const { facts, substitution } = this;
+    const input = callee.name === 'torch.nn.functional.linear' ? bound.get('input') : undefined;
+    if (input?.kind === 'tensor' && isInOneRow(applyToShape(input.shape, substitution))) return;
     let isGiven = false;
     const asked = samples.given;
     const noting =

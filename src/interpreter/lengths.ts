@@ -107,3 +107,14 @@ const shapeOf = ({ shape }: { readonly shape: Shape }, read: (dim: Dim) => Dim):
 /** The last two sizes of a tensor of which the rest is not known. */
 const lastOf = ({ shape: { dims, ellipsis } }: TensorValue, read: (dim: Dim) => Dim): readonly Dim[] | undefined =>
   ellipsis !== undefined && ellipsis <= dims.length - 2 ? dims.slice(-2).map(read) : undefined;
+
+/** Code that lays all rows out in one, as in `x.reshape(1, -1)`, is written for a single row: how wide that is depends on what comes in. */
+export function isInOneRow({ dims, ellipsis }: Shape): boolean {
+  const last = dims.at(-1);
+  return (
+    last !== undefined &&
+    ellipsis === undefined &&
+    dims.slice(0, -1).every(({ constant }) => constant === 1) &&
+    symbolsOf(last).some(({ scope, name }) => scope === lengthScope && name === 'B')
+  );
+}

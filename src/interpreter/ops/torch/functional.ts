@@ -17,6 +17,7 @@ import {
   unknownShape,
 } from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
+import { isInOneRow } from '../../lengths.ts';
 import { dimOf, none, numberOf, tuple } from '../../make.ts';
 import type { Call, Machine } from '../../operation.ts';
 import type { Value } from '../../value.ts';
@@ -63,7 +64,12 @@ const applyLinear: Run = (call, machine) => {
       typeof last === 'number' ? replaceAt(shape, last, [notKnown('the width of the layer')]) : openShape([], [notKnown('the width')]);
     return machine.tensor('linear', call, rankOf(weight) === undefined ? result : unknownShape, { dtype });
   }
-  const result = linear(shape, inputs, outputs, machine.context);
+  const result = linear(
+    isInOneRow(shape) ? replaceAt(shape, -1 + shape.dims.length, [notKnown('all rows stand in one')]) : shape,
+    inputs,
+    outputs,
+    machine.context,
+  );
   const bias = tensorIn(call, 'bias')?.shape;
   if (result.status === 'mismatch' || bias === undefined || rankOf(bias) !== 1) return machine.settle('linear', call, result, { dtype });
   const added = broadcast(shapeOf(outputs), bias, { ...machine.context, substitution: result.substitution });
