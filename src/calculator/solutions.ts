@@ -22,6 +22,12 @@ export function solutionRows(
     return [];
   }
   const { constraints = [], parameters } = query;
+  // Its sizes decide two stacks' tensors, which take too long to lay out anew for each value tried.
+  const cached = constraints.find((constraint) => constraint.quantity === 'cache');
+  if (cached !== undefined && isEncoderDecoder(reading) && !keepsSizes(asked)) {
+    problems.push({ range: cached.range, message: 'The cache of an encoder-decoder bounds T and B, and none of its sizes.' });
+    return [];
+  }
   const { answers, kind, more } = solve({
     asked,
     constraints,
@@ -63,6 +69,9 @@ export function solutionRows(
   return rows;
 }
 
+/** Whether the model's tensors are the same for every value. */
+const keepsSizes = (asked: Asked): boolean => isDegree(asked) || asked === 'sequenceLength' || asked === 'batch';
+
 /** Where a search begins: at the design's own value. */
 const startOf = (asked: Asked, base: TransformerDesign | undefined): bigint => {
   const value = (base?.fields as Readonly<Record<string, { readonly value: unknown } | undefined>> | undefined)?.[asked]?.value;
@@ -94,7 +103,7 @@ function candidates(
   const rotated = base?.fields.positions?.value === 'rope' && base.fields.rotaryDim === undefined && input.latent === undefined;
   const devices = query.degrees?.tensor?.value;
   // What devices, tokens and sequences do not change is counted once.
-  const isAlike = isDegree(asked) || asked === 'sequenceLength' || asked === 'batch';
+  const isAlike = keepsSizes(asked);
   let alike: Model | undefined;
   const modelAlike = (): Model => {
     alike ??= modelOf(rest, input, reading);

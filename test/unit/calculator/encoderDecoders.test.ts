@@ -142,6 +142,17 @@ describe('encoder-decoders', () => {
     const { rows, problems } = report('t5-base cache<100MB T=? S=512');
     assert.deepEqual(problems, []);
     assert.equal(Number(rows[0]?.value), Math.ceil(100e6 / 36_864) - 1 - 512);
+    // Of what the sizes themselves would have to be nothing is said.
+    const query = 't5-base cache<1GB h=? T=512';
+    const { rows: none, problems: why } = report(query);
+    assert.equal(
+      none.some(({ id }) => id.startsWith('solution')),
+      false,
+    );
+    assert.deepEqual(
+      why.map(({ start, end }) => query.slice(start, end)),
+      ['1GB'],
+    );
   });
 
   it('are shown with their own symbols, and are not split over devices', () => {
