@@ -84,6 +84,7 @@ export function inputShapes(
   const hasTarget = names.some((name) => producedNames.test(name));
   const hasKeys = names.some((name) => /^(?:k|keys?)$/.test(name));
   const lengths = new Map<string, Dim>();
+  const writtenAxes = new Set<string>();
   for (const name of names) {
     const isOfKeys = hasKeys && /^keys?_(?:padding_)?mask$/.test(name);
     const evidence: Evidence = { isSource: isOfKeys || (hasTarget && sourceNames.test(name)) };
@@ -93,12 +94,20 @@ export function inputShapes(
     const said = evidence.axes === undefined ? stated?.(definition, name) : undefined;
     // Docstrings that put something else first are often those of code that put the batch second once.
     const written = said?.by === 'docstring' && !batchAxes.test(said.axes[0] ?? '') ? undefined : said;
-    const asWritten =
+    const readAs = (scope: string): readonly Shape[] =>
       written === undefined
         ? []
-        : shapesOf(name, { ...evidence, axes: written.axes }, lengths, (axis) =>
-            instance === undefined ? undefined : sizeNamed(instance, axis),
+        : shapesOf(
+            name,
+            { ...evidence, axes: written.axes },
+            lengths,
+            (axis) => (instance === undefined ? undefined : sizeNamed(instance, axis)) ?? flexible(axis, { scope }),
           );
+    // What is written of several inputs under one name is one size; where the code fails under that, the comment may be loose.
+    const together = readAs(`${definition.name.name}.shape`);
+    const isShared = written?.axes.some((axis) => axis !== undefined && writtenAxes.has(axis)) === true;
+    const asWritten = isShared && written?.by !== 'type' ? [...together, ...readAs(`${name}.shape`)] : together;
+    for (const axis of written?.axes ?? []) if (axis !== undefined) writtenAxes.add(axis);
     const other = shapesOf(name, isMask && evidence.axes === undefined ? { kind: 'mask', isSource: isOfKeys } : evidence);
     // Of what is written the number of axes is doubted alone, and not where all else says the same.
     const [first] = asWritten;

@@ -64,4 +64,20 @@ describe('stated axes', () => {
     const [shape] = shapeOfResult(model('def forward(self, stuff):  # (B, width)', body));
     assert.ok(shape === undefined || shape.split(',').length === 3, shape);
   });
+
+  const pair = (first: string, second: string, body: string): string =>
+    model(`def forward(\n    self,\n    a,  # ${first}\n    b,  # ${second}\n):`, body);
+
+  it('are one size where they have one name in two inputs', () => {
+    assert.deepEqual(
+      shapeOfResult(pair('(B, height, width, dim)', '(B, dim, height, width)', 'y = a.flatten(1, 2).transpose(1, 2) + b.flatten(2)')),
+      ['(B, dim, height * width)'],
+    );
+  });
+
+  it('are two where the code says that they are', () => {
+    const header = 'def forward(self, a, memory):\n    """\n    a: (B, T, dim)\n    memory: (B, T, dim)\n    """';
+    // It says that nothing fails, too.
+    assert.equal(shapeOfResult(model(header, 'y = self.proj(a) + memory')).length, 1);
+  });
 });
