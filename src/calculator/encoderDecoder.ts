@@ -130,7 +130,7 @@ function whisperPositions({ section, knowledge }: TransformerDesign): bigint | u
 /** Two convolutions, the second with a stride of two (arXiv:2212.04356, section 2.2). */
 function whisperConvolutions(tensors: readonly Parameter[]): readonly Convolution[] | undefined {
   const read = ([1n, 2n] as const).map((number): Convolution | undefined => {
-    const tensor = tensors.find(({ name }) => new RegExp(`^(model\\.)?encoder\\.conv${number}\\.weight$`).test(name));
+    const tensor = tensors.find(({ name }) => sideOf(name) === 'encoder' && name.endsWith(`.conv${number}.weight`));
     const [out, into, kernel] = tensor?.shapes[0] ?? [];
     if (tensor === undefined || out === undefined || into === undefined || kernel === undefined) return undefined;
     return { name: tensor.name, kernel: BigInt(kernel), from: [BigInt(into), 2n], to: [BigInt(out), 3n - number] };

@@ -62,20 +62,12 @@ function decodePairFlops(kind: LayerKind): bigint {
   return latent === undefined ? pairFlops(kind) : 2n * h * (2n * latent.keyValueRank + latent.ropeDim);
 }
 
-/** Of an encoder-decoder, weights that its input alone needs, without tables of which rows are looked up. */
-const readOnce = ({ items }: Weights): bigint =>
-  items.reduce((sum, { elements, once, lookup }) => sum + (once === true && lookup !== true ? elements : 0n), 0n);
-
-/**
- * Weights that a pass has to read at least: everything but tables of which rows are looked up, of the experts those of one token, of an
- * encoder-decoder what a further token needs.
- */
+/** Weights that a pass has to read at least: everything but tables of which rows are looked up, and of the experts those of one token. */
 function readElements(stack: Stack, weights: Weights): bigint {
-  let total = weights.total - readOnce(weights);
-  for (const { elements, place, lookup, once } of weights.items) {
-    const isHead = weights.sharedTable > 0n && elements === weights.sharedTable && once !== true;
-    if (lookup === true && typeof place !== 'number' && !isHead) total -= elements;
-  }
+  if (weights.reads !== undefined) return weights.reads.further;
+  let total = weights.total;
+  for (const { elements, place, lookup } of weights.items)
+    if (lookup === true && typeof place !== 'number' && !(weights.sharedTable > 0n && elements === weights.sharedTable)) total -= elements;
   for (const { elements, place, spread } of weights.items) {
     const kind = typeof place === 'number' ? stack.kinds[place] : undefined;
     const experts = kind?.input.experts;
@@ -149,7 +141,7 @@ export function servingReport(
   const head = stack.head ? 2n * stack.hiddenSize * (stack.vocabulary ?? 0n) : 0n;
   const sourced = sourceFlops(stack, tokens, batch);
   if (sourced !== undefined) {
-    const phase: Phase = { id: 'prefill', flops: sourced, bytes: bytesOf(readOnce(weights), weightDtype) + source * batch };
+    const phase: Phase = { id: 'prefill', flops: sourced, bytes: bytesOf(weights.reads?.once ?? 0n, weightDtype) + source * batch };
     phases.push(phase);
     prefill.push(...phaseQuantities(phase, false, 'encoder; keys and values of its output', 'their weights and the cache of them once'));
   } else if (encoder === undefined && stack.windowsKnown) {

@@ -32,8 +32,6 @@ export interface WeightItem {
   readonly place: number | 'first' | 'last';
   /** Rows are looked up, not multiplied: nothing reads the whole tensor. */
   readonly lookup?: boolean;
-  /** Read for the prompt alone: of an encoder, and of what makes keys and values of its output. */
-  readonly once?: boolean;
 }
 
 /** Everything that is learned, by where it lies. */
@@ -44,6 +42,11 @@ export interface Weights {
   readonly complete: boolean;
   /** The head reads the embedding's table, which the last pipeline stage then holds as well. */
   readonly sharedTable: bigint;
+  /**
+   * Of an encoder-decoder, how many its input alone needs (an encoder's, and what makes keys and values of its output), and how many a
+   * further token does; without tables of which rows are looked up.
+   */
+  readonly reads?: { readonly once: bigint; readonly further: bigint };
   /** What is not counted. */
   readonly notes: readonly string[];
 }
@@ -94,25 +97,20 @@ export function weightsOf(stack: Stack, tensors: readonly Parameter[]): Weights 
   return { items, total, complete: true, sharedTable: shares ? table : 0n, notes: [] };
 }
 
-/** An encoder-decoder's, tensor by tensor: it is not split over devices. */
+/** An encoder-decoder's: it is not split over devices. */
 function encoderDecoderWeights(stack: Stack, tensors: readonly Parameter[]): Weights {
-  const items = tensors
-    .filter(({ own }) => own > 0n)
-    .map(
-      (tensor): WeightItem => ({
-        ...outsideItem(tensor, stack),
-        ...(isLookup(tensor.name) || /relative_attention_bias/.test(tensor.name) ? { lookup: true } : {}),
-        ...(isReadOnce(tensor.name) ? { once: true } : {}),
-      }),
-    );
-  const table = stack.hiddenSize * (stack.vocabulary ?? 0n);
-  return {
-    items,
-    total: items.reduce((sum, { elements }) => sum + elements, 0n),
-    complete: true,
-    sharedTable: stack.head && stack.tied === true ? table : 0n,
-    notes: [],
-  };
+  const sharedTable = stack.head && stack.tied === true ? stack.hiddenSize * (stack.vocabulary ?? 0n) : 0n;
+  let [total, once, further] = [0n, 0n, 0n];
+  for (const { name, own } of tensors) {
+    total += own;
+    if (own === 0n) continue;
+    const isOnce = isReadOnce(name);
+    const isTable = isLookup(name) || name.includes('relative_attention_bias');
+    if (isTable && (isOnce || own !== sharedTable)) continue;
+    if (isOnce) once += own;
+    else further += own;
+  }
+  return { items: [], total, complete: true, sharedTable, reads: { once, further }, notes: [] };
 }
 
 /** Products outside the layers that no FLOPs are counted for, one sentence each. */
