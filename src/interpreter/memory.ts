@@ -295,12 +295,16 @@ function instancesIn({ value, made }: SharedResult): readonly InstanceValue[] {
   return value.kind === 'instance' && !found.includes(value) ? [...found, value] : found;
 }
 
+const unchanging = (): UnitBody => ({ statement: { kind: 'unknown', start: 0, end: 0 }, comments: [], hasErrors: false });
+
 /** What asks for a setting that is taken one way and the other rests on this, as on a statement that no edit changes. */
-export const openSettings: UnitBody = { statement: { kind: 'unknown', start: 0, end: 0 }, comments: [], hasErrors: false };
+export const openSettings = unchanging();
+/** The same for what asks for a setting that a configuration gives. */
+export const givenSettings = unchanging();
 
 /** Whether what rested on statements holds while these stand. */
 export const areAmong = (rests: Iterable<UnitBody>, bodies: ReadonlySet<UnitBody>): boolean => {
-  for (const body of rests) if (!bodies.has(body) && body !== openSettings) return false;
+  for (const body of rests) if (!bodies.has(body) && body !== openSettings && body !== givenSettings) return false;
   return true;
 };
 

@@ -26,7 +26,7 @@ import { type InputShapes, inputShapes, type StatedAxes } from './inputs.ts';
 import { type Failure, Interpreter, type InterpreterOptions, isOfAxes, type Recorder, type Variable } from './interpreter.ts';
 import { unite } from './join.ts';
 import { bool, float, int, named, none, numberOf, shareOf, text, unknown } from './make.ts';
-import { areAmong, openSettings } from './memory.ts';
+import { areAmong, givenSettings, openSettings } from './memory.ts';
 import { beginNames, Defaults, lengthScope, type Sample } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue, Value } from './value.ts';
 
@@ -204,8 +204,6 @@ export class Student {
   /** Those who take the flags that wire sublayers to be set, and not to be; by what they take them to be. */
   readonly #variants = new Map<string, Student>();
   readonly #defaults = new Defaults();
-  /** Whether the code asks for something that the config sets. */
-  #asksForSettings = false;
   #file: SourceFile | undefined;
   #module: SourceFile['module'] | undefined;
   #studies: readonly Study[] = [];
@@ -266,9 +264,11 @@ export class Student {
       if (wiring === undefined && isWiringFlag(path.slice(path.lastIndexOf('.') + 1))) this.#interpreter.memory.rest(openSettings);
       const value = settings?.valueOf(path, scope);
       if (value === undefined) return undefined;
-      this.#asksForSettings = true;
       // Whoever leaves switches open reads both branches; how it is with the config, another reads besides.
-      if (wiring === undefined) return undefined;
+      if (wiring === undefined) {
+        this.#interpreter.memory.rest(givenSettings);
+        return undefined;
+      }
       return typeof value === 'boolean' ? bool(value) : text(value);
     };
   }
@@ -374,11 +374,14 @@ export class Student {
   #varied(file: SourceFile, isPutOff: boolean, isOver: IsOver): Pick<CodeReading, 'studies' | 'stale'> {
     if (this.#options.wiring !== undefined) return { studies: [] };
     const flagged = flaggedUnits(file.module);
-    // What never asked for such a flag is the same whatever it is.
-    const others = this.#studies.filter(({ rests }) => !rests.has(openSettings));
     const wirings: (readonly [Wiring, readonly Study[]])[] = [];
-    if (others.length < this.#studies.length) for (const wiring of wiringsOf(flagged)) wirings.push([wiring, others]);
-    if (this.#asksForSettings) wirings.push([{ isConfigured: true }, []]);
+    // What never asked for such a flag is the same whatever it is.
+    const varyBy = (asked: UnitBody, ways: readonly Wiring[]): void => {
+      const others = this.#studies.filter(({ rests }) => !rests.has(asked));
+      if (others.length < this.#studies.length) for (const wiring of ways) wirings.push([wiring, others]);
+    };
+    varyBy(openSettings, wiringsOf(flagged));
+    varyBy(givenSettings, [{ isConfigured: true }]);
     if (wirings.length === 0) return { studies: [] };
     if (isPutOff) return { studies: [], stale: [...this.#variants.values()].flatMap((variant) => variant.#studies) };
     const readings = wirings.map(([wiring, elsewhere]) => {
@@ -508,16 +511,24 @@ function makersOf(interpreter: Interpreter, file: SourceFile, classes: readonly 
 const maximumFunctions = 4;
 
 /** Functions of the file that attend, which nothing in it may call: those that a library or another file chooses by name. */
-function attentionFunctions({ module }: SourceFile): readonly FunctionDefinition[] {
-  return module.units
-    .flatMap(({ start, body: { statement } }) => {
-      if (statement.kind !== 'function' || statement.decorators.length > 0 || statement.parameters.length < 3) return [];
-      const written = module.text.slice(start, start + statement.end);
-      return /softmax|scaled_dot_product_attention/.test(written) && !/\bself\b/.test(written) && !/nn\.Module\b/.test(written)
-        ? [statement]
-        : [];
-    })
+const attentionFunctions = ({ module }: SourceFile): readonly FunctionDefinition[] =>
+  module.units
+    .flatMap(({ start, body }) => (body.statement.kind === 'function' && attends(body, module.text, start) ? [body.statement] : []))
     .slice(0, maximumFunctions);
+
+const attending = new WeakMap<UnitBody, boolean>();
+
+/** Whether what is written of a function says that it attends. Looked at once per statement. */
+function attends(body: UnitBody, text: string, start: number): boolean {
+  let known = attending.get(body);
+  if (known === undefined) {
+    const { statement } = body;
+    const isPlain = statement.kind === 'function' && statement.decorators.length === 0 && statement.parameters.length >= 3;
+    const written = isPlain ? text.slice(start, start + statement.end) : '';
+    known = /softmax|scaled_dot_product_attention/.test(written) && !/\bself\b/.test(written) && !/nn\.Module\b/.test(written);
+    attending.set(body, known);
+  }
+  return known;
 }
 
 const rowNames = /^(?:b|bs|bsz|n?_?batch(?:es|_?sizes?)?)$/i;
