@@ -4,7 +4,17 @@ import type { LayerInput } from './layer.ts';
 import type { Parameter } from './parameters.ts';
 import type { Query } from './query.ts';
 import { attentionWeights, grouped } from './shapes.ts';
-import { type Convolution, isHead, isLayerMatrix, isUnderstood, maximumLayers, type Reason, type Stack, sizeOf } from './stack.ts';
+import {
+  type Convolution,
+  isHead,
+  isLayerMatrix,
+  isUnderstood,
+  maximumLayers,
+  numberIn,
+  type Reason,
+  type Stack,
+  sizeOf,
+} from './stack.ts';
 
 /**
  * Families whose encoder and decoder see everything that their masks leave (Vaswani et al. 2017, arXiv:1706.03762, section 3; T5: Raffel et al.
@@ -120,12 +130,7 @@ function sideStack(
 }
 
 /** Whisper's encoder takes 30 seconds whatever is said in them: as many positions as its table has (arXiv:2212.04356, section 2.2). */
-function whisperPositions({ section, knowledge }: TransformerDesign): bigint | undefined {
-  const fallback = knowledge?.fields.get('max_source_positions');
-  return sizeOf(
-    section.number('max_source_positions') ?? (section.has('max_source_positions') || typeof fallback !== 'number' ? undefined : fallback),
-  );
-}
+const whisperPositions = (design: TransformerDesign): bigint | undefined => sizeOf(numberIn(design, 'max_source_positions'));
 
 /** Two convolutions, the second with a stride of two (arXiv:2212.04356, section 2.2). */
 function whisperConvolutions(tensors: readonly Parameter[]): readonly Convolution[] | undefined {

@@ -214,14 +214,17 @@ function windowsOf(query: Query, design: TransformerDesign | undefined, layers: 
   }
 }
 
+/** A number of the configuration, or the default of the class that reads it. */
+export function numberIn({ section, knowledge }: TransformerDesign, name: string): number | undefined {
+  const fallback = knowledge?.fields.get(name);
+  return section.number(name) ?? (section.has(name) || typeof fallback !== 'number' ? undefined : fallback);
+}
+
 /** Which layers have experts, as families with dense layers in between say it. */
 function hasExperts(design: TransformerDesign | undefined): (layer: number) => boolean {
   if (design === undefined) return () => true;
-  const { section, knowledge } = design;
-  const numberOf = (name: string): number | undefined => {
-    const fallback = knowledge?.fields.get(name);
-    return section.number(name) ?? (section.has(name) || typeof fallback !== 'number' ? undefined : fallback);
-  };
+  const { section } = design;
+  const numberOf = (name: string): number | undefined => numberIn(design, name);
   const leading = numberOf('first_k_dense_replace') ?? numberOf('n_dense_layers') ?? 0;
   const step = numberOf('decoder_sparse_step') ?? 1;
   const node = section.lookup('mlp_only_layers');
