@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { attentionsOf } from '../../../src/rules/code/attention.ts';
-import { LineIndex } from '../../../src/text/lineIndex.ts';
 import { type Analysis, analyse } from '../../../src/workspace/analyse.ts';
 import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
 import { defaultSettings } from '../../../src/workspace/settings.ts';
 import { pythonParser } from '../../unit/python/parser.ts';
+import { expectAtLines } from './atLines.ts';
 
 let python: PythonReader;
 before(async () => {
@@ -17,19 +17,7 @@ const read = (text: string): Analysis => analyse({ text, path: 'model.py', pytho
 const isOwn = (code: string): boolean => /^HW1[56]\d$|^HW42\d$/.test(code);
 
 /** A line that ends in `# HW154` has that finding, and no other line has any. */
-function expectAtLines(text: string): void {
-  const expected = text.split('\n').flatMap((line, i) => {
-    const mark = /#\s*((?:HW\d+\s*)+)$/.exec(line);
-    return (mark?.[1] ?? '')
-      .split(/\s+/)
-      .filter(Boolean)
-      .map((code) => `${i + 1} ${code}`);
-  });
-  const lines = new LineIndex(text);
-  const found = read(text).findings.filter(({ code }) => isOwn(code));
-  const seen = [...new Set(found.map(({ code, range }) => `${lines.positionAt(range.start).line + 1} ${code}`))];
-  assert.deepEqual(seen.sort(), expected.sort(), found.map(({ code, message }) => `${code} ${message}`).join('\n'));
-}
+const expectOwn = (text: string): void => expectAtLines(text, ({ code }) => isOwn(code));
 
 const head = 'import math\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n';
 
@@ -164,45 +152,45 @@ describe('attention in model code', () => {
   });
 
   it('is right as it stands', () => {
-    expectAtLines(separate(`${scores}\n${rest}`));
-    expectAtLines(separate('y = F.scaled_dot_product_attention(q, k, v)'));
-    expectAtLines(einsum(`${sim}\nattn = sim.softmax(dim=-1)\n${out}`));
-    expectAtLines(eager(`${eagerScores}\n${eagerRest}`));
+    expectOwn(separate(`${scores}\n${rest}`));
+    expectOwn(separate('y = F.scaled_dot_product_attention(q, k, v)'));
+    expectOwn(einsum(`${sim}\nattn = sim.softmax(dim=-1)\n${out}`));
+    expectOwn(eager(`${eagerScores}\n${eagerRest}`));
   });
 });
 
 describe('scales', () => {
   it('are missed in each style', () => {
-    expectAtLines(separate(`scores = q @ k.transpose(-2, -1)  # HW150\n${rest}`));
-    expectAtLines(einsum(`sim = einsum("b h i d, b h j d -> b h i j", q, k)  # HW150\nattn = sim.softmax(dim=-1)\n${out}`));
-    expectAtLines(eager(`attn_weights = torch.matmul(query, key_states.transpose(2, 3))  # HW150\n${eagerRest}`));
+    expectOwn(separate(`scores = q @ k.transpose(-2, -1)  # HW150\n${rest}`));
+    expectOwn(einsum(`sim = einsum("b h i d, b h j d -> b h i j", q, k)  # HW150\nattn = sim.softmax(dim=-1)\n${out}`));
+    expectOwn(eager(`attn_weights = torch.matmul(query, key_states.transpose(2, 3))  # HW150\n${eagerRest}`));
   });
 
   it('are by the head dim', () => {
-    expectAtLines(separate(`scores = q @ k.transpose(-2, -1) / math.sqrt(C)  # HW151\n${rest}`));
-    expectAtLines(separate(`scores = q @ k.transpose(-2, -1) / math.sqrt(self.heads)  # HW151\n${rest}`));
-    expectAtLines(separate(`scores = q @ k.transpose(-2, -1) * C ** -0.5 * self.heads ** 0.5\n${rest}`));
+    expectOwn(separate(`scores = q @ k.transpose(-2, -1) / math.sqrt(C)  # HW151\n${rest}`));
+    expectOwn(separate(`scores = q @ k.transpose(-2, -1) / math.sqrt(self.heads)  # HW151\n${rest}`));
+    expectOwn(separate(`scores = q @ k.transpose(-2, -1) * C ** -0.5 * self.heads ** 0.5\n${rest}`));
   });
 
   it('divide', () => {
-    expectAtLines(separate(`scores = q @ k.transpose(-2, -1) * math.sqrt(self.head_dim)  # HW152\n${rest}`));
-    expectAtLines(einsum(`sim = einsum("b h i d, b h j d -> b h i j", q, k) / self.scale  # HW152\nattn = sim.softmax(dim=-1)\n${out}`));
-    expectAtLines(eager(`attn_weights = torch.matmul(query, key_states.transpose(2, 3)) / scaling  # HW152\n${eagerRest}`));
+    expectOwn(separate(`scores = q @ k.transpose(-2, -1) * math.sqrt(self.head_dim)  # HW152\n${rest}`));
+    expectOwn(einsum(`sim = einsum("b h i d, b h j d -> b h i j", q, k) / self.scale  # HW152\nattn = sim.softmax(dim=-1)\n${out}`));
+    expectOwn(eager(`attn_weights = torch.matmul(query, key_states.transpose(2, 3)) / scaling  # HW152\n${eagerRest}`));
   });
 
   it('come once', () => {
-    expectAtLines(
+    expectOwn(
       separate(`q = q * self.head_dim ** -0.5  # HW153\nscores = q @ k.transpose(-2, -1) / math.sqrt(self.head_dim)  # HW153\n${rest}`),
     );
-    expectAtLines(separate('q = q / math.sqrt(self.head_dim)  # HW153\ny = F.scaled_dot_product_attention(q, k, v)'));
+    expectOwn(separate('q = q / math.sqrt(self.head_dim)  # HW153\ny = F.scaled_dot_product_attention(q, k, v)'));
   });
 
   it('may be split, be a temperature, be that of muP, be undone, or make way for norms', () => {
-    expectAtLines(separate(`q, k = q * self.head_dim ** -0.25, k * self.head_dim ** -0.25\nscores = q @ k.transpose(-2, -1)\n${rest}`));
-    expectAtLines(separate(`scores = q @ k.transpose(-2, -1) / self.head_dim\n${rest}`));
-    expectAtLines(separate('y = F.scaled_dot_product_attention(q * math.sqrt(self.head_dim), k, v)'));
-    expectAtLines(separate(`q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)\nscores = q @ k.transpose(-2, -1)\n${rest}`));
-    expectAtLines(
+    expectOwn(separate(`q, k = q * self.head_dim ** -0.25, k * self.head_dim ** -0.25\nscores = q @ k.transpose(-2, -1)\n${rest}`));
+    expectOwn(separate(`scores = q @ k.transpose(-2, -1) / self.head_dim\n${rest}`));
+    expectOwn(separate('y = F.scaled_dot_product_attention(q * math.sqrt(self.head_dim), k, v)'));
+    expectOwn(separate(`q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)\nscores = q @ k.transpose(-2, -1)\n${rest}`));
+    expectOwn(
       separate(`scores = q @ k.transpose(-2, -1) * self.temperature\n${rest}`).replace(
         'self.drop =',
         'self.temperature = nn.Parameter(torch.ones(heads, 1, 1))\n        self.drop =',
@@ -211,7 +199,7 @@ describe('scales', () => {
   });
 
   it('may be left out where a learned bias of positions is added, as in T5', () => {
-    expectAtLines(
+    expectOwn(
       separate(`scores = q @ k.transpose(-2, -1)\nscores = scores + self.bias[:, :T, :T]\n${rest}`).replace(
         'self.drop =',
         'self.bias = nn.Parameter(torch.zeros(heads, 64, 64))\n        self.drop =',
@@ -220,15 +208,15 @@ describe('scales', () => {
   });
 
   it('are not those of a soft cap', () => {
-    expectAtLines(separate(`${scores}\nscores = 30.0 * torch.tanh(scores / 30.0)\n${rest}`));
+    expectOwn(separate(`${scores}\nscores = 30.0 * torch.tanh(scores / 30.0)\n${rest}`));
   });
 });
 
 describe('softmax and what stands around it', () => {
   it('goes over the keys', () => {
-    expectAtLines(separate(`${scores}\nw = F.softmax(scores, dim=1)  # HW154\ny = w @ v`));
-    expectAtLines(einsum(`${sim}\nattn = sim.softmax(dim=-2)  # HW154\n${out}`));
-    expectAtLines(
+    expectOwn(separate(`${scores}\nw = F.softmax(scores, dim=1)  # HW154\ny = w @ v`));
+    expectOwn(einsum(`${sim}\nattn = sim.softmax(dim=-2)  # HW154\n${out}`));
+    expectOwn(
       eager(
         `${eagerScores}\nattn_weights = F.softmax(attn_weights, dim=-2)  # HW154\nattn_output = torch.matmul(attn_weights, value_states)`,
       ),
@@ -236,32 +224,30 @@ describe('softmax and what stands around it', () => {
   });
 
   it('may go over features, over experts, or over slots that are normed again', () => {
-    expectAtLines(
+    expectOwn(
       separate(
         `w = F.softmax(F.normalize(q, dim=-1).transpose(-2, -1) @ F.normalize(k, dim=-1) * self.drop.p, dim=-1)\ny = (w @ v.transpose(-2, -1)).transpose(-2, -1)`,
       ),
     );
-    expectAtLines(separate(`${scores}\nw = F.softmax(scores, dim=-2)\nw = w / w.sum(dim=-1, keepdim=True)\ny = w @ v`));
+    expectOwn(separate(`${scores}\nw = F.softmax(scores, dim=-2)\nw = w / w.sum(dim=-1, keepdim=True)\ny = w @ v`));
   });
 
   it('comes after the mask and before dropout', () => {
     const mask = 'keep = torch.ones(T, T, dtype=torch.bool, device=x.device).tril()';
-    expectAtLines(separate(`${mask}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w.masked_fill(~keep, 0.0)  # HW155\ny = w @ v`));
-    expectAtLines(
+    expectOwn(separate(`${mask}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w.masked_fill(~keep, 0.0)  # HW155\ny = w @ v`));
+    expectOwn(
       separate(
         `${mask}\n${scores}\nscores = scores.masked_fill(~keep, float("-inf"))\nw = F.softmax(scores, dim=-1).masked_fill(~keep, 0.0)\ny = w @ v`,
       ),
     );
-    expectAtLines(
-      separate(`${scores}\nw = F.softmax(self.drop(scores), dim=-1)  # HW164\ny = w @ v`).replace('dropout=0.0', 'dropout=0.1'),
-    );
+    expectOwn(separate(`${scores}\nw = F.softmax(self.drop(scores), dim=-1)  # HW164\ny = w @ v`).replace('dropout=0.0', 'dropout=0.1'));
     // softmax(s) * keep / sum(softmax(s) * keep) is the softmax over the keys that are kept: the exponentials' sum cancels.
     for (const made of ['w / w.sum(dim=-1, keepdim=True)', 'w / (w.sum(-1, keepdim=True) + 1e-9)', 'w / w.sum(-1, True).clamp(min=1e-6)'])
-      expectAtLines(separate(`${mask}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w * keep\nw = ${made}\ny = w @ v`));
-    expectAtLines(
+      expectOwn(separate(`${mask}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w * keep\nw = ${made}\ny = w @ v`));
+    expectOwn(
       separate(`${mask}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w / w.sum(-1, keepdim=True)\nw = w * keep  # HW155\ny = w @ v`),
     );
-    expectAtLines(separate(`${scores}\nw = F.softmax(scores, dim=-1)\ny = scores @ v  # HW155`));
+    expectOwn(separate(`${scores}\nw = F.softmax(scores, dim=-1)\ny = scores @ v  # HW155`));
   });
 });
 
@@ -272,24 +258,22 @@ describe('masks', () => {
       ['torch.arange(T)[:, None] >= torch.arange(T)[None, :]', 'torch.arange(T)[:, None] < torch.arange(T)[None, :]'],
       ['torch.triu(torch.ones(T, T), diagonal=1) == 0', 'torch.tril(torch.ones(T, T)) == 0'],
     ] as const) {
-      expectAtLines(separate(`keep = ${keep}\n${scores}\nscores = scores.masked_fill(keep == 0, float("-inf"))\n${rest}`));
-      expectAtLines(separate(`keep = ${wrong}\n${scores}\nscores = scores.masked_fill(keep == 0, float("-inf"))  # HW158\n${rest}`));
+      expectOwn(separate(`keep = ${keep}\n${scores}\nscores = scores.masked_fill(keep == 0, float("-inf"))\n${rest}`));
+      expectOwn(separate(`keep = ${wrong}\n${scores}\nscores = scores.masked_fill(keep == 0, float("-inf"))  # HW158\n${rest}`));
     }
-    expectAtLines(
+    expectOwn(
       separate(
         `mask = torch.full((T, T), float("-inf"))\nmask = torch.triu(mask, diagonal=1)\n${scores}\n${rest.replace('scores', 'scores + mask')}`,
       ),
     );
-    expectAtLines(
-      separate(`mask = torch.full((T, T), float("-inf"))\nmask.triu_(1)\n${scores}\n${rest.replace('scores', 'scores + mask')}`),
-    );
-    expectAtLines(
+    expectOwn(separate(`mask = torch.full((T, T), float("-inf"))\nmask.triu_(1)\n${scores}\n${rest.replace('scores', 'scores + mask')}`));
+    expectOwn(
       separate(`mask = torch.tril(torch.full((T, T), float("-inf")), diagonal=-1)\n${scores}\nscores = scores + mask  # HW158\n${rest}`),
     );
-    expectAtLines(
+    expectOwn(
       separate(`keep = torch.ones(T, T, dtype=torch.bool).tril()\n${scores}\nscores = torch.where(keep, scores, float("-inf"))\n${rest}`),
     );
-    expectAtLines(
+    expectOwn(
       separate(
         `keep = torch.ones(T, T, dtype=torch.bool).tril()\n${scores}\nscores = torch.where(keep, float("-inf"), scores)  # HW158\n${rest}`,
       ),
@@ -297,23 +281,23 @@ describe('masks', () => {
   });
 
   it('have their boundary at the diagonal', () => {
-    expectAtLines(
+    expectOwn(
       separate(
         `keep = torch.tril(torch.ones(T, T), diagonal=-1)  # HW157\n${scores}\nscores = scores.masked_fill(keep == 0, float("-inf"))\n${rest}`,
       ),
     );
-    expectAtLines(
+    expectOwn(
       separate(
         `hide = torch.triu(torch.ones(T, T, dtype=torch.bool))  # HW157\n${scores}\nscores = scores.masked_fill(hide, float("-inf"))\n${rest}`,
       ),
     );
-    expectAtLines(
+    expectOwn(
       separate(
         `keep = torch.arange(T)[:, None] > torch.arange(T)[None, :]  # HW157\n${scores}\nscores = scores.masked_fill(~keep, float("-inf"))\n${rest}`,
       ),
     );
     // A window has two boundaries.
-    expectAtLines(
+    expectOwn(
       separate(
         `band = torch.tril(torch.ones(T, T)) * torch.triu(torch.ones(T, T), diagonal=-4)\n${scores}\nscores = scores.masked_fill(band == 0, float("-inf"))\n${rest}`,
       ),
@@ -322,10 +306,10 @@ describe('masks', () => {
 
   it('are read as their taker reads them', () => {
     const keep = 'keep = torch.ones(T, T, dtype=torch.bool, device=x.device).tril()';
-    expectAtLines(separate(`${keep}\ny = F.scaled_dot_product_attention(q, k, v, attn_mask=keep)`));
-    expectAtLines(separate(`${keep}\ny = F.scaled_dot_product_attention(q, k, v, attn_mask=~keep)  # HW156`));
-    expectAtLines(separate(`keep = torch.ones(T, T).tril()\ny = F.scaled_dot_product_attention(q, k, v, attn_mask=keep)  # HW156`));
-    expectAtLines(separate(`${keep}\ny = F.scaled_dot_product_attention(q, k, v, attn_mask=keep, is_causal=True)  # HW160`));
+    expectOwn(separate(`${keep}\ny = F.scaled_dot_product_attention(q, k, v, attn_mask=keep)`));
+    expectOwn(separate(`${keep}\ny = F.scaled_dot_product_attention(q, k, v, attn_mask=~keep)  # HW156`));
+    expectOwn(separate(`keep = torch.ones(T, T).tril()\ny = F.scaled_dot_product_attention(q, k, v, attn_mask=keep)  # HW156`));
+    expectOwn(separate(`${keep}\ny = F.scaled_dot_product_attention(q, k, v, attn_mask=keep, is_causal=True)  # HW160`));
   });
 
   it('hide with numbers that hide', () => {
@@ -333,29 +317,29 @@ describe('masks', () => {
     const fill = (value: string, mark: string): string =>
       separate(`${keep}\n${scores}\nscores = scores.masked_fill(~keep, ${value})${mark}\n${rest}`);
     for (const value of ['float("-inf")', '-torch.inf', '-1e4', 'torch.finfo(scores.dtype).min', '-torch.finfo(scores.dtype).max'])
-      expectAtLines(fill(value, ''));
+      expectOwn(fill(value, ''));
     for (const value of ['0', '1e9', '-10', '-1e9', 'float("inf")', 'torch.finfo(scores.dtype).max', 'torch.finfo(scores.dtype).tiny'])
-      expectAtLines(fill(value, '  # HW161'));
+      expectOwn(fill(value, '  # HW161'));
   });
 });
 
 describe('queries, keys and values', () => {
   it('stay in their places', () => {
-    expectAtLines(separate(`${scores}\nw = F.softmax(scores, dim=-1)\ny = w @ k  # HW162`));
-    expectAtLines(separate(`scores = q @ v.transpose(-2, -1) / math.sqrt(self.head_dim)  # HW163\n${rest}`));
-    expectAtLines(separate(`scores = q @ q.transpose(-2, -1) / math.sqrt(self.head_dim)  # HW163\n${rest}`));
-    expectAtLines(einsum(`${sim}\nattn = sim.softmax(dim=-1)\nout = einsum("b h i j, b h j d -> b h i d", attn, k)  # HW162`));
-    expectAtLines(separate('y = F.scaled_dot_product_attention(q, v, k)  # HW163'));
+    expectOwn(separate(`${scores}\nw = F.softmax(scores, dim=-1)\ny = w @ k  # HW162`));
+    expectOwn(separate(`scores = q @ v.transpose(-2, -1) / math.sqrt(self.head_dim)  # HW163\n${rest}`));
+    expectOwn(separate(`scores = q @ q.transpose(-2, -1) / math.sqrt(self.head_dim)  # HW163\n${rest}`));
+    expectOwn(einsum(`${sim}\nattn = sim.softmax(dim=-1)\nout = einsum("b h i j, b h j d -> b h i d", attn, k)  # HW162`));
+    expectOwn(separate('y = F.scaled_dot_product_attention(q, v, k)  # HW163'));
   });
 
   it('may be shared on purpose', () => {
-    expectAtLines(
+    expectOwn(
       separate(`k = q\n${scores}\n${rest}`)
         .replace('self.split(self.key(x)), ', '')
         .replace('q, k, v', 'q, v')
         .replace('        self.key = nn.Linear(width, width)\n', ''),
     );
-    expectAtLines(
+    expectOwn(
       separate(`v = k\n${scores}\n${rest}`)
         .replace(', self.split(self.value(x))', '')
         .replace('q, k, v', 'q, k')

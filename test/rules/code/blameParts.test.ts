@@ -1,23 +1,4 @@
-import assert from 'node:assert/strict';
-import { LineIndex } from '../../../src/text/lineIndex.ts';
-import { analyse } from '../../../src/workspace/analyse.ts';
-import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
-import { defaultSettings } from '../../../src/workspace/settings.ts';
-import { pythonParser } from '../../unit/python/parser.ts';
-
-let python: PythonReader;
-before(async () => {
-  python = pythonReader(await pythonParser());
-});
-
-/** The one mistake stands on the line that ends in `# here`: the rules about shapes say it there, and nothing elsewhere. */
-function expectHere(text: string): void {
-  const lines = new LineIndex(text);
-  const found = analyse({ text, path: 'model.py', python }, defaultSettings).findings.filter(({ code }) => /^HW2[123]\d$/.test(code));
-  const seen = [...new Set(found.map(({ range }) => lines.positionAt(range.start).line + 1))];
-  const expected = text.split('\n').flatMap((line, i) => (line.endsWith('# here') ? [i + 1] : []));
-  assert.deepEqual(seen, expected, found.map(({ code, message }) => `${code} ${message}`).join('\n'));
-}
+import { expectHere } from './atLines.ts';
 
 const head = 'import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n';
 
