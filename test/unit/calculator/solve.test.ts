@@ -210,6 +210,8 @@ describe('solving for a value', () => {
       'llama3-8b ff=? params=9b',
       'llama3-70b zero=3 dp=? memory<80GB T=4k',
       'qwen3-235b-a22b T=? memory<80GB tp=8 ep=4',
+      'whisper-tiny params=7b ?',
+      'whisper-tiny d=? params<1b',
     ])
       assert.ok(fastest(() => calculate(query)) < 16, query);
   });
