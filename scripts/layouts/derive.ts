@@ -1,3 +1,4 @@
+import { setPlain } from '../../src/interpreter/attributes.ts';
 /** Derives from a library's source how the tensors of a class follow from its settings. Nothing is executed. */
 
 import { isImmaterial } from '../../src/calculator/derived/immaterial.ts';
@@ -260,7 +261,7 @@ export function derive(sources: Sources, file: SourceFile, className: string, { 
   const names = dict([]);
   const labels = witness.size('num_labels', 2);
   if (labels.kind === 'int') witness.count(names, labels.dim);
-  interpreter.setPlain(configuration, 'id2label', names);
+  setPlain(interpreter, configuration, 'id2label', names);
   const made = evaluateCall(interpreter, built, [configuration]);
   if (made?.kind !== 'instance') throw new NotDerived(`${className} could not be built`);
   refuseUnknownTies(interpreter, made);

@@ -2,8 +2,8 @@
 import type { Dim } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { applyToShape, rankOf, type Shape } from '../dims/shape.ts';
-import type { Variable } from '../interpreter/interpreter.ts';
 import { dimOf } from '../interpreter/make.ts';
+import type { Variable } from '../interpreter/recording.ts';
 import type { CodeReading, Study } from '../interpreter/study.ts';
 import type { TensorValue, Value } from '../interpreter/value.ts';
 import type { Expression, FunctionDefinition, Span, Statement, Unit } from '../syntax/python/ast.ts';

@@ -242,7 +242,7 @@ export function expand(shape: Shape, sizes: readonly ViewDim[], context: Context
   const extra = sizes.length - shape.dims.length;
   if (rankOf(shape) === undefined || extra < 0) {
     if (rankOf(shape) === undefined) judgement.doubt('the number of axes is not known');
-    else judgement.fail(`${formatShape(shape)} has more axes than the ${sizes.length} it is expanded to`);
+    else judgement.failOfAxes(`${formatShape(shape)} has more axes than the ${sizes.length} it is expanded to`);
     return judgement.result(shapeOf(...sizes.map((size) => (size === 'infer' ? unknownDim() : size))));
   }
   const dims = sizes.map((size, i) => {

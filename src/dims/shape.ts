@@ -43,6 +43,8 @@ export interface ShapeResult {
   readonly substitution: Substitution;
   /** Why it fails, or what is not known. Absent for 'ok'. */
   readonly reason?: string;
+  /** It fails by the number of axes that a tensor has. */
+  readonly isOfAxes?: true;
 }
 
 /** The same for operations with several results; `shapes` is undefined when their number is not known. */
@@ -118,6 +120,7 @@ export class Judgement {
   #substitution: Substitution;
   #status: Outcome = 'ok';
   #reason: string | undefined;
+  #isOfAxes = false;
 
   constructor(context: Context) {
     this.facts = context.facts;
@@ -137,6 +140,18 @@ export class Judgement {
   fail(reason: string): void {
     if (this.#status !== 'mismatch') this.#reason = reason;
     this.#status = 'mismatch';
+  }
+
+  /** Fails by the number of axes that a tensor has. */
+  failOfAxes(reason: string): void {
+    if (this.#status !== 'mismatch') this.#isOfAxes = true;
+    this.fail(reason);
+  }
+
+  /** Fails as a part of it does. */
+  failAs({ reason, isOfAxes }: Pick<ShapeResult, 'reason' | 'isOfAxes'>, phrase: (reason: string) => string = (given) => given): void {
+    if (isOfAxes === true) this.failOfAxes(phrase(reason ?? ''));
+    else this.fail(phrase(reason ?? ''));
   }
 
   doubt(reason: string): void {
@@ -165,13 +180,18 @@ export class Judgement {
 
   result(shape: Shape): ShapeResult {
     const answer = { status: this.#status, shape: applyToShape(shape, this.#substitution), substitution: this.#substitution };
-    return this.#reason === undefined ? answer : { ...answer, reason: this.#reason };
+    return { ...answer, ...this.#why() };
+  }
+
+  #why(): Pick<ShapeResult, 'reason' | 'isOfAxes'> {
+    if (this.#reason === undefined) return {};
+    return this.#isOfAxes ? { reason: this.#reason, isOfAxes: true } : { reason: this.#reason };
   }
 
   results(shapes: readonly Shape[] | undefined): ShapesResult {
     const applied = shapes?.map((shape) => applyToShape(shape, this.#substitution));
     const answer = { status: this.#status, shapes: applied, substitution: this.#substitution };
-    return this.#reason === undefined ? answer : { ...answer, reason: this.#reason };
+    return { ...answer, ...this.#why() };
   }
 }
 
@@ -331,7 +351,7 @@ export function concatenate(shapes: readonly Shape[], axis: number, context: Con
   for (const shape of shapes) {
     const filled = withRank(shape, rank);
     if (filled !== undefined) known.push(filled);
-    else judgement.fail(`${formatShape(shape)} has ${shape.dims.length} axes where another tensor has ${rank}`);
+    else judgement.failOfAxes(`${formatShape(shape)} has ${shape.dims.length} axes where another tensor has ${rank}`);
   }
   const [first] = known;
   const index = first && requireAxis(judgement, first, axis);
@@ -378,7 +398,7 @@ export function permute(shape: Shape, order: readonly number[], context: Context
   const rank = order.length;
   const filled = withRank(shape, rank);
   if (filled === undefined) {
-    judgement.fail(`${formatShape(shape)} has ${shape.dims.length} axes, and ${rank} are named`);
+    judgement.failOfAxes(`${formatShape(shape)} has ${shape.dims.length} axes, and ${rank} are named`);
     return judgement.result(unknownShape);
   }
   const places = order.map((axis) => (axis < 0 ? axis + rank : axis));

@@ -1,4 +1,5 @@
 import type { ClassDefinition, Expression } from '../syntax/python/ast.ts';
+import { classMember, setPlain } from './attributes.ts';
 import { evaluate } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
@@ -82,8 +83,8 @@ export function defineClass(interpreter: Interpreter, frame: Frame, definition: 
 
 /** The description of `dict` as a class: its name stands for the operation. */
 function dictClass(interpreter: Interpreter): ClassValue | undefined {
-  const globals = interpreter.module('builtins')?.globals;
-  const value = globals === undefined ? undefined : interpreter.global(globals, 'dict');
+  const globals = interpreter.names.module('builtins')?.globals;
+  const value = globals === undefined ? undefined : interpreter.names.global(globals, 'dict');
   return value?.kind === 'class' ? value : undefined;
 }
 
@@ -124,12 +125,12 @@ export function instantiate(
   keywords: ReadonlyMap<string, Value>,
   openArguments: boolean,
 ): Value {
-  const creator = interpreter.classMember(of, '__new__');
-  if (creator?.kind === 'function' && !of.isOpen && interpreter.classMember(of, '__init__') === undefined) {
+  const creator = classMember(of, '__new__');
+  if (creator?.kind === 'function' && !of.isOpen && classMember(of, '__init__') === undefined) {
     return interpreter.call(creator, [of, ...positional], keywords, openArguments);
   }
   const instance = interpreter.instance(of);
-  const initializer = interpreter.classMember(of, '__init__');
+  const initializer = classMember(of, '__init__');
   if (initializer !== undefined && !dataclassBefore(of)) {
     if (openArguments) instance.open = true;
     interpreter.call(initializer, [instance, ...positional], keywords, openArguments);
@@ -193,9 +194,9 @@ function fillFields(
   for (const { name, owner } of fieldsOf(instance.class)) {
     const given = keywords.get(name) ?? positional[next++];
     const value = given ?? defaultOf(interpreter, owner.members.get(name));
-    interpreter.setPlain(instance, name, value ?? unknown(openArguments ? `the argument ${name}` : `the field ${name}`));
+    setPlain(interpreter, instance, name, value ?? unknown(openArguments ? `the argument ${name}` : `the field ${name}`));
   }
-  const after = interpreter.classMember(instance.class, '__post_init__');
+  const after = classMember(instance.class, '__post_init__');
   if (after !== undefined) interpreter.call(after, [instance]);
 }
 
@@ -210,3 +211,7 @@ export function defaultOf(interpreter: Interpreter, member: Value | undefined): 
   const factory = member.keywords.get('default_factory') ?? member.keywords.get('factory');
   return factory === undefined ? (member.keywords.get('default') ?? member.keywords.get('init_value')) : interpreter.call(factory, []);
 }
+
+/** Whether the class and its bases stand in one file, or in libraries that Headwise describes. */
+export const isOfOneFile = ({ mro, file: own }: ClassValue): boolean =>
+  mro.every(({ file }) => file === undefined || file === own || file.isPrelude);

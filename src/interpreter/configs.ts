@@ -1,3 +1,4 @@
+import { classMember, setPlain } from './attributes.ts';
 /** Configurations as the objects that model code reads: from the values of a JSON file and the class that takes them. */
 import { fieldsOf, isDataclass } from './classes.ts';
 import type { Interpreter } from './interpreter.ts';
@@ -65,7 +66,7 @@ const notes: ReadonlySet<string> = new Set([
 export function makeConfiguration(interpreter: Interpreter, of: ClassValue, values: ConfigObject): InstanceValue | undefined {
   const keywords = new Map<string, Value>();
   const isLibrary = isLibraryConfiguration(of);
-  const takes = isLibrary ? undefined : parametersTaken(interpreter, of);
+  const takes = isLibrary ? undefined : parametersTaken(of);
   for (const [key, value] of Object.entries(values)) {
     if (takes === undefined ? !notes.has(key) : takes === 'any' || takes.has(key)) keywords.set(key, pythonValue(value));
   }
@@ -78,7 +79,7 @@ export function makeConfiguration(interpreter: Interpreter, of: ClassValue, valu
   }
   for (const [key, value] of keywords) {
     const known = interpreter.guard(() => interpreter.attribute(made, key));
-    if (known === undefined || known.kind === 'unknown') interpreter.setPlain(made, key, value);
+    if (known === undefined || known.kind === 'unknown') setPlain(interpreter, made, key, value);
   }
   if (isLibrary && isWrittenByLibrary(interpreter, values)) overwrite(interpreter, made, values);
   return made;
@@ -108,8 +109,8 @@ function overwrite(interpreter: Interpreter, made: InstanceValue, values: Config
 }
 
 /** The names that the constructor takes. */
-function parametersTaken(interpreter: Interpreter, of: ClassValue): ReadonlySet<string> | 'any' {
-  const initializer = interpreter.classMember(of, '__init__');
+function parametersTaken(of: ClassValue): ReadonlySet<string> | 'any' {
+  const initializer = classMember(of, '__init__');
   if (initializer?.kind === 'function' && !isDataclass(of)) {
     const { parameters } = initializer.definition;
     if (parameters.some(({ kind }) => kind === 'kwargs')) return 'any';
@@ -141,9 +142,9 @@ const namespaceClass: ClassValue = {
  */
 export function makeNamespace(interpreter: Interpreter, path: string, values: ConfigObject): InstanceValue {
   const made = interpreter.instance(namespaceClass);
-  interpreter.setPlain(made, '__path__', named(path, path));
+  setPlain(interpreter, made, '__path__', named(path, path));
   for (const [key, value] of Object.entries(values)) {
-    interpreter.setPlain(made, key, isObject(value) ? makeNamespace(interpreter, `${path}.${key}`, value) : pythonValue(value));
+    setPlain(interpreter, made, key, isObject(value) ? makeNamespace(interpreter, `${path}.${key}`, value) : pythonValue(value));
   }
   return made;
 }
@@ -161,7 +162,7 @@ export function configurationClassOf(interpreter: Interpreter, model: ClassValue
       const name = written?.kind === 'name' ? written.name : written?.kind === 'string' ? written.value : undefined;
       if (name === undefined || each.file === undefined) continue;
       const { file } = each;
-      const found = interpreter.guard(() => interpreter.global(interpreter.globalsOf(file), name));
+      const found = interpreter.guard(() => interpreter.names.global(interpreter.names.globalsOf(file), name));
       if (found?.kind === 'class' && !/^Pre[tT]rainedConfig$/.test(found.name)) return found;
     }
   }

@@ -3,7 +3,7 @@ import type { ClassValue, SourceFile, Value } from './value.ts';
 
 /** A class of a file by its name; undefined when the file defines none, or it could not be read. */
 export function classNamed(interpreter: Interpreter, file: SourceFile, name: string): ClassValue | undefined {
-  const value = interpreter.guard(() => interpreter.global(interpreter.globalsOf(file), name));
+  const value = interpreter.guard(() => interpreter.names.global(interpreter.names.globalsOf(file), name));
   return value?.kind === 'class' ? value : undefined;
 }
 

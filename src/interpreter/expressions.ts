@@ -2,8 +2,11 @@ import { number } from '../dims/dim.ts';
 import type { Argument, Comprehension, Expression, StringLiteral } from '../syntax/python/ast.ts';
 import { childExpressions } from '../syntax/python/walk.ts';
 import { inverse, negated } from './arithmetic.ts';
+import { classMember } from './attributes.ts';
+import { isOfOneFile } from './classes.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
+import { type Iteration, iterate } from './iteration.ts';
 import { join } from './join.ts';
 import { bool, dict, ellipsis, float, int, keyOf, list, none, nothingReturned, text, tuple, unknown } from './make.ts';
 import { bindTarget, makeFunction, narrow } from './statements.ts';
@@ -34,7 +37,7 @@ function asText(value: Value | undefined): string | undefined {
 export function evaluate(interpreter: Interpreter, frame: Frame, expression: Expression): Value {
   switch (expression.kind) {
     case 'name':
-      return interpreter.lookup(frame, expression.name);
+      return interpreter.names.lookup(frame, expression.name);
     case 'number':
       if (Number.isNaN(expression.value)) return unknown('an imaginary number');
       return expression.isInteger && Number.isSafeInteger(expression.value) ? int(expression.value) : float(expression.value);
@@ -80,7 +83,7 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
       if (operand.kind === 'tensor') {
         return at(interpreter, frame, expression, () => {
           const name = expression.operator === '-' ? 'torch.neg' : expression.operator === '~' ? 'torch.bitwise_not' : 'torch.positive';
-          const operation = interpreter.builtin(name);
+          const operation = interpreter.names.builtin(name);
           return operation === undefined ? operand : interpreter.call(operation, [operand]);
         });
       }
@@ -127,7 +130,9 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
       if (holdsTensors(object) || object === nothingReturned) {
         const what = object.kind === 'tuple' ? `a tuple of ${object.items.length}` : 'None';
         const about = new Map([['input', object]]);
-        at(interpreter, frame, expression, () => interpreter.complain('no_tensor', `${what} has no ${expression.name.name}`, about));
+        at(interpreter, frame, expression, () =>
+          interpreter.complain({ kind: 'no_tensor', message: `${what} has no ${expression.name.name}` }, about),
+        );
       }
       return unknown(`there is no ${expression.name.name}`);
     }
@@ -147,7 +152,7 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
       return evaluate(interpreter, frame, expression.value);
     case 'yield': {
       const value = expression.value === undefined ? none : evaluate(interpreter, frame, expression.value);
-      if (expression.isFrom) frame.yielded.push(...interpreter.iterate(value).items);
+      if (expression.isFrom) frame.yielded.push(...iterate(interpreter, value).items);
       else frame.yielded.push(value);
       return unknown('what a generator is sent');
     }
@@ -197,7 +202,7 @@ function display(interpreter: Interpreter, frame: Frame, items: readonly Express
       values.push(...inner.items);
       continue;
     }
-    const { items: each, repeat, open } = interpreter.iterate(inner);
+    const { items: each, repeat, open } = iterate(interpreter, inner);
     if (repeat !== undefined || open) {
       if (hidden !== undefined) lost = true;
       hidden = values.length;
@@ -318,7 +323,7 @@ function identical(interpreter: Interpreter, left: Value, right: Value): boolean
 
 function contains(interpreter: Interpreter, container: Value, item: Value): boolean | undefined {
   if (container.kind === 'instance') {
-    const method = interpreter.classMember(container.class, '__contains__');
+    const method = classMember(container.class, '__contains__');
     return method === undefined ? undefined : interpreter.truth(interpreter.call(method, [container, item]));
   }
   if (container.kind === 'string') {
@@ -338,7 +343,7 @@ function contains(interpreter: Interpreter, container: Value, item: Value): bool
   const known =
     container.kind === 'tuple' || container.kind === 'list' || container.kind === 'set'
       ? container.items
-      : interpreter.iterate(container).items;
+      : iterate(interpreter, container).items;
   for (const each of known) {
     if (each.kind === 'string' && item.kind === 'string' && each.value !== undefined && item.value !== undefined) {
       if (each.value === item.value) return true;
@@ -377,7 +382,7 @@ export function evaluateArguments(
           else open = true;
           break;
         }
-        const iteration = interpreter.iterate(value);
+        const iteration = iterate(interpreter, value);
         if (iteration.open || iteration.repeat !== undefined) {
           open = true;
           // `Sequential(*[Block() for _ in range(depth)])`: in linting, one stands for all.
@@ -415,7 +420,7 @@ function evaluateCall(interpreter: Interpreter, frame: Frame, expression: Extrac
   const { positional, keywords, open } = evaluateArguments(interpreter, frame, expression.arguments);
   if (!frame.file.isPrelude) {
     const isInherited = callee.kind === 'attribute' && callee.object.kind === 'call' && target.kind === 'bound';
-    const isOwn = frame.self?.kind !== 'instance' || interpreter.isOfOneFile(frame.self.class);
+    const isOwn = frame.self?.kind !== 'instance' || isOfOneFile(frame.self.class);
     interpreter.isWritten = isOwn && !isInherited && expression.arguments.every(({ kind }) => kind === 'positional' || kind === 'keyword');
   }
   return at(interpreter, frame, expression, () => interpreter.call(target, positional, keywords, open));
@@ -456,7 +461,7 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
   const scope: Frame = frame.owner !== undefined && frame.function === undefined ? { ...inner, parent: frame } : inner;
   const values: Value[] = [];
   const entries: [Value, Value][] = [];
-  let repeat: ReturnType<Interpreter['iterate']>['repeat'];
+  let repeat: Iteration['repeat'];
   let open = false;
   let counter: Value | undefined;
   const visit = (depth: number): void => {
@@ -468,7 +473,7 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
       return;
     }
     const iterable = evaluate(interpreter, depth === 0 ? frame : scope, clause.iterable);
-    const each = interpreter.iterate(iterable);
+    const each = iterate(interpreter, iterable);
     const isAlike = interpreter.assumesShapes && clauses.length === 1 && key === undefined && areAlike(clause, element, each.items);
     const iteration = isAlike ? { items: each.items.slice(0, 1), repeat: number(each.items.length), open: each.open } : each;
     if (iteration.repeat !== undefined && depth === 0 && clauses.length === 1) repeat = iteration.repeat;

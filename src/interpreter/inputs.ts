@@ -11,7 +11,9 @@ import { openShape, type Shape, shapeOf, unknownShape } from '../dims/shape.ts';
 import { parseEinops } from '../syntax/einops.ts';
 import type { Argument, Call, Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
+import { classMember } from './attributes.ts';
 import type { Interpreter } from './interpreter.ts';
+import { iterate } from './iteration.ts';
 import { dimOf } from './make.ts';
 import { lengthScope } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, Value } from './value.ts';
@@ -313,7 +315,7 @@ function gather(
       if (expression.name === selfName) return self;
       const local = locals.get(expression.name);
       if (local !== undefined || globals === undefined) return local;
-      const value = interpreter.guard(() => interpreter.global(globals, expression.name));
+      const value = interpreter.guard(() => interpreter.names.global(globals, expression.name));
       return value?.kind === 'function' && !value.file.isPrelude ? value : undefined;
     }
     if (expression.kind === 'attribute') {
@@ -321,7 +323,7 @@ function gather(
       if (object?.kind === 'instance') {
         const own = object.attributes.get(expression.name.name);
         if (own !== undefined) return own;
-        const member = interpreter.classMember(object.class, expression.name.name);
+        const member = classMember(object.class, expression.name.name);
         return member?.kind === 'function' && member.wraps === 'plain' ? { kind: 'bound', self: object, callee: member } : undefined;
       }
       return undefined;
@@ -505,7 +507,7 @@ function gather(
 
 function classGlobals(interpreter: Interpreter, self: Value | undefined): Map<string, Value> | undefined {
   const file = self?.kind === 'instance' ? self.class.file : undefined;
-  return file === undefined ? undefined : interpreter.globalsOf(file);
+  return file === undefined ? undefined : interpreter.names.globalsOf(file);
 }
 
 /** What it says about an input that it is given to this callee, as its first or named argument. */
@@ -523,7 +525,7 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
     return;
   }
   if (target.kind !== 'instance') return;
-  const forward = interpreter.classMember(target.class, 'forward');
+  const forward = classMember(target.class, 'forward');
   // A class that changes less than what runs when it is called takes what the library's takes.
   const library = forward?.kind === 'function' && forward.file.isPrelude ? libraryClass(target.class) : undefined;
   if (library !== undefined) {
@@ -570,7 +572,7 @@ const isState = (layer: string, argument: number | string): boolean =>
 /** The modules that a list of a library holds. */
 function itemsOf(interpreter: Interpreter, instance: InstanceValue): readonly Value[] {
   if (instance.class.file?.isPrelude !== true) return [];
-  const items = interpreter.guard(() => interpreter.iterate(instance))?.items ?? [];
+  const items = interpreter.guard(() => iterate(interpreter, instance))?.items ?? [];
   return items.filter(({ kind }) => kind === 'instance');
 }
 

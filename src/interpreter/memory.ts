@@ -1,9 +1,8 @@
 import type { Facts } from '../dims/facts.ts';
 import type { Substitution } from '../dims/unify.ts';
 import type { UnitBody } from '../syntax/python/ast.ts';
-import type { Frame } from './frame.ts';
-import type { Failure, Variable } from './interpreter.ts';
-import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, Site, TensorValue, Trace, Value } from './value.ts';
+import type { Happening, Recording } from './recording.ts';
+import type { ClassValue, InstanceValue, ModuleCall, Site, TensorValue, Trace, Value } from './value.ts';
 
 /** What a call of a module gave, for those that call it alike. */
 interface SharedResult {
@@ -22,17 +21,6 @@ interface SharedResult {
   readonly bound: Substitution['bindings'];
 }
 
-/** What is recorded while code is followed. */
-export type Happening =
-  | TensorValue
-  | ModuleCall
-  | { readonly happened: 'variable'; readonly variable: Variable }
-  | { readonly happened: 'failure'; readonly failure: Failure }
-  | { readonly happened: 'fixed'; readonly lengths: readonly string[] }
-  | { readonly happened: 'instance'; readonly instance: InstanceValue }
-  | { readonly happened: 'called'; readonly callee: FunctionValue }
-  | { readonly happened: 'returned'; readonly frame: Frame; readonly value: Value };
-
 /** The interpreter whose calls are remembered. */
 interface Follower {
   facts: Facts;
@@ -44,7 +32,7 @@ interface Follower {
   readonly within: ModuleCall | undefined;
   /** The user's functions that are being evaluated. */
   readonly trace: Trace | undefined;
-  note(happening: Happening): void;
+  readonly recording: Pick<Recording, 'note' | 'logged'>;
   nextTensor(): number;
   isModule(value: Value): boolean;
 }
@@ -63,16 +51,9 @@ export class Memory {
   /** Instances that the study has made or taken over: no two parts of one model are the same. */
   readonly #taken = new Set<InstanceValue>();
   readonly #results = new Map<string, SharedResult>();
-  /** What happens while a call is followed that later ones may share. */
-  #log: Happening[] | undefined;
 
   constructor(follower: Follower) {
     this.#follower = follower;
-  }
-
-  /** Something happened that those who take over the call around it have to know. */
-  log(happening: Happening): void {
-    this.#log?.push(happening);
   }
 
   /** Lets go of what one study made for the next. */
@@ -138,7 +119,7 @@ export class Memory {
     if (known !== undefined) {
       for (const instance of instancesIn(known)) this.#taken.add(instance);
       for (const body of known.rests) this.#rests?.add(body);
-      for (const happening of known.made) this.#follower.note(this.#called(happening, known));
+      for (const happening of known.made) this.#follower.recording.note(this.#called(happening, known));
       this.#learn(known);
       return known.value;
     }
@@ -197,18 +178,12 @@ export class Memory {
     const follower = this.#follower;
     const outer = this.#placesAround().length;
     const { facts: before, substitution } = follower;
-    const log = this.#log;
-    const start = log?.length ?? 0;
-    this.#log ??= [];
-    try {
-      const { result, rests } = this.tracked(work);
-      const known = new Set(follower.facts === before ? [] : before.statements);
-      const learned = follower.facts === before ? [] : follower.facts.statements.filter((fact) => !known.has(fact));
-      const bound = follower.substitution.bindings.filter(({ symbol }) => substitution.valueOf(symbol) === undefined);
-      return { result, rests, outer, made: this.#log.slice(start), learned, bound };
-    } finally {
-      if (log === undefined) this.#log = undefined;
-    }
+    const { result: tracked, made } = follower.recording.logged(() => this.tracked(work));
+    const { result, rests } = tracked;
+    const known = new Set(follower.facts === before ? [] : before.statements);
+    const learned = follower.facts === before ? [] : follower.facts.statements.filter((fact) => !known.has(fact));
+    const bound = follower.substitution.bindings.filter(({ symbol }) => substitution.valueOf(symbol) === undefined);
+    return { result, rests, outer, made, learned, bound };
   }
 
   /** The dataflow that an earlier call left, grown from the tensors of this one. */
@@ -253,7 +228,7 @@ export class Memory {
     };
     for (const each of known.made) {
       if ('happened' in each) {
-        follower.note(
+        follower.recording.note(
           each.happened === 'variable'
             ? { happened: 'variable', variable: { ...each.variable, value: grafted(each.variable.value) } }
             : each.happened === 'returned'
@@ -269,7 +244,7 @@ export class Memory {
         const trace = traceOf(each.trace);
         const call: ModuleCall = { ...each, site, parent, trace, positional: each.positional.map(grafted), keywords: named(each.keywords) };
         calls.set(each, call);
-        follower.note(call);
+        follower.recording.note(call);
         continue;
       }
       const call = each.call === undefined ? undefined : calls.get(each.call);
@@ -282,7 +257,7 @@ export class Memory {
         ...(each.trace === undefined ? {} : { trace: traceOf(each.trace) }),
       };
       grown.set(each, tensor);
-      follower.note(tensor);
+      follower.recording.note(tensor);
     }
     for (const call of calls.values()) if (call.result !== undefined) call.result = grafted(call.result);
     return grafted(known.value);

@@ -68,6 +68,8 @@ export interface Problem {
   readonly basis?: 'given' | 'defaults' | 'samples' | 'lengths' | 'widths';
   /** The lengths of what comes in, by their keys, on which it rests. */
   readonly lengths?: readonly string[];
+  /** It goes wrong by the number of axes that something has. */
+  readonly isOfAxes?: true;
   /** Named parts of the message, for rules that phrase it themselves. */
   readonly data?: Readonly<Record<string, string | number>>;
 }

@@ -1,11 +1,14 @@
 import { one, zero } from '../dims/dim.ts';
 import type { Expression, FunctionDefinition, If, Lambda, Statement } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
+import { classMember, setPlain } from './attributes.ts';
 import { decoratorName, defineClass } from './classes.ts';
 import { Raised } from './errors.ts';
 import { at, evaluate, indexValue } from './expressions.ts';
 import type { Frame } from './frame.ts';
-import type { Interpreter, Iteration } from './interpreter.ts';
+import type { Interpreter } from './interpreter.ts';
+import type { Iteration } from './iteration.ts';
+import { iterate } from './iteration.ts';
 import { join } from './join.ts';
 import { keyOf, none, numberOf, unknown } from './make.ts';
 import { absoluteName } from './program.ts';
@@ -71,7 +74,7 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
   const completions: Completion[] = [];
   let special: Completion | undefined;
   // A mask that need not be given is given sometimes, and sometimes not.
-  const isCertain = interpreter.assumesShapes && asksForNone(branch.test, (name) => interpreter.lookup(frame, name));
+  const isCertain = interpreter.assumesShapes && asksForNone(branch.test, (name) => interpreter.names.lookup(frame, name));
   const follow = (outcome: boolean, work: () => Completion) => (): void => {
     interpreter.facts = interpreter.facts.assume((outcome ? learned?.whenTrue : learned?.whenFalse) ?? []);
     narrow(interpreter, frame, branch.test, outcome);
@@ -131,7 +134,7 @@ function namesFunction(body: readonly Statement[]): boolean {
 function likelyTruth(interpreter: Interpreter, frame: Frame, test: Expression): boolean | undefined {
   if (test.kind !== 'compare' || test.operators.length !== 1 || test.operators[0] !== '==') return undefined;
   const [left, right] = test.operands;
-  const value = left?.kind === 'name' ? interpreter.lookup(frame, left.name) : undefined;
+  const value = left?.kind === 'name' ? interpreter.names.lookup(frame, left.name) : undefined;
   if (value?.kind !== 'string' || value.likely === undefined || right?.kind !== 'string' || right.value === undefined) return undefined;
   return value.likely === right.value;
 }
@@ -165,9 +168,9 @@ function changeInPlace(interpreter: Interpreter, frame: Frame, expression: Expre
   if (expression.kind !== 'call' || expression.callee.kind !== 'attribute' || result.kind !== 'tensor') return;
   const { object, name } = expression.callee;
   if (object.kind !== 'name' || !/[a-z0-9]_$/.test(name.name)) return;
-  const before = interpreter.lookup(frame, object.name);
+  const before = interpreter.names.lookup(frame, object.name);
   if (before.kind !== 'tensor' || before === result || before.isParameter === true || !result.inputs.includes(before)) return;
-  interpreter.assign(frame, object.name, result);
+  interpreter.names.assign(frame, object.name, result);
 }
 
 /** `cache.index_copy_(1, positions, keys)`: what was unknown is a tensor that holds such keys. */
@@ -175,13 +178,18 @@ function openStore(interpreter: Interpreter, frame: Frame, expression: Expressio
   if (expression.kind !== 'call' || expression.callee.kind !== 'attribute' || expression.callee.name.name !== 'index_copy_') return;
   const { object } = expression.callee;
   const [axis, , source] = expression.arguments.map(({ value }) => value);
-  if (object.kind !== 'name' || source?.kind !== 'name' || axis === undefined || interpreter.lookup(frame, object.name).kind !== 'unknown')
+  if (
+    object.kind !== 'name' ||
+    source?.kind !== 'name' ||
+    axis === undefined ||
+    interpreter.names.lookup(frame, object.name).kind !== 'unknown'
+  )
     return;
   const at = numberOf(evaluate(interpreter, frame, axis));
   if (at === undefined || at < 0) return;
   const isWhole = Array.from({ length: at + 1 }, (_, i) => i !== at);
-  const store = storeOf(frame, object, interpreter.lookup(frame, source.name), isWhole);
-  if (store !== undefined) interpreter.assign(frame, object.name, store);
+  const store = storeOf(frame, object, interpreter.names.lookup(frame, source.name), isWhole);
+  if (store !== undefined) interpreter.names.assign(frame, object.name, store);
 }
 
 /** Runs one statement. */
@@ -209,7 +217,7 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
       const before = evaluate(interpreter, frame, statement.target);
       const operand = evaluate(interpreter, frame, statement.value);
       if (before.kind === 'list' && statement.operator === '+' && (operand.kind === 'list' || operand.kind === 'tuple')) {
-        const { items, repeat, open } = interpreter.iterate(operand);
+        const { items, repeat, open } = iterate(interpreter, operand);
         const isOpen = open || repeat !== undefined || before.repeat !== undefined;
         interpreter.write(before, 'items', isOpen ? [] : [...before.items, ...items]);
         if (isOpen) {
@@ -269,18 +277,26 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
       for (const { name, alias } of statement.names) {
         const [head = name] = name.split('.');
         const bound = alias === undefined ? head : name;
-        interpreter.assign(frame, alias?.name ?? head, interpreter.module(bound) ?? { kind: 'namespace', name: bound, globals: undefined });
+        interpreter.names.assign(
+          frame,
+          alias?.name ?? head,
+          interpreter.names.module(bound) ?? { kind: 'namespace', name: bound, globals: undefined },
+        );
       }
       return normal;
     case 'importFrom':
       for (const { name, alias } of statement.names) {
         if (name === '*') {
           if (frame.locals !== frame.globals) continue;
-          const module = interpreter.module(absoluteName(frame.file, statement.level, statement.module));
+          const module = interpreter.names.module(absoluteName(frame.file, statement.level, statement.module));
           if (module?.globals === undefined) continue;
           continue;
         }
-        interpreter.assign(frame, alias?.name ?? name, interpreter.imported(frame.file, statement.level, statement.module, name));
+        interpreter.names.assign(
+          frame,
+          alias?.name ?? name,
+          interpreter.names.imported(frame.file, statement.level, statement.module, name),
+        );
       }
       return normal;
     case 'if':
@@ -302,16 +318,16 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
     case 'function': {
       const plain = makeFunction(interpreter, frame, statement, statement.name.name);
       const value = decorate(interpreter, frame, statement, plain);
-      if (value !== undefined) interpreter.assign(frame, statement.name.name, value);
+      if (value !== undefined) interpreter.names.assign(frame, statement.name.name, value);
       // Assigning to the property calls it; no name holds a dot.
       else if (statement.decorators.some((decorator) => decoratorName(decorator).endsWith('.setter'))) {
-        interpreter.assign(frame, `${statement.name.name}.setter`, plain);
+        interpreter.names.assign(frame, `${statement.name.name}.setter`, plain);
       }
       return normal;
     }
     case 'class': {
       const value = defineClass(interpreter, frame, statement);
-      interpreter.assign(frame, statement.name.name, value);
+      interpreter.names.assign(frame, statement.name.name, value);
       return normal;
     }
     case 'match': {
@@ -320,7 +336,7 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
       const returned: Value[] = [];
       interpreter.branch([
         ...statement.cases.map(({ binds, body }) => () => {
-          for (const { name } of binds) interpreter.assign(frame, name, unknown(name));
+          for (const { name } of binds) interpreter.names.assign(frame, name, unknown(name));
           const completion = runBody(interpreter, frame, body);
           completions.push(completion);
           if (completion.kind === 'return') returned.push(completion.value);
@@ -337,7 +353,7 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
 
 function enter(interpreter: Interpreter, manager: Value): Value {
   if (manager.kind === 'instance') {
-    const method = interpreter.classMember(manager.class, '__enter__');
+    const method = classMember(manager.class, '__enter__');
     return method === undefined ? manager : interpreter.call(method, [manager]);
   }
   return manager.kind === 'list' && manager.items.length === 1 ? (manager.items[0] as Value) : unknown('a context');
@@ -345,7 +361,7 @@ function enter(interpreter: Interpreter, manager: Value): Value {
 
 function runFor(interpreter: Interpreter, frame: Frame, statement: Extract<Statement, { kind: 'for' }>): Completion {
   const iterable = evaluate(interpreter, frame, statement.iterable);
-  const iteration: Iteration = interpreter.iterate(iterable);
+  const iteration: Iteration = iterate(interpreter, iterable);
   if (iteration.repeat !== undefined || iteration.open) {
     const rounds = iteration.items.length === 0 ? [] : iteration.items;
     for (const item of rounds) {
@@ -460,7 +476,7 @@ function runTry(interpreter: Interpreter, frame: Frame, statement: Extract<State
     if (!(error instanceof Raised) || error instanceof Left) throw error;
     const handler = statement.handlers.find(({ type }) => type === undefined || catches(type, error.type));
     if (handler === undefined) throw error;
-    if (handler.alias?.kind === 'name') interpreter.assign(frame, handler.alias.name, unknown('an exception'));
+    if (handler.alias?.kind === 'name') interpreter.names.assign(frame, handler.alias.name, unknown('an exception'));
     completion = runBody(interpreter, frame, handler.body);
   }
   const last = runBody(interpreter, frame, statement.finally);
@@ -547,7 +563,7 @@ export function yields(definition: FunctionDefinition): boolean {
 export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expression, value: Value): void {
   switch (target.kind) {
     case 'name':
-      interpreter.assign(frame, target.name, value);
+      interpreter.names.assign(frame, target.name, value);
       record(interpreter, frame, target, target.name, value);
       return;
     case 'attribute': {
@@ -562,7 +578,7 @@ export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expre
       const index = indexValue(interpreter, frame, target.indices, target.isTuple);
       const store =
         object.kind === 'unknown' && target.object.kind === 'name' ? storeByIndex(frame, target.object, index, value) : undefined;
-      if (store !== undefined && target.object.kind === 'name') interpreter.assign(frame, target.object.name, store);
+      if (store !== undefined && target.object.kind === 'name') interpreter.names.assign(frame, target.object.name, store);
       at(interpreter, frame, target, () => setItem(interpreter, store ?? object, index, value));
       return;
     }
@@ -579,7 +595,7 @@ function record(interpreter: Interpreter, frame: Frame, node: Expression, name: 
   const { recorder } = interpreter.options;
   if (recorder?.variable === undefined || frame.file.isPrelude || frame.unit === undefined) return;
   const site = { file: frame.file, unit: frame.unit, node };
-  interpreter.note({ happened: 'variable', variable: { frame, site, name, value, isArgument: false } });
+  interpreter.recording.note({ happened: 'variable', variable: { frame, site, name, value, isArgument: false } });
 }
 
 /** What a condition says about the variables it names, in the branch where it came out so. */
@@ -663,9 +679,9 @@ function narrowTo(
   } else if (value.kind === 'unknown' && (place.kind === 'name' || of !== given)) narrowed = of?.(value);
   if (narrowed === undefined) return;
   if (place.kind === 'name') {
-    if (frame.locals.has(place.name)) interpreter.assign(frame, place.name, narrowed);
+    if (frame.locals.has(place.name)) interpreter.names.assign(frame, place.name, narrowed);
     return;
   }
   const object = evaluate(interpreter, frame, place.object);
-  if (object.kind === 'instance' && object.attributes.has(place.name.name)) interpreter.setPlain(object, place.name.name, narrowed);
+  if (object.kind === 'instance' && object.attributes.has(place.name.name)) setPlain(interpreter, object, place.name.name, narrowed);
 }

@@ -1,10 +1,13 @@
 import { unknownDim } from '../dims/dim.ts';
 import { unknownShape } from '../dims/shape.ts';
 import type { Expression } from '../syntax/python/ast.ts';
+import { classMember, putAnywhere } from './attributes.ts';
+import { either } from './choices.ts';
 import { Raised } from './errors.ts';
 import { evaluate, indexValue } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
+import { iterate } from './iteration.ts';
 import { join } from './join.ts';
 import { dimOf, keyOf, list, text, unknown } from './make.ts';
 import type { ListValue, TensorValue, TupleValue, Value } from './value.ts';
@@ -19,7 +22,7 @@ export function subscript(interpreter: Interpreter, object: Value, written: Valu
   }
   switch (object.kind) {
     case 'tensor': {
-      const operation = interpreter.builtin('Tensor.__getitem__');
+      const operation = interpreter.names.builtin('Tensor.__getitem__');
       return operation === undefined ? unknown('indexing') : interpreter.call(operation, [object, index]);
     }
     case 'tuple':
@@ -45,7 +48,7 @@ export function subscript(interpreter: Interpreter, object: Value, written: Valu
       return text(object.value === undefined || at === undefined ? undefined : object.value.at(at));
     }
     case 'instance': {
-      const method = interpreter.classMember(object.class, '__getitem__');
+      const method = classMember(object.class, '__getitem__');
       return method === undefined ? unknown(`an item of ${object.class.name}`) : interpreter.call(method, [object, index]);
     }
     case 'class':
@@ -53,14 +56,14 @@ export function subscript(interpreter: Interpreter, object: Value, written: Valu
     case 'builtin':
       return object;
     case 'range': {
-      const iteration = interpreter.iterate(object);
+      const iteration = iterate(interpreter, object);
       return iteration.repeat !== undefined || iteration.open
         ? unknown('an item of a range')
         : interpreter.subscript(list(iteration.items), index);
     }
     case 'union': {
       const options = object.options.filter(({ kind }) => kind !== 'none');
-      return interpreter.either(options, (option) => interpreter.subscript(option, index));
+      return either(interpreter, options, (option) => interpreter.subscript(option, index));
     }
     case 'unknown':
       if (object.path !== undefined) {
@@ -128,7 +131,9 @@ function tupleItem(interpreter: Interpreter, object: TupleValue, index: Value): 
     const what = isSize === true ? `the tensor has ${items.length} axes` : `the tuple has ${items.length} items`;
     // How many tensors tell the places of what is true hangs on a rank that is seldom known for sure.
     const isKnown = items.length > 0 && items.every((each) => each.kind !== 'tensor' || each.op !== 'nonzero');
-    if (isKnown) interpreter.complain(isSize === true ? 'axis_number' : 'item_number', `${what}, and number ${position} is asked for`);
+    const message = `${what}, and number ${position} is asked for`;
+    if (isKnown)
+      interpreter.complain(isSize === true ? { kind: 'axis_number', message, isOfAxes: true } : { kind: 'item_number', message });
     throw new Raised('IndexError', 'tuple index out of range', undefined);
   }
   return item;
@@ -220,7 +225,7 @@ export function setItem(interpreter: Interpreter, object: Value, index: Value, v
   switch (object.kind) {
     case 'dict': {
       const key = keyOf(index);
-      if (key === undefined) interpreter.putAnywhere(object, value);
+      if (key === undefined) putAnywhere(interpreter, object, value);
       else interpreter.writeEntry(object.entries, key, { key: index, value });
       return;
     }
@@ -240,12 +245,12 @@ export function setItem(interpreter: Interpreter, object: Value, index: Value, v
       return;
     }
     case 'instance': {
-      const method = interpreter.classMember(object.class, '__setitem__');
+      const method = classMember(object.class, '__setitem__');
       if (method !== undefined) interpreter.call(method, [object, index, value]);
       return;
     }
     case 'tensor': {
-      const operation = interpreter.builtin('Tensor.__setitem__');
+      const operation = interpreter.names.builtin('Tensor.__setitem__');
       if (operation !== undefined) interpreter.call(operation, [object, index, value]);
     }
   }

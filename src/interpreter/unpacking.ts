@@ -6,7 +6,9 @@ import { makeCall } from './define.ts';
 import { at, evaluate } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
+import { iterate } from './iteration.ts';
 import { int, list, none, unknown } from './make.ts';
+import type { Problem } from './operation.ts';
 import { bindTarget } from './statements.ts';
 import type { TensorValue, Value } from './value.ts';
 
@@ -76,7 +78,7 @@ export function unpack(interpreter: Interpreter, frame: Frame, targets: readonly
     spread(isKnown ? targets.map((_, i) => interpreter.subscript(value, int(i))) : undefined);
     return;
   }
-  const iteration = interpreter.iterate(value);
+  const iteration = iterate(interpreter, value);
   const [each] = iteration.items;
   if (iteration.repeat !== undefined && each !== undefined && iteration.items.length === 1 && star < 0) {
     if (each.kind === 'tensor' && each.inputs[0] !== undefined) checkParts(interpreter, frame, targets, iteration.repeat, each.inputs[0]);
@@ -112,8 +114,9 @@ function checkCount(
   at(interpreter, frame, first, () => {
     const kind = isSize ? 'unpack_size' : 'unpack';
     const message = `${what}, and ${targets.length} names take them`;
-    if (isSize || isParts) interpreter.report(makeCall('unpack', held(given), new Set(['input']), interpreter.site), { kind, message });
-    else if (value.kind === 'tuple') interpreter.complain(kind, message);
+    const problem: Problem = isSize ? { kind, message, isOfAxes: true } : { kind, message };
+    if (isSize || isParts) interpreter.report(makeCall('unpack', held(given), new Set(['input']), interpreter.site), problem);
+    else if (value.kind === 'tuple') interpreter.complain(problem);
     return none;
   });
 }
@@ -123,7 +126,7 @@ const held = (given: Value | undefined): ReadonlyMap<string, Value> => new Map(g
 /** The same where the number of parts is a size. */
 function checkParts(interpreter: Interpreter, frame: Frame, targets: readonly Expression[], parts: Dim, given: Value): void {
   const [first] = targets;
-  const operation = interpreter.builtin('headwise.take_parts');
+  const operation = interpreter.names.builtin('headwise.take_parts');
   if (!interpreter.assumesShapes || !interpreter.isWhole || first === undefined || operation === undefined) return;
   at(interpreter, frame, first, () => interpreter.call(operation, [given, int(parts), int(targets.length)]));
 }

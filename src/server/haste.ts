@@ -1,4 +1,4 @@
-import type { IsOver } from '../interpreter/study.ts';
+import type { IsOver } from '../interpreter/student.ts';
 
 /** Work that the answer to a keystroke may do, in steps, some 10 ms; a study that takes more waits. */
 const hastySteps = 500;

@@ -1,7 +1,8 @@
 import { statedAxes } from '../annotations/stated.ts';
 import { readPythonConfigs } from '../design/python/configs.ts';
 import type { SourceLoader } from '../interpreter/program.ts';
-import { type CodeReading, type IsOver, Student } from '../interpreter/study.ts';
+import { type IsOver, Student } from '../interpreter/student.ts';
+import type { CodeReading } from '../interpreter/study.ts';
 import type { SourceFile } from '../interpreter/value.ts';
 import type { ParsedConfig } from '../syntax/node.ts';
 import type { PythonModule } from '../syntax/python/ast.ts';

@@ -38,7 +38,10 @@ const arranged =
     const [problem] = checkEinops(pattern, op, new Set(sizes.keys()));
     const context = { facts: machine.context.facts, substitution: input.substitution };
     const result = einopsShape(pattern, input.shape, sizes, context);
-    if (input.status === 'mismatch') return machine.settle(op, call, { ...result, status: 'mismatch', reason: input.reason ?? '' });
+    if (input.status === 'mismatch') {
+      const { shape, substitution } = result;
+      return machine.settle(op, call, { ...input, shape, substitution });
+    }
     if (problem === undefined) return machine.settle(op, call, result);
     return machine.settle(op, call, { ...result, shape: unknownShape, status: 'mismatch', reason: problem.message });
   };

@@ -28,7 +28,7 @@ export function einopsShape(
   const rank = rankOf(ranked);
   const least = dots < 0 ? left.length : left.length - 1;
   if (rank !== undefined && (dots < 0 ? rank !== least : rank < least)) {
-    judgement.fail(`the pattern has ${dots < 0 ? '' : 'at least '}${least} axes, the tensor has ${rank}`);
+    judgement.failOfAxes(`the pattern has ${dots < 0 ? '' : 'at least '}${least} axes, the tensor has ${rank}`);
     return judgement.result(unknownShape);
   }
   const composedDots = dots >= 0 && left[dots]?.composed === true;
@@ -70,7 +70,8 @@ export function einopsShape(
   }
   const shape: Shape = { dims: dims.map((dim) => current.substitution.apply(dim)), ellipsis: undefined };
   const answer = { status: worst?.status ?? 'ok', shape, substitution: current.substitution };
-  return worst?.reason === undefined ? answer : { ...answer, reason: worst.reason };
+  if (worst?.reason === undefined) return answer;
+  return worst.isOfAxes === true ? { ...answer, reason: worst.reason, isOfAxes: true } : { ...answer, reason: worst.reason };
 }
 
 const numberOf = ({ text }: EinopsAxis): Dim => number(Number(text));

@@ -1,7 +1,7 @@
 /** A failing operation: what it was given, and how findings tell it. */
 import type { Dim } from '../../dims/dim.ts';
 import { applyToShape, formatShape, type Shape } from '../../dims/shape.ts';
-import type { Failure } from '../../interpreter/interpreter.ts';
+import type { Failure } from '../../interpreter/recording.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';

@@ -1,9 +1,9 @@
 /** One fault of model code, and the place where it is reported. */
 import { type Dim, divideExactly, loneAtom } from '../../dims/dim.ts';
 import { someAtom, symbolsOf } from '../../dims/visit.ts';
-import type { Failure } from '../../interpreter/interpreter.ts';
+import type { Failure } from '../../interpreter/recording.ts';
+import { usedClasses } from '../../interpreter/roots.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
-import { usedClasses } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn } from './failing.ts';

@@ -8,8 +8,8 @@ import { formatDim } from '../../dims/format.ts';
 import { applyToShape, formatShape } from '../../dims/shape.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { alternatives, ancestors, isLayout, plain } from '../../interpreter/graph.ts';
-import type { Failure } from '../../interpreter/interpreter.ts';
 import { dimOf } from '../../interpreter/make.ts';
+import type { Failure } from '../../interpreter/recording.ts';
 import { lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
@@ -205,10 +205,10 @@ function areOneSetting(code: CodeReading, failure: Failure): boolean {
   const candidates = pairs.filter(([a, b]) => a !== b && a.includes('.') && split(a)[0] === split(b)[0]);
   if (candidates.length === 0) return false;
   const { interpreter, file } = code;
-  const globals = interpreter.globalsOf(file);
+  const globals = interpreter.names.globalsOf(file);
   const written = new Set(file.module.text.match(/\b[A-Z]\w*Config\b/g) ?? []);
   return [...written].some((name) => {
-    const of = interpreter.guard(() => interpreter.global(globals, name));
+    const of = interpreter.guard(() => interpreter.names.global(globals, name));
     const map = of?.kind === 'class' ? of.members.get('attribute_map') : undefined;
     const entries = map?.kind === 'dict' ? [...map.entries.values()] : [];
     return entries.some(

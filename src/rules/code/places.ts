@@ -1,5 +1,5 @@
 /** Where things stand in the text of model code, and how findings name them. */
-import type { Variable } from '../../interpreter/interpreter.ts';
+import type { Variable } from '../../interpreter/recording.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
 import { type Expression, spanIn } from '../../syntax/python/ast.ts';

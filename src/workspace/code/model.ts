@@ -2,6 +2,7 @@
 import { type Dim, number, rigid } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, type Shape, shapeOf } from '../../dims/shape.ts';
+import { classMember, setPlain } from '../../interpreter/attributes.ts';
 import {
   type ConfigObject,
   type ConfigValue,
@@ -15,10 +16,11 @@ import {
 import { makeCall } from '../../interpreter/define.ts';
 import { classNamed, evaluateCall } from '../../interpreter/entry.ts';
 import type { Frame } from '../../interpreter/frame.ts';
-import { type Failure, Interpreter, type Variable } from '../../interpreter/interpreter.ts';
+import { Interpreter } from '../../interpreter/interpreter.ts';
 import { bool, named, unknown } from '../../interpreter/make.ts';
 import { parametersOf } from '../../interpreter/modules.ts';
 import type { SourceLoader } from '../../interpreter/program.ts';
+import type { Failure, Variable } from '../../interpreter/recording.ts';
 import type { ClassValue, Dtype, FunctionValue, InstanceValue, SourceFile, TensorValue, Value } from '../../interpreter/value.ts';
 import type { PythonModule, Span, Statement, Unit } from '../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../syntax/python/walk.ts';
@@ -174,7 +176,7 @@ function stopTraining(interpreter: Interpreter, model: InstanceValue): void {
       if (inner.kind === 'union') inner.options.forEach(visit);
       else visit(inner);
     }
-    interpreter.setPlain(value, 'training', bool(false));
+    setPlain(interpreter, value, 'training', bool(false));
   };
   visit(model);
 }
@@ -189,7 +191,7 @@ function argumentsFor(
   config: ConfigObject,
 ): { readonly configuration: Value; readonly positional: readonly Value[]; readonly keywords: ReadonlyMap<string, Value> } | undefined {
   const of = configurationClassOf(interpreter, model) ?? namesakeOf(interpreter, model);
-  const parameters = functionOf(interpreter.classMember(model, '__init__'))?.definition.parameters.slice(1) ?? [];
+  const parameters = functionOf(classMember(model, '__init__'))?.definition.parameters.slice(1) ?? [];
   const [first] = parameters;
   const takesSettings = of !== undefined && isLibraryConfiguration(of);
   if (takesSettings || (first?.name !== undefined && settings.test(first.name.name))) {
@@ -241,7 +243,7 @@ function runForward(
   config: Value,
   sizes: NonNullable<ModelQuestion['inputs']>,
 ): void {
-  const forward = functionOf(interpreter.classMember(of, 'forward'));
+  const forward = functionOf(classMember(of, 'forward'));
   if (forward === undefined) return;
   const names = forward.definition.parameters.flatMap(({ kind, name }) => (kind === 'plain' && name !== undefined ? [name.name] : []));
   const input = (name: string, dims: readonly Dim[], dtype: Dtype): TensorValue =>

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import fc from 'fast-check';
 import { contradictionsIn } from '../../../src/annotations/reading.ts';
-import { type CodeReading, studyFile } from '../../../src/interpreter/study.ts';
+import { studyFile } from '../../../src/interpreter/student.ts';
+import type { CodeReading } from '../../../src/interpreter/study.ts';
 import type { PythonParser } from '../../../src/syntax/python/parse.ts';
 import { pythonReader } from '../../../src/workspace/python.ts';
 import { pythonParser } from '../python/parser.ts';

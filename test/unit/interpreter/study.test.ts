@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { formatShape } from '../../../src/dims/shape.ts';
-import { type CodeReading, studyFile } from '../../../src/interpreter/study.ts';
+import { studyFile } from '../../../src/interpreter/student.ts';
+import type { CodeReading } from '../../../src/interpreter/study.ts';
 import type { PythonParser } from '../../../src/syntax/python/parse.ts';
 import { pythonParser } from '../python/parser.ts';
 

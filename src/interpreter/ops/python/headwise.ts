@@ -102,7 +102,7 @@ function fitMask(call: Call, machine: Machine): Value {
   const { dims } = mask.shape;
   const wanted = shapes.find((shape) => shape.ellipsis === undefined && shape.dims.length === dims.length);
   const judgement = new Judgement(machine.context);
-  if (wanted === undefined) judgement.fail(`a mask of ${dims.length} axes`);
+  if (wanted === undefined) judgement.failOfAxes(`a mask of ${dims.length} axes`);
   else
     for (const [i, dim] of dims.entries())
       judgement.same(dim, wanted.dims[i] as Dim, (x, y) => `the mask is ${formatShape(mask.shape)}, with ${x} where it takes ${y}`);

@@ -114,7 +114,7 @@ const normed =
     const result = judged(machine, (judgement) => {
       const dims = lastDims(shape, sizes.length);
       if (dims === undefined) {
-        if (rankOf(shape) !== undefined) judgement.fail(`the norm is over ${sizes.length} axes, and there are ${shape.dims.length}`);
+        if (rankOf(shape) !== undefined) judgement.failOfAxes(`the norm is over ${sizes.length} axes, and there are ${shape.dims.length}`);
         return shape;
       }
       for (const [i, size] of sizes.entries()) {
@@ -191,7 +191,7 @@ const spatialStart = (shape: Shape, axes: number): number | undefined => {
 };
 
 const wrongRank = (judgement: Judgement, op: string, shape: Shape, axes: number): Shape => {
-  if (rankOf(shape) !== undefined) judgement.fail(`${op} takes ${axes + 1} or ${axes + 2} axes, and there are ${shape.dims.length}`);
+  if (rankOf(shape) !== undefined) judgement.failOfAxes(`${op} takes ${axes + 1} or ${axes + 2} axes, and there are ${shape.dims.length}`);
   else judgement.doubt('the number of axes is not known');
   return unknownShape;
 };
@@ -389,7 +389,7 @@ export const attention =
       let batch = fronts[0] ?? unknownShape;
       if (isGrouped === false) {
         const joined = broadcastAll(fronts, machine.context);
-        if (joined.status === 'mismatch') judgement.fail(joined.reason ?? 'heads or batches differ');
+        if (joined.status === 'mismatch') judgement.failAs(joined);
         else if (joined.status === 'unknown') judgement.doubt(joined.reason ?? 'heads or batches may differ');
         batch = joined.shape;
       } else if (isGrouped === true) {
@@ -402,7 +402,7 @@ export const attention =
       if (mask !== undefined) {
         const scores = { dims: [...batch.dims, length, keys], ellipsis: batch.ellipsis };
         const masked = broadcastAll([scores, mask], machine.context);
-        if (masked.status === 'mismatch') judgement.fail(`the mask does not fit the scores: ${masked.reason ?? ''}`);
+        if (masked.status === 'mismatch') judgement.failAs(masked, (reason) => `the mask does not fit the scores: ${reason}`);
         else if (masked.status === 'unknown') judgement.doubt(masked.reason ?? 'the mask may not fit the scores');
         if (isGrouped === false && rankOf(mask) !== undefined && rankOf(batch) !== undefined && rankOf(masked.shape) !== undefined) {
           batch = { dims: masked.shape.dims.slice(0, -2), ellipsis: undefined };

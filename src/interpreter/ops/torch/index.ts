@@ -214,7 +214,7 @@ function place(
       const dim = next();
       if (dim === undefined) return;
       const picked = select(shapeOf(dim), 0, item.at, { facts: judgement.facts, substitution: machine.context.substitution });
-      if (picked.status === 'mismatch') judgement.fail(picked.reason ?? 'the position is outside the axis');
+      if (picked.status === 'mismatch') judgement.failAs(picked);
     } else if (item.kind === 'slice') {
       const dim = next();
       if (dim !== undefined) placed.push({ dim: sliced(dim, item.value, machine) });
@@ -243,7 +243,7 @@ function assemble(placed: readonly Placed[], advanced: readonly Shape[], judgeme
   const [first = 0] = places;
   const isAdjacent = places.every((at, i) => at === first + i);
   const joined = advanced.length === 0 ? undefined : broadcastAll(advanced, machine.context);
-  if (joined?.status === 'mismatch') judgement.fail(joined.reason ?? 'index tensors do not broadcast');
+  if (joined?.status === 'mismatch') judgement.failAs(joined);
   const inserted = joined?.shape.dims ?? [];
   const dims: Dim[] = isAdjacent ? [] : [...inserted];
   let at: number | undefined;

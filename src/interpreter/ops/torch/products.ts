@@ -28,7 +28,7 @@ const product =
     if (wrong >= 0) {
       const reason = `${op} takes ${ranks[wrong]} axes, and there are ${(wrong === 0 ? left : right).dims.length}`;
       const result = judged(machine, (judgement) => {
-        judgement.fail(reason);
+        judgement.failOfAxes(reason);
         return unknownShape;
       });
       return machine.settle(op, call, result, { dtype });
@@ -121,7 +121,7 @@ export function einsumShape(equation: Equation, shapes: readonly Shape[], judgem
     const named = dots < 0 ? labels.length : labels.length - 1;
     const rank = rankOf(shape);
     if (rank !== undefined && (dots < 0 ? rank !== named : rank < named)) {
-      judgement.fail(`operand ${i} has ${rank} axes, and the equation names ${named}`);
+      judgement.failOfAxes(`operand ${i} has ${rank} axes, and the equation names ${named}`);
       return unknownShape;
     }
     if (dots >= 0) {
@@ -142,7 +142,7 @@ export function einsumShape(equation: Equation, shapes: readonly Shape[], judgem
   const implicit = [...(counts.has('...') ? ['...'] : []), ...single.sort(byLabel)];
   const output = equation.output ?? implicit;
   const broadcast = broadcastAll(hidden, machine.context);
-  if (broadcast.status === 'mismatch') judgement.fail(broadcast.reason ?? 'the axes of ... do not broadcast');
+  if (broadcast.status === 'mismatch') judgement.failAs(broadcast);
   const dims: Dim[] = [];
   let ellipsis: number | undefined;
   for (const label of output) {

@@ -477,7 +477,7 @@ const gathered: Run = (call, machine) => {
     call,
     judged(machine, (judgement) => {
       const [a, b] = [rankOf(shape), index === undefined ? undefined : rankOf(index)];
-      if (a !== undefined && b !== undefined && a !== b && a > 0 && b > 0) judgement.fail(`the index has ${b} axes, the tensor ${a}`);
+      if (a !== undefined && b !== undefined && a !== b && a > 0 && b > 0) judgement.failOfAxes(`the index has ${b} axes, the tensor ${a}`);
       return index ?? sameRank(shape);
     }),
     { dtype: tensorIn(call)?.dtype },
@@ -513,7 +513,7 @@ const padded: Run = (call, machine) => {
     judged(machine, (judgement) => {
       if (pads.length % 2 !== 0) judgement.fail('pads come in pairs');
       if (rank !== undefined && count > rank) {
-        judgement.fail(`${count} pairs of pads, and ${rank} axes`);
+        judgement.failOfAxes(`${count} pairs of pads, and ${rank} axes`);
         return shape;
       }
       let result = shape;

@@ -46,8 +46,15 @@ export function broadcastAll(shapes: readonly Shape[], context: Context): ShapeR
   let answer: ShapeResult = judgement.result(shapes[0] ?? scalar);
   for (const shape of shapes.slice(1)) {
     const next = broadcastTwo(answer.shape, shape, { ...context, substitution: answer.substitution });
-    const worse = answer.status === 'mismatch' || (answer.status === 'unknown' && next.status === 'ok') ? answer : next;
-    answer = { ...next, status: worse.status, ...(worse.reason === undefined ? {} : { reason: worse.reason }) };
+    const { status, reason, isOfAxes } =
+      answer.status === 'mismatch' || (answer.status === 'unknown' && next.status === 'ok') ? answer : next;
+    answer = {
+      status,
+      shape: next.shape,
+      substitution: next.substitution,
+      ...(reason === undefined ? {} : { reason }),
+      ...(isOfAxes === true ? { isOfAxes } : {}),
+    };
   }
   return answer;
 }

@@ -1,4 +1,4 @@
-import type { Failure } from '../../../interpreter/interpreter.ts';
+import type { Failure } from '../../../interpreter/recording.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import { spanIn } from '../../../syntax/python/ast.ts';
 import type { FaultKind } from '../../code/fault.ts';

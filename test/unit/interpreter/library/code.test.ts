@@ -1,7 +1,8 @@
 import { strict as assert } from 'node:assert';
 import { formatShape } from '../../../../src/dims/shape.ts';
-import { type Failure, Interpreter } from '../../../../src/interpreter/interpreter.ts';
+import { Interpreter } from '../../../../src/interpreter/interpreter.ts';
 import { parametersOf } from '../../../../src/interpreter/modules.ts';
+import type { Failure } from '../../../../src/interpreter/recording.ts';
 import type { SourceFile, Value } from '../../../../src/interpreter/value.ts';
 import type { PythonParser } from '../../../../src/syntax/python/parse.ts';
 import { pythonParser } from '../../python/parser.ts';
@@ -32,7 +33,7 @@ describe('model code over the described libraries', () => {
       recorder: { failure: (failure) => failures.push(failure) },
       assumesShapes,
     });
-    const run = interpreter.global(interpreter.globalsOf(file), 'run');
+    const run = interpreter.names.global(interpreter.names.globalsOf(file), 'run');
     assert.equal(run?.kind, 'function');
     const names = run.definition.parameters.map(({ name }) => name?.name ?? '');
     const value = interpreter.call(

@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import { formatDim } from '../../../../src/dims/format.ts';
 import { formatShape } from '../../../../src/dims/shape.ts';
 import { evaluateCall } from '../../../../src/interpreter/entry.ts';
-import { type Failure, Interpreter } from '../../../../src/interpreter/interpreter.ts';
+import { Interpreter } from '../../../../src/interpreter/interpreter.ts';
 import { parametersOf } from '../../../../src/interpreter/modules.ts';
+import type { Failure } from '../../../../src/interpreter/recording.ts';
 import type { SourceFile, Value } from '../../../../src/interpreter/value.ts';
 import type { PythonParser } from '../../../../src/syntax/python/parse.ts';
 import { pythonParser } from '../../python/parser.ts';
@@ -52,7 +53,7 @@ describe('layers of torch.nn, as PyTorch makes them', () => {
       const failures: Failure[] = [];
       const recorder = { failure: (failure: Failure): unknown => failures.push(failure) };
       const interpreter = new Interpreter({ loader: { load: () => undefined }, parse, recorder });
-      const global = (name: string): Value => interpreter.global(interpreter.globalsOf(file), name) ?? assert.fail(name);
+      const global = (name: string): Value => interpreter.names.global(interpreter.names.globalsOf(file), name) ?? assert.fail(name);
       const actual = members.map(({ module: name, inputs }, i) => {
         const module = evaluateCall(interpreter, global(`make_${i}`), []);
         if (module === undefined || !interpreter.isModule(module)) return { name, module: module?.kind };

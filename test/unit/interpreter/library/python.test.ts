@@ -65,7 +65,7 @@ describe("Python's built-ins and standard library, as CPython answers", () => {
       const parse = (each: string): SourceFile['module'] => parser.parse(each);
       const file: SourceFile = { path: 'case.py', name: 'case', isPackage: false, module: parse(text), isPrelude: false };
       const interpreter = new Interpreter({ loader: { load: () => undefined }, parse });
-      const run = interpreter.global(interpreter.globalsOf(file), 'run');
+      const run = interpreter.names.global(interpreter.names.globalsOf(file), 'run');
       assert.ok(run);
       const result = interpreter.call(run, []);
       assert.equal(result.kind, 'tuple');

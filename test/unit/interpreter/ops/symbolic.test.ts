@@ -70,7 +70,7 @@ describe('operations on symbolic sizes', () => {
       parse,
       recorder: { failure: ({ problem }) => problems.push(problem.message) },
     });
-    const run = interpreter.global(interpreter.globalsOf(file), 'run');
+    const run = interpreter.names.global(interpreter.names.globalsOf(file), 'run');
     const value = run === undefined ? undefined : interpreter.guard(() => interpreter.call(run, Object.values(names)));
     return { value: value ?? { kind: 'unknown', reason: 'the code was stopped' }, problems };
   }

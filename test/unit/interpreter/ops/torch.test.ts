@@ -161,7 +161,7 @@ function run({ op, a, k = {} }: Row, shapeFor: ShapeFor = exactly): { readonly a
     const bound = interpreter.attribute(self, method) ?? none;
     return { answer: interpreter.call(bound, values.slice(1), keywords), problems };
   }
-  return { answer: interpreter.call(interpreter.builtin(op) ?? none, values, keywords), problems };
+  return { answer: interpreter.call(interpreter.names.builtin(op) ?? none, values, keywords), problems };
 }
 
 const isError = (result: Row['r']): result is { readonly error: string } =>

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from 'node:assert/strict';
-import { studyFile } from '../../../../src/interpreter/study.ts';
+import { studyFile } from '../../../../src/interpreter/student.ts';
 import { type FolderLoader, mayBind, sourceLoader } from '../../../../src/workspace/code/loader.ts';
 import { pythonParser } from '../../python/parser.ts';
 

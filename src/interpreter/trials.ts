@@ -1,0 +1,269 @@
+import { type Dim, loneAtom, type SymbolAtom, unknownDim } from '../dims/dim.ts';
+import { Facts } from '../dims/facts.ts';
+import { applyToShape } from '../dims/shape.ts';
+import type { Substitution } from '../dims/unify.ts';
+import { symbolsOf } from '../dims/visit.ts';
+import { makeCall } from './define.ts';
+import type { Interpreter } from './interpreter.ts';
+import { isInOneRow, isWeight, lengthConflict } from './lengths.ts';
+import { dimOf } from './make.ts';
+import type { Call, Problem } from './operation.ts';
+import {
+  beginNames,
+  isContext,
+  isFreeSide,
+  isModelSide,
+  isReached,
+  lengthScope,
+  type SampleGroup,
+  type Samples,
+  sampled,
+  sampleGroups,
+  separateWidths,
+  withContext,
+  withoutSides,
+} from './samples.ts';
+import type { BuiltinValue, Value } from './value.ts';
+
+/** Tries operations on numbers where symbols leave open whether they fit. */
+export class Trials {
+  readonly #interpreter: Interpreter;
+  /** The last operation left open whether it fits. */
+  isDoubtful = false;
+  /** What the operation that is being tried first fails of. */
+  mismatch: Problem | undefined;
+
+  constructor(interpreter: Interpreter) {
+    this.#interpreter = interpreter;
+  }
+
+  /** Runs an operation about which the symbols say nothing on numbers; reports it when it fails on them. */
+  attempt(callee: BuiltinValue, call: Call, bound: ReadonlyMap<string, Value>, given: ReadonlySet<string>, samples: Samples): void {
+    const interpreter = this.#interpreter;
+    const { recording } = interpreter;
+    const { facts, substitution } = interpreter;
+    const input = callee.name === 'torch.nn.functional.linear' ? bound.get('input') : undefined;
+    if (input?.kind === 'tensor' && isInOneRow(applyToShape(input.shape, substitution))) return;
+    let isGiven = false;
+    const asked = samples.given;
+    const noting =
+      asked === undefined
+        ? samples
+        : {
+            ...samples,
+            given: (symbol: SymbolAtom): number | undefined => {
+              const value = asked(symbol);
+              isGiven ||= value !== undefined;
+              return value;
+            },
+          };
+    recording.isPaused = true;
+    try {
+      let byDefaults: Problem | undefined;
+      // Channels of convolutions change from stage to stage in ways that defaults tell best.
+      const isStaged = /\.(?:group_norm|batch_norm|conv[123]d)$/.test(callee.name);
+      const groups: (SampleGroup & { readonly hasFreeSides?: true })[] = [...sampleGroups(noting), separateWidths];
+      for (const [i, { basis, members, hasFreeSides }] of groups.entries()) {
+        if (byDefaults !== undefined && (isStaged || basis === 'widths')) break;
+        const problems: Problem[] = [];
+        // A number of an axis that the constructor is given is no size, whatever it is called.
+        if (basis !== 'defaults' && basis !== 'given' && isAxisOpen(bound)) continue;
+        const fixesLength = basis === 'lengths' && mayFixLength(callee.name, bound, interpreter.uncertain);
+        if (fixesLength && !isAddedTable(callee.name, bound)) continue;
+        const isCut = basis === 'lengths' && [...bound.values()].some(isPartlyCut);
+        for (const member of members) {
+          const sample = isCut ? withContext(member) : member;
+          if (!isReached(facts, sample)) continue;
+          const numbers = new Map<string, Value>();
+          let changed = false;
+          for (const [name, value] of bound) {
+            const tried = valued(value, (dim) => {
+              const size = sampled(substitution.apply(dim), sample);
+              changed ||= size !== dim;
+              // Beside the number of a length, a size without a number may be any.
+              return basis === 'lengths' && size.constant === undefined && !size.flexible ? unknownDim('a size') : size;
+            });
+            numbers.set(name, tried);
+          }
+          if (!changed) break;
+          this.mismatch = undefined;
+          interpreter.facts = Facts.none;
+          interpreter.countTry();
+          const result = interpreter.guard(() =>
+            interpreter.heap.attempt(() => callee.operation.run(makeCall(call.name, numbers, given, call.site), interpreter)),
+          );
+          interpreter.facts = facts;
+          interpreter.substitution = substitution;
+          if (result === undefined || this.mismatch === undefined) break;
+          problems.push(this.mismatch);
+        }
+        const [problem] = problems;
+        if (problem === undefined || problems.length < members.length) continue;
+        if (fixesLength) {
+          recording.isPaused = false;
+          recording.note({ happened: 'fixed', lengths: lengthsIn(bound, substitution) });
+          recording.isPaused = true;
+          continue;
+        }
+        if (basis === 'samples' && hasFreeSides === undefined && sidesAreFree(bound, substitution)) {
+          // Nothing says how large images are: any size that fits will do.
+          groups.splice(i + 1, 0, { basis, members: members.map(withoutSides), hasFreeSides: true });
+          continue;
+        }
+        // Which branch runs under what is given is not known: there it shows no more than defaults do.
+        if (basis === 'defaults' || (basis === 'given' && (!isGiven || interpreter.uncertain > 0))) {
+          byDefaults = problem;
+          continue;
+        }
+        recording.isPaused = false;
+        interpreter.report(call, {
+          kind: callee.name,
+          message: problem.message,
+          ...ofAxes(problem),
+          basis,
+          ...(basis === 'lengths' ? { lengths: lengthsIn(bound, substitution) } : {}),
+        });
+        return;
+      }
+      if (byDefaults !== undefined) {
+        recording.isPaused = false;
+        interpreter.report(call, { kind: callee.name, message: byDefaults.message, ...ofAxes(byDefaults), basis: 'defaults' });
+        return;
+      }
+      const conflict = lengthConflict(callee.name, bound, (dim) => substitution.apply(dim));
+      if (conflict === undefined || (interpreter.uncertain > 0 && !products.test(callee.name))) return;
+      recording.isPaused = false;
+      interpreter.report(call, { kind: callee.name, message: conflict, basis: 'lengths', lengths: lengthsIn(bound, substitution) });
+    } finally {
+      recording.isPaused = false;
+      interpreter.facts = facts;
+      interpreter.substitution = substitution;
+    }
+  }
+}
+
+const ofAxes = ({ isOfAxes }: Problem): Pick<Problem, 'isOfAxes'> => (isOfAxes === true ? { isOfAxes } : {});
+
+/** Keys of the lengths of what comes in, but not of the number of rows. */
+function lengthsIn(bound: ReadonlyMap<string, Value>, substitution: Substitution): readonly string[] {
+  const found: string[] = [];
+  for (const value of bound.values()) {
+    valued(value, (dim) => {
+      for (const symbol of symbolsOf(substitution.apply(dim)))
+        if (symbol.scope === lengthScope && symbol.name !== 'B') found.push(symbol.key);
+      return dim;
+    });
+  }
+  return found;
+}
+
+/** Whether what is added has a number of the code for the length of what comes in: a table of positions, of biases between them. */
+const isAddedTable = (name: string, bound: ReadonlyMap<string, Value>): boolean =>
+  name.endsWith('.add') &&
+  [...bound.values()].some(
+    (value) =>
+      value.kind === 'tensor' &&
+      value.shape.dims.filter(({ constant }) => constant !== undefined && constant > 8).length > 1 &&
+      !value.shape.dims.some((dim) => symbolsOf(dim).some(({ scope }) => scope === lengthScope)),
+  );
+
+/** Whether which axis is meant depends on a symbol. */
+const isAxisOpen = (bound: ReadonlyMap<string, Value>): boolean =>
+  ['dim', 'dim0', 'dim1'].some((name) => {
+    const value = bound.get(name);
+    return value?.kind === 'unknown' || (value?.kind === 'int' && value.dim.constant === undefined);
+  });
+
+/** Whether a size rests on an image's height or width, and none on what the model is made for. */
+function sidesAreFree(bound: ReadonlyMap<string, Value>, substitution: Substitution): boolean {
+  let areFree = false;
+  let areTied = false;
+  for (const value of bound.values()) {
+    valued(value, (dim) => {
+      for (const symbol of symbolsOf(substitution.apply(dim))) {
+        areFree ||= isFreeSide(symbol);
+        areTied ||= isModelSide(symbol);
+      }
+      return dim;
+    });
+  }
+  return areFree && !areTied;
+}
+
+function valued(value: Value, replace: (dim: Dim) => Dim): Value {
+  switch (value.kind) {
+    case 'int': {
+      const dim = replace(value.dim);
+      return dim === value.dim ? value : { kind: 'int', dim };
+    }
+    // One of several sizes stands under the name of the one that is given.
+    case 'union':
+    case 'unknown': {
+      const named = dimOf(value);
+      const dim = named === undefined ? undefined : replace(named);
+      return dim === undefined || dim === named ? value : { kind: 'int', dim };
+    }
+    case 'tensor': {
+      const dims = value.shape.dims.map(replace);
+      return dims.every((dim, i) => dim === value.shape.dims[i]) ? value : { ...value, shape: { dims, ellipsis: value.shape.ellipsis } };
+    }
+    case 'tuple':
+    case 'list': {
+      const items = value.items.map((item) => valued(item, replace));
+      return items.every((item, i) => item === value.items[i]) ? value : { ...value, items };
+    }
+    default:
+      return value;
+  }
+}
+
+const views = /\.(?:view|reshape|unflatten)$/;
+
+/** Operations whose operands have the same axes. */
+const sums = /\.(?:add|sub|mul|div|masked_fill_?|where|cat|concat|stack)$/;
+
+const products = /\.(?:matmul|bmm|mm|baddbmm|einsum|scaled_dot_product_attention)$/;
+
+/**
+ * Whether a number in the code, or the size of a weight, may be the length of all that comes in. Where it is not certain that the code is
+ * reached, it may be meant for one token at a time.
+ */
+function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain: number): boolean {
+  const isProduct = products.test(name);
+  const isView = views.test(name);
+  if (name === 'headwise.take_parts') return uncertain > 0;
+  const input = name.endsWith('.linear') ? bound.get('input') : undefined;
+  if (input?.kind === 'tensor')
+    return uncertain > 0 || isWeight(input) || input.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
+  if (!isProduct && !(isView || sums.test(name))) return true;
+  if (!isProduct && uncertain > 0 && (isView || ![...bound.values()].some((value) => isCached(value) || isPartlyCut(value)))) return true;
+  // A number of tokens that what was added to the scores fixed.
+  const [left, right] = /matmul$|bmm$/.test(name) ? [...bound.values()].filter((value) => value.kind === 'tensor') : [];
+  const summed = new Map<Value, Dim | undefined>();
+  if (left !== undefined) summed.set(left, left.shape.dims.at(-1));
+  if (right !== undefined) summed.set(right, right.shape.dims.at(-2));
+  const fixes = (value: Value): boolean => {
+    if (value.kind === 'tensor') {
+      if (isProduct) return value.isParameter === true || value.isBuffer === true || (summed.get(value)?.constant ?? 0) > 8;
+      if (!isView && isWeight(value) && !isPartlyCut(value)) return true;
+      return value.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
+    }
+    if (value.kind === 'tuple' || value.kind === 'list') return value.items.some(fixes);
+    return isView && value.kind === 'int' && value.dim.constant !== undefined && value.dim.constant > 8;
+  };
+  return [...bound.values()].some(fixes);
+}
+
+/** A table, as of a mask, that is cut to what came in along one axis, and is as long as it may ever be along another. */
+const isPartlyCut = (value: Value): boolean =>
+  value.kind === 'tensor' &&
+  value.shape.dims.some((dim) => {
+    const atom = loneAtom(dim);
+    return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name !== 'B';
+  }) &&
+  value.shape.dims.some((dim) => symbolsOf(dim).some(({ name }) => isContext(name)));
+
+/** Along one of its axes stands what came in now behind what came in before. */
+const isCached = (value: Value): boolean =>
+  value.kind === 'tensor' &&
+  value.shape.dims.some((dim) => symbolsOf(dim).some(({ scope, name }) => scope === lengthScope && beginNames.test(name)));
