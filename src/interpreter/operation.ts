@@ -66,6 +66,8 @@ export interface Problem {
   readonly message: string;
   /** What shows it: algebra unless said; what a config or a comment gives; the defaults in the code; or numbers in which sizes of different meaning differ, lengths too; 'widths': numbers in which heads times head dim is not the width. */
   readonly basis?: 'given' | 'defaults' | 'samples' | 'lengths' | 'widths';
+  /** It fails with the numbers that the code itself gives, too. */
+  readonly failsByDefaults?: true;
   /** The lengths of what comes in, by their keys, on which it rests. */
   readonly lengths?: readonly string[];
   /** It goes wrong by the number of axes that something has. */

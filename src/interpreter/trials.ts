@@ -121,6 +121,7 @@ export class Trials {
           message: problem.message,
           ...ofAxes(problem),
           basis,
+          ...(byDefaults === undefined ? {} : { failsByDefaults: true as const }),
           ...(basis === 'lengths' ? { lengths: lengthsIn(bound, substitution) } : {}),
         });
         return;

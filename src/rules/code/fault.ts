@@ -64,7 +64,7 @@ function isApart({ code, study }: Find): boolean {
 function isDoubtful(find: Find): boolean {
   const { failure } = find;
   if (isApart(find)) return true;
-  if (failure.problem.basis === 'widths' || failure.problem.basis === 'defaults') return true;
+  if (failure.problem.basis === 'widths' || (failure.problem.basis === 'defaults' && !isOfOneSetUp(find))) return true;
   // A branch may be there for what is not cached.
   if (failure.problem.basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
@@ -82,7 +82,7 @@ function isDoubtful(find: Find): boolean {
   const isGuessed = sizes.some((dim) =>
     symbolsOf(dim).some(({ key, name, scope }) => scope !== lengthScope && conceptOf(name) === undefined && find.code.defaults.has(key)),
   );
-  if (failure.problem.basis === 'samples' && isGuessed) return true;
+  if (failure.problem.basis === 'samples' && isGuessed && !(failure.problem.failsByDefaults === true && isOfOneSetUp(find))) return true;
   // A layer that takes what it gets in the other branch: which of them runs hangs on what it was made for.
   const weight = failure.call.arguments.get('weight');
   const works = (tensor: TensorValue): boolean =>
@@ -94,6 +94,19 @@ function isDoubtful(find: Find): boolean {
   const over = divideExactly(y, x) ?? divideExactly(x, y);
   const atom = over === undefined ? undefined : loneAtom(over);
   return failure.problem.basis === 'samples' && atom?.kind === 'quotient';
+}
+
+/** Whether all sizes are settings of one constructor or one configuration, with the numbers that it gives them itself. */
+function isOfOneSetUp({ code, failure }: Find): boolean {
+  if (failure.depth > 0) return false;
+  const sizes = [...inputsOf(failure).flatMap(({ shape }) => shape.dims), ...[...failure.call.arguments.values()].flatMap(dimsOf)];
+  const scopes = new Set<string>();
+  for (const { key, scope, flexible } of sizes.flatMap(symbolsOf)) {
+    if (scope === lengthScope) continue;
+    if (flexible || !code.defaults.has(key)) return false;
+    scopes.add(scope);
+  }
+  return scopes.size === 1;
 }
 
 const sides = /(?:^|(?<=_))(?:audio|text|vision|visual|image|video|speech|encoder|decoder|enc|dec|src|tgt)_/g;

@@ -24,9 +24,10 @@ export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, doc
       for (const fault of faultsOf(reading)) {
         if (fault.kind !== kind) continue;
         // What only numbers show, and not algebra, is very likely, and no more.
+        const { basis } = fault.failure.problem;
         const severity = fault.isDoubtful
           ? ({ severity: 'information' } as const)
-          : fault.failure.problem.basis === 'samples' || fault.failure.problem.basis === 'given'
+          : basis === 'samples' || basis === 'given' || basis === 'defaults'
             ? ({ severity: 'warning' } as const)
             : {};
         report({
