@@ -1,6 +1,6 @@
 import type { Finding } from '../../src/text/finding.ts';
 import { analyse } from '../../src/workspace/analyse.ts';
-import { folderLoader } from '../../src/workspace/code/node.ts';
+import { folderLoaders } from '../../src/workspace/code/node.ts';
 import { pythonReader } from '../../src/workspace/python.ts';
 import { defaultSettings } from '../../src/workspace/settings.ts';
 import { pythonParser } from '../unit/python/parser.ts';
@@ -16,8 +16,9 @@ export async function openAnalyser(): Promise<AnalyseCode> {
 /** The same for files in packages on disk: `path` is absolute, and what the file imports beside it is read too, as the command line does. */
 export async function openPackageAnalyser(): Promise<AnalyseCode> {
   const python = pythonReader(await pythonParser());
-  const loader = folderLoader(python.parse, new Map());
+  const loaders = folderLoaders(python.parse);
   return (text, path) => {
+    const loader = loaders.of(path);
     const imports = { name: loader.nameOf(path), loader };
     return analyse({ text, path, python, imports }, defaultSettings).findings;
   };

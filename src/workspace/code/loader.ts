@@ -175,7 +175,7 @@ const binds = (before: string, after: string): boolean =>
 
 /** Loaders for the files of many folders. */
 export interface FolderLoaders {
-  /** The loader for what a file imports: it looks beside the file, or its outermost package, as Python does, then in the repository. */
+  /** The loader for what a file imports: it looks beside the file, or its outermost package, as Python does, then in the folders around that. */
   of(path: string): FolderLoader;
   /** Every loader that was made. */
   all(): Iterable<FolderLoader>;
@@ -192,13 +192,29 @@ export function sourceLoaders(files: SourceFiles, parse: Parse): FolderLoaders {
       let loader = made.get(key);
       if (loader === undefined) {
         const repository = root === '' ? repositoryOf(files, folder, repositories) : undefined;
-        const further = repository === undefined ? [] : [repository, join(repository, 'src')].filter((each) => each !== folder);
+        const further = root === '' ? foldersAbove(folder, repository) : [];
+        if (repository !== undefined) further.push(join(repository, 'src'));
         loader = sourceLoader(files, parse, new Map([[root, folder]]), further);
         made.set(key, loader);
       }
       return loader;
     },
   };
+}
+
+/** Beyond this many folders above nothing is looked for where no folder is known to be the repository's. */
+const maximumAbove = 3;
+
+/** The folders around one, nearest first, up to the repository's: programs are started in any of them, and what they import begins there. */
+function foldersAbove(folder: string, repository: string | undefined): string[] {
+  const found: string[] = [];
+  for (let at = folder; at !== repository && (repository !== undefined || found.length < maximumAbove); ) {
+    const above = folderOf(at);
+    if (above === at || above === '') break;
+    found.push(above);
+    at = above;
+  }
+  return found;
 }
 
 /** The folder above that holds the repository. */

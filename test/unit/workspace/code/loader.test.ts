@@ -1,6 +1,6 @@
 import { deepEqual, equal } from 'node:assert/strict';
 import { studyFile } from '../../../../src/interpreter/student.ts';
-import { type FolderLoader, mayBind, sourceLoader } from '../../../../src/workspace/code/loader.ts';
+import { type FolderLoader, mayBind, sourceLoader, sourceLoaders } from '../../../../src/workspace/code/loader.ts';
 import { pythonParser } from '../../python/parser.ts';
 
 /** Texts of a module that another takes all names of, and whether `name` is among them then, by the language's rules for binding. */
@@ -114,5 +114,35 @@ class Model(Shown):
       [['model.Model', 'lib.base.Base', 'torch.nn.Module']],
     );
     deepEqual(loader.loaded, ['lib', 'lib.base']);
+  });
+});
+
+describe('where modules are looked for that do not lie beside the file', () => {
+  let parse: Awaited<ReturnType<typeof pythonParser>>['parse'];
+  before(async () => {
+    const parser = await pythonParser();
+    parse = (text) => parser.parse(text);
+  });
+  /** The path of the module that `/home/project/run/layers/block.py` gets. */
+  const found = (name: string, files: readonly string[], top?: string): string | undefined => {
+    const all = ['/home/project/run/layers/block.py', ...files];
+    const has = (path: string): boolean => all.some((file) => file === path || file.startsWith(`${path}/`));
+    const text = (path: string): string | undefined => (all.includes(path) ? 'size = 1\n' : undefined);
+    const loaders = sourceLoaders({ text, has, isTop: (folder) => folder === top }, parse);
+    return loaders.of('/home/project/run/layers/block.py').load(name)?.path;
+  };
+
+  it('looks in the folders around it, nearest first', () => {
+    const beside = '/home/project/run/layers/parts.py';
+    equal(found('layers.parts', [beside]), beside);
+    equal(found('common.masks', ['/home/project/common/masks.py']), '/home/project/common/masks.py');
+    const both = ['/home/project/common/masks.py', '/home/project/run/common/masks.py'];
+    equal(found('common.masks', both, '/home/project'), '/home/project/run/common/masks.py');
+  });
+
+  it('looks nowhere outside of the repository, nor far away', () => {
+    equal(found('common.masks', ['/home/common/masks.py'], '/home/project'), undefined);
+    equal(found('common.masks', ['/home/project/src/common/masks.py'], '/home/project'), '/home/project/src/common/masks.py');
+    equal(found('common.masks', ['/common/masks.py']), undefined);
   });
 });
