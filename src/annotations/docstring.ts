@@ -150,8 +150,9 @@ interface Found {
 function hasOther(text: string, first: Found): boolean {
   for (const { index } of text.matchAll(/[([]/g)) {
     if (index >= first.at && index < first.end) continue;
-    const end = closingOf(text.slice(0, index + 300), index);
-    if (end === undefined || /\w/.test(text.charAt(index - 1))) continue;
+    if (/\w/.test(text.charAt(index - 1))) continue;
+    const end = closingOf(text, index, index + 300);
+    if (end === undefined) continue;
     const read = readList(text.slice(index + 1, end - 1), 0, range(0, 0), true);
     if (read !== undefined && read.separator !== 'single' && isShape(read, false) && !sameText(read, first.read)) return true;
   }

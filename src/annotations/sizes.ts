@@ -83,17 +83,20 @@ function splitTop(text: string, separator: RegExp): readonly { readonly text: st
   return parts;
 }
 
-/** The end of the bracket that opens at `open`, past it; undefined when it is not closed. */
-export function closingOf(text: string, open: number): number | undefined {
-  const pairs: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
+const brackets = /[()[\]{}]/g;
+const closers: Readonly<Record<string, string>> = { '(': ')', '[': ']', '{': '}' };
+
+/** The end of the bracket that opens at `open`, past it; undefined when it is not closed before `limit`. */
+export function closingOf(text: string, open: number, limit = text.length): number | undefined {
   const stack: string[] = [];
-  for (let i = open; i < text.length; i++) {
-    const char = text.charAt(i);
-    const closer = pairs[char];
+  brackets.lastIndex = open;
+  for (let found = brackets.exec(text); found !== null && found.index < limit; found = brackets.exec(text)) {
+    const [char] = found;
+    const closer = closers[char];
     if (closer !== undefined) stack.push(closer);
-    else if (char === ')' || char === ']' || char === '}') {
+    else {
       if (stack.pop() !== char) return undefined;
-      if (stack.length === 0) return i + 1;
+      if (stack.length === 0) return found.index + 1;
     }
     if (stack.length > 16) return undefined;
   }

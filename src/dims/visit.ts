@@ -20,12 +20,13 @@ export const mentions = (dim: Dim, key: string): boolean => someAtom(dim, (atom)
 
 /** The distinct symbols of the dim, in the order of their first occurrence. Linear in its size. */
 export function symbolsOf(dim: Dim): readonly SymbolAtom[] {
-  const found = new Map<string, SymbolAtom>();
+  if (dim.constant !== undefined) return [];
+  const found: SymbolAtom[] = [];
   someAtom(dim, (atom) => {
-    if (atom.kind === 'symbol') found.set(atom.key, atom);
+    if (atom.kind === 'symbol' && found.every(({ key }) => key !== atom.key)) found.push(atom);
     return false;
   });
-  return [...found.values()];
+  return found;
 }
 
 /**

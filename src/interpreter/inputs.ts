@@ -10,7 +10,7 @@ import { type Dim, flexible, mod, number, rigid } from '../dims/dim.ts';
 import { openShape, type Shape, shapeOf, unknownShape } from '../dims/shape.ts';
 import { parseEinops } from '../syntax/einops.ts';
 import type { Argument, Call, Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
-import { childExpressions, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
+import { eachChildExpression, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
 import { classMember } from './attributes.ts';
 import type { Interpreter } from './interpreter.ts';
 import { iterate } from './iteration.ts';
@@ -440,7 +440,7 @@ function gather(
     if (expression.kind === 'call' && /^(?:matmul|bmm)$/.test(calledName(expression)))
       for (const { value } of expression.arguments) attend(value);
     // Innermost first: what is called first decides.
-    for (const child of childExpressions(expression)) visitExpression(child);
+    eachChildExpression(expression, visitExpression);
     if (expression.kind === 'call') called(expression);
     if (expression.kind === 'comprehension' && expression.clauses.some(({ iterable }) => isRun(iterable))) evidence.isSequence = true;
     if (expression.kind === 'subscript' && expression.indices.some(isHeld)) evidence.isIndex = true;

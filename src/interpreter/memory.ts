@@ -4,9 +4,11 @@ import type { UnitBody } from '../syntax/python/ast.ts';
 import type { Happening, Recording } from './recording.ts';
 import type { ClassValue, InstanceValue, ModuleCall, Site, TensorValue, Trace, Value } from './value.ts';
 
-/** What a call of a module gave, for those that call it alike. */
+/** What a construction or a call of a module gave, for those that do the same. */
 interface SharedResult {
   readonly value: Value;
+  /** What was constructed in it; of a call, nothing. */
+  readonly instances: readonly InstanceValue[];
   readonly rests: ReadonlySet<UnitBody>;
   readonly study: number;
   /** The places that had called it, and its own. */
@@ -115,9 +117,9 @@ export class Memory {
     if (print === undefined) return make();
     const key = `${identityOf(of)} ${print}`;
     const pool = this.#pool.get(key) ?? [];
-    const known = pool.find((each) => each.study !== this.#study && !instancesIn(each).some((instance) => this.#taken.has(instance)));
+    const known = pool.find((each) => each.study !== this.#study && !each.instances.some((instance) => this.#taken.has(instance)));
     if (known !== undefined) {
-      for (const instance of instancesIn(known)) this.#taken.add(instance);
+      for (const instance of known.instances) this.#taken.add(instance);
       for (const body of known.rests) this.#rests?.add(body);
       for (const happening of known.made) this.#follower.recording.note(this.#called(happening, known));
       this.#learn(known);
@@ -126,8 +128,8 @@ export class Memory {
     const logged = this.#logged(make);
     const { result } = logged;
     if (this.#follower.isModule(result)) {
-      const own = { ...logged, value: result, study: this.#study, given: [] };
-      for (const instance of instancesIn(own)) this.#taken.add(instance);
+      const own = { ...logged, value: result, instances: instancesIn(result, logged.made), study: this.#study, given: [] };
+      for (const instance of own.instances) this.#taken.add(instance);
       pool.push(own);
       this.#pool.set(key, pool);
     }
@@ -147,7 +149,7 @@ export class Memory {
       return this.#graft(known, given);
     }
     const logged = this.#logged(follow);
-    this.#results.set(key, { ...logged, value: logged.result, study: this.#study, given });
+    this.#results.set(key, { ...logged, value: logged.result, instances: [], study: this.#study, given });
     return logged.result;
   }
 
@@ -174,7 +176,7 @@ export class Memory {
   }
 
   /** Does some work, and gathers what it rested on and what happened in it. */
-  #logged(work: () => Value): Omit<SharedResult, 'value' | 'study' | 'given'> & { readonly result: Value } {
+  #logged(work: () => Value): Omit<SharedResult, 'value' | 'instances' | 'study' | 'given'> & { readonly result: Value } {
     const follower = this.#follower;
     const outer = this.#placesAround().length;
     const { facts: before, substitution } = follower;
@@ -265,9 +267,11 @@ export class Memory {
 }
 
 /** The instances that were made where one was constructed, itself among them. */
-function instancesIn({ value, made }: SharedResult): readonly InstanceValue[] {
-  const found = made.flatMap((each) => ('happened' in each && each.happened === 'instance' ? [each.instance] : []));
-  return value.kind === 'instance' && !found.includes(value) ? [...found, value] : found;
+function instancesIn(value: Value, made: readonly Happening[]): readonly InstanceValue[] {
+  const found: InstanceValue[] = [];
+  for (const each of made) if ('happened' in each && each.happened === 'instance') found.push(each.instance);
+  if (value.kind === 'instance' && !found.includes(value)) found.push(value);
+  return found;
 }
 
 const unchanging = (): UnitBody => ({ statement: { kind: 'unknown', start: 0, end: 0 }, comments: [], hasErrors: false });

@@ -83,60 +83,100 @@ export function statementExpressions(statement: Statement): readonly Expression[
 const parameterExpressions = (parameters: readonly Parameter[]): Expression[] =>
   parameters.flatMap(({ annotation, default: value }) => [annotation, value].filter((item) => item !== undefined));
 
-/** The expressions directly inside one. */
-export function childExpressions(expression: Expression): readonly Expression[] {
-  const present = (...list: readonly (Expression | undefined)[]): Expression[] => list.filter((item) => item !== undefined);
+/** Visits the expressions directly inside one. */
+export function eachChildExpression(expression: Expression, visit: (child: Expression) => void): void {
+  const maybe = (child: Expression | undefined): void => {
+    if (child !== undefined) visit(child);
+  };
   switch (expression.kind) {
     case 'tuple':
     case 'list':
     case 'set':
-      return expression.items;
+      for (const item of expression.items) visit(item);
+      break;
     case 'dict':
-      return expression.items.flatMap(({ key, value }) => present(key, value));
+      for (const { key, value } of expression.items) {
+        maybe(key);
+        maybe(value);
+      }
+      break;
     case 'string':
-      return expression.parts?.filter((part) => typeof part !== 'string') ?? [];
+      for (const part of expression.parts ?? []) if (typeof part !== 'string') visit(part);
+      break;
     case 'unary':
-      return [expression.operand];
+      visit(expression.operand);
+      break;
     case 'binary':
     case 'boolean':
-      return [expression.left, expression.right];
+      visit(expression.left);
+      visit(expression.right);
+      break;
     case 'compare':
-      return expression.operands;
+      for (const operand of expression.operands) visit(operand);
+      break;
     case 'conditional':
-      return [expression.value, expression.test, expression.otherwise];
+      visit(expression.value);
+      visit(expression.test);
+      visit(expression.otherwise);
+      break;
     case 'lambda':
-      return [...parameterExpressions(expression.parameters), expression.body];
+      for (const child of parameterExpressions(expression.parameters)) visit(child);
+      visit(expression.body);
+      break;
     case 'call':
-      return [expression.callee, ...expression.arguments.map(({ value }) => value)];
+      visit(expression.callee);
+      for (const { value } of expression.arguments) visit(value);
+      break;
     case 'attribute':
-      return [expression.object];
+      visit(expression.object);
+      break;
     case 'subscript':
-      return [expression.object, ...expression.indices];
+      visit(expression.object);
+      for (const index of expression.indices) visit(index);
+      break;
     case 'slice':
-      return present(expression.lower, expression.upper, expression.step);
+      maybe(expression.lower);
+      maybe(expression.upper);
+      maybe(expression.step);
+      break;
     case 'starred':
     case 'await':
-      return [expression.value];
+      visit(expression.value);
+      break;
     case 'yield':
-      return present(expression.value);
+      maybe(expression.value);
+      break;
     case 'named':
-      return [expression.target, expression.value];
+      visit(expression.target);
+      visit(expression.value);
+      break;
     case 'comprehension':
-      return [
-        ...present(expression.key),
-        expression.element,
-        ...expression.clauses.flatMap(({ target, iterable, conditions }) => [target, iterable, ...conditions]),
-      ];
-    default:
-      return [];
+      maybe(expression.key);
+      visit(expression.element);
+      for (const { target, iterable, conditions } of expression.clauses) {
+        visit(target);
+        visit(iterable);
+        for (const condition of conditions) visit(condition);
+      }
+      break;
   }
+}
+
+/** The expressions directly inside one. */
+export function childExpressions(expression: Expression): readonly Expression[] {
+  const found: Expression[] = [];
+  eachChildExpression(expression, (child) => found.push(child));
+  return found;
 }
 
 /** Visits every expression of a statement itself, not of statements inside it. Iterative. */
 export function eachExpression(statement: Statement, visit: (expression: Expression) => void): void {
   const waiting: Expression[] = [...statementExpressions(statement)];
+  const wait = (child: Expression): void => {
+    waiting.push(child);
+  };
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     visit(next);
-    for (const child of childExpressions(next)) waiting.push(child);
+    eachChildExpression(next, wait);
   }
 }
