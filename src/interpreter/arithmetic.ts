@@ -140,13 +140,21 @@ const isSequence = (value: Value): boolean => value.kind === 'tuple' || value.ki
 
 function sequential(operator: string, left: Value, right: Value): Value {
   if (operator === '+' && left.kind === 'tuple' && right.kind === 'tuple') {
-    if (left.ellipsis !== undefined && right.ellipsis !== undefined) return unknown('two tuples of unknown length');
+    if (left.ellipsis !== undefined && right.ellipsis !== undefined) {
+      const known = [...left.items.slice(0, left.ellipsis), ...right.items.slice(right.ellipsis)];
+      return { ...tuple(known, left.ellipsis), ...(left.isSize === true ? { isSize: true } : {}) };
+    }
     const items = [...left.items, ...right.items];
     if (items.length > maximumItems) return unknown('a long tuple');
     return {
       ...tuple(items, left.ellipsis ?? (right.ellipsis === undefined ? undefined : left.items.length + right.ellipsis)),
       ...(left.isSize === true ? { isSize: true } : {}),
     };
+  }
+  // Only a tuple can be added to one.
+  if (operator === '+' && left.kind === 'tuple' && right.kind === 'unknown') {
+    const front = left.items.slice(0, left.ellipsis);
+    return tuple(front, front.length);
   }
   if (operator === '+' && left.kind === 'list' && right.kind === 'list') {
     if (left.repeat !== undefined || right.repeat !== undefined) return { kind: 'list', items: [], repeat: undefined, open: true };

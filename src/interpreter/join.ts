@@ -1,7 +1,7 @@
 import { type Dim, sameDim, unknownDim } from '../dims/dim.ts';
 import { rankOf, type Shape, unknownShape } from '../dims/shape.ts';
 import { bool, float, keyOf, openList, unknown } from './make.ts';
-import type { DictValue, ListValue, TensorValue, UnionValue, Value } from './value.ts';
+import type { DictValue, ListValue, TensorValue, TupleValue, UnionValue, Value } from './value.ts';
 
 const maximumOptions = 4;
 let joins = 0;
@@ -95,7 +95,7 @@ export function join(a: Value, b: Value, prefer: Preference = 'none', read: Read
       return a.value !== undefined && a.value === (b as typeof a).value ? a : a.value === undefined ? a : unite([a, b]);
     case 'tuple': {
       const other = b as typeof a;
-      if (a.items.length !== other.items.length || a.ellipsis !== other.ellipsis) return unknown('tuples of different length');
+      if (a.items.length !== other.items.length || a.ellipsis !== other.ellipsis) return joinLengths(a, other, prefer, read);
       return { ...a, items: a.items.map((item, i) => join(item, other.items[i] as Value, prefer, read)) };
     }
     case 'list': {
@@ -129,6 +129,19 @@ export function join(a: Value, b: Value, prefer: Preference = 'none', read: Read
     default:
       return unite([a, b]);
   }
+}
+
+/** What tuples of different length have in common: those begin and end alike, with any number of items between. */
+function joinLengths(a: TupleValue, b: TupleValue, prefer: Preference, read: ReadShape): TupleValue {
+  const front = Math.min(a.ellipsis ?? a.items.length, b.ellipsis ?? b.items.length);
+  const backOf = ({ items, ellipsis }: TupleValue): number => items.length - (ellipsis ?? front);
+  const back = Math.min(backOf(a), backOf(b));
+  const meet = (item: Value | undefined, other: Value | undefined): Value => join(item as Value, other as Value, prefer, read);
+  const items = [
+    ...Array.from({ length: front }, (_, i) => meet(a.items[i], b.items[i])),
+    ...Array.from({ length: back }, (_, i) => meet(a.items.at(i - back), b.items.at(i - back))),
+  ];
+  return { kind: 'tuple', items, ellipsis: front, ...(a.isSize === true && b.isSize === true ? { isSize: true } : {}) };
 }
 
 const optionsOf = (value: Value): readonly Value[] => (value.kind === 'union' ? value.options : [value]);

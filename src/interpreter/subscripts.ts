@@ -9,7 +9,7 @@ import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { iterate } from './iteration.ts';
 import { join } from './join.ts';
-import { dimOf, keyOf, list, text, unknown } from './make.ts';
+import { dimOf, keyOf, list, text, tuple, unknown } from './make.ts';
 import type { ListValue, TensorValue, TupleValue, Value } from './value.ts';
 
 /** `object[written]`. */
@@ -82,6 +82,32 @@ export function subscript(interpreter: Interpreter, object: Value, written: Valu
   }
 }
 
+/** What a slice surely holds where any number of items stand before the index `at`. */
+function openSlice({ items, isSize }: TupleValue, at: number, lower: number | null, upper: number | null): Value {
+  const made = (known: readonly Value[], hidden: number | undefined): TupleValue => ({
+    ...tuple(known, hidden),
+    ...(isSize === true ? { isSize: true } : {}),
+  });
+  let front = items.slice(0, at);
+  let back = items.slice(at);
+  if (lower !== null && lower < 0) {
+    if (upper !== null && upper >= 0) return unknown('a slice of a tuple');
+    // An end is an end however many items stand before it.
+    if (-lower <= back.length) return made(back.slice(lower, upper ?? undefined), undefined);
+    front = [];
+  } else if (upper !== null && upper >= 0) {
+    if (upper <= at) return made(front.slice(lower ?? 0, upper), undefined);
+    return made(front.slice(lower ?? 0), Math.max(0, at - (lower ?? 0)));
+  } else {
+    // Where the slice begins behind what is known to be in front, it may begin among what is known of the end.
+    back = back.slice(Math.max(0, (lower ?? 0) - at));
+    front = front.slice(lower ?? 0);
+  }
+  const cut = upper === null ? 0 : -upper;
+  const left = front.slice(0, Math.max(0, front.length - Math.max(0, cut - back.length)));
+  return made([...left, ...back.slice(0, Math.max(0, back.length - cut))], left.length);
+}
+
 function tupleItem(interpreter: Interpreter, object: TupleValue, index: Value): Value {
   const { items, ellipsis: at, names, isSize } = object;
   if (index.kind === 'slice') {
@@ -95,22 +121,7 @@ function tupleItem(interpreter: Interpreter, object: TupleValue, index: Value): 
         ellipsis: undefined,
         ...(isSize === true ? { isSize: true } : {}),
       };
-    // Bounds before the unknown items count from the front, negative ones from the back.
-    const from = lower === null ? 0 : (lower as number) >= 0 ? (lower as number) : items.length + (lower as number);
-    const to = upper === null ? items.length : (upper as number) >= 0 ? (upper as number) : items.length + (upper as number);
-    const fromFront = lower === null || (lower as number) >= 0;
-    const toFront = upper !== null && (upper as number) >= 0;
-    if (fromFront && from > at) return unknown('a slice of a tuple');
-    if (toFront && to > at) return unknown('a slice of a tuple');
-    if (!fromFront && from < at) return unknown('a slice of a tuple');
-    if (!toFront && to < at) return unknown('a slice of a tuple');
-    const keeps = fromFront && !toFront;
-    return {
-      kind: 'tuple',
-      items: items.slice(from, to),
-      ellipsis: keeps ? at - from : undefined,
-      ...(isSize === true ? { isSize: true } : {}),
-    };
+    return openSlice(object, at, lower ?? null, upper ?? null);
   }
   const position = dimOf(index)?.constant;
   if (position === undefined) {

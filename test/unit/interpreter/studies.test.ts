@@ -3,7 +3,10 @@ import { type SpawnSyncReturns, spawnSync } from 'node:child_process';
 import type { PythonParser } from '../../../src/syntax/python/parse.ts';
 import { pythonReader } from '../../../src/workspace/python.ts';
 import { pythonParser } from '../python/parser.ts';
-import { cases } from './fixtures/studies.ts';
+import { answerCases } from './fixtures/answers.ts';
+import { cases as studyCases } from './fixtures/studies.ts';
+
+const cases = [...studyCases, ...answerCases];
 
 let parser: PythonParser;
 before(async () => {
