@@ -35,8 +35,9 @@ export function either(interpreter: Interpreter, options: readonly Value[], foll
     if (!isAlike && !isHopeless && failure.problem.isOfAxes === true) continue;
     interpreter.recording.fail(failure);
   }
-  // What one kind of container holds says nothing of what another does.
-  const prefer = options.every(({ kind }) => kind === options[0]?.kind || kind === 'none') ? interpreter.preference : 'none';
+  // What one kind of container holds says nothing of what another does; of what is not known nothing is said.
+  const kinds = new Set(options.map(({ kind }) => kind).filter((kind) => kind !== 'none' && kind !== 'unknown'));
+  const prefer = kinds.size < 2 ? interpreter.preference : 'none';
   return results.length === 0 ? unknown('no option works') : results.reduce((a, b) => join(a, b, prefer));
 }
 

@@ -463,6 +463,8 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
   const entries: [Value, Value][] = [];
   let repeat: Iteration['repeat'];
   let open = false;
+  /** How many stand before the first that may be left out. */
+  let sure: number | undefined;
   let counter: Value | undefined;
   const visit = (depth: number): void => {
     const clause = clauses[depth];
@@ -486,7 +488,7 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
       let passes = true;
       for (const condition of clause.conditions) {
         const truth = interpreter.truth(evaluate(interpreter, scope, condition));
-        if (truth === undefined) open = true;
+        if (truth === undefined) sure ??= values.length;
         if (truth === false) {
           passes = false;
           break;
@@ -498,6 +500,9 @@ function comprehension(interpreter: Interpreter, frame: Frame, { type, key, elem
     if (depth === 0 && clauses.length === 1 && clause.conditions.length === 0) counter = iteration.items[0];
   };
   visit(0);
+  // `tuple(v for v in [states, cache] if v is not None)`: what is sure to be there stands in front.
+  if (type === 'generator' && sure !== undefined && repeat === undefined && !open) return tuple(values.slice(0, sure), sure);
+  open ||= sure !== undefined;
   if (key !== undefined || type === 'dict') return dict(entries, open || repeat !== undefined);
   if (type === 'set') return { kind: 'set', items: values, open: open || repeat !== undefined };
   if (repeat !== undefined && values.length === 1 && !open) return { kind: 'list', items: values, repeat, open: false };

@@ -4,6 +4,7 @@ import { autoPrelude } from './transformersAuto.ts';
 import { cachePrelude } from './transformersCache.ts';
 import { configurationPrelude } from './transformersConfig.ts';
 import { modelPrelude } from './transformersModel.ts';
+import { outputsPrelude } from './transformersOutputs.ts';
 import { utilsPrelude } from './transformersUtils.ts';
 
 export const transformersPrelude: ReadonlyMap<string, string> = new Map([
@@ -12,5 +13,6 @@ export const transformersPrelude: ReadonlyMap<string, string> = new Map([
   ...cachePrelude,
   ...configurationPrelude,
   ...modelPrelude,
+  ...outputsPrelude,
   ...utilsPrelude,
 ]);

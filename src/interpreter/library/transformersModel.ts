@@ -263,6 +263,16 @@ class PreTrainedAudioTokenizerBase(PreTrainedModel):
 
 
 from transformers.generation import GenerationConfig
+
+# Where versions before 4.20 keep them.
+from transformers.pytorch_utils import (
+    Conv1D,
+    apply_chunking_to_forward,
+    find_pruneable_heads_and_indices,
+    prune_conv1d_layer,
+    prune_layer,
+    prune_linear_layer,
+)
 `,
   ],
   [

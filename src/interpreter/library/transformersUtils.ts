@@ -262,6 +262,8 @@ export const utilsPrelude: ReadonlyMap<string, string> = new Map([
   ],
   ['transformers.utils', everything],
   ['transformers.utils.generic', everything],
+  // Its name before version 4.16.
+  ['transformers.file_utils', everything],
   ['transformers.utils.import_utils', everything],
   ['transformers.utils.deprecation', 'from _headwise import identity_factory as deprecate_kwarg\n'],
   ['transformers.utils.doc', common],

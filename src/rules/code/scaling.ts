@@ -119,7 +119,9 @@ export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerd
   if (attention.kind === 'called') return comesIn(attention) ? undefined : underNorm(attention, judgeCall(code, attention, widths, sides));
   // Scores that weigh no values are similarities.
   if (attention.sums.length === 0) return undefined;
-  const verdicts = attention.paths.map((path) => {
+  // Where a setting adds scores of another product, the scale of what is added to is the same without them.
+  const plain = attention.paths.filter((path) => !path.some(({ kind, node }) => kind === 'other' && node.op === 'add'));
+  const verdicts = (plain.length > 0 ? plain : attention.paths).map((path) => {
     const scales = scoreScales(path);
     if (scales === undefined) return undefined;
     const verdict = judge(code, [...sides, ...scales], widths, wholeWidths(code, attention), 0, false);

@@ -159,6 +159,16 @@ export function writesOf(tensors: readonly TensorValue[]): Writes {
 
 const noWrites: Writes = new Map();
 
+/**
+ * One layer that is called in each of two branches, on its own states or on those of an encoder, makes the same of them; so does one of
+ * two layers that a setting chooses from.
+ */
+const isSameProjection = (a: TensorValue, b: TensorValue): boolean =>
+  a === b ||
+  (a.op === 'linear' &&
+    b.op === 'linear' &&
+    ((a.layer !== undefined && a.layer === b.layer) || (a.site?.node === b.site?.node && a.inputs[0] === b.inputs[0])));
+
 /** Follows an operand back to its projection. */
 export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source | undefined {
   const scales: Step[] = [];
@@ -189,7 +199,7 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
       const sources = options.map((option) => sourceOf(option, writes));
       const [one] = sources;
       if (one === undefined || options.length > 8) return undefined;
-      const isSame = sources.every((each) => each !== undefined && each.node === one.node && each.part === one.part);
+      const isSame = sources.every((each) => each !== undefined && isSameProjection(each.node, one.node) && each.part === one.part);
       if (!isSame) return undefined;
       const agreed = sources.every((each) => each?.isRotated === one.isRotated);
       // Where only some branches normalise, the others are judged; a unit length on some of them is another scale on those.
