@@ -34,6 +34,8 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
     const reports = new Map<FunctionDefinition, ContractReport[]>();
     // What was last said of a statement that was not edited stands until it is followed again.
     for (const study of [...code.studies, ...(code.stale ?? [])]) {
+      // What comes into a part by itself is assumed, where the model gives it something.
+      if (study.isPart === true) continue;
       for (const [definition, list] of reportsOf(study, annotations)) {
         reports.set(definition, [...(reports.get(definition) ?? []), ...list]);
       }

@@ -1,5 +1,6 @@
 /** Follows a class or function on inputs of assumed shapes. */
 import { rigid } from '../dims/dim.ts';
+import { Facts } from '../dims/facts.ts';
 import { type Shape, unknownShape } from '../dims/shape.ts';
 import type { Expression, Parameter, Span } from '../syntax/python/ast.ts';
 import { classMember } from './attributes.ts';
@@ -8,10 +9,11 @@ import { type InputShapes, inputShapes, type StatedAxes } from './inputs.ts';
 import type { Interpreter } from './interpreter.ts';
 import { unite } from './join.ts';
 import { bool, int, named, none, numberOf, unknown } from './make.ts';
+import { argumentsFor, callsOf, commonArgument, type Part } from './parts.ts';
 import { attentionFunctions, entriesOf, forwardMember } from './roots.ts';
 import { beginNames, lengthScope } from './samples.ts';
 import type { Symbols } from './symbols.ts';
-import type { ClassValue, FunctionValue, InstanceValue, TensorValue, Value } from './value.ts';
+import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, TensorValue, Value } from './value.ts';
 
 /** Which of the shapes that inputs may have. */
 export interface Choice {
@@ -27,9 +29,14 @@ export interface Choice {
   readonly masksAt?: number;
 }
 
+/** What is followed. */
+export type Root = ClassValue | FunctionValue | Part;
+
 /** What came of following it. */
 export interface Followed {
   readonly instance: InstanceValue;
+  /** What making it says of sizes. */
+  readonly facts: Facts;
   /** What it answered; undefined when the end was not reached, or it raised. */
   readonly output: Value | undefined;
   readonly inputs: readonly TensorValue[];
@@ -52,7 +59,7 @@ function makerResult(interpreter: Interpreter, maker: FunctionValue, symbols: Sy
 
 export function studyClass(
   interpreter: Interpreter,
-  root: ClassValue | FunctionValue,
+  root: Root,
   symbols: Symbols,
   choice: Choice | undefined,
   stated: StatedAxes | undefined,
@@ -60,7 +67,7 @@ export function studyClass(
   interpreter.renew();
   if (root.kind === 'function' && attentionFunctions(root.file).some((each) => each === root.definition))
     return studyFunction(interpreter, root, choice, stated);
-  const made = root.kind === 'function' ? makerResult(interpreter, root, symbols) : undefined;
+  const made = root.kind === 'part' ? root.instance : root.kind === 'function' ? makerResult(interpreter, root, symbols) : undefined;
   if (root.kind === 'function' && made === undefined) return undefined;
   const of = root.kind === 'class' ? root : (made as InstanceValue).class;
   const initializer = made === undefined ? classMember(of, '__init__') : undefined;
@@ -78,13 +85,15 @@ export function studyClass(
   }
   const instance = made ?? interpreter.guard(() => interpreter.call(of, positional, keywords));
   if (instance?.kind !== 'instance') return undefined;
+  const { facts } = interpreter;
+  const calls = root.kind === 'part' ? callsOf(root) : undefined;
   const inputs: TensorValue[] = [];
   let output: Value | undefined;
   let choices = 0;
   let hasMasks = false;
   let isUnusual = false;
   for (const entry of entriesOf(of)) {
-    const run = follow(interpreter, instance, entry, choice, stated);
+    const run = follow(interpreter, instance, entry, choice, stated, calls);
     output = run.output;
     inputs.push(...run.inputs);
     choices = Math.max(choices, run.choices);
@@ -93,7 +102,7 @@ export function studyClass(
     // What fails is followed no further.
     if (output === undefined) break;
   }
-  return { instance, output, inputs, choices, hasMasks, isUnusual };
+  return { instance, facts, output, inputs, choices, hasMasks, isUnusual };
 }
 
 /** Follows a function that attends as if it were a module without layers. */
@@ -107,7 +116,7 @@ function studyFunction(
   const holder = globals === undefined ? undefined : interpreter.guard(() => interpreter.names.global(globals, 'Module'));
   if (holder?.kind !== 'class') return undefined;
   const instance = interpreter.instance(holder);
-  return { instance, ...follow(interpreter, instance, root, choice, stated) };
+  return { instance, facts: Facts.none, ...follow(interpreter, instance, root, choice, stated) };
 }
 
 /** Calls one method of an instance, or a function, with inputs of the shapes that they have by the choice. */
@@ -117,7 +126,9 @@ function follow(
   entry: FunctionValue,
   choice: Choice | undefined,
   stated: StatedAxes | undefined,
-): Omit<Followed, 'instance'> {
+  /** How a model calls what is a part of it. */
+  calls?: readonly ModuleCall[],
+): Omit<Followed, 'instance' | 'facts'> {
   const of = instance.class;
   const isAlone = entry.owner === undefined && of.file?.isPrelude === true;
   const inputs: TensorValue[] = [];
@@ -127,18 +138,28 @@ function follow(
   const shapes =
     choice === undefined || entry.definition.kind !== 'function'
       ? new Map<string, InputShapes>()
-      : inputShapes(interpreter, isAlone ? undefined : instance, entry, names, stated, choice.onlySure);
+      : inputShapes(interpreter, isAlone ? undefined : instance, entry, names, stated, choice.onlySure, calls !== undefined);
   let hasMasks = false;
+  /** What the model gives the parameters before, and the tensors that stand for it. */
+  const before: (readonly [readonly (Value | undefined)[], TensorValue])[] = [];
   for (const parameter of parameters) {
     if (parameter.name === undefined || parameter.kind !== 'plain') continue;
     const fallback = entry.defaults.get(parameter.name.name);
     const known = shapes.get(parameter.name.name);
     const { shapes: likely, isMask } = known ?? { shapes: [], isMask: false };
-    const shape =
+    const values = calls === undefined ? [] : argumentsFor(calls, parameters, parameter);
+    const shown = commonArgument(values);
+    const assumed =
       (choice?.uncounted === 'all' || (choice?.uncounted === 'unusual' && known?.isUsual === false) ? known?.uncounted : undefined) ??
       (choice?.isApart === true ? known?.apart : undefined) ??
       likely[(isMask ? choice?.masksAt : choice?.at) ?? 0] ??
       likely.at(-1);
+    // Where its number of axes is seen, none is assumed; a model may have spread the mask that it was given.
+    const rank = shown?.kind === 'tensor' && shown.shape.ellipsis === undefined ? shown.shape.dims.length : undefined;
+    const isOther = rank === undefined ? isMask && calls !== undefined : assumed !== undefined && assumed.dims.length !== rank;
+    // What is one tensor in the model has one shape.
+    const twin = before.find(([others]) => others.every((other, i) => other === values[i]))?.[1];
+    const shape = twin?.shape ?? (isOther ? (likely.find(({ dims }) => dims.length === rank) ?? unknownShape) : assumed);
     const isOptional = fallback?.kind === 'none';
     if (isMask && shape !== undefined) {
       hasMasks = true;
@@ -149,11 +170,20 @@ function follow(
     const isStated =
       (fallback === undefined && parameter.annotation === undefined && likely.length > 0) ||
       (entry.definition.kind === 'function' && stated?.(entry.definition, parameter.name.name) !== undefined);
-    const plain = forwardArgument(parameter, fallback, isAlone ? entry : of, shape, isStated);
+    if (shown !== undefined && shown.kind !== 'tensor') {
+      given.set(parameter.name.name, shown);
+      continue;
+    }
+    const plain =
+      shown === undefined
+        ? forwardArgument(parameter, fallback, isAlone ? entry : of, shape, isStated)
+        : inputTensor(parameter.name, of, shape ?? unknownShape, shown.dtype);
     const argument = plain.kind === 'tensor' && known?.uncounted !== undefined ? { ...plain, isUncounted: true } : plain;
     // Of inputs that need not be given, one stands for all: some exclude each other.
-    const value = argument.kind === 'tensor' && isOptional && inputs.length > 0 ? unknown(parameter.name.name) : argument;
+    const value =
+      argument.kind === 'tensor' && isOptional && inputs.length > 0 && shown === undefined ? unknown(parameter.name.name) : argument;
     if (value.kind === 'tensor') inputs.push(value);
+    if (value.kind === 'tensor' && shown !== undefined) before.push([values, value]);
     given.set(parameter.name.name, value);
   }
   const isForward = forwardMember(of) === entry;

@@ -80,6 +80,8 @@ export function inputShapes(
   stated?: StatedAxes,
   /** Leave out what rests on the name of an input alone. */
   onlySure = false,
+  /** A model made the instance: its parameters' names stand for no sizes. */
+  isPart = false,
 ): ReadonlyMap<string, InputShapes> {
   const found = new Map<string, InputShapes>();
   if (definition.kind !== 'function') return found;
@@ -103,7 +105,7 @@ export function inputShapes(
             name,
             { ...evidence, axes: written.axes },
             lengths,
-            (axis) => (instance === undefined ? undefined : sizeNamed(instance, axis)) ?? flexible(axis, { scope }),
+            (axis) => (instance === undefined || isPart ? undefined : sizeNamed(instance, axis)) ?? flexible(axis, { scope }),
           );
     // What is written of several inputs under one name is one size; where the code fails under that, the comment may be loose.
     const together = readAs(`${definition.name.name}.shape`);
@@ -202,7 +204,7 @@ const attendedNames = /^(?:q|query|queries|k|keys?|v|values?)(?:_states|_layer)?
 const tensorMethods =
   /^(?:flatten|permute|unsqueeze|squeeze|transpose|masked_fill|contiguous|chunk|unbind|softmax|repeat_interleave|new_zeros|new_ones)$/;
 
-const batchAxes = /^(?:b|bs|bsz|batch\w*|n_batch|nb|num_seqs?|batch_?size)$/i;
+const batchAxes = /^(?:b_?|bs|bsz|batch\w*|n_batch|nb|num_seqs?|batch_?size)$/i;
 const lengthAxes =
   /^(?:t|l|n|s|seq\w*|length|len|[qst]_?len|tgt_len\w*|src_len\w*|\w*_?seq_?len\w*|n_?ctx|ctx|time\w*|num_tokens|n_tokens|tokens)$/i;
 

@@ -409,6 +409,7 @@ export class Interpreter implements Machine {
       attributes: new Map(),
       open: false,
       site: this.site,
+      isUncertain: this.uncertain > 0,
     };
     this.recording.note({ happened: 'instance', instance });
     for (const each of of.mro) if (each.unit !== undefined && this.names.isStudied(each.file)) this.memory.rest(each.unit.body);

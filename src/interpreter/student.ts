@@ -8,11 +8,13 @@ import { Facts } from '../dims/facts.ts';
 import { Substitution } from '../dims/unify.ts';
 import type { PythonModule, UnitBody } from '../syntax/python/ast.ts';
 import { flagValue, isWiringFlag, type Wiring, wiringsOf } from './flags.ts';
-import { type Choice, type Followed, studyClass } from './following.ts';
+import { type Choice, type Followed, type Root, studyClass } from './following.ts';
 import type { StatedAxes } from './inputs.ts';
 import { Interpreter, type InterpreterOptions } from './interpreter.ts';
 import { bool, text } from './make.ts';
 import { areAmong, givenSettings, openSettings } from './memory.ts';
+import type { Problem } from './operation.ts';
+import { vaguePart } from './parts.ts';
 import type { Failure, Recorder, Variable } from './recording.ts';
 import { attentionFunctions, definitionsOf, entriesOf, hasForward, makersOf, usedClasses } from './roots.ts';
 import { Defaults, lengthScope, type Sample } from './samples.ts';
@@ -148,17 +150,17 @@ export class Student {
     let isPartial = false;
     const isOpen = (key: string): boolean => !known.has(key) && !kept.has(key) && !this.#failed.has(key);
     const workOf = (key: string): number => before.get(key)?.work ?? 0;
-    const make = (key: string, of: ClassValue | FunctionValue): void => {
+    const make = (key: string, of: Root): void => {
       const started = interpreter.work;
       const { result, rests } = interpreter.memory.tracked(() => this.#study(of));
       if (result !== undefined) kept.set(key, { ...result, work: interpreter.work - started + result.tensors.length });
       else {
-        for (const each of of.kind === 'class' ? of.mro : [of])
+        for (const each of of.kind === 'class' ? of.mro : of.kind === 'function' ? [of] : [])
           if (each.unit !== undefined && each.file === file) rests.add(each.unit.body);
         this.#failed.set(key, { rests });
       }
     };
-    const study = (key: string, of: ClassValue | FunctionValue): void => {
+    const study = (key: string, of: Root): void => {
       if (isOpen(key)) {
         isPartial ||= isOver(workOf(key));
         if (!isPartial) make(key, of);
@@ -195,6 +197,13 @@ export class Student {
       if (isPartial || studies.some(isReached) || elsewhere.some(isReached)) continue;
       const of = interpreter.guard(() => interpreter.names.global(globals, definition.name.name));
       if (of?.kind === 'function' && of.definition === definition) study(`def ${of.name}`, of);
+    }
+    const parted = new Set<ClassValue>();
+    for (let part = vaguePart(studies, classes, parted); part !== undefined; part = vaguePart(studies, classes, parted)) {
+      const key = partKey(part.instance.class);
+      parted.add(part.instance.class);
+      if (!isPartial || kept.has(key)) study(key, part);
+      else if (before.has(key)) stale.push(before.get(key) as Study);
     }
     this.#earlier = [...before.values()].filter((old) => !studies.includes(old));
     this.#studies = studies;
@@ -235,7 +244,7 @@ export class Student {
     return { studies: readings.flatMap(({ studies }) => studies), ...(stale === undefined ? {} : { stale }) };
   }
 
-  #study(of: ClassValue | FunctionValue): Study | undefined {
+  #study(of: Root): Study | undefined {
     const found = this.#chosen(of);
     if (found === undefined || found.failures.length === 0 || found.choices === 0) return found;
     // A number of axes that is only assumed proves nothing wrong, and one that is usual no number of axes.
@@ -246,14 +255,14 @@ export class Student {
   }
 
   /** What of this goes wrong even where inputs whose axes nothing counts have any number of them. */
-  #without(failures: readonly Failure[], of: ClassValue | FunctionValue, uncounted: 'unusual' | 'all'): readonly Failure[] {
+  #without(failures: readonly Failure[], of: Root, uncounted: 'unusual' | 'all'): readonly Failure[] {
     const other = this.#attempt(of, { at: 0, uncounted });
     if (other?.output === undefined) return failures;
     const still = new Set(other.failures.map(placeOf));
     return failures.filter((failure) => still.has(placeOf(failure)));
   }
 
-  #chosen(of: ClassValue | FunctionValue): Attempt | undefined {
+  #chosen(of: Root): Attempt | undefined {
     const whole = this.#attempt(of, { at: 0 });
     if (whole === undefined || holds(whole) || (whole.choices === 0 && !whole.hasMasks)) return whole;
     const other = whole.hasMasks ? this.#attempt(of, { at: 0, masksAt: 1 }) : undefined;
@@ -277,12 +286,12 @@ export class Student {
   }
 
   /** Studies the class with the shapes that its inputs have by one choice, or none. */
-  #attempt(of: ClassValue | FunctionValue, choice: Choice | undefined): Attempt | undefined {
+  #attempt(of: Root, choice: Choice | undefined): Attempt | undefined {
     this.#now = fresh();
     const interpreter = this.#interpreter;
     const before = interpreter.work;
     interpreter.memory.beginStudy();
-    interpreter.facts = Facts.none;
+    interpreter.facts = of.kind === 'part' ? of.whole.facts : Facts.none;
     interpreter.substitution = Substitution.empty;
     const { result, rests } = interpreter.memory.tracked(() => studyClass(interpreter, of, this.#symbols, choice, this.#stated));
     if (result === undefined) return undefined;
@@ -290,14 +299,18 @@ export class Student {
     const { fixed, ...now } = this.#now;
     for (const each of made.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
     if (of.kind === 'function') rests.add(of.unit.body);
+    if (of.kind === 'part') for (const body of of.whole.rests) rests.add(body);
     return {
       class: made,
       ...(of.kind === 'function' ? { maker: of } : {}),
+      ...(of.kind === 'part' ? { isPart: true } : {}),
       ...(this.#options.wiring === undefined ? {} : { wiring: this.#options.wiring }),
       ...result,
       ...now,
       // What fits one length alone is not to work for others.
-      failures: now.failures.filter(({ problem }) => problem.lengths?.some((each) => fixed.has(each)) !== true),
+      failures: now.failures.filter(
+        ({ problem }) => problem.lengths?.some((each) => fixed.has(each)) !== true && (of.kind !== 'part' || !isOfWholeGroups(problem)),
+      ),
       work: interpreter.work - before,
       rests,
       substitution: interpreter.substitution,
@@ -307,7 +320,10 @@ export class Student {
 
 type Attempt = Study & Followed;
 
-const keyOf = ({ class: of, maker }: Study): string => (maker === undefined ? of.qualifiedName : `def ${maker.name}`);
+const keyOf = ({ class: of, maker, isPart = false }: Study): string =>
+  isPart ? partKey(of) : maker === undefined ? of.qualifiedName : `def ${maker.name}`;
+
+const partKey = ({ qualifiedName }: ClassValue): string => `part ${qualifiedName}`;
 
 const rowNames = /^(?:b|bs|bsz|n?_?batch(?:es|_?sizes?)?)$/i;
 
@@ -336,6 +352,9 @@ function contradictsNames(named: ReadonlyMap<string, string>, { variables }: Stu
   }
   return [...rows].some((key) => lengths.has(key));
 }
+
+/** What comes in is cut into groups: how many tokens a model hands to a part of it may be made for that. */
+const isOfWholeGroups = ({ kind, basis }: Problem): boolean => basis === 'lengths' && /\.(?:view|reshape|unflatten|rearrange)$/.test(kind);
 
 const isOfAxes = ({ problem }: Failure): boolean => problem.isOfAxes === true;
 

@@ -1,4 +1,5 @@
 /** What came of studying a file of model code: what the rules look at. */
+import type { Facts } from '../dims/facts.ts';
 import type { Substitution } from '../dims/unify.ts';
 import type { UnitBody } from '../syntax/python/ast.ts';
 import type { Range } from '../text/range.ts';
@@ -25,6 +26,8 @@ export interface Study {
   readonly class: ClassValue;
   /** The function that makes the instance, where that is not the class alone. */
   readonly maker?: FunctionValue;
+  /** The instance is a part of a model that another study follows. */
+  readonly isPart?: boolean;
   /** What the flags were taken to be that say how sublayers are put together; undefined where they are left open. */
   readonly wiring?: Wiring;
   readonly instance: InstanceValue;
@@ -48,6 +51,8 @@ export interface Study {
   readonly rests: ReadonlySet<UnitBody>;
   /** What sizes were found to be by its end. */
   readonly substitution: Substitution;
+  /** What the construction says of sizes. */
+  readonly facts: Facts;
 }
 
 /** A call of a function of the file, with what came in and what went out. */

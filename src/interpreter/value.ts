@@ -274,6 +274,8 @@ export interface InstanceValue {
   open: boolean;
   /** The place that made it. */
   readonly site: Site | undefined;
+  /** It was made where it is not certain that the code is reached. */
+  readonly isUncertain: boolean;
 }
 
 /** A module or package as a value. */

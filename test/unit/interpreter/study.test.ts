@@ -279,6 +279,39 @@ class Block(nn.Module):
         return x
 `;
 
+/** What comes to the mixer has been through something that cannot be read. */
+const windowed = `
+import torch
+from torch import nn
+from tiling import gather_tiles
+
+class Mixer(nn.Module):
+    def __init__(self, channels, groups):
+        super().__init__()
+        self.groups, self.size = groups, channels // groups
+        self.project = nn.Linear(channels, 3 * channels)
+        self.merge = nn.Linear(channels, channels)
+
+    def forward(self, x, bias=None):
+        b, tokens, channels = x.shape
+        if bias is None:
+            bias = x
+        q, k, v = self.project(x).view(b, tokens, 3, self.groups, self.size).permute(2, 0, 3, 1, 4).unbind(0)
+        weights = (q @ k.transpose(-2, -1) * self.size**-0.5).softmax(-1)
+        mixed = (weights @ v).transpose(1, 2).reshape(b, tokens, channels)
+        return self.merge(mixed) + bias.unsqueeze(0)
+
+class Network(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        assert width % heads == 0
+        self.mix = Mixer(width, heads)
+
+    def forward(self, images):
+        tiles = gather_tiles(images)
+        return self.mix(tiles, torch.zeros(1, 1))
+`;
+
 describe('studying a file of model code', () => {
   it('takes what is cut from a cache to be as long as what was put in, and repeated heads to be all heads', () => {
     const reading = studied(cached);
@@ -359,6 +392,21 @@ describe('studying a file of model code', () => {
     assert.deepEqual(reading.failures, []);
     assert.equal(shapeOf(reading, 'mixed'), '(..., T, Dv)');
     assert.equal(shapeOf(reading, 'joined'), '(B, h, T, d_model // h)');
+  });
+
+  // PyTorch: expected size for first two dimensions of batch2 tensor to be [heads, size] but got [heads, tokens].
+  it('follows by itself, as it is made there, what a model hands nothing of known sizes', () => {
+    const reading = studied(windowed);
+    assert.deepEqual(reading.failures, []);
+    const part = reading.studies.find(({ class: of }) => of.name === 'Mixer');
+    assert.equal(part?.isPart, true);
+    const mixed = part?.variables.find(({ name }) => name === 'mixed')?.value;
+    assert.equal(mixed?.kind === 'tensor' && formatShape(mixed.shape), '(B, T, width)');
+    // The model gives a bias of two axes: it is not the input that stands for none.
+    const bias = part?.variables.findLast(({ name }) => name === 'bias')?.value;
+    assert.equal(bias?.kind === 'tensor' && bias.op, 'input');
+    const swapped = studied(windowed.replace('q @ k.transpose(-2, -1)', 'q @ k'));
+    assert.equal(swapped.failures[0]?.problem.kind, 'torch.matmul');
   });
 
   it('takes for a tensor what is used as one', () => {

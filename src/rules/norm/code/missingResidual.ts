@@ -128,7 +128,8 @@ function isReplaced(flow: Flow, block: Block, sublayer: Sublayer): boolean {
   // The last one may hand its branch to a caller that adds it.
   if (leaves(flow, block.call, base) && flow.residuals.has(base)) return false;
   if (addedOutside(flow, block)) return false;
-  if (!isLone) return block.call.parent !== undefined && main.every(({ isResidual }) => !isResidual);
+  // What a part hands on may be added by the model around it.
+  if (!isLone) return block.call.parent !== undefined && flow.study.isPart !== true && main.every(({ isResidual }) => !isResidual);
   // The stream is not read by anything else that would carry it on.
   const path = flow.between(base, branch);
   // No round of a loop leaves the stream as it was.
