@@ -94,17 +94,17 @@ export function shapeAfter(code: CodeReading, { node }: Subject & { readonly kin
 
 type Reports = ReadonlyMap<FunctionDefinition, readonly ContractReport[]>;
 
-const known = new WeakMap<Study, WeakMap<UnitAnnotations, Reports>>();
+const known = new WeakMap<Study['tensors'], WeakMap<UnitAnnotations, Reports>>();
 const nothing: Reports = new Map();
 
 /** What a study says of the contracts of one top-level statement, by function. */
 function reportsOf(study: Study, annotations: UnitAnnotations): Reports {
   const contracts = contractsOf(annotations);
   if (contracts.size === 0) return nothing;
-  let ofStudy = known.get(study);
+  let ofStudy = known.get(study.tensors);
   if (ofStudy === undefined) {
     ofStudy = new WeakMap();
-    known.set(study, ofStudy);
+    known.set(study.tensors, ofStudy);
   }
   const done = ofStudy.get(annotations);
   if (done !== undefined) return done;
@@ -175,10 +175,10 @@ interface StudyTrace {
   readonly certain: ReadonlySet<TensorValue>;
 }
 
-const traces = new WeakMap<Study, StudyTrace>();
+const traces = new WeakMap<Study['tensors'], StudyTrace>();
 
 function traceOf(study: Study): StudyTrace {
-  const done = traces.get(study);
+  const done = traces.get(study.tensors);
   if (done !== undefined) return done;
   const byFrame = new Map<Variable['frame'], Variable[]>();
   for (const variable of study.variables) {
@@ -203,7 +203,7 @@ function traceOf(study: Study): StudyTrace {
     else if (list.length < maxFrames) list.push(tensor);
   }
   const trace: StudyTrace = { frames, made, certain: certainInputs(frames) };
-  traces.set(study, trace);
+  traces.set(study.tensors, trace);
   return trace;
 }
 

@@ -1,5 +1,5 @@
-import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
+import { optimiseLate } from '../workspace/node.ts';
 
 /** What a worker is started with. */
 export interface WorkerStart {
@@ -7,19 +7,13 @@ export interface WorkerStart {
   readonly values: readonly (readonly [string, readonly string[]])[];
 }
 
-/**
- * Bytes of bytecode that a function runs before V8 looks whether to optimise it, some seven times what it takes by itself: the work is
- * spread over thousands of functions that meet values of every kind, so that what is optimised early is soon given up and made again.
- */
-const interruptBudget = 1_000_000;
-
 /** Hands one file after another to workers of this program; answers in the order of the files. Rejects when a worker dies. */
 export async function inWorkers<File, Outcome>(
   files: readonly File[],
   values: WorkerStart['values'],
   jobs: number,
 ): Promise<readonly Outcome[]> {
-  setFlagsFromString(`--interrupt-budget=${interruptBudget}`);
+  optimiseLate();
   const outcomes: Outcome[] = [];
   let next = 0;
   const run = (): Promise<void> =>

@@ -139,7 +139,7 @@ class Interner<Value> {
   }
 
   set(key: string, value: Value): Value {
-    if (this.#young.size >= 1 << 14) {
+    if (this.#young.size >= 1 << 12) {
       this.#old = this.#young;
       this.#young = new Map();
     }
@@ -150,9 +150,9 @@ class Interner<Value> {
 
 /** The latest results of the binary operations, one per slot: a repeated operation costs a lookup of numbers. */
 class Recent {
-  readonly #left = new Int32Array(1 << 13);
-  readonly #right = new Int32Array(1 << 13);
-  readonly #values: (Dim | undefined)[] = new Array(1 << 13).fill(undefined);
+  readonly #left = new Int32Array(1 << 11);
+  readonly #right = new Int32Array(1 << 11);
+  readonly #values: (Dim | undefined)[] = new Array(1 << 11).fill(undefined);
 
   get(slot: number, a: Dim, b: Dim): Dim | undefined {
     return this.#left[slot] === a.id && this.#right[slot] === b.id ? this.#values[slot] : undefined;
@@ -166,7 +166,7 @@ class Recent {
   }
 
   static slot(a: Dim, b: Dim): number {
-    return (Math.imul(a.id, 0x9e3779b1) ^ Math.imul(b.id, 0x85ebca6b)) >>> 19;
+    return (Math.imul(a.id, 0x9e3779b1) ^ Math.imul(b.id, 0x85ebca6b)) >>> 21;
   }
 }
 

@@ -34,7 +34,7 @@ export interface Study {
   /** What `forward` answered; undefined when it was not reached, or raised. */
   readonly output: Value | undefined;
   readonly inputs: readonly TensorValue[];
-  /** Every tensor made on the way, constructor included, in order. */
+  /** Every tensor made on the way, constructor included, in order. What is worked out of a study is kept by this list, and goes with it. */
   readonly tensors: readonly TensorValue[];
   readonly failures: readonly Failure[];
   readonly variables: readonly Variable[];

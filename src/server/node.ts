@@ -8,7 +8,7 @@ import { createConnection, ProposedFeatures } from 'vscode-languageserver/node';
 import { version } from '../../package.json';
 import { createCheckpointReader } from '../checkpoint/node.ts';
 import { folderLoaders, wholePath } from '../workspace/code/node.ts';
-import { loadPython, useLayouts } from '../workspace/node.ts';
+import { loadPython, optimiseLate, useLayouts } from '../workspace/node.ts';
 import { keptTrees, serve } from './connection.ts';
 
 /** Serves over what the command line says: `--stdio`, `--node-ipc`, `--socket=PORT` or `--pipe=NAME`. Returns at once; the process ends when the client leaves. */
@@ -26,7 +26,10 @@ export function startServer(): void {
   const readCheckpoint = createCheckpointReader();
   serve(connection, {
     version,
-    python: (_options, note) => loadPython(note, keptTrees),
+    python: (_options, note) => {
+      optimiseLate();
+      return loadPython(note, keptTrees);
+    },
     imports: {
       pathOf: (uri) => {
         try {

@@ -74,11 +74,11 @@ export interface Blocks {
   readonly blocks: readonly Block[];
 }
 
-const known = new WeakMap<Study, Blocks>();
+const known = new WeakMap<Study['tensors'], Blocks>();
 
 export function blocksOf(study: Study): Blocks {
-  const found = known.get(study) ?? findBlocks(study);
-  known.set(study, found);
+  const found = known.get(study.tensors) ?? findBlocks(study);
+  known.set(study.tensors, found);
   return found;
 }
 

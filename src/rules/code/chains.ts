@@ -20,7 +20,7 @@ export const traceSites = (trace: Trace | undefined): readonly Site[] => {
 };
 
 /** Operations through which sizes come that clash somewhere in the study, by place and call. */
-const suspects = new WeakMap<Study, ReadonlySet<string>>();
+const suspects = new WeakMap<Study['tensors'], ReadonlySet<string>>();
 
 export const callAt = ({ trace }: TensorValue, depth: number): string => {
   const site = traceSites(trace)[depth];
@@ -30,14 +30,14 @@ export const callAt = ({ trace }: TensorValue, depth: number): string => {
 const suspectKey = (node: TensorValue): string => `${placeOf(node)} ${callAt(node, 0)}`;
 
 function suspectsOf(find: Find): ReadonlySet<string> {
-  const known = suspects.get(find.study);
+  const known = suspects.get(find.study.tensors);
   if (known !== undefined) return known;
   const found = new Set<string>();
   for (const failure of find.study.failures.slice(0, 24)) {
     for (const { left, right } of clashesOf({ ...find, failure, op: opOf(failure) }))
       for (const place of [left, right]) for (const { node } of axisPath(place)) found.add(suspectKey(node));
   }
-  suspects.set(find.study, found);
+  suspects.set(find.study.tensors, found);
   return found;
 }
 

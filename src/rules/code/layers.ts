@@ -18,11 +18,11 @@ export interface Layer {
   readonly outputs: Dim | undefined;
 }
 
-const known = new WeakMap<Study, ReadonlyMap<TensorValue, Layer>>();
+const known = new WeakMap<Study['tensors'], ReadonlyMap<TensorValue, Layer>>();
 
 /** Every layer that the study's instance holds, by its weight. */
 export function layersOf(study: Study): ReadonlyMap<TensorValue, Layer> {
-  const before = known.get(study);
+  const before = known.get(study.tensors);
   if (before !== undefined) return before;
   const found = new Map<TensorValue, Layer>();
   const seen = new Set<InstanceValue>();
@@ -64,7 +64,7 @@ export function layersOf(study: Study): ReadonlyMap<TensorValue, Layer> {
     for (const [key, each] of value.attributes) visit(each, isContainer ? owner : value, isContainer ? name : key, depth + 1);
   };
   visit(study.instance, study.instance, '', 0);
-  known.set(study, found);
+  known.set(study.tensors, found);
   return found;
 }
 

@@ -166,11 +166,11 @@ export function dimFromEnd({ shape }: TensorValue, axis: number) {
   return shape.dims[index];
 }
 
-const complete = new WeakMap<Study, readonly TensorValue[]>();
+const complete = new WeakMap<Study['tensors'], readonly TensorValue[]>();
 
 /** The tensors of a study with what stands in their place after it was refined: some are known under a better shape to their users. */
 export function withCopies(study: Study): readonly TensorValue[] {
-  const known = complete.get(study);
+  const known = complete.get(study.tensors);
   if (known !== undefined) return known;
   const byId = new Map<number, TensorValue>();
   for (const tensor of study.tensors) byId.set(tensor.id, tensor);
@@ -180,6 +180,6 @@ export function withCopies(study: Study): readonly TensorValue[] {
   };
   for (const tensor of study.tensors) for (const input of tensor.inputs) add(input);
   const all = [...byId.values()].sort((a, b) => a.id - b.id);
-  complete.set(study, all);
+  complete.set(study.tensors, all);
   return all;
 }

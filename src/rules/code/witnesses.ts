@@ -12,13 +12,13 @@ import { type Layer, layersOf, madeAt } from './layers.ts';
 import { placeAt, placeOf } from './places.ts';
 import { dimFromEnd } from './tensors.ts';
 
-const users = new WeakMap<Study, ReadonlyMap<TensorValue, readonly TensorValue[]>>();
+const users = new WeakMap<Study['tensors'], ReadonlyMap<TensorValue, readonly TensorValue[]>>();
 
 function usersIn(study: Study): ReadonlyMap<TensorValue, readonly TensorValue[]> {
-  const known = users.get(study);
+  const known = users.get(study.tensors);
   if (known !== undefined) return known;
   const found = usersOf(study.tensors);
-  users.set(study, found);
+  users.set(study.tensors, found);
   return found;
 }
 

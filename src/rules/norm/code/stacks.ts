@@ -45,11 +45,11 @@ const pools: ReadonlySet<string> = new Set([
 /** Sublayers that leave the stream as it is. */
 const open: ReadonlySet<NormPlace> = new Set(['pre', 'sandwich', 'output']);
 
-const known = new WeakMap<Study, readonly OpenStack[]>();
+const known = new WeakMap<Study['tensors'], readonly OpenStack[]>();
 
 export function openStacksOf(code: CodeReading, study: Study): readonly OpenStack[] {
-  const found = known.get(study) ?? find(code, study);
-  known.set(study, found);
+  const found = known.get(study.tensors) ?? find(code, study);
+  known.set(study.tensors, found);
   return found;
 }
 

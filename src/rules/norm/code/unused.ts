@@ -14,12 +14,12 @@ export interface UnusedNorm {
 
 const libraryNorms = /^torch\.nn\.(?:LayerNorm|RMSNorm|GroupNorm|BatchNorm[123]d|InstanceNorm[123]d|SyncBatchNorm)$/;
 
-const known = new WeakMap<Study, readonly UnusedNorm[]>();
+const known = new WeakMap<Study['tensors'], readonly UnusedNorm[]>();
 
 /** Norms held by modules whose `forward` was followed to its end, which nothing calls and no code mentions outside of constructors. */
 export function unusedNormsOf(code: CodeReading, study: Study): readonly UnusedNorm[] {
-  const found = known.get(study) ?? find(code, study);
-  known.set(study, found);
+  const found = known.get(study.tensors) ?? find(code, study);
+  known.set(study.tensors, found);
   return found;
 }
 
