@@ -225,7 +225,13 @@ function ordered(a: Dim, b: Dim, facts: Facts): BoolValue {
 export const inverse = (value: BoolValue): BoolValue => {
   if (value.value !== undefined) return bool(!value.value);
   const { condition } = value;
-  return bool(undefined, condition === undefined ? undefined : { whenTrue: condition.whenFalse, whenFalse: condition.whenTrue });
+  if (condition === undefined) return bool(undefined);
+  const { asks } = condition;
+  return bool(undefined, {
+    whenTrue: condition.whenFalse,
+    whenFalse: condition.whenTrue,
+    ...(asks === undefined ? {} : { asks: { what: asks.what, is: !asks.is } }),
+  });
 };
 
 function equality(left: Value, right: Value, facts: Facts): BoolValue {

@@ -194,7 +194,7 @@ function callFunction(
   };
   interpreter.recording.note({ happened: 'called', callee });
   interpreter.running.push(definition);
-  const { site, isWritten } = interpreter;
+  const { site, isWritten, answers } = interpreter;
   const isUser = !callee.file.isPrelude;
   if (interpreter.names.isStudied(callee.file)) interpreter.memory.rest(callee.unit.body);
   const trace = interpreter.trace;
@@ -212,6 +212,8 @@ function callFunction(
     return value;
   } finally {
     interpreter.running.pop();
+    // What an early return left behind holds on one of the ways out.
+    interpreter.answers = answers;
     interpreter.isWritten = isWritten;
     if (isUser && site !== undefined) interpreter.sites.pop();
     interpreter.trace = trace;

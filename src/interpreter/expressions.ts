@@ -1,6 +1,7 @@
 import { number } from '../dims/dim.ts';
 import type { Argument, Comprehension, Expression, StringLiteral } from '../syntax/python/ast.ts';
 import { childExpressions } from '../syntax/python/walk.ts';
+import { presenceOf, questionOf } from './answers.ts';
 import { inverse, negated } from './arithmetic.ts';
 import { classMember } from './attributes.ts';
 import { isOfOneFile } from './classes.ts';
@@ -11,7 +12,7 @@ import { join } from './join.ts';
 import { bool, dict, ellipsis, float, int, keyOf, list, none, nothingReturned, text, tuple, unknown } from './make.ts';
 import { bindTarget, makeFunction, narrow } from './statements.ts';
 import { tensorByIndex } from './subscripts.ts';
-import type { ClassValue, TupleValue, Value } from './value.ts';
+import type { ClassValue, Question, TupleValue, Value } from './value.ts';
 
 /** The text of an f-string whose values are known. */
 function filledIn(interpreter: Interpreter, frame: Frame, { parts }: StringLiteral): string | undefined {
@@ -78,7 +79,9 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
       const operand = evaluate(interpreter, frame, expression.operand);
       if (expression.operator === 'not') {
         const truth = interpreter.truth(operand);
-        return truth === undefined && operand.kind === 'bool' ? inverse(operand) : bool(truth === undefined ? undefined : !truth);
+        if (truth !== undefined) return bool(!truth);
+        const asks = questionOf(operand);
+        return operand.kind === 'bool' ? inverse(operand) : asked(asks === undefined ? undefined : { ...asks, is: false });
       }
       if (operand.kind === 'tensor') {
         return at(interpreter, frame, expression, () => {
@@ -290,7 +293,9 @@ function compareValues(interpreter: Interpreter, operator: string, left: Value, 
     case 'is':
     case 'is not': {
       const same = identical(interpreter, left, right);
-      return bool(same === undefined ? undefined : same === (operator === 'is'));
+      if (same !== undefined) return bool(same === (operator === 'is'));
+      const asks = right.kind === 'none' ? presenceOf(left) : undefined;
+      return asked(asks === undefined ? undefined : { ...asks, is: operator === 'is' });
     }
     case 'in':
     case 'not in': {
@@ -301,6 +306,9 @@ function compareValues(interpreter: Interpreter, operator: string, left: Value, 
       return interpreter.compare(operator, left, right);
   }
 }
+
+const asked = (asks: Question | undefined): Value =>
+  asks === undefined ? bool(undefined) : bool(undefined, { whenTrue: [], whenFalse: [], asks });
 
 function identical(interpreter: Interpreter, left: Value, right: Value): boolean | undefined {
   if (left === right && left.kind !== 'unknown') return true;

@@ -3,12 +3,13 @@ import { rigid } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { type Shape, unknownShape } from '../dims/shape.ts';
 import type { Expression, Parameter, Span } from '../syntax/python/ast.ts';
+import { flag } from './answers.ts';
 import { classMember } from './attributes.ts';
 import { fieldsOf } from './classes.ts';
 import { type InputShapes, inputShapes, type StatedAxes } from './inputs.ts';
 import type { Interpreter } from './interpreter.ts';
 import { unite } from './join.ts';
-import { bool, int, named, none, numberOf, unknown } from './make.ts';
+import { int, named, none, numberOf, unknown } from './make.ts';
 import { argumentsFor, callsOf, commonArgument, type Part } from './parts.ts';
 import { attentionFunctions, entriesOf, forwardMember } from './roots.ts';
 import { beginNames, lengthScope } from './samples.ts';
@@ -235,7 +236,7 @@ function forwardArgument(
       return named(name, scope);
     if (fallback === undefined || fallback.kind === 'none')
       return /\bint\b/.test(type ?? '') || (type === undefined && countNames.test(name)) ? named(name, scope) : unknown(name);
-    return fallback.kind === 'bool' ? bool(undefined) : fallback.kind === 'int' ? named(name, scope) : fallback;
+    return fallback.kind === 'bool' ? flag(name, scope) : fallback.kind === 'int' ? named(name, scope) : fallback;
   }
   // A mask may be of any kind; what is known for a tensor by its use alone, too.
   const dtype = wholeNumberNames.test(name) ? 'int64' : type === undefined && !tensorNames.test(name) ? undefined : 'float';

@@ -3,6 +3,7 @@ import { compare, Facts } from '../dims/facts.ts';
 import { type Assumptions, applyToShape, type Context, type Shape, type ShapeResult, type ShapesResult } from '../dims/shape.ts';
 import { Substitution } from '../dims/unify.ts';
 import type { Statement } from '../syntax/python/ast.ts';
+import { type Answers, noAnswers, sharedAnswers, withAnswer } from './answers.ts';
 import { assumptionsOf } from './assumptions.ts';
 import { attribute, setAttribute } from './attributes.ts';
 import { callValue } from './calls.ts';
@@ -25,7 +26,7 @@ import type { Samples } from './samples.ts';
 import { runBody } from './statements.ts';
 import { subscript } from './subscripts.ts';
 import { Trials } from './trials.ts';
-import type { ClassValue, InstanceValue, ListValue, ModuleCall, Site, SourceFile, TensorValue, Trace, Value } from './value.ts';
+import type { ClassValue, InstanceValue, ListValue, ModuleCall, Question, Site, SourceFile, TensorValue, Trace, Value } from './value.ts';
 import type { Witness } from './witness.ts';
 
 export interface InterpreterOptions {
@@ -61,6 +62,8 @@ export class Interpreter implements Machine {
   readonly options: InterpreterOptions;
   facts: Facts = Facts.none;
   substitution: Substitution = Substitution.empty;
+  /** What flags are taken to be on the path that is followed; only in linting. */
+  answers: Answers = noAnswers;
   /** The place in the user's code that is being evaluated, and those that called it, innermost last. */
   readonly sites: Site[] = [];
   site: Site | undefined;
@@ -172,14 +175,15 @@ export class Interpreter implements Machine {
    * A branch that raises did not run. Raises when all do.
    */
   branch(branches: readonly (() => void)[], prefer: Preference = this.preference): void {
-    const { facts, substitution } = this;
-    const live: { changes: Parameters<Heap['apply']>[0]; facts: Facts; substitution: Substitution }[] = [];
+    const { facts, substitution, answers } = this;
+    const live: { changes: Parameters<Heap['apply']>[0]; facts: Facts; substitution: Substitution; answers: Answers }[] = [];
     let raised: Raised | undefined;
     this.uncertain += 1;
     try {
       for (const work of branches) {
         this.facts = facts;
         this.substitution = substitution;
+        this.answers = answers;
         const { site } = this;
         const sites = this.sites.length;
         const layers = this.layers.length;
@@ -196,13 +200,14 @@ export class Interpreter implements Machine {
             return false;
           }
         });
-        if (result) live.push({ changes, facts: this.facts, substitution: this.substitution });
+        if (result) live.push({ changes, facts: this.facts, substitution: this.substitution, answers: this.answers });
         else if (raised !== undefined) (raised as Raised).changes = changes;
       }
     } finally {
       this.uncertain -= 1;
       this.facts = facts;
       this.substitution = substitution;
+      this.answers = answers;
     }
     const [first, ...others] = live;
     if (first === undefined) {
@@ -213,6 +218,7 @@ export class Interpreter implements Machine {
       this.heap.apply(first.changes);
       this.facts = first.facts;
       this.substitution = first.substitution;
+      this.answers = first.answers;
       return;
     }
     // In linting, a loop runs: what it found sizes to be holds behind it.
@@ -223,12 +229,18 @@ export class Interpreter implements Machine {
       runs ? (shape) => applyToShape(shape, first.substitution) : undefined,
     );
     this.facts = others.reduce((known, other) => (known === other.facts ? known : known.join(other.facts)), first.facts);
+    this.answers = sharedAnswers(live.map((each) => each.answers));
     let shared = substitution;
     for (const { symbol, value } of first.substitution.bindings) {
       if (substitution.valueOf(symbol) !== undefined) continue;
       if (others.every((other) => other.substitution.valueOf(symbol)?.key === value.key)) shared = shared.bind(symbol, value);
     }
     this.substitution = runs ? first.substitution : shared;
+  }
+
+  /** From here on the path is one on which a question has this answer. */
+  answer(question: Question | undefined, outcome: boolean): void {
+    if (question !== undefined && this.assumesShapes) this.answers = withAnswer(this.answers, question, outcome);
   }
 
   /** Follows code inside a branch that is no less certain for that. */

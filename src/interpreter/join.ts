@@ -1,7 +1,7 @@
 import { type Dim, sameDim, unknownDim } from '../dims/dim.ts';
 import { rankOf, type Shape, unknownShape } from '../dims/shape.ts';
 import { bool, float, keyOf, openList, unknown } from './make.ts';
-import type { DictValue, ListValue, TensorValue, TupleValue, UnionValue, Value } from './value.ts';
+import type { BoolValue, DictValue, ListValue, TensorValue, TupleValue, UnionValue, Value } from './value.ts';
 
 const maximumOptions = 4;
 let joins = 0;
@@ -86,7 +86,13 @@ export function join(a: Value, b: Value, prefer: Preference = 'none', read: Read
       };
     }
     case 'bool':
-      return a.value !== undefined && a.value === (b as typeof a).value ? a : bool(undefined);
+      return a.value !== undefined
+        ? a.value === (b as typeof a).value
+          ? a
+          : bool(undefined)
+        : sameQuestion(a, b as typeof a)
+          ? a
+          : bool(undefined);
     case 'int':
       return sameDim(a.dim, (b as typeof a).dim) ? a : unite([a, b]);
     case 'float':
@@ -143,6 +149,9 @@ function joinLengths(a: TupleValue, b: TupleValue, prefer: Preference, read: Rea
   ];
   return { kind: 'tuple', items, ellipsis: front, ...(a.isSize === true && b.isSize === true ? { isSize: true } : {}) };
 }
+
+const sameQuestion = ({ condition: a }: BoolValue, { condition: b }: BoolValue): boolean =>
+  a?.asks !== undefined && a.asks.what === b?.asks?.what && a.asks.is === b.asks.is;
 
 const optionsOf = (value: Value): readonly Value[] => (value.kind === 'union' ? value.options : [value]);
 

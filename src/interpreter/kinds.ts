@@ -1,4 +1,5 @@
 /** What kind of thing a value is. */
+import { answerTo, questionOf } from './answers.ts';
 import { classMember } from './attributes.ts';
 import type { Interpreter } from './interpreter.ts';
 import { truthOf } from './make.ts';
@@ -11,7 +12,7 @@ export function truthFor(interpreter: Interpreter, value: Value): boolean | unde
   }
   if (value.kind === 'int' && interpreter.options.witness !== undefined)
     return truthOf(value) ?? interpreter.options.witness.truth(value.dim);
-  return truthOf(value);
+  return truthOf(value) ?? answerTo(questionOf(value), interpreter.answers);
 }
 
 export function isInstanceOf(value: Value, qualifiedName: string): boolean | undefined {

@@ -1,6 +1,7 @@
 import type { Facts } from '../dims/facts.ts';
 import type { Substitution } from '../dims/unify.ts';
 import type { UnitBody } from '../syntax/python/ast.ts';
+import type { Answers } from './answers.ts';
 import type { Happening, Recording } from './recording.ts';
 import type { ClassValue, InstanceValue, ModuleCall, Site, TensorValue, Trace, Value } from './value.ts';
 
@@ -27,6 +28,7 @@ interface SharedResult {
 interface Follower {
   facts: Facts;
   substitution: Substitution;
+  readonly answers: Answers;
   readonly site: Site | undefined;
   /** The places that called what is evaluated, innermost last. */
   readonly sites: readonly Site[];
@@ -115,7 +117,7 @@ export class Memory {
   made(of: ClassValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, make: () => Value): Value {
     const print = fingerprint(positional, keywords);
     if (print === undefined) return make();
-    const key = `${identityOf(of)} ${print}`;
+    const key = `${identityOf(of)} ${print}${this.#path()}`;
     const pool = this.#pool.get(key) ?? [];
     const known = pool.find((each) => each.study !== this.#study && !each.instances.some((instance) => this.#taken.has(instance)));
     if (known !== undefined) {
@@ -140,7 +142,7 @@ export class Memory {
   called(module: InstanceValue, positional: readonly Value[], keywords: ReadonlyMap<string, Value>, follow: () => Value): Value {
     const print = fingerprint(positional, keywords);
     if (print === undefined) return follow();
-    const key = `${module.id} ${print}`;
+    const key = `${module.id} ${print}${this.#path()}`;
     const known = this.#results.get(key);
     const given = [...positional, ...keywords.values()].flatMap(tensorsWithin);
     if (known !== undefined && known.study !== this.#study) {
@@ -151,6 +153,12 @@ export class Memory {
     const logged = this.#logged(follow);
     this.#results.set(key, { ...logged, value: logged.result, instances: [], study: this.#study, given });
     return logged.result;
+  }
+
+  /** What is taken to be so on the path that is followed. */
+  #path(): string {
+    const { answers } = this.#follower;
+    return answers.size === 0 ? '' : ` | ${[...answers].join(' ')}`;
   }
 
   /** The place that is being evaluated and those that called it, innermost first. */
@@ -313,6 +321,8 @@ function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string,
         parts.push(value.kind);
         return true;
       case 'bool':
+        parts.push(`bool:${String(value.value)} ${value.condition?.asks?.what ?? ''} ${value.condition?.asks?.is ?? ''}`);
+        return true;
       case 'float':
       case 'string':
         parts.push(`${value.kind}:${String(value.value)}`);

@@ -1,4 +1,5 @@
 import type { Unit, UnitBody } from '../syntax/python/ast.ts';
+import { noAnswers } from './answers.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { prelude } from './library/prelude.ts';
@@ -120,8 +121,9 @@ export class Names {
   #runUnit(state: ModuleState, unit: Unit): void {
     const frame = this.moduleFrame(state.file, state.globals, unit);
     const interpreter = this.#interpreter;
-    const { site, facts, substitution, uncertain } = interpreter;
+    const { site, facts, substitution, answers, uncertain } = interpreter;
     interpreter.uncertain = 0;
+    interpreter.answers = noAnswers;
     const run = (): void => {
       interpreter.guard(() => interpreter.heap.lasting(() => runStatement(interpreter, frame, unit.body.statement)));
     };
@@ -130,6 +132,7 @@ export class Names {
     interpreter.site = site;
     interpreter.facts = facts;
     interpreter.substitution = substitution;
+    interpreter.answers = answers;
     interpreter.uncertain = uncertain;
   }
 

@@ -1,6 +1,7 @@
 import { one, zero } from '../dims/dim.ts';
 import type { Expression, FunctionDefinition, If, Lambda, Statement } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
+import { presenceOf, questionOf } from './answers.ts';
 import { classMember, setPlain } from './attributes.ts';
 import { decoratorName, defineClass } from './classes.ts';
 import { Raised } from './errors.ts';
@@ -371,6 +372,7 @@ function runFor(interpreter: Interpreter, frame: Frame, statement: Extract<State
     return runBody(interpreter, frame, statement.otherwise);
   }
   let rounds = 0;
+  const { answers } = interpreter;
   for (const item of iteration.items) {
     interpreter.step();
     rounds += 1;
@@ -379,6 +381,8 @@ function runFor(interpreter: Interpreter, frame: Frame, statement: Extract<State
     bindTarget(interpreter, frame, statement.target, item);
     const completion = runBody(interpreter, frame, statement.body);
     if (completion.kind === 'return') return completion;
+    // A round that was left early says nothing of the next one.
+    interpreter.answers = answers;
     if (completion.kind === 'break') {
       interpreter.options.witness?.leave(item);
       return normal;
@@ -439,6 +443,7 @@ function runOnce(
 }
 
 function runWhile(interpreter: Interpreter, frame: Frame, statement: Extract<Statement, { kind: 'while' }>): Completion {
+  const { answers } = interpreter;
   for (let round = 0; round < maximumRounds; round++) {
     interpreter.step();
     const condition = evaluate(interpreter, frame, statement.test);
@@ -458,6 +463,7 @@ function runWhile(interpreter: Interpreter, frame: Frame, statement: Extract<Sta
     }
     const completion = runBody(interpreter, frame, statement.body);
     if (completion.kind === 'return') return completion;
+    interpreter.answers = answers;
     if (completion.kind === 'break') return normal;
   }
   return normal;
@@ -465,7 +471,7 @@ function runWhile(interpreter: Interpreter, frame: Frame, statement: Extract<Sta
 
 function runTry(interpreter: Interpreter, frame: Frame, statement: Extract<Statement, { kind: 'try' }>): Completion {
   let completion: Completion = normal;
-  const { tries } = interpreter;
+  const { tries, answers } = interpreter;
   try {
     if (statement.handlers.length > 0) interpreter.tries += 1;
     completion = runBody(interpreter, frame, statement.body);
@@ -476,6 +482,7 @@ function runTry(interpreter: Interpreter, frame: Frame, statement: Extract<State
     if (!(error instanceof Raised) || error instanceof Left) throw error;
     const handler = statement.handlers.find(({ type }) => type === undefined || catches(type, error.type));
     if (handler === undefined) throw error;
+    interpreter.answers = answers;
     if (handler.alias?.kind === 'name') interpreter.names.assign(frame, handler.alias.name, unknown('an exception'));
     completion = runBody(interpreter, frame, handler.body);
   }
@@ -612,11 +619,14 @@ export function narrow(interpreter: Interpreter, frame: Frame, test: Expression,
       return;
     case 'name':
     case 'attribute':
+      interpreter.answer(questionOf(evaluate(interpreter, frame, test)), outcome);
       narrowTo(interpreter, frame, test, (option) => interpreter.truth(option) !== !outcome, outcome ? given : undefined);
       return;
     case 'compare': {
       const asked = askedOfNone(test);
-      if (asked !== undefined) narrowToNone(interpreter, frame, asked.of, asked.isNone === outcome);
+      if (asked === undefined) return;
+      if (isPlace(asked.of)) interpreter.answer(presenceOf(evaluate(interpreter, frame, asked.of)), asked.isNone === outcome);
+      narrowToNone(interpreter, frame, asked.of, asked.isNone === outcome);
       return;
     }
     case 'call': {
@@ -661,6 +671,9 @@ const narrowToNone = (interpreter: Interpreter, frame: Frame, place: Expression,
 /** What is not None, where the code asked for that. */
 const given = (value: UnknownValue): Value => ({ ...value, isGiven: true });
 
+const isPlace = (place: Expression): place is Extract<Expression, { kind: 'name' | 'attribute' }> =>
+  place.kind === 'name' || (place.kind === 'attribute' && place.object.kind === 'name');
+
 function narrowTo(
   interpreter: Interpreter,
   frame: Frame,
@@ -668,7 +681,7 @@ function narrowTo(
   keep: (option: Value) => boolean,
   of?: (value: UnknownValue) => Value,
 ): void {
-  if (place.kind !== 'name' && !(place.kind === 'attribute' && place.object.kind === 'name')) return;
+  if (!isPlace(place)) return;
   const value = evaluate(interpreter, frame, place);
   let narrowed: Value | undefined;
   if (value.kind === 'union') {

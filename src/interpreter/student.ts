@@ -7,6 +7,7 @@ import { loneAtom } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { Substitution } from '../dims/unify.ts';
 import type { PythonModule, UnitBody } from '../syntax/python/ast.ts';
+import { noAnswers } from './answers.ts';
 import { flagValue, isWiringFlag, type Wiring, wiringsOf } from './flags.ts';
 import { type Choice, type Followed, type Root, studyClass } from './following.ts';
 import type { StatedAxes } from './inputs.ts';
@@ -293,6 +294,7 @@ export class Student {
     interpreter.memory.beginStudy();
     interpreter.facts = of.kind === 'part' ? of.whole.facts : Facts.none;
     interpreter.substitution = Substitution.empty;
+    interpreter.answers = noAnswers;
     const { result, rests } = interpreter.memory.tracked(() => studyClass(interpreter, of, this.#symbols, choice, this.#stated));
     if (result === undefined) return undefined;
     const made = result.instance.class;

@@ -1,10 +1,11 @@
 import { type Dim, loneAtom, rigid } from '../dims/dim.ts';
 import type { ClassDefinition, Expression, Parameter, Statement, UnitBody } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
+import { flag } from './answers.ts';
 import { isAlwaysGiven } from './callers.ts';
 import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Interpreter } from './interpreter.ts';
-import { bool, float, int, named, numberOf, shareOf, text } from './make.ts';
+import { float, int, named, numberOf, shareOf, text } from './make.ts';
 import { definitionsOf } from './roots.ts';
 import type { ClassValue, InstanceValue, Value } from './value.ts';
 
@@ -59,7 +60,7 @@ export class Symbols {
           ? this.number(path, scope, fallback.value)
           : this.share(path, scope, fallback.value);
       case 'bool':
-        return bool(undefined);
+        return flag(path, scope);
       case 'string':
         return fallback.value === undefined ? text(undefined) : { kind: 'string', value: undefined, likely: fallback.value };
       case 'class':
@@ -88,7 +89,7 @@ export class Symbols {
     const assumed = this.#interpreter.options.assumes?.(name, scope);
     if (assumed !== undefined && fallback === undefined) return assumed;
     if (fallback === undefined && annotationName(parameter.annotation) === 'int') return this.number(name, scope, undefined);
-    if (fallback === undefined && annotationName(parameter.annotation) === 'bool') return bool(undefined);
+    if (fallback === undefined && annotationName(parameter.annotation) === 'bool') return flag(name, scope);
     if (fallback === undefined && annotationName(parameter.annotation) === 'float') return float(undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'str') return text(undefined);
     return this.like(fallback, name, scope);

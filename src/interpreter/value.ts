@@ -49,10 +49,19 @@ export interface NoneValue {
   readonly kind: 'none';
 }
 
+/** Something that is so or not, whatever asks for it. */
+export interface Question {
+  readonly what: string;
+  /** The answer for which a condition is true. */
+  readonly is: boolean;
+}
+
 /** Facts that hold where a condition is true or false. */
 export interface Condition {
   readonly whenTrue: readonly { readonly kind: 'equal' | 'atLeast'; readonly left: Dim; readonly right: Dim }[];
   readonly whenFalse: readonly { readonly kind: 'equal' | 'atLeast'; readonly left: Dim; readonly right: Dim }[];
+  /** Present where it is the answer to one question. */
+  readonly asks?: Question;
 }
 
 export interface BoolValue {

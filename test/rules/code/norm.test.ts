@@ -195,6 +195,10 @@ describe('rules about norms and residuals of model code', () => {
     );
   });
 
+  it('take it for meant where every sublayer of a block adds to its normed input', () => {
+    check(block('x = self.norm1(x)\nx = x + self.attn(x)\nx = self.norm2(x)\nreturn x + self.mlp(x)'));
+  });
+
   it('find sublayers that are not added to the stream', () => {
     check(block('x = self.attn(self.norm1(x))  # HW322: attention takes the place\nreturn x + self.mlp(self.norm2(x))'));
     check(block('x = x + self.attn(self.norm1(x))\nx = self.mlp(self.norm2(x))  # HW322: feed-forward takes the place\nreturn x'));

@@ -458,3 +458,82 @@ describe('flags that wire sublayers', () => {
     assert.deepEqual(wired.sort(), ['Block false', 'Block true', 'Block undefined', 'Plain undefined']);
   });
 });
+
+/** An attention that answers more when a flag is set, and a layer around it that asks for the same flag. */
+const flagged = (asked: string, given: string): string => `
+import torch
+from torch import nn
+
+class Attention(nn.Module):
+    def __init__(self, width, heads, keeps: bool = False):
+        super().__init__()
+        self.keeps, self.heads = keeps, heads
+        self.qkv = nn.Linear(width, 3 * width)
+
+    def forward(self, x, return_weights: bool = False):
+        b, t, c = x.shape
+        q, k, v = self.qkv(x).view(b, t, 3, self.heads, c // self.heads).permute(2, 0, 3, 1, 4)
+        weights = torch.softmax(q @ k.transpose(2, 3), dim=-1)
+        mixed = (weights @ v).transpose(1, 2).reshape(b, t, c)
+        if ${asked}:
+            return mixed, weights, b
+        return mixed, weights
+
+class Layer(nn.Module):
+    def __init__(self, width, heads, keeps: bool = False):
+        super().__init__()
+        self.keeps = keeps
+        self.attention = Attention(width, heads, keeps)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x, return_weights: bool = False):
+        if not ${asked}:
+            short, scores = self.attention(x${given})
+            x = self.out(short)
+        else:
+            long, scores, rows = self.attention(x${given})
+            x = self.out(long)
+        return x
+`;
+
+describe('flags that a path asks for more than once', () => {
+  for (const [asked, given] of [
+    ['self.keeps', ''],
+    ['return_weights', ', return_weights'],
+  ] as const) {
+    it(`answer alike each time: ${asked}`, () => {
+      const reading = studied(flagged(asked, given));
+      // By Python each of the two calls answers a tuple of another length.
+      assert.deepEqual(
+        ['short', 'long'].map((name) => shapeOf(reading, name)),
+        ['(B, T, width)', '(B, T, width)'],
+      );
+      assert.deepEqual(reading.failures, []);
+    });
+  }
+
+  it('may answer otherwise in the next round of a loop, and behind the branch', () => {
+    const reading = studied(`
+import torch
+from torch import nn
+
+class Heads(nn.Module):
+    def __init__(self, width, other: bool = False):
+        super().__init__()
+        self.other = other
+        self.first, self.second = nn.Linear(width, 7), nn.Linear(width, 9)
+
+    def forward(self, x: torch.Tensor):
+        for scale in (1, 2):
+            if self.other:
+                one = self.first(x)
+                continue
+            two = self.second(x)
+        if self.other:
+            three = self.first(x)
+        return x
+`);
+    const shapes = reading.variables.filter(({ name }) => /^(?:one|two|three)$/.test(name)).map(({ name }) => name);
+    assert.deepEqual(shapes, ['one', 'two', 'one', 'two', 'three']);
+  });
+});

@@ -38,6 +38,8 @@ export const residualCarriesNormed = defineRule({
       const main = block.sublayers.filter(isMain);
       // Beside sublayers whose sums are normalised, the first norm may be that of the sum before.
       if (!main.every(({ place }) => place === 'pre' || place === 'carried' || place === 'sandwich')) continue;
+      // Where every sublayer does it, it is how the block is meant: CCT, PatchTST with `pre_norm`.
+      const isMeant = main.length > 1 && main.every(({ place, isParallel }) => place === 'carried' && !isParallel);
       for (const sublayer of block.sublayers) {
         const norm = sublayer.before[sublayer.before.length - 1];
         if (
@@ -56,6 +58,7 @@ export const residualCarriesNormed = defineRule({
         report({
           at: place,
           message: 'carried',
+          ...(isMeant ? { severity: 'information' } : {}),
           data: { sublayer: nameOf(sublayer), norm: name === undefined ? 'the norm' : `\`${name}\`` },
           related: [{ range: sum, message: 'The sum is here.' }],
           fixes: unnormedResidual(code, place),
