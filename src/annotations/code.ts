@@ -538,6 +538,8 @@ class Reader {
       // Above a statement that reads and binds it, the name may be meant as it was or as it will be.
       const wasMade = previous !== undefined && assignedNames(previous).has(name);
       if (node !== undefined && place === 'above' && (reading !== undefined || wasMade)) subjects.push(as('before'));
+      // Above lines that make it step by step, it is meant as the last of them leaves it.
+      if (node !== undefined && place === 'above') subjects.push(...flowing([as('after')], this.#paragraph(statement)));
       this.#addToStatement(statement, contract, contract.to, subjects, spot.function, place);
     }
     return true;
@@ -551,6 +553,8 @@ class Reader {
     const above = touches ? previous : undefined;
     const definition = spot.function;
     const isHead = definition !== undefined && next !== undefined && leads(definition, next);
+    // What the line below says of itself at its end holds there: above it stands what its steps make, or what comes in.
+    if (below !== undefined && !isCompound(below) && this.#saysItself(below)) return;
     if (contract.stated === 'named') {
       if (isHead && this.#placeOnParameters(contract, definition, withoutSelf(definition.parameters), false)) return;
       if (below !== undefined && this.#placeNamed(contract, spot, below, above, 'above')) return;
@@ -585,6 +589,11 @@ class Reader {
       const between = resultsOf(simple).flatMap((subjects) => [...subjects, ...flowing(subjects, later)].slice(0, -1));
       if (from !== undefined) this.#addToStatement(simple, stated, from, distinct([subject, ...between]), spot.function, 'above');
     }
+  }
+
+  #saysItself(statement: Statement): boolean {
+    const comment = this.#commentAt.get(this.#lineStart(statement.end));
+    return comment !== undefined && comment.start >= statement.end && this.#contractOf(comment) !== undefined;
   }
 
   /** The simple statements that follow on the next lines, without a blank line or a comment between them. */

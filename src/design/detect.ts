@@ -17,7 +17,7 @@ const maximumDepth = 9;
 
 /** Mappings that describe a part of their parent's layers, or nothing of the model at all. */
 const notStacks =
-  /^(attn_config|ffn_config|attention|attn|mlp|moe|ffn|feed_forward|rope|rope_scaling|rope_parameters|rotary|quantization|quantization_config|latent_attention|extra_attention_params|extra_ffn_params|ssm_cfg|norm_kwargs|init_config|generation_config|tokenizer|task_specific_params|id2label|label2id|optim|optimizer|scheduler|data|dataset|callbacks|loggers?|criterion|loss|lora|lora_config|peft_config|auto_map|compression_config|hydra|exp_manager|checkpoint|training_args|eval|vocab|added_tokens_decoder|\w+_config_dict)$/;
+  /^(attn_config|ffn_config|attention|attn|mlp|moe|ffn|feed_forward|rope|rope_scaling|rope_parameters|rotary|quantization|quantization_config|latent_attention|extra_attention_params|extra_ffn_params|ssm_cfg|norm_kwargs|init_config|generation_config|tokenizer|task_specific_params|id2label|label2id|optim|optimizer|scheduler|data|dataset|callbacks|loggers?|criterion|loss|lora|lora_config|peft_config|auto_map|compression_config|hydra|exp_manager|checkpoint|training_args|eval|vocab|search_?space|search|sweep|choices|candidates|hparam_space|added_tokens_decoder|\w+_config_dict)$/;
 
 /** Files that live beside model configs and share some of their keys. */
 export function isOtherKindOfFile(root: Section): boolean {

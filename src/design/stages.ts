@@ -22,6 +22,8 @@ export function readStages(section: Section, family: Family | undefined): Transf
   const heads = list('num_heads', 'num_attention_heads', 'n_heads', 'heads');
   const depths = list('depths', 'num_layers', 'num_blocks', 'depth', 'layers');
   if (heads === undefined || depths === undefined || heads.values.length !== depths.values.length || heads.values.length > 8) return [];
+  // Heads that are given widths of their own split no other width.
+  if (['key_dim', 'key_dims', 'qk_dim', 'head_dim', 'head_dims', 'dim_head'].some((name) => section.has(name))) return [];
   const widths = list('hidden_sizes', 'embed_dims', 'hidden_size', 'embed_dim', 'dims');
   const base = section.number('embed_dim');
   // Swin's heads grow with its width; where they stay (Swin2SR) the width stays too.

@@ -70,7 +70,8 @@ export function reshape(shape: Shape, target: readonly ViewDim[], context: Conte
     );
     return finish(judgement, fill(one), sure);
   }
-  if (left.some((dim) => dim.unknown) || right.some((dim) => dim.unknown)) {
+  // What has no elements may be cut in any way; a size of 0 among the others stands where the code does not come with it.
+  if (wanted.constant === 0 || left.some((dim) => dim.unknown) || right.some((dim) => dim.unknown)) {
     judgement.doubt('a size is not known');
     return judgement.result(fill(unknown()));
   }

@@ -33,22 +33,23 @@ export function arithmetic(operator: string, left: Value, right: Value): Value {
   if (left.kind === 'float' || right.kind === 'float') {
     const [a, b] = [numberOf(left), numberOf(right)];
     if (a !== undefined && b !== undefined) return floating(operator, a, b);
-    // What is summed up from 0.0 may be tensors.
     const isTerm = operator === '+' || operator === '-';
     if (isTerm && (left.kind === 'union' || right.kind === 'union')) return float(undefined);
-    if (isTerm && [left, right].some((each) => each.kind === 'unknown' && each.path === undefined))
-      return unknown(`${left.kind} ${operator} ${right.kind}`);
+    if ([left, right].some(mayBeTensor)) return unknown(`${left.kind} ${operator} ${right.kind}`);
     return powersOf(operator, left, right);
   }
   const [a, b] = [dimOf(left), dimOf(right)];
   if (a === undefined || b === undefined) {
     const maybeNumber = (value: Value): boolean => value.kind === 'int' || value.kind === 'bool' || value.kind === 'float';
-    return (maybeNumber(left) || maybeNumber(right)) && operator === '/'
+    return (maybeNumber(left) || maybeNumber(right)) && operator === '/' && ![left, right].some(mayBeTensor)
       ? float(undefined)
       : unknown(`${left.kind} ${operator} ${right.kind}`);
   }
   return integral(operator, a, b, left, right);
 }
+
+/** Nothing is known of it, not even a name under which it could be a number: items of what is unknown are tensors as often. */
+const mayBeTensor = (value: Value): boolean => value.kind === 'unknown' && value.path === undefined;
 
 function integral(operator: string, a: Dim, b: Dim, left: Value, right: Value): Value {
   const [x, y] = [a.constant, b.constant];
@@ -251,7 +252,11 @@ function equality(left: Value, right: Value, facts: Facts): BoolValue {
     if (result === 'different') return bool(false);
     return bool(undefined, { whenTrue: [{ kind: 'equal', left: a, right: b }], whenFalse: unequal(a, b) });
   }
-  if (left.kind === 'unknown' || right.kind === 'unknown' || left.kind === 'union' || right.kind === 'union') return bool(undefined);
+  if (left.kind === 'unknown' || right.kind === 'unknown' || left.kind === 'union' || right.kind === 'union') {
+    // `kdim or embed_dim` stands under one name: code that asks for it to be another size goes on where it is.
+    const isOneSize = a !== undefined && b !== undefined && !a.unknown && !b.unknown && compare(a, b, facts) === 'unknown';
+    return isOneSize ? bool(undefined, { whenTrue: [{ kind: 'equal', left: a, right: b }], whenFalse: [] }) : bool(undefined);
+  }
   if (left.kind === 'string' && right.kind === 'string') {
     return left.value === undefined || right.value === undefined ? bool(undefined) : bool(left.value === right.value);
   }

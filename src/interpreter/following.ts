@@ -226,7 +226,7 @@ function forwardArgument(
     isStated ||
     (type === undefined
       ? tensorNames.test(name)
-      : /Tensor|Array\b|Float\[|Int\[/.test(type) && !/(?:tuple|list|dict|Tuple|List|Dict)\b/.test(type));
+      : /Tensor|(?:Nd|nd)?[Aa]rray\b|Float\[|Int\[/.test(type) && !/(?:tuple|list|dict|Tuple|List|Dict)\b/.test(type));
   const isOptional = fallback !== undefined;
   if (!isTensor || (isOptional && !tensorNames.test(name))) {
     // A name under which it may stand as a number, where it may be one.

@@ -95,24 +95,36 @@ export function inputShapes(
     gather(interpreter, instance, definition, name, evidence, 0, globals);
     const isMask = evidence.kind === undefined && (evidence.isMask === true || maskNames.test(name));
     // What the code does with an input comes first, then what is written of it; the rest are the other ways it may be.
-    const said = evidence.axes === undefined ? stated?.(definition, name) : undefined;
+    const spoken = stated?.(definition, name);
+    const said = evidence.axes === undefined ? spoken : undefined;
     // Docstrings that put something else first are often those of code that put the batch second once.
     const written = said?.by === 'docstring' && !batchAxes.test(said.axes[0] ?? '') ? undefined : said;
-    const readAs = (scope: string): readonly Shape[] =>
+    const readAs = (scope: string, isLoose = false): readonly Shape[] =>
       written === undefined
         ? []
         : shapesOf(
             name,
             { ...evidence, axes: written.axes },
             lengths,
-            (axis) => (instance === undefined || isPart ? undefined : sizeNamed(instance, axis)) ?? flexible(axis, { scope }),
+            (axis) => (instance === undefined || isPart || isLoose ? undefined : sizeNamed(instance, axis)) ?? flexible(axis, { scope }),
           );
     // What is written of several inputs under one name is one size; where the code fails under that, the comment may be loose.
     const together = readAs(`${definition.name.name}.shape`);
     const isShared = written?.axes.some((axis) => axis !== undefined && writtenAxes.has(axis)) === true;
-    const asWritten = isShared && written?.by !== 'type' ? [...together, ...readAs(`${name}.shape`)] : together;
+    const asShared = isShared && written?.by !== 'type' ? [...together, ...readAs(`${name}.shape`)] : together;
+    // A docstring may call a width by that of another input: the keys of a layer with a width of their own are no less wide for that.
+    const isCopied = written?.by === 'docstring' && writtenAxes.has(written.axes.at(-1) ?? '');
+    const asWritten = isCopied ? [...asShared, ...readAs(`${name}.shape`, true)] : asShared;
     for (const axis of written?.axes ?? []) if (axis !== undefined) writtenAxes.add(axis);
     const other = shapesOf(name, isMask && evidence.axes === undefined ? { kind: 'mask', isSource: isOfKeys } : evidence);
+    // Where the code tells the axes, what is written tells what their lengths are called.
+    const [taken] = said === undefined ? other : [];
+    if (spoken !== undefined && taken?.ellipsis === undefined && taken?.dims.length === spoken.axes.length)
+      for (const [i, axis] of spoken.axes.entries()) {
+        const dim = taken.dims[i];
+        if (axis !== undefined && dim !== undefined && (dim === length || dim === otherLength) && !lengths.has(lengthKey(axis)))
+          lengths.set(lengthKey(axis), dim);
+      }
     // Of what is written the number of axes is doubted alone, and not where all else says the same.
     const [first] = asWritten;
     const isAgreed =
@@ -217,6 +229,10 @@ const maskEnding = /_?(?:key_)?(?:padding|pad|attention|attn)?_mask$/;
 const producedNames = /^(?:tgt|trg|target|decoder_\w+|dec_\w+|y|captions?)$/;
 const sourceNames = /^(?:src|source|encoder_\w+|enc_\w+|src_\w+)$/;
 
+/** Under what name a length is known: a few names mean the one length there is. */
+const lengthKey = (axis: string): string =>
+  /^(?:t|n|l|len|length|seq\w*|time\w*|n_?tokens|num_tokens)$/i.test(axis) ? 'length' : axis.toLowerCase();
+
 function shapesOf(
   name: string,
   { kind, axes, leastRank = 0, isSource = false, isFlattened = false, attended }: Evidence,
@@ -227,7 +243,7 @@ function shapesOf(
   const isMemory = isSource || memoryNames.test(name.replace(maskEnding, ''));
   const long: Dim = isMemory ? otherLength : length;
   const lengthNamed = (axis: string): Dim => {
-    const key = /^(?:t|n|l|len|length|seq\w*|time\w*|n_?tokens|num_tokens)$/i.test(axis) ? 'length' : axis.toLowerCase();
+    const key = lengthKey(axis);
     const known = lengthsByName?.get(key);
     if (known !== undefined || lengthsByName === undefined) return known ?? long;
     const dim = [...lengthsByName.values()].includes(long) ? rigid(axis, { scope: lengthScope }) : long;

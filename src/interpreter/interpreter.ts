@@ -440,7 +440,7 @@ const tensorsOfArrays: ReadonlySet<string> = new Set(['from_numpy', 'tensor', 'a
 const arrayFiles = new WeakMap<SourceFile['module'], boolean>();
 
 /** Whether all tensors in a file are arrays of JAX or MLX. */
-function holdsArrays({ module, isPrelude }: SourceFile): boolean {
+export function holdsArrays({ module, isPrelude }: SourceFile): boolean {
   let answer = arrayFiles.get(module);
   if (answer === undefined) {
     answer = !isPrelude && !/\btorch\b/.test(module.text) && /\b(?:jax|flax|mlx)\b/.test(module.text);

@@ -208,7 +208,12 @@ export function joinCells(
     if (key === 'repeat') return { value: undefined, open: true };
     const lists = values as (readonly Value[])[];
     const length = Math.min(...lists.map((items) => items.length));
-    const items = Array.from({ length }, (_, i) => lists.map((each) => each[i] as Value).reduce((a, b) => join(a, b, prefer, read)));
+    const columns = Array.from({ length }, (_, i) => lists.map((each) => each[i] as Value));
+    // A chain of layers and another chain: no layer of one stands behind a layer of the other.
+    const isChain = columns.filter(areOtherLayers).length > 1;
+    const items = columns.map((each) =>
+      isChain && areOtherLayers(each) ? unknown('a layer of one of several chains') : each.reduce((a, b) => join(a, b, prefer, read)),
+    );
     return { value: items, open: lists.some((each) => each.length !== length) };
   }
   if (key === 'open') return { value: values.includes(true), open: false };
@@ -219,6 +224,14 @@ export function joinCells(
     return { value: { key: one.key, value }, open: false };
   }
   return { value: (present as Value[]).reduce((a, b) => join(a, b, prefer, read)), open: false };
+}
+
+/** Instances of different classes, of which one is the code's own. */
+function areOtherLayers(values: readonly Value[]): boolean {
+  const [first] = values;
+  if (first?.kind !== 'instance') return false;
+  const classes = values.map((value) => (value.kind === 'instance' ? value.class : undefined));
+  return classes.some((of) => of !== first.class) && classes.some((of) => of?.file !== undefined && !of.file.isPrelude);
 }
 
 const isEntry = (value: unknown): value is { readonly key: Value; readonly value: Value } =>

@@ -48,6 +48,8 @@ export function isWeight(tensor: TensorValue): boolean {
   for (let i = 0; at !== undefined && i < 12; i++) {
     if (at.op === 'embedding') return !isGiven(at.arguments.get('input'));
     if (at.isParameter === true || at.isBuffer === true || at.op === 'parameter' || at.op === 'buffer') return true;
+    // A table that is trained, times the mask that goes with it.
+    if (at.inputs.length === 2 && /^(?:add|sub|mul|div)$/.test(at.op)) return at.inputs.every(isWeight);
     if (at.inputs.length !== 1) return false;
     at = at.inputs[0];
   }
@@ -108,13 +110,13 @@ const shapeOf = ({ shape }: { readonly shape: Shape }, read: (dim: Dim) => Dim):
 const lastOf = ({ shape: { dims, ellipsis } }: TensorValue, read: (dim: Dim) => Dim): readonly Dim[] | undefined =>
   ellipsis !== undefined && ellipsis <= dims.length - 2 ? dims.slice(-2).map(read) : undefined;
 
-/** Code that lays all rows out in one, as in `x.reshape(1, -1)`, is written for a single row: how wide that is depends on what comes in. */
+/** Code that lays all rows out in one, as in `x.reshape(1, -1)`, or in 8, is written for a number of rows: how wide that is depends on what comes in. */
 export function isInOneRow({ dims, ellipsis }: Shape): boolean {
   const last = dims.at(-1);
   return (
     last !== undefined &&
     ellipsis === undefined &&
-    dims.slice(0, -1).every(({ constant }) => constant === 1) &&
+    dims.slice(0, -1).every(({ constant }) => constant !== undefined) &&
     symbolsOf(last).some(({ scope, name }) => scope === lengthScope && name === 'B')
   );
 }

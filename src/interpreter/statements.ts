@@ -1,4 +1,4 @@
-import { one, zero } from '../dims/dim.ts';
+import { number, one, subtract, zero } from '../dims/dim.ts';
 import type { Expression, FunctionDefinition, If, Lambda, Statement } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { presenceOf, questionOf } from './answers.ts';
@@ -25,6 +25,18 @@ export type Completion = { readonly kind: 'normal' | 'break' | 'continue' } | { 
 
 const normal: Completion = { kind: 'normal' };
 const maximumRounds = 20_000;
+
+/** `del axes[-1]`; where it is not known which goes, those that are left are not either. */
+function deleteItem(interpreter: Interpreter, list: ListValue, at: number | undefined): void {
+  const index = at !== undefined && at < 0 ? at + list.items.length : at;
+  if (index !== undefined && !list.open && list.repeat === undefined && list.items[index] !== undefined)
+    interpreter.heap.write(list, 'items', [...list.items.slice(0, index), ...list.items.slice(index + 1)]);
+  else if (list.repeat !== undefined && index !== undefined) interpreter.heap.write(list, 'repeat', subtract(list.repeat, number(1)));
+  else {
+    interpreter.heap.write(list, 'repeat', undefined);
+    interpreter.heap.write(list, 'open', true);
+  }
+}
 
 /** Runs statements until one of them leaves. */
 export function runBody(interpreter: Interpreter, frame: Frame, body: readonly Statement[]): Completion {
@@ -254,8 +266,10 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
           if (object.kind === 'instance') interpreter.heap.writeEntry(object.attributes, target.name.name, undefined);
         } else if (target.kind === 'subscript') {
           const object = evaluate(interpreter, frame, target.object);
-          const key = keyOf(indexValue(interpreter, frame, target.indices, target.isTuple));
+          const index = indexValue(interpreter, frame, target.indices, target.isTuple);
+          const key = keyOf(index);
           if (object.kind === 'dict' && key !== undefined) interpreter.heap.writeEntry(object.entries, key, undefined);
+          if (object.kind === 'list') deleteItem(interpreter, object, numberOf(index));
         }
       }
       return normal;

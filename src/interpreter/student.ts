@@ -275,10 +275,18 @@ export class Student {
     if (apart !== undefined && holds(apart)) return first.output === undefined ? apart : { ...first, failures: apart.failures };
     const named = namedSizes(first);
     const others = Array.from({ length: first.choices - 1 }, (_, i) => i + 1);
+    const places = new Set(first.failures.map(placeOf));
+    let best: Attempt | undefined;
     for (const at of others) {
       const other = this.#attempt(of, { at, masksAt });
-      if (other !== undefined && holds(other) && !contradictsNames(named, other)) return other;
+      if (other === undefined || contradictsNames(named, other)) continue;
+      if (holds(other)) return other;
+      // Where less goes wrong and nothing else does, the rest was that of the assumption.
+      const least = new Set((best ?? first).failures.map(placeOf));
+      const own = new Set(other.failures.map(placeOf));
+      if (other.output !== undefined && own.size < least.size && [...own].every((place) => places.has(place))) best = other;
     }
+    if (best !== undefined) return best;
     // What rests on the name of an input alone does not count where it fails.
     const sure = this.#attempt(of, { at: 0, onlySure: true, masksAt });
     if (sure !== undefined && (holds(sure) || (first.failures.length > 0 && sure.output !== undefined))) return sure;

@@ -23,7 +23,7 @@ import {
   withContext,
   withoutSides,
 } from './samples.ts';
-import type { BuiltinValue, Value } from './value.ts';
+import type { BuiltinValue, TensorValue, Value } from './value.ts';
 
 /** Tries operations on numbers where symbols leave open whether they fit. */
 export class Trials {
@@ -245,7 +245,8 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
   if (right !== undefined) summed.set(right, right.shape.dims.at(-2));
   const fixes = (value: Value): boolean => {
     if (value.kind === 'tensor') {
-      if (isProduct) return value.isParameter === true || value.isBuffer === true || (summed.get(value)?.constant ?? 0) > 8;
+      if (isProduct)
+        return value.isParameter === true || value.isBuffer === true || (summed.get(value)?.constant ?? 0) > 8 || mixesTokens(value);
       if (!isView && isWeight(value) && !isPartlyCut(value)) return true;
       return value.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
     }
@@ -254,6 +255,14 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
   };
   return [...bound.values()].some(fixes);
 }
+
+/** A trained matrix of places by places, cut to what comes in: queries and keys are of that one length. */
+const mixesTokens = (value: TensorValue): boolean =>
+  isWeight(value) &&
+  value.shape.dims.filter((dim) => {
+    const atom = loneAtom(dim);
+    return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name !== 'B';
+  }).length > 1;
 
 /** A table, as of a mask, that is cut to what came in along one axis, and is as long as it may ever be along another. */
 const isPartlyCut = (value: Value): boolean =>

@@ -147,8 +147,8 @@ def broadcast_to(array, shape, **kwargs):
     return torch.broadcast_to(array, shape)
 
 
-def where(condition, x=None, y=None, **kwargs):
-    return torch.where(condition, x, y)
+def where(condition, x=None, y=None, x1=None, x2=None, **kwargs):
+    return torch.where(condition, x1 if x is None else x, x2 if y is None else y)
 
 
 def tril(m, k=0, **kwargs):
@@ -221,6 +221,8 @@ def arange(*args, dtype=None, **kwargs):
 
 
 def linspace(start, stop, num=50, **kwargs):
+    if isinstance(start, torch.Tensor) or isinstance(stop, torch.Tensor):
+        return headwise.unknown('steps between arrays')
     return torch.linspace(start, stop, num)
 
 
@@ -361,9 +363,25 @@ def dot_product_attention(query, key, value, bias=None, mask=None, *, scale=None
     return out.transpose(1, 2)
 `;
 
+const jaxTransformations = `
+def jit(f=None, **kwargs):
+    return f
+
+
+checkpoint = remat = named_call = jit
+
+
+# What it is given loses an axis inside, and what it answers has one more.
+def vmap(f=None, *args, **kwargs):
+    return headwise.unknown('a function over a further axis')
+
+
+pmap = grad = value_and_grad = jacfwd = jacrev = vmap
+`;
+
 /** JAX's modules by name. */
 export const jax: readonly (readonly [string, string])[] = [
-  ['jax', 'def jit(f=None, **kwargs):\n    return f\n\n\ncheckpoint = remat = vmap = grad = value_and_grad = named_call = jit\n'],
+  ['jax', jaxTransformations],
   ['jax.numpy', arrayFunctions],
   ['jax.nn', [arrayFunctions, jaxAttention].join('\n\n')],
   ['jax.nn.initializers', initializers],

@@ -48,7 +48,8 @@ def dot_product_attention_weights(query, key, bias=None, mask=None, **kwargs):
 
 def make_causal_mask(x, *args, **kwargs):
     length = x.shape[-1]
-    return torch.tril(torch.ones(length, length)).bool()
+    mask = torch.tril(torch.ones(length, length)).bool()
+    return mask.expand(*x.shape[:-1], 1, length, length)
 
 
 def make_attention_mask(query_input, key_input, *args, **kwargs):

@@ -18,7 +18,8 @@ class Layer:
         if not self.built:
             self.built = True
             if len(args) > 0:
-                self.build(args[0].shape)
+                # One that takes several inputs may ask for the shape of each, by names of its own.
+                self.build(args[0].shape, **headwise.open_dict())
         # What runs a layer tells it these where it asks for them, and keeps them to itself where not.
         for name in ('training', 'mask'):
             if name in kwargs:

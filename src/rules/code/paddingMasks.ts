@@ -1,5 +1,6 @@
 /** Masks of padding: comparisons with the padding token, and inputs whose names say what they are. */
 import { sameElements } from '../../interpreter/graph.ts';
+import { holdsArrays } from '../../interpreter/interpreter.ts';
 import { dimOf } from '../../interpreter/make.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Meaning, Region } from './regions.ts';
@@ -39,6 +40,8 @@ const nameOf = ({ site }: TensorValue): string | undefined => {
 export function namedInput(tensor: TensorValue): Meaning | undefined {
   // Who calls a function that stands alone, and by which convention, is not seen.
   if (tensor.site?.unit.body.statement.kind === 'function') return undefined;
+  // Only torch's layers agree on what it holds: code of JAX calls a mask of padding what is 0 there.
+  if (tensor.site !== undefined && holdsArrays(tensor.site.file)) return undefined;
   const name = nameOf(tensor) ?? '';
   const isPadding = /padding_mask$|pad_mask$|_padding$|^padding$|^is_pad/.test(name) && !/non|not|valid/.test(name);
   const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name);

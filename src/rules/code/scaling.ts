@@ -166,7 +166,7 @@ export function isMaskStep(code: CodeReading, { node, operand }: Step): boolean 
     : /mask/i.test(written) && !/bias|alibi|pos_|rel/i.test(written);
 }
 
-function dependsOnWeight(tensor: TensorValue, depth = 0): boolean {
+export function dependsOnWeight(tensor: TensorValue, depth = 0): boolean {
   if (tensor.isParameter === true || tensor.op === 'parameter' || tensor.op === 'embedding') return true;
   if (/_like$|^new_/.test(tensor.op)) return false;
   const inputs = sameElements.has(tensor.op) || isLayout(tensor) ? tensor.inputs.slice(0, 1) : tensor.inputs;

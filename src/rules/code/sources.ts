@@ -169,8 +169,23 @@ const isSameProjection = (a: TensorValue, b: TensorValue): boolean =>
     b.op === 'linear' &&
     ((a.layer !== undefined && a.layer === b.layer) || (a.site?.node === b.site?.node && a.inputs[0] === b.inputs[0])));
 
-/** Follows an operand back to its projection. */
-export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source | undefined {
+const known = new WeakMap<Writes, WeakMap<TensorValue, { readonly source: Source | undefined }>>();
+/** Joins and concatenations within one another; deeper ones are loops written out. */
+const maximumDepth = 24;
+
+/** Follows an operand back to its projection. Each tensor once: what branches join has many ways through it. */
+export function sourceOf(tensor: TensorValue, writes: Writes = noWrites, depth = 0): Source | undefined {
+  const found = known.get(writes) ?? new WeakMap<TensorValue, { readonly source: Source | undefined }>();
+  known.set(writes, found);
+  const before = found.get(tensor);
+  if (before !== undefined) return before.source;
+  if (depth > maximumDepth) return undefined;
+  const source = followed(tensor, writes, depth);
+  found.set(tensor, { source });
+  return source;
+}
+
+function followed(tensor: TensorValue, writes: Writes, depth: number): Source | undefined {
   const scales: Step[] = [];
   const passed: TensorValue[] = [];
   const parts: string[] = [];
@@ -196,7 +211,7 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
     const [first] = at.inputs;
     if (at.op === 'join') {
       const options = alternatives(at);
-      const sources = options.map((option) => sourceOf(option, writes));
+      const sources = options.map((option) => sourceOf(option, writes, depth + 1));
       const [one] = sources;
       if (one === undefined || options.length > 8) return undefined;
       const isSame = sources.every((each) => each !== undefined && isSameProjection(each.node, one.node) && each.part === one.part);
@@ -260,9 +275,9 @@ export function sourceOf(tensor: TensorValue, writes: Writes = noWrites): Source
       const moving = at.inputs.filter((input) => projectedness(input) === 2);
       const [one, ...others] = moving.length > 0 ? moving : at.inputs;
       if (one === undefined) return finish();
-      const own = sourceOf(one, writes);
-      if (others.some((other) => sourceOf(other, writes)?.node !== own?.node)) isUncertain = true;
-      else if (others.some((other) => sourceOf(other, writes)?.isRotated === true)) isRotated = true;
+      const own = sourceOf(one, writes, depth + 1);
+      if (others.some((other) => sourceOf(other, writes, depth + 1)?.node !== own?.node)) isUncertain = true;
+      else if (others.some((other) => sourceOf(other, writes, depth + 1)?.isRotated === true)) isRotated = true;
       at = others.length > 0 && isUncertain ? (moving[moving.length - 1] ?? one) : one;
       continue;
     }

@@ -112,8 +112,10 @@ const expandedAs: Run = (call, machine) => {
 
 const repeated: Run = (call, machine) => {
   const counts = plainSizes(sizesIn(call, 'repeats'));
-  // Arrays of NumPy are repeated along an axis.
-  if (counts === undefined || call.given('axis')) return machine.tensor('repeat', call, unknownShape);
+  // Arrays of NumPy and JAX are repeated along an axis.
+  const input = call.value('input');
+  if (counts === undefined || call.given('axis') || (input.kind === 'tensor' && input.isArray === true))
+    return machine.tensor('repeat', call, unknownShape);
   return machine.settle('repeat', call, repeat(filled(shapeIn(call), counts.length), counts, machine.context));
 };
 

@@ -5,7 +5,7 @@ import { attentionsOf, isLibrary, type SoftmaxAttention } from '../../code/atten
 import { contractionOf } from '../../code/contractions.ts';
 import { fillOf, meaningOf } from '../../code/masks.ts';
 import { byPlace, rangeIn, textAt } from '../../code/places.ts';
-import { isMaskStep } from '../../code/scaling.ts';
+import { dependsOnWeight, isMaskStep } from '../../code/scaling.ts';
 import type { Step } from '../../code/scores.ts';
 import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
@@ -56,11 +56,13 @@ export const maskAfterSoftmax = defineRule({
   },
 });
 
-/** A mask, or a sum with other scores that may hold one. */
+/** A mask, or a sum that may hold one: a bias that nothing trains, too, may be one that hides keys. */
 const isMask = (code: CodeReading, step: Step): boolean =>
   step.kind === 'fill' ||
-  (step.kind === 'add' && isMaskStep(code, step)) ||
+  (step.kind === 'add' && (isMaskStep(code, step) || !isLearned(step.operand))) ||
   (step.kind === 'other' && /^(?:add|sub|setitem|cat)$/.test(step.node.op));
+
+const isLearned = (operand: Step['operand']): boolean => operand?.kind === 'tensor' && dependsOnWeight(operand);
 
 /** Weights that lose hidden keys and are divided by what is left are those of a softmax over the seen keys alone. */
 const withoutRenormalised = (steps: readonly Step[]): readonly Step[] =>

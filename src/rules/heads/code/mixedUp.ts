@@ -88,7 +88,8 @@ function mixUp(code: CodeReading, attention: Attention): MixUp | undefined {
       return values === undefined ? undefined : { kind: 'queriesForValues', site: at(v, q, last), unused: values, node: last };
     }
   }
-  if (q !== undefined && isSameSource(q, k)) {
+  // What comes in and is multiplied with itself as it is, as places are, needs no keys.
+  if (q !== undefined && isSameSource(q, k) && q.node.op !== 'input') {
     const keys = left(q, 'key');
     return keys === undefined ? undefined : { kind: 'queriesForKeys', site: at(k, q, scores), unused: keys, node: scores };
   }

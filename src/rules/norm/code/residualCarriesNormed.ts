@@ -1,5 +1,7 @@
 import type { TensorValue } from '../../../interpreter/value.ts';
+import { attentionsOf } from '../../code/attention.ts';
 import type { Norm } from '../../code/norms.ts';
+import { isCopy } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { attributeOf, isMain, nameOf, normSite, ownBlocks, sumSite } from './findings.ts';
@@ -34,6 +36,10 @@ export const residualCarriesNormed = defineRule({
     carried: 'The {sublayer} is added to the normed stream: the residual carries the output of {norm} instead of its input.',
   },
   checkCode({ code, rangeOf, report }) {
+    const attentions = attentionsOf(code);
+    // Queries that are normed are added to what attention gives where it pools: they are no stream.
+    const isOfOperand = ({ output }: Norm): boolean =>
+      attentions.some(({ query, key }) => [query, key].some(({ source }) => source?.passed.some((each) => isCopy(each, output)) === true));
     for (const { block } of ownBlocks(code)) {
       const main = block.sublayers.filter(isMain);
       // Beside sublayers whose sums are normalised, the first norm may be that of the sum before.
@@ -47,6 +53,7 @@ export const residualCarriesNormed = defineRule({
           sublayer.isParallel ||
           sublayer.carried === undefined ||
           norm === undefined ||
+          isOfOperand(norm) ||
           isScaled(sublayer.carried, norm)
         )
           continue;
