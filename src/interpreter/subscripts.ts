@@ -8,9 +8,19 @@ import { evaluate, indexValue } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { iterate } from './iteration.ts';
-import { join } from './join.ts';
-import { dimOf, keyOf, list, text, tuple, unknown } from './make.ts';
-import type { ListValue, TensorValue, TupleValue, Value } from './value.ts';
+import { join, unite } from './join.ts';
+import { dimOf, keyOf, likelyKeyOf, list, text, tuple, unknown } from './make.ts';
+import type { DictValue, ListValue, TensorValue, TupleValue, Value } from './value.ts';
+
+const maximumChosen = 4;
+
+/** The class that a table gives for a setting: by its default, in plain tensor operations where the table names such a way, or any of them. */
+function chosenClass({ entries, open }: DictValue, index: Value): Value | undefined {
+  const values = [...entries.values()].map(({ value }) => value);
+  if (open || values.length === 0 || !values.every((value) => value.kind === 'class')) return undefined;
+  const plain = entries.get(likelyKeyOf(index) ?? 'eager') ?? entries.get('eager');
+  return plain?.value ?? (values.length > maximumChosen ? undefined : unite(values));
+}
 
 /** `object[written]`. */
 export function subscript(interpreter: Interpreter, object: Value, written: Value): Value {
@@ -34,7 +44,9 @@ export function subscript(interpreter: Interpreter, object: Value, written: Valu
       const entry = key === undefined ? undefined : object.entries.get(key);
       if (entry !== undefined) return entry.value;
       if (key !== undefined && !object.open) throw new Raised('KeyError', key, undefined);
-      return unknown('an entry of a dictionary');
+      return (
+        (interpreter.assumesShapes && key === undefined ? chosenClass(object, index) : undefined) ?? unknown('an entry of a dictionary')
+      );
     }
     case 'string': {
       if (index.kind === 'slice') {

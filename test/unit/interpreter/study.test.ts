@@ -312,6 +312,35 @@ class Network(nn.Module):
         return self.mix(tiles, torch.zeros(1, 1))
 `;
 
+const chosen = `
+import torch
+from torch import nn
+from kernels import fused_mix
+
+class Plain(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.inner = nn.Linear(config.width, config.width)
+
+    def forward(self, x):
+        return self.inner(x).softmax(-1)
+
+class Fused(Plain):
+    def forward(self, x):
+        return fused_mix(self.inner.weight, x)
+
+WAYS = {"fused": Fused, "eager": Plain}
+
+class Block(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.mix = WAYS[config.way](config)
+
+    def forward(self, x):
+        mixed = self.mix(x)
+        return x + mixed
+`;
+
 describe('studying a file of model code', () => {
   it('takes what is cut from a cache to be as long as what was put in, and repeated heads to be all heads', () => {
     const reading = studied(cached);
@@ -407,6 +436,15 @@ describe('studying a file of model code', () => {
     assert.equal(bias?.kind === 'tensor' && bias.op, 'input');
     const swapped = studied(windowed.replace('q @ k.transpose(-2, -1)', 'q @ k'));
     assert.equal(swapped.failures[0]?.problem.kind, 'torch.matmul');
+  });
+
+  it('follows the class of plain operations where a setting chooses one from a table', () => {
+    assert.match(shapeOf(studied(chosen), 'mixed') ?? '', /, config\.width\)$/);
+    // Without a plain one, what all of them have in common is known.
+    const others = studied(chosen.replaceAll('"eager"', '"other"').replace('fused_mix(self.inner.weight, x)', 'self.inner(x)'));
+    assert.match(shapeOf(others, 'mixed') ?? '', /, config\.width\)$/);
+    // Any class at all may be in a table that code adds to.
+    assert.equal(shapeOf(studied(chosen.replace('WAYS[config.way]', '{**WAYS, **kernels}[config.way]')), 'mixed'), 'unknown');
   });
 
   it('takes for a tensor what is used as one', () => {
