@@ -43,6 +43,7 @@ export function sourceLoader(
   const known = new Map<string, SourceFile | undefined>();
   const folders = new Map(roots);
   const mentioned = new Map<string, boolean>();
+  const above = new Map<string, string | undefined>();
   let count = 0;
 
   const read = (path: string, name: string, isPackage: boolean): SourceFile | undefined => {
@@ -69,11 +70,23 @@ export function sourceLoader(
       if (rest.length > 0) yield [`${base}.py`, false];
       yield [join(base, '__init__.py'), true];
     }
-    for (const folder of further) {
+    for (const folder of [...further, ...holdersOf(moduleName)]) {
       const base = join(folder, ...moduleName.split('.'));
       yield [`${base}.py`, false];
       yield [join(base, '__init__.py'), true];
     }
+  }
+
+  /** The folders above the searched ones that hold a folder with the module's first name: packages need no `__init__.py`. */
+  function holdersOf(moduleName: string): readonly string[] {
+    const [first = '', ...rest] = moduleName.split('.');
+    if (rest.length === 0) return [];
+    return [...folders].flatMap(([root, folder]) => {
+      if (root !== '') return [];
+      const key = `${folder} ${first}`;
+      if (!above.has(key)) above.set(key, holderAbove(files, folder, first));
+      return above.get(key) ?? [];
+    });
   }
 
   const load = (moduleName: string): SourceFile | undefined => {
@@ -128,6 +141,7 @@ export function sourceLoader(
   };
   const forget: FolderLoader['forget'] = (path, text) => {
     mentioned.clear();
+    above.clear();
     for (const [name, file] of known) {
       if (file?.path !== path) continue;
       if (text !== undefined && file.module.text === text) return 'same';
@@ -226,6 +240,24 @@ function repositoryOf(files: SourceFiles, folder: string, known: Map<string, str
   return found;
 }
 
+/** How many folders up a package is looked for that is not around the file itself. */
+const nearby = 3;
+
+/** The nearest folder above a searched one that holds a folder of this name, where installed packages do not lie. */
+function holderAbove(files: SourceFiles, searched: string, name: string): string | undefined {
+  let folder = searched;
+  for (let levels = 0; levels < 8 && !files.isTop(folder); levels++) {
+    const isAround = baseName(folder) === name;
+    const next = folderOf(folder);
+    if (next === folder || isInstalled(next)) return undefined;
+    folder = next;
+    if (isAround || (levels < nearby && files.has(join(folder, name)))) return folder;
+  }
+  return undefined;
+}
+
+const isInstalled = (folder: string): boolean => /^(?:site|dist)-packages$/.test(baseName(folder));
+
 /** The dotted name of a file by the packages around it, and the folder that the outermost of them lies in. */
 function placeOf(files: SourceFiles, path: string): { readonly name: string; readonly root: string; readonly folder: string } {
   const parts = baseName(path) === '__init__.py' ? [] : [baseName(path).replace(/\.py$/, '')];
@@ -239,9 +271,17 @@ function placeOf(files: SourceFiles, path: string): { readonly name: string; rea
   if (parts.length === 1 && isLoneLibraryFile(files, path)) {
     return { name: `transformers.models.${baseName(folder)}.${parts[0]}`, root: `transformers.models.${baseName(folder)}`, folder };
   }
+  if (parts.length === 1) {
+    // What it imports from folders above says that they are packages, too.
+    const dots = [...(files.text(path) ?? '').matchAll(/^[ \t]*from[ \t]+(\.{2,})/gm)].map(([, { length } = '']) => length);
+    for (let missing = Math.max(0, ...dots) - 1; missing > 0 && folder.includes('/') && !files.isTop(folder); missing--) {
+      parts.unshift(baseName(folder));
+      folder = folderOf(folder);
+    }
+  }
   // Beside an installed package lie others, whose sources would be read instead of what is known of them.
   const [top] = parts;
-  if (parts.length > 1 && top !== undefined && /^(?:site|dist)-packages$/.test(baseName(folder))) {
+  if (parts.length > 1 && top !== undefined && isInstalled(folder)) {
     return { name: parts.join('.'), root: top, folder: join(folder, top) };
   }
   return { name: parts.join('.'), root: '', folder };

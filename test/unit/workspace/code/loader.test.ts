@@ -80,6 +80,39 @@ describe('where names come from that a file takes all at once', () => {
     deepEqual(loader.loaded, []);
   });
 
+  it('finds packages without an __init__.py above the folder of a file, and none beside installed ones', () => {
+    const texts: Record<string, string> = {
+      '/r/app/nets/attention.py': 'from ..tools.shapes import split\n',
+      '/r/app/nets/block.py': 'from app.nets.attention import A\n',
+      '/r/app/tools/shapes.py': 'def split(x): return x\n',
+      '/r/common/math.py': 'half = 2\n',
+      '/lib/site-packages/app/nets/block.py': '',
+      '/lib/site-packages/common/math.py': '',
+    };
+    const files = {
+      text: (path: string) => texts[path],
+      has: (path: string) => Object.keys(texts).some((file) => file === path || file.startsWith(`${path}/`)),
+      isTop: () => false,
+    };
+    const paths = (of: string, names: readonly string[]): readonly (string | undefined)[] => {
+      const loader = sourceLoader(files, parse, new Map());
+      loader.nameOf(of);
+      return names.map((name) => loader.load(name)?.path);
+    };
+    deepEqual(paths('/r/app/nets/block.py', ['app.nets.attention', 'app.tools.shapes', 'common.math', 'numpy.linalg', 'common']), [
+      '/r/app/nets/attention.py',
+      '/r/app/tools/shapes.py',
+      '/r/common/math.py',
+      undefined,
+      undefined,
+    ]);
+    // Python names a module in such folders by the dots that it goes up.
+    const relative = sourceLoader(files, parse, new Map());
+    equal(relative.nameOf('/r/app/nets/attention.py'), 'nets.attention');
+    equal(relative.load('tools.shapes')?.path, '/r/app/tools/shapes.py');
+    deepEqual(paths('/lib/site-packages/app/nets/block.py', ['common.math']), [undefined]);
+  });
+
   it('reads from a block for type checkers only what is asked for', () => {
     const root = `from typing import TYPE_CHECKING
 if TYPE_CHECKING:
