@@ -31,7 +31,8 @@ export function normSite(norm: Norm, block?: Block): Site | undefined {
 }
 
 /** Where a norm comes from in the code of a call around it. */
-export const normSiteIn = (call: ModuleCall, norm: Norm): Site | undefined => siteIn(call, norm.call ?? norm.output);
+export const normSiteIn = (call: ModuleCall, norm: Norm, block?: Block): Site | undefined =>
+  siteIn(call, norm.call ?? norm.output, call === block?.call ? block?.frame : undefined);
 
 /** Where the sum of a sublayer, or what takes its place, comes from in the block's code. */
 export const sumSite = (block: Block, { output }: Sublayer): Site | undefined => siteIn(block.call, output, block.frame);

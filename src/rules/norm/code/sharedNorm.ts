@@ -1,13 +1,37 @@
-import type { InstanceValue, Site } from '../../../interpreter/value.ts';
+import { formatShape } from '../../../dims/shape.ts';
+import type { Study } from '../../../interpreter/study.ts';
+import type { InstanceValue, Site, Value } from '../../../interpreter/value.ts';
 import type { Statement } from '../../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../../syntax/python/walk.ts';
+import { blocksOf } from '../../code/blocks.ts';
 import type { Flow } from '../../code/flow.ts';
 import type { Norm } from '../../code/norms.ts';
-import { defineRule } from '../../rule.ts';
+import { defineRule, type RuleExample } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { normSiteIn, ownBlocks, sharedCall } from './findings.ts';
 import { ownNorm } from './fixes.ts';
-import { unusedNormsOf } from './unused.ts';
+import { type UnusedNorm, unusedNormsOf } from './unused.ts';
+
+/** Two streams that look at each other; the second is normed so. */
+const twoStreams = (second: string): RuleExample => ({
+  language: 'python',
+  code: `import torch.nn as nn
+
+
+class Exchange(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.to_a = nn.Linear(dim, dim)
+        self.to_b = nn.Linear(dim, dim)
+        self.norm1 = nn.LayerNorm(dim)
+        self.norm2 = nn.LayerNorm(dim)
+
+    def forward(self, a, b):
+        a = self.norm1(a + self.to_a(b))
+        b = ${second}
+        return a, b
+`,
+});
 
 export const sharedNorm = defineRule({
   code: 'HW325',
@@ -24,9 +48,11 @@ export const sharedNorm = defineRule({
         'x = x + self.attn(self.norm1(x))\nx = x + self.mlp(self.norm2(x))\nreturn x',
         'self.norm1 = nn.LayerNorm(dim)\nself.norm2 = self.norm1',
       ),
+      twoStreams('self.norm1(b + self.to_b(a))'),
     ],
     good: [
       blockExample('x = x + self.attn(self.norm1(x))\nx = x + self.mlp(self.norm2(x))\nreturn x'),
+      twoStreams('self.norm2(b + self.to_b(a))'),
       blockExample('h = self.norm1(x)\nreturn x + self.attn(h) + self.mlp(h)', 'self.norm1 = nn.LayerNorm(dim)'),
       blockExample('return x + self.attn(self.norm1(x)) + self.mlp(self.norm1(x))', 'self.norm1 = nn.LayerNorm(dim)'),
     ],
@@ -36,9 +62,11 @@ export const sharedNorm = defineRule({
   },
   messages: {
     shared: 'The same norm is applied to two different tensors of one block; each sublayer has its own.',
+    instead: 'The same norm is applied to two different tensors here, and `{name}` to none.',
     alias: 'Both names stand for one norm, which is then applied to two different tensors of a block.',
   },
   checkCode({ code, rangeOf, report }) {
+    const reported = new Set<number>();
     for (const { study, block, flow } of ownBlocks(code)) {
       const uses: { readonly norm: Norm; readonly instance: InstanceValue }[] = [];
       const seen = new Set<Norm>();
@@ -54,13 +82,14 @@ export const sharedNorm = defineRule({
         if (first === undefined || sameInput(flow, first.norm, norm)) continue;
         const shared = sharedCall(first.norm.call, norm.call);
         if (shared === undefined) continue;
-        const [here, there] = [normSiteIn(shared, norm), normSiteIn(shared, first.norm)];
+        const [here, there] = [normSiteIn(shared, norm, block), normSiteIn(shared, first.norm, block)];
         // The same code run twice: layers that share their weights.
         if (here === undefined || there === undefined || (here.node.start === there.node.start && here.unit.body === there.unit.body))
           continue;
         const alias = aliasOf(shared.instance, instance);
         const at = rangeOf(alias) ?? rangeOf(here);
         if (at === undefined) continue;
+        reported.add(at.start);
         report({
           at,
           message: alias === undefined ? 'shared' : 'alias',
@@ -70,8 +99,53 @@ export const sharedNorm = defineRule({
         });
       }
     }
+    for (const study of code.studies) {
+      for (const unused of unusedNormsOf(code, study)) {
+        const taken = inPlaceOf(study, unused);
+        const at = rangeOf(taken?.site);
+        if (taken === undefined || at === undefined || reported.has(at.start)) continue;
+        reported.add(at.start);
+        report({
+          at,
+          message: 'instead',
+          data: { name: unused.name },
+          related: [{ range: rangeOf(taken.other), message: 'The same norm is applied here.' }],
+          fixes: ownNorm(code, at, unused.name),
+        });
+      }
+    }
   },
 });
+
+/** Where another norm of the module is applied a second time, which is where the unused one belongs; undefined where that is not sure. */
+function inPlaceOf(study: Study, { owner, name, norm }: UnusedNorm): { readonly site: Site; readonly other: Site } | undefined {
+  const { flow } = blocksOf(study);
+  const names = [...owner.attributes].flatMap(([key, value]) => (value === norm || isLike(value, norm) ? [key] : []));
+  const uses = new Map<InstanceValue, Norm[]>();
+  for (const use of flow.norms.values()) {
+    if (use.instance === undefined || use.call?.parent?.instance !== owner || !isLike(use.instance, norm)) continue;
+    uses.set(use.instance, [...(uses.get(use.instance) ?? []), use]);
+  }
+  const found = [...uses].flatMap(([instance, each]) => {
+    const key = names.find((other) => owner.attributes.get(other) === instance);
+    // In the order of the code, each place once: a block that runs again, or on both branches, applies it no more often.
+    const places = new Map(each.flatMap((use) => (use.call?.site === undefined ? [] : [[use.call.site.node.start, use] as const])));
+    const [first, second, ...others] = [...places].sort(([a], [b]) => a - b).map(([, use]) => use);
+    if (key === undefined || first === undefined || second === undefined || others.length > 0) return [];
+    if (first.call?.parent !== second.call?.parent || sameInput(flow, first, second)) return [];
+    const isBefore = names.indexOf(name) < names.indexOf(key);
+    const [site, other] = isBefore ? [first.call?.site, second.call?.site] : [second.call?.site, first.call?.site];
+    return site === undefined || other === undefined || site.file !== other.file ? [] : [{ site, other }];
+  });
+  return found.length === 1 ? found[0] : undefined;
+}
+
+/** Whether the value is a norm made as the other is: of one class, over the same axes. */
+const isLike = (value: Value, norm: InstanceValue): boolean =>
+  value.kind === 'instance' && value.class === norm.class && widthOf(value) === widthOf(norm);
+
+const widthOf = ({ attributes }: InstanceValue): string =>
+  [...attributes.values()].flatMap((value) => (value.kind === 'tensor' ? [formatShape(value.shape)] : [])).join(' ');
 
 const sameInput = (flow: Flow, a: Norm, b: Norm): boolean => a.input === b.input || flow.base(a.input) === flow.base(b.input);
 
