@@ -370,32 +370,41 @@ export function evaluateArguments(
   interpreter: Interpreter,
   frame: Frame,
   written: readonly Argument[],
+  /** It takes sizes one by one or as one tuple: `view(*shape)` is `view(shape)`. */
+  isOperation: boolean,
 ): { readonly positional: readonly Value[]; readonly keywords: ReadonlyMap<string, Value>; readonly open: boolean } {
   const positional: Value[] = [];
   const keywords = new Map<string, Value>();
   let open = false;
+  /** What stands after arguments of which it is not known how many there are has no known place. */
+  let isPlaced = true;
   for (const argument of written) {
     const value = evaluate(interpreter, frame, argument.value);
     switch (argument.kind) {
       case 'positional':
-        positional.push(value);
+        if (isPlaced) positional.push(value);
         break;
       case 'keyword':
         if (argument.name !== undefined) keywords.set(argument.name.name, value);
         break;
       case 'args': {
         if (value.kind === 'tuple' && value.ellipsis !== undefined) {
-          // Handed on as one tuple: `view(*shape)` is `view(shape)`.
-          if (written.length === 1) positional.push(value);
-          else open = true;
+          if (written.length === 1 && isOperation) positional.push(value);
+          else {
+            if (isPlaced) positional.push(...value.items.slice(0, value.ellipsis));
+            open = true;
+            isPlaced = false;
+          }
           break;
         }
+        if (!isPlaced) break;
         const iteration = iterate(interpreter, value);
         if (iteration.open || iteration.repeat !== undefined) {
           open = true;
           // `Sequential(*[Block() for _ in range(depth)])`: in linting, one stands for all.
           const isLast = argument === written.findLast(({ kind }) => kind === 'positional' || kind === 'args');
           if (interpreter.options.assumesShapes === true && isLast && iteration.repeat !== undefined) positional.push(...iteration.items);
+          isPlaced = false;
         } else positional.push(...iteration.items);
         break;
       }
@@ -415,6 +424,9 @@ export function evaluateArguments(
   return { positional, keywords, open };
 }
 
+const isOperation = (target: Value): boolean =>
+  target.kind === 'bound' ? isOperation(target.callee) : target.kind === 'builtin' || target.kind === 'unknown' || target.kind === 'union';
+
 function evaluateCall(interpreter: Interpreter, frame: Frame, expression: Extract<Expression, { kind: 'call' }>): Value {
   const { callee } = expression;
   if (callee.kind === 'name' && callee.name === 'super') {
@@ -425,7 +437,7 @@ function evaluateCall(interpreter: Interpreter, frame: Frame, expression: Extrac
     return dict([...frame.locals].map(([name, value]) => [text(name), value] as const));
   }
   const target = evaluate(interpreter, frame, callee);
-  const { positional, keywords, open } = evaluateArguments(interpreter, frame, expression.arguments);
+  const { positional, keywords, open } = evaluateArguments(interpreter, frame, expression.arguments, isOperation(target));
   if (!frame.file.isPrelude) {
     const isInherited = callee.kind === 'attribute' && callee.object.kind === 'call' && target.kind === 'bound';
     const isOwn = frame.self?.kind !== 'instance' || isOfOneFile(frame.self.class);

@@ -364,6 +364,16 @@ function gather(
     // One that makes four widths where six are taken from it makes several, too.
     return width !== undefined && [count, 2, 3, 5].some((each) => (each === count || count > 2) && mod(width, number(each)).constant === 0);
   };
+  /** `checkpoint(self._forward, (x, context), ...)` calls `self._forward(x, context)`. */
+  const handedOn = (call: Call): void => {
+    const [through, first, ...others] = call.arguments;
+    if (through === undefined || first === undefined || !/checkpoint/i.test(calledName(call))) return;
+    const given =
+      first.value.kind === 'tuple' || first.value.kind === 'list' ? first.value.items : [first, ...others].map(({ value }) => value);
+    const place = given.findIndex(isHeld);
+    const target = place < 0 ? undefined : resolve(through.value);
+    if (target !== undefined) fed(interpreter, target, place, evidence, depth);
+  };
   const called = (call: Call): void => {
     const { callee } = call;
     if (callee.kind === 'attribute' && isHeld(callee.object)) {
@@ -385,6 +395,7 @@ function gather(
     const isItem = ({ value }: Argument): boolean =>
       value.kind === 'subscript' && isHeld(value.object) && value.indices.length === 1 && value.indices[0]?.kind !== 'slice';
     if (call.arguments.some(isItem) && resolve(callee)?.kind === 'instance') evidence.isSequence = true;
+    handedOn(call);
     const at = call.arguments.findIndex(({ value, kind }) => (kind === 'positional' || kind === 'keyword') && isHeld(value));
     const argument = call.arguments[at];
     if (argument === undefined) return;
@@ -480,9 +491,10 @@ function gather(
       expression.callee.kind === 'attribute' &&
       expression.callee.name.name === 'size' &&
       isHeld(expression.callee.object));
-  /** The input, or the input normed: it has the axes of the input. */
+  /** The input, the input where it is given, or the input normed: it has the axes of the input. */
   const isSameAxes = (value: Expression): boolean => {
     if (value.kind !== 'call') return isHeld(value);
+    if (value.arguments[0] !== undefined && isHeld(value.arguments[0].value) && givesBackFirst(resolve(value.callee))) return true;
     const layer =
       value.arguments.length === 1 && value.arguments[0] !== undefined && isHeld(value.arguments[0].value)
         ? resolve(value.callee)
@@ -571,6 +583,19 @@ function fedLibrary(name: string, argument: number | string, evidence: Evidence)
   else if (name === 'Conv1d') evidence.kind ??= 'channels';
   else if (/^(?:Linear|LayerNorm|RMSNorm|MultiheadAttention|Conv1D|Transformer(?:Encoder|Decoder)?(?:Layer)?)$/.test(name))
     evidence.kind ??= 'states';
+}
+
+/** `def default(value, other)`: a function that gives back what it is given, and something else where that is None. */
+function givesBackFirst(target: Value | undefined): boolean {
+  if (target?.kind !== 'function' || target.definition.kind !== 'function') return false;
+  const { parameters, body } = target.definition;
+  const first = parameters[0]?.name?.name;
+  const isFirst = (expression: Expression | undefined): boolean => expression?.kind === 'name' && expression.name === first;
+  const [last] = body.slice(-1);
+  const given = last?.kind === 'return' && last.value?.kind === 'conditional' ? last.value : undefined;
+  if (given !== undefined) return isFirst(given.value);
+  const returned = body.flatMap((each) => (each.kind === 'if' ? each.branches.flatMap((branch) => branch.body) : []));
+  return returned.some((each) => each.kind === 'return' && isFirst(each.value));
 }
 
 const passing = /^(?:ReLU6?|GELU|SiLU|Mish|Tanh|Sigmoid|ELU|LeakyReLU|Hardswish|Softplus|Identity|Dropout)$/;

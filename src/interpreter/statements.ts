@@ -589,6 +589,11 @@ export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expre
       return;
     case 'attribute': {
       const object = evaluate(interpreter, frame, target.object);
+      // `out = torch.empty(1); out.data = x.data`: it holds what x holds.
+      if (object.kind === 'tensor' && target.name.name === 'data' && target.object.kind === 'name') {
+        interpreter.names.assign(frame, target.object.name, value);
+        return;
+      }
       interpreter.setAttribute(object, target.name.name, value);
       if (target.object.kind === 'name') record(interpreter, frame, target, `${target.object.name}.${target.name.name}`, value);
       return;
