@@ -74,8 +74,8 @@ export function join(a: Value, b: Value, prefer: Preference = 'none', read: Read
       joins += 1;
       return {
         kind: 'tensor',
-        // Between the ids of what it joins and what comes after.
-        id: Math.max(a.id, other.id) + 1 - 1 / (1 + joins),
+        // Between the ids of what it joins and what comes after, which are whole; those of joins of joins, too.
+        id: Math.floor(Math.max(a.id, other.id)) + 1 - 1 / (1 + joins),
         shape: prefer === 'known' ? knownShape(a.shape, other.shape) : joinShapes(a.shape, read(other.shape)),
         dtype: a.dtype === other.dtype ? a.dtype : undefined,
         op: 'join',

@@ -67,6 +67,8 @@ export const torchNn: readonly (readonly [string, string])[] = [
   ['torch.nn.utils.spectral_norm', 'from torch.nn.utils import spectral_norm, remove_spectral_norm\n'],
   ['torch.nn.utils.init', 'from torch.nn.utils import skip_init\n'],
   ['torch.utils.checkpoint', torchCheckpoint],
+  // Of versions before 1.13.
+  ['torch._six', 'import collections.abc as container_abcs\nfrom math import inf, nan\n\nstring_classes = (str, bytes)\n'],
   ['torch.nn.parallel', torchParallel],
   ['torch.nn.parallel.distributed', 'from torch.nn.parallel import DistributedDataParallel\n'],
   ['torch.distributed.fsdp', torchShardedParallel],

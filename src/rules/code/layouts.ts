@@ -57,7 +57,25 @@ export interface Scramble {
 export function scramblesOf(code: CodeReading): readonly Scramble[] {
   const study = studyOf(code);
   if (study === undefined) return [];
-  return study.tensors.flatMap((node) => scrambleOf(code, node) ?? []);
+  const outputs = new Set(attentionsOf(code).flatMap((each) => (each.kind === 'called' ? [each.node] : each.sums.map(({ node }) => node))));
+  return study.tensors.flatMap((node) => scrambleOf(code, node) ?? mergeOf(code, node, outputs) ?? []);
+}
+
+/** Heads of an attention that are put beside one another while the tokens stand behind them, however many tokens there are. */
+function mergeOf(code: CodeReading, node: TensorValue, outputs: ReadonlySet<TensorValue>): Scramble | undefined {
+  if (!isView(node) || node.layer !== undefined) return undefined;
+  const [input] = node.inputs;
+  let made = input;
+  while (made !== undefined && sameElements.has(made.op)) [made] = made.inputs;
+  if (input === undefined || made === undefined || !outputs.has(made) || made.op === 'einsum') return undefined;
+  const [before, after] = [dimsIn(code, input), dimsIn(code, node)];
+  if (before?.length !== 4 || after?.length !== 3) return undefined;
+  const [rows, heads, axis, width] = before as readonly [Dim, Dim, Dim, Dim];
+  const [first, second, last] = after as readonly [Dim, Dim, Dim];
+  if (heads.unknown || width.unknown || heads.constant === 1 || axis.constant === 1) return undefined;
+  // Sizes that are not known are the same where they came from one place.
+  if (first.key !== rows.key || second.key !== axis.key || last.key !== exact(multiplyAll([heads, width])).key) return undefined;
+  return { node, input, before, after, axis, from: 2, to: 1, kind: 'merge' };
 }
 
 function scrambleOf(code: CodeReading, node: TensorValue): Scramble | undefined {

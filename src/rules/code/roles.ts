@@ -145,9 +145,12 @@ function bare(tensor: TensorValue | undefined): TensorValue | undefined {
 function comesFrom(tensor: TensorValue, node: TensorValue, before: TensorValue | undefined): boolean {
   let at: TensorValue | undefined = tensor;
   const input = bare(before);
+  // What goes into both need not be known.
+  const given = node.arguments.get('input');
   for (let i = 0; i < 40 && at !== undefined; i++) {
     if (at === node || (input !== undefined && at !== tensor && at.id === input.id)) return true;
     if (weightOf(at) !== undefined && input !== undefined && bare(at.inputs[0])?.id === input.id) return true;
+    if (at.op === 'linear' && given?.kind === 'unknown' && at.arguments.get('input') === given) return true;
     at = at.inputs[0];
   }
   return false;

@@ -251,12 +251,18 @@ function judgeCall(
 /** `already` is the power of the width by which the called function multiplies. */
 function judge(
   code: CodeReading,
-  steps: readonly Step[],
+  written: readonly Step[],
   widths: readonly Dim[],
   wholes: readonly Dim[],
   already: number,
   called: boolean,
 ): ScaleVerdict | undefined {
+  // Each is seen by itself: the product of two roots that are numbers is the root of another size.
+  const steps = written.map((step) => {
+    if (step.factor?.kind !== 'powers') return step;
+    const read = readPowers(step.factor.powers, (dim) => readDim(code, dim));
+    return { ...step, factor: { ...step.factor, powers: visiblePowers(read, [...widths, ...wholes]) } };
+  });
   let total: Factor = constantFactor(1);
   for (const { factor } of steps) total = multiplyFactors(total, factor ?? { kind: 'unknown' });
   if (total.kind !== 'powers') return undefined;

@@ -167,7 +167,8 @@ const isSameProjection = (a: TensorValue, b: TensorValue): boolean =>
   a === b ||
   (a.op === 'linear' &&
     b.op === 'linear' &&
-    ((a.layer !== undefined && a.layer === b.layer) || (a.site?.node === b.site?.node && a.inputs[0] === b.inputs[0])));
+    ((a.layer !== undefined && a.layer === b.layer) ||
+      (a.site?.node === b.site?.node && a.arguments.get('input') === b.arguments.get('input'))));
 
 const known = new WeakMap<Writes, WeakMap<TensorValue, { readonly source: Source | undefined }>>();
 /** Joins and concatenations within one another; deeper ones are loops written out. */

@@ -162,8 +162,10 @@ function replacedSite(flow: Flow, block: Block, sublayer: Sublayer): Site | unde
   const norm = sublayer.after[0]?.call;
   for (let helper = last.call; helper !== undefined && helper !== block.call; helper = helper.parent) {
     const given = argumentTensors(helper);
-    if (!given.some((tensor) => flow.base(tensor) === sublayer.base)) continue;
-    const getsBranch = given.some((tensor) => flow.base(tensor) !== sublayer.base && flow.between(sublayer.base, tensor).size > 0);
+    // Of two sublayers without a sum, the second's stream is what the first made.
+    const streams = given.map((tensor) => flow.base(tensor)).filter((each) => flow.between(sublayer.base, each).size > 0);
+    const getsBranch = streams.some((stream) => given.some((each) => flow.base(each) !== stream && flow.between(stream, each).size > 0));
+    if (!getsBranch && !streams.includes(sublayer.base)) continue;
     const norms = sublayer.entries.some(({ call }) => call !== undefined && call.parent === helper);
     if (getsBranch || norms) return siteIn(helper, norm ?? last) ?? outer;
   }
