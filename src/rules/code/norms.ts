@@ -200,6 +200,9 @@ function normalises(call: ModuleCall): TensorValue | undefined {
   let reduces = false;
   let roots_ = false;
   let isNorm = false;
+  // Of length 1, and stretched by a weight: RMSNorm but for a constant.
+  let isUnit = false;
+  let isWeighted = false;
   for (let i = 0; i < waiting.length; i++) {
     if (waiting.length > 60) return undefined;
     const at = waiting[i] as TensorValue;
@@ -207,16 +210,18 @@ function normalises(call: ModuleCall): TensorValue | undefined {
     else if (!(elementwise.has(at.op) || isMove(at) || at.op === 'chunk' || at.op === 'getitem')) return undefined;
     if (reductions.has(at.op)) reduces = true;
     if (roots.has(at.op)) roots_ = true;
+    if (at.op === 'normalize') isUnit = true;
     for (const input of at.inputs) {
       if (seen.has(input)) continue;
       seen.add(input);
+      if (input.isParameter === true) isWeighted = true;
       if (given.includes(input)) sources.add(input);
       else if (isOwn(input, call)) waiting.push(input);
       else if (!(input.isParameter === true || input.isBuffer === true || isConstant(input))) return undefined;
     }
   }
   const [source] = sources;
-  return sources.size === 1 && source !== undefined && (isNorm || (reduces && roots_)) ? source : undefined;
+  return sources.size === 1 && source !== undefined && (isNorm || (reduces && roots_) || (isUnit && isWeighted)) ? source : undefined;
 }
 
 /** Made in the call; joins of branches are made by no one. */

@@ -220,6 +220,16 @@ describe('rules about norms and residuals of model code', () => {
     );
     check(block('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm2(self.norm2(x)))  # HW326: just been normed'));
     check(block('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(x)  # HW324: `norm2` is created but never applied'));
+    // A unit vector stretched by a weight is RMSNorm but for its constant; the length alone is no norm of the stream.
+    const unit = (body: string): string =>
+      block(body)
+        .replaceAll('RMSNorm(dim)', 'Unit(dim)')
+        .replace(
+          'class Block',
+          'class Unit(nn.Module):\n    def __init__(self, dim):\n        super().__init__()\n        self.gain = nn.Parameter(torch.ones(dim))\n\n    def forward(self, x):\n        return F.normalize(x, dim=-1) * self.gain\n\n\nclass Block',
+        );
+    check(unit('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(x)  # HW324: `norm2` is created but never applied'));
+    check(unit('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm2(x))'));
     check(
       wrapped(
         'return x + self.drop(sublayer(self.norm(x)))',
