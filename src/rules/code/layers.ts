@@ -3,6 +3,7 @@ import type { Dim } from '../../dims/dim.ts';
 import { alternatives, isLayout, plain } from '../../interpreter/graph.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { ClassValue, InstanceValue, Site, TensorValue, Value } from '../../interpreter/value.ts';
+import type { Call } from '../../syntax/python/ast.ts';
 
 /** A library layer with weights, or a parameter that a class holds itself. */
 export interface Layer {
@@ -190,14 +191,26 @@ export function roleOf(name: string): 'query' | 'key' | 'value' | 'output' | und
 }
 
 /**
- * Where the layer's sizes are written: for a parameter or two that a class of the file wraps, as norms do, the place that makes the
- * object.
+ * Where the layer's sizes are written: for a parameter or two that a class wraps, as norms do, or for the one layer that a class
+ * makes as wide as it is told, the place that makes the object.
  */
 export function madeAt(study: Study, layer: Layer): Site | undefined {
   const { owner } = layer;
-  if (layer.instance !== undefined || owner === study.instance || owner.site === undefined) return layer.site;
+  if (owner === study.instance || owner.site === undefined) return layer.site;
+  if (layer.instance !== undefined) return isWrapped(study, layer) ? owner.site : layer.site;
   const wraps = ownedBy(study, owner).length <= 2 && ![...owner.attributes.values()].some(({ kind }) => kind === 'instance');
   return wraps ? owner.site : layer.site;
+}
+
+/** The one layer of a class, made as wide as the class is told: `Linear(width, 4 * width)`, which holds a `nn.Linear`. */
+function isWrapped(study: Study, { owner, site }: Layer): boolean {
+  const initializer = owner.class.members.get('__init__');
+  if (site === undefined || initializer?.kind !== 'function' || ownedBy(study, owner).length !== 1) return false;
+  const told = new Set(initializer.definition.parameters.map(({ name }) => name?.name));
+  const call = site.node as Partial<Call>;
+  const isTold = call.kind === 'call' && call.arguments?.slice(0, 2).every(({ value }) => value.kind === 'name' && told.has(value.name));
+  // One that is made once may as well be wrong in itself.
+  return isTold === true && study.instances.some((other) => other !== owner && other.class === owner.class && other.site !== owner.site);
 }
 
 /** The study that a reading is about: rules see one at a time. */

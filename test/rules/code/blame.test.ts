@@ -314,4 +314,32 @@ class FeedForward(nn.Module):
     def forward(self, x):
         return self.down(F.relu(self.up(x))) + x
 `));
+  it('blames the place that makes a layer of the class that only hands on its widths', () => {
+    const wrapped = (down: string): string => `import torch.nn.functional as F
+from torch import nn
+
+
+class Dense(nn.Module):
+    def __init__(self, fan_in, fan_out, bias=True):
+        super().__init__()
+        self.inner = nn.Linear(fan_in, fan_out, bias=bias)
+        nn.init.xavier_uniform_(self.inner.weight)
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+class FeedForward(nn.Module):
+    def __init__(self, d_model=512, expand=4):
+        super().__init__()
+        self.norm = nn.LayerNorm(d_model)
+        self.up = Dense(d_model, d_model * expand)
+        self.down = Dense(${down}
+
+    def forward(self, x):
+        return x + self.down(F.silu(self.up(self.norm(x))))
+`;
+    expectHere(wrapped('d_model * expand, d_model)'));
+    expectHere(wrapped('d_model, d_model * expand)  # here'));
+  });
 });
