@@ -2,6 +2,8 @@
  * Finds the blocks of a model in its dataflow: the calls whose stream runs through attention and more, with where their norms stand.
  * Only meaning counts, not how classes are called or what is written where.
  */
+
+import { alternatives } from '../../interpreter/graph.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { ClassValue, ModuleCall, TensorValue, Trace } from '../../interpreter/value.ts';
 import { directIn } from './callSites.ts';
@@ -115,7 +117,7 @@ function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
   let best: Block | undefined;
   const found = new Set<BlockPlacement>();
   for (const [place, output] of tensorsOf(call.result).slice(0, 3).entries()) {
-    const variants = output.op === 'join' && !flow.norms.has(output) ? output.inputs : [output];
+    const variants = output.op === 'join' && !flow.norms.has(output) ? alternatives(output) : [output];
     for (const variant of variants.slice(0, 4)) {
       const chain = chainOf(flow, call, variant);
       const sublayers = sublayersOf(flow, chain);

@@ -195,6 +195,61 @@ describe('rules about norms and residuals of model code', () => {
     );
   });
 
+  it('find one norm applied at two steps of a stream whose sublayers are not known', () => {
+    const layer = (last: string): string => `
+class Layer(nn.Module):
+    def __init__(self, self_attention, cross_attention, width):
+        super().__init__()
+        self.self_attention, self.cross_attention = self_attention, cross_attention
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.norm3 = nn.LayerNorm(width)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+
+    def forward(self, x, memory):
+        x = self.norm1(x + self.self_attention(x, x, x)[0])
+        x = self.norm2(x + self.cross_attention(x, memory, memory)[0])
+        y = self.down(torch.relu(self.up(x)))
+        return ${last}
+`;
+    check(layer('self.norm2(x + y)  # HW325: two different tensors'));
+    check(layer('self.norm3(x + y)'));
+  });
+
+  it('find one norm in two functions of a forward, in each of several branches', () => {
+    const nested = (second: string): string => `
+class Nested(nn.Module):
+    def __init__(self, width, heads, rate):
+        super().__init__()
+        self.norm1, self.norm2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = nn.MultiheadAttention(width, heads, batch_first=True)
+        self.up, self.down = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
+        self.drop, self.rate = nn.Dropout(rate), rate
+
+    def forward(self, x):
+        def attend(x):
+            h = self.norm1(x)
+            return self.attention(h, h, h)[0]
+
+        def widen(x):
+            h = ${second}
+            return self.down(torch.relu(self.up(h)))
+
+        if self.training and self.rate > 0.1:
+            x = x + self.drop(attend(x))
+            x = x + self.drop(widen(x))
+        elif self.rate > 0.0:
+            x = x + 1.0 * attend(x)
+            x = x + 1.0 * widen(x)
+        else:
+            x = x + attend(x)
+            x = x + widen(x)
+        return x
+`;
+    check(nested('self.norm1(x)  # HW325: two different tensors'));
+    check(nested('self.norm2(x)'));
+  });
+
   it('take it for meant where every sublayer of a block adds to its normed input', () => {
     check(block('x = self.norm1(x)\nx = x + self.attn(x)\nx = self.norm2(x)\nreturn x + self.mlp(x)'));
   });

@@ -1,9 +1,9 @@
 import { formatShape } from '../../../dims/shape.ts';
 import type { Study } from '../../../interpreter/study.ts';
-import type { InstanceValue, Site, Value } from '../../../interpreter/value.ts';
+import type { InstanceValue, ModuleCall, Site, Value } from '../../../interpreter/value.ts';
 import type { Statement } from '../../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../../syntax/python/walk.ts';
-import { blocksOf } from '../../code/blocks.ts';
+import { type Block, blocksOf } from '../../code/blocks.ts';
 import type { Flow } from '../../code/flow.ts';
 import type { Norm } from '../../code/norms.ts';
 import { defineRule, type RuleExample } from '../../rule.ts';
@@ -82,7 +82,7 @@ export const sharedNorm = defineRule({
         if (first === undefined || sameInput(flow, first.norm, norm)) continue;
         const shared = sharedCall(first.norm.call, norm.call);
         if (shared === undefined) continue;
-        const [here, there] = [normSiteIn(shared, norm, block), normSiteIn(shared, first.norm, block)];
+        const [here, there] = placesIn(shared, norm, first.norm, block);
         // The same code run twice: layers that share their weights.
         if (here === undefined || there === undefined || (here.node.start === there.node.start && here.unit.body === there.unit.body))
           continue;
@@ -116,6 +116,13 @@ export const sharedNorm = defineRule({
     }
   },
 });
+
+/** Where two uses of a norm stand in the code of a call: each in its own function, or where that is one, where that is called. */
+function placesIn(shared: ModuleCall, one: Norm, other: Norm, block: Block): readonly [Site | undefined, Site | undefined] {
+  const [a, b] = [one, other].map(({ call }) => (call?.parent === shared ? call.site : undefined));
+  if (a !== undefined && b !== undefined && a.file === b.file && a.node.start !== b.node.start) return [a, b];
+  return [normSiteIn(shared, one, block), normSiteIn(shared, other, block)];
+}
 
 /** Where another norm of the module is applied a second time, which is where the unused one belongs; undefined where that is not sure. */
 function inPlaceOf(study: Study, { owner, name, norm }: UnusedNorm): { readonly site: Site; readonly other: Site } | undefined {
