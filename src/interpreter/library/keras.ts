@@ -19,7 +19,9 @@ class Layer:
             self.built = True
             if len(args) > 0:
                 # One that takes several inputs may ask for the shape of each, by names of its own.
-                self.build(args[0].shape, **headwise.open_dict())
+                first = args[0]
+                shape = [each.shape for each in first] if isinstance(first, (list, tuple)) else first.shape
+                self.build(shape, **headwise.open_dict())
         # What runs a layer tells it these where it asks for them, and keeps them to itself where not.
         for name in ('training', 'mask'):
             if name in kwargs:

@@ -21,6 +21,7 @@ const others: Readonly<Record<string, string>> = {
   'model.safetensors.index.json': '{"metadata": {"total_size": 1}, "weight_map": {"lm_head.weight": "model-1.safetensors"}}',
   'vocab.json': `{${Array.from({ length: 500 }, (_, i) => `"token${i}": ${i}`).join(',')}, "hidden_size": 501, "num_heads": 502, "depth": 503}`,
   'style.json': '{"version": 8, "width": 512, "depth": 24, "layers": 5, "sprite": "x"}',
+  'search.yaml': 'SEARCH_SPACE:\n  NUM_HEADS: [8, 9, 10]\n  DEPTH: [14, 15, 16]\n  EMBED_DIM: [528, 576, 624]\n',
   'print.yaml': 'printer:\n  heads: 4\n  width: 210\n  layers: 2\n',
   'workflow.yml': 'name: CI\non: [push]\njobs:\n  test:\n    runs-on: ubuntu-latest\n    strategy:\n      matrix:\n        depth: [1, 2]\n',
   'compose.yaml': 'services:\n  web:\n    image: nginx\n    ports: ["80:80"]\n',
@@ -244,5 +245,10 @@ describe('readDesign', () => {
       '{"model_type": "llama", "auto_map": {"AutoConfig": "configuration_x.XConfig"}, "hidden_size": 4096, "num_attention_heads": 32}',
     )?.designs[0]?.fields;
     assert.equal(fields?.layers, undefined);
+  });
+
+  it('splits no width of a stage where the heads have widths of their own', () => {
+    const stages = read('embed_dims: [256, 384, 512]\nnum_heads: [4, 6, 8]\ndepths: [4, 4, 4]\nkey_dims: [32, 32, 32]\n', 'levit.yaml');
+    assert.ok(stages?.designs.every(({ fields }) => fields.headDim === undefined && fields.queryHeads === undefined) ?? true);
   });
 });

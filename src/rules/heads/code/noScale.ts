@@ -1,7 +1,22 @@
+import type { CodeReading } from '../../../interpreter/study.ts';
+import type { Range } from '../../../text/range.ts';
+import type { Attention } from '../../code/attention.ts';
 import { rangeIn, shown } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample, calledExample } from './examples.ts';
 import { judgedScales, nodeOf, placeOfStep, sizeText, widthExpression } from './scale.ts';
+
+/** Whether the lines around say that the scale is left out. */
+function isMeant({ file }: CodeReading, product: Range | undefined): boolean {
+  if (product === undefined) return false;
+  const { text } = file.module;
+  const end = text.indexOf('\n', product.end);
+  const near = text.slice(Math.max(0, product.start - 240), end < 0 ? undefined : end);
+  return near.split('\n').some((line) => /#.*\b(?:no|not|without|un)[ -]?scal(?:e|ed|ing)\b/i.test(line));
+}
+
+const isConvolved = ({ query, key }: Attention): boolean =>
+  [query, key].every(({ source }) => source !== undefined && /^conv\d/.test(source.node.op));
 
 export const noScale = defineRule({
   code: 'HW150',
@@ -50,8 +65,11 @@ export const noScale = defineRule({
       report({
         at,
         message: step === undefined ? 'none' : 'one',
-        // A factor of 1 that is written down is more often meant: Dia scales by 1.
-        ...(step === undefined && verdict.isGiven !== true ? {} : { severity: 'information' as const }),
+        // A factor of 1 that is written down is more often meant: Dia scales by 1. So is what a comment says, and attention over images
+        // whose queries are convolved has no scale, as in SAGAN.
+        ...(step === undefined && verdict.isGiven !== true && !isMeant(code, product) && !isConvolved(attention)
+          ? {}
+          : { severity: 'information' as const }),
         data: { code: shown(code, product), width },
         related: step === undefined ? [] : [{ range: product, message: 'Queries and keys are multiplied here.' }],
         fixes: canWrap

@@ -153,12 +153,16 @@ function isReadLater(site: Site): boolean {
 }
 
 /** It is called for what it computes. Before a graph is captured layers are run to warm up, their results of no use. */
+/** `weight.mul_(1.5 / norm)` changes what it is called on. */
+const isInPlace = (expression: Expression): boolean =>
+  expression.kind === 'call' && expression.callee.kind === 'attribute' && expression.callee.name.name.endsWith('_');
+
 function isStatement(site: Site): boolean {
   let found = false;
   const visit = (statement: Statement): void => {
     if (site.node.start < statement.start || site.node.end > statement.end) return;
     if (isRepeated(statement)) return;
-    if (statement.kind === 'expression' && isCallAt(statement.value, site)) found = true;
+    if (statement.kind === 'expression' && isCallAt(statement.value, site) && !isInPlace(statement.value)) found = true;
     eachChildStatement(statement, visit);
   };
   visit(site.unit.body.statement);
