@@ -3,6 +3,7 @@ import type { Expression, FunctionDefinition, If, Lambda, Statement } from '../s
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { presenceOf, questionOf } from './answers.ts';
 import { classMember, setPlain } from './attributes.ts';
+import { asksForParts, isRefusal, noteCheck } from './checks.ts';
 import { decoratorName, defineClass } from './classes.ts';
 import { Raised } from './errors.ts';
 import { at, evaluate, indexValue } from './expressions.ts';
@@ -66,7 +67,16 @@ function decide(interpreter: Interpreter, frame: Frame, statement: If): readonly
   if (first === undefined) return statement.otherwise;
   for (const branch of statement.branches) {
     if (!isSimple(branch.test) && branch !== first) return undefined;
-    const truth = interpreter.truth(evaluate(interpreter, frame, branch.test));
+    const condition = evaluate(interpreter, frame, branch.test);
+    const truth = interpreter.truth(condition);
+    if (isRefusal(branch.body)) {
+      at(interpreter, frame, branch.test, () => noteCheck(interpreter, frame, branch.test, false));
+      // What comes after is followed all the same, so that what was noted is not lost; nothing is said of it.
+      if (truth === true && interpreter.assumesShapes && asksForParts(branch.test)) {
+        interpreter.facts = interpreter.facts.assume(never);
+        continue;
+      }
+    }
     if (truth === undefined) return undefined;
     if (truth) return branch.body;
   }
@@ -83,6 +93,7 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
   const truth = interpreter.truth(condition) ?? (namesFunction(branch.body) ? likelyTruth(interpreter, frame, branch.test) : undefined);
   if (truth === true) return runBody(interpreter, frame, branch.body);
   if (truth === false) return runUndecided(interpreter, frame, statement, index + 1);
+  if (index > 0 && isRefusal(branch.body)) at(interpreter, frame, branch.test, () => noteCheck(interpreter, frame, branch.test, false));
   const learned = condition.kind === 'bool' ? condition.condition : undefined;
   const completions: Completion[] = [];
   let special: Completion | undefined;
@@ -251,6 +262,7 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
     }
     case 'assert': {
       const condition = evaluate(interpreter, frame, statement.test);
+      at(interpreter, frame, statement.test, () => noteCheck(interpreter, frame, statement.test, true));
       if (condition.kind === 'bool' && condition.value === undefined)
         interpreter.facts = interpreter.facts.assume(condition.condition?.whenTrue ?? []);
       // What comes after is reached with other sizes than those assumed here.

@@ -12,6 +12,7 @@ import { attentionWidthIsNotModelWidth } from './heads/attentionWidthIsNotModelW
 import { batchFirst } from './heads/code/batchFirst.ts';
 import { causalDiagonal } from './heads/code/causalDiagonal.ts';
 import { causalInverted } from './heads/code/causalInverted.ts';
+import { causalMaskNotApplied } from './heads/code/causalMaskNotApplied.ts';
 import { causalOffset } from './heads/code/causalOffset.ts';
 import { causalWithMask } from './heads/code/causalWithMask.ts';
 import { choicesAxis } from './heads/code/choicesAxis.ts';
@@ -82,6 +83,7 @@ import { scalingFactorOffContext } from './positions/scalingFactorOffContext.ts'
 import { sequenceExceedsPositions } from './positions/sequenceExceedsPositions.ts';
 import { slidingWindow } from './positions/slidingWindow.ts';
 import { unknownRopeType } from './positions/unknownRopeType.ts';
+import { argumentsExchanged } from './projections/code/argumentsExchanged.ts';
 import { attentionOverHeads } from './projections/code/attentionOverHeads.ts';
 import { axisDoesNotExist } from './projections/code/axisDoesNotExist.ts';
 import { callDoesNotFit } from './projections/code/callDoesNotFit.ts';
@@ -104,6 +106,7 @@ import { projectionIsNotHeadsTimesHeadDim } from './projections/code/projectionI
 import { queryKeyWidthsDiffer } from './projections/code/queryKeyWidthsDiffer.ts';
 import { residualOperandRepeated } from './projections/code/residualOperandRepeated.ts';
 import { residualWidthDiffers } from './projections/code/residualWidthDiffers.ts';
+import { sizesFailOwnCheck } from './projections/code/sizesFailOwnCheck.ts';
 import { splitDoesNotAddUp } from './projections/code/splitDoesNotAddUp.ts';
 import { tiedWeightShape } from './projections/code/tiedWeightShape.ts';
 import { viewDoesNotFit } from './projections/code/viewDoesNotFit.ts';
@@ -140,6 +143,7 @@ export const rules: readonly Rule[] = [
   causalInverted,
   causalOffset,
   causalWithMask,
+  causalMaskNotApplied,
   maskFill,
   weightsTimesKeys,
   queriesTimesValues,
@@ -180,6 +184,8 @@ export const rules: readonly Rule[] = [
   keyValueHeadsTiled,
   residualOperandRepeated,
   tiedWeightShape,
+  argumentsExchanged,
+  sizesFailOwnCheck,
   commentContradictsCode,
   placementContradicts,
   finalNormRemoved,

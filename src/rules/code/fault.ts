@@ -27,7 +27,8 @@ export type FaultKind =
   | 'ffn'
   | 'gate'
   | 'axis'
-  | 'arguments';
+  | 'arguments'
+  | 'check';
 
 export interface Fault {
   readonly kind: FaultKind;

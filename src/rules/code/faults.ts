@@ -17,6 +17,7 @@ import type { Range } from '../../text/range.ts';
 import { attentionsOf } from './attention.ts';
 import { axisPath } from './axes.ts';
 import { blameOf, callOf } from './blame.ts';
+import { checkFault } from './checkFault.ts';
 import { clashesOf, swapsThatFit } from './clashes.ts';
 import {
   axisOps,
@@ -144,6 +145,7 @@ function kindOf(find: Find): Fault | undefined {
   if (normOps.test(op)) return normFault(find);
   if (elementwiseOps.test(op)) return elementwiseFault(find);
   if (pieceOps.test(op)) return at(find, 'pieces', undefined, plainFact(find));
+  if (op === 'check') return checkFault(find);
   if (op === 'arguments') return at(find, 'arguments', undefined, sentence(failure.problem.message));
   if (op === 'item_number') return at(find, 'split', undefined, sentence(failure.problem.message));
   if (op === 'axis_number') return at(find, 'axis', undefined, sentence(failure.problem.message));
