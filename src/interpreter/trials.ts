@@ -240,6 +240,9 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
   if (!isProduct && uncertain > 0 && (isView || ![...bound.values()].some((value) => isCached(value) || isPartlyCut(value)))) return true;
   // A number of tokens that what was added to the scores fixed.
   const [left, right] = /matmul$|bmm$/.test(name) ? [...bound.values()].filter((value) => value.kind === 'tensor') : [];
+  // A transpose is missing between two of one shape: of queries and keys, no number makes the length what a head's width is.
+  if (left?.shape.dims.at(-1)?.key === right?.shape.dims.at(-1)?.key && left?.shape.dims.at(-2)?.key === right?.shape.dims.at(-2)?.key)
+    if (left !== undefined && right !== undefined && !isWeight(left) && !isWeight(right)) return false;
   const summed = new Map<Value, Dim | undefined>();
   if (left !== undefined) summed.set(left, left.shape.dims.at(-1));
   if (right !== undefined) summed.set(right, right.shape.dims.at(-2));

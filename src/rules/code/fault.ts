@@ -1,6 +1,7 @@
 /** One fault of model code, and the place where it is reported. */
-import { type Dim, divideExactly, loneAtom } from '../../dims/dim.ts';
-import { someAtom, symbolsOf } from '../../dims/visit.ts';
+import { type Dim, divideExactly, loneAtom, one } from '../../dims/dim.ts';
+import { divides, type Facts } from '../../dims/facts.ts';
+import { someAtom, substitute, symbolsOf } from '../../dims/visit.ts';
 import type { Failure } from '../../interpreter/recording.ts';
 import { usedClasses } from '../../interpreter/roots.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
@@ -71,7 +72,7 @@ function isDoubtful(find: Find): boolean {
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
   if (
     shapes.some(({ dims }) =>
-      dims.some((dim) => dim.unknown || isRatio(dim) || someAtom(dim, ({ kind }) => kind === 'minimum' || kind === 'maximum')),
+      dims.some((dim) => dim.unknown || isRatio(dim, failure.context.facts) || someAtom(dim, ({ kind }) => kind === 'minimum' || kind === 'maximum')),
     )
   )
     return true;
@@ -125,17 +126,21 @@ function areNamesakes(sizes: readonly Dim[]): boolean {
   return false;
 }
 
-/** A length divided by widths: something before did not come out as meant. */
-function isRatio(dim: Dim): boolean {
+/** A length divided by widths that nothing beside it is a multiple of: something before did not come out as meant. */
+function isRatio(dim: Dim, facts: Facts): boolean {
   return dim.terms.some(({ monomial }) =>
     monomial.factors.some(
       ({ atom }) =>
         atom.kind === 'quotient' &&
         symbolsOf(atom.divisor).length > 0 &&
+        !divides(atom.divisor, withoutLengths(atom.dividend), facts) &&
         (symbolsOf(atom.dividend).some(({ scope, flexible }) => scope === lengthScope || flexible) ||
           atom.dividend.terms.some(({ monomial: { factors } }) => factors.some(({ exponent }) => exponent > 1))),
     ),
   );
 }
+
+const withoutLengths = (dim: Dim): Dim =>
+  substitute(dim, (atom) => (atom.kind === 'symbol' && atom.scope === lengthScope ? one : undefined));
 
 export const named = (layer: Layer): string => `\`${layer.name}\``;
