@@ -250,7 +250,7 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
     if (value.kind === 'tensor') {
       if (isProduct)
         return value.isParameter === true || value.isBuffer === true || (summed.get(value)?.constant ?? 0) > 8 || mixesTokens(value);
-      if (!isView && isWeight(value) && !isPartlyCut(value)) return true;
+      if (!isView && isWeight(value) && !isCut(value)) return true;
       return value.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
     }
     if (value.kind === 'tuple' || value.kind === 'list') return value.items.some(fixes);
@@ -260,21 +260,19 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
 }
 
 /** A trained matrix of places by places, cut to what comes in: queries and keys are of that one length. */
-const mixesTokens = (value: TensorValue): boolean =>
-  isWeight(value) &&
-  value.shape.dims.filter((dim) => {
-    const atom = loneAtom(dim);
-    return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name !== 'B';
-  }).length > 1;
+const mixesTokens = (value: TensorValue): boolean => isWeight(value) && value.shape.dims.filter(isInputLength).length > 1;
+
+/** A table that is cut to what came in along an axis. */
+const isCut = (value: Value): value is TensorValue => value.kind === 'tensor' && value.shape.dims.some(isInputLength);
+
+const isInputLength = (dim: Dim): boolean => {
+  const atom = loneAtom(dim);
+  return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name !== 'B';
+};
 
 /** A table, as of a mask, that is cut to what came in along one axis, and is as long as it may ever be along another. */
 const isPartlyCut = (value: Value): boolean =>
-  value.kind === 'tensor' &&
-  value.shape.dims.some((dim) => {
-    const atom = loneAtom(dim);
-    return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name !== 'B';
-  }) &&
-  value.shape.dims.some((dim) => symbolsOf(dim).some(({ name }) => isContext(name)));
+  isCut(value) && value.shape.dims.some((dim) => symbolsOf(dim).some(({ name }) => isContext(name)));
 
 /** Along one of its axes stands what came in now behind what came in before. */
 const isCached = (value: Value): boolean =>

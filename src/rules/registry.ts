@@ -103,6 +103,7 @@ import { operandsDoNotBroadcast } from './projections/code/operandsDoNotBroadcas
 import { outputProjectionWidth } from './projections/code/outputProjectionWidth.ts';
 import { productDoesNotFit } from './projections/code/productDoesNotFit.ts';
 import { projectionIsNotHeadsTimesHeadDim } from './projections/code/projectionIsNotHeadsTimesHeadDim.ts';
+import { projectionNotApplied } from './projections/code/projectionNotApplied.ts';
 import { queryKeyWidthsDiffer } from './projections/code/queryKeyWidthsDiffer.ts';
 import { residualOperandRepeated } from './projections/code/residualOperandRepeated.ts';
 import { residualWidthDiffers } from './projections/code/residualWidthDiffers.ts';
@@ -186,6 +187,7 @@ export const rules: readonly Rule[] = [
   tiedWeightShape,
   argumentsExchanged,
   sizesFailOwnCheck,
+  projectionNotApplied,
   commentContradictsCode,
   placementContradicts,
   finalNormRemoved,

@@ -553,7 +553,14 @@ function learned(find: Find, { left, right, x, y }: Clash): Blame | undefined {
   if (!/^(?:add|sub)$/.test(find.op) || isLeft === isRight) return undefined;
   const [rows, axis] = isLeft ? [x, left.axis] : [y, right.axis];
   // A table that is cut to another size than the length is cut wrongly, and not too short.
-  if (loneAtom(rows)?.kind === 'minimum') return undefined;
+  const atom = loneAtom(rows);
+  if (atom?.kind === 'minimum') return undefined;
+  if (atom?.kind === 'symbol' && atom.scope === lengthScope) {
+    const cut = rangeIn(find.code, (isLeft ? left : right).node.site);
+    return cut === undefined
+      ? undefined
+      : { at: cut, hint: `The table is cut to ${formatDim(rows)} rows; cut to ${formatDim(isLeft ? y : x)} it fits.` };
+  }
   // What is added too early is as long as the table later.
   const place = find.failure.call.site === undefined ? '' : placeAt(find.failure.call.site);
   const meets = isLeft ? y : x;

@@ -72,7 +72,10 @@ function isDoubtful(find: Find): boolean {
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
   if (
     shapes.some(({ dims }) =>
-      dims.some((dim) => dim.unknown || isRatio(dim, failure.context.facts) || someAtom(dim, ({ kind }) => kind === 'minimum' || kind === 'maximum')),
+      dims.some(
+        (dim) =>
+          dim.unknown || isRatio(dim, failure.context.facts) || someAtom(dim, ({ kind }) => kind === 'minimum' || kind === 'maximum'),
+      ),
     )
   )
     return true;

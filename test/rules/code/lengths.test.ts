@@ -4,6 +4,7 @@ import { analyse } from '../../../src/workspace/analyse.ts';
 import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
 import { defaultSettings } from '../../../src/workspace/settings.ts';
 import { pythonParser } from '../../unit/python/parser.ts';
+import { expectAtLines } from './atLines.ts';
 
 let python: PythonReader;
 before(async () => {
@@ -165,4 +166,31 @@ describe('lengths of what is cached', () => {
   it('sees a mask that is cut along the wrong axis', () => expectHere(placed({ mask: 'None, None, :, input_pos]  # here' })));
   it('sees keys that are not taken from the cache under a mask for the cache', () =>
     expectHere(placed({ used: 'self.cache.update(input_pos, k, v)' })));
+});
+
+describe('a table that is cut to a length', () => {
+  const coder = (cut: string): string => `import torch
+from torch import nn
+
+
+class Coder(nn.Module):
+    def __init__(self, vocabulary, width, longest):
+        super().__init__()
+        self.words = nn.Embedding(vocabulary, width)
+        self.places = nn.Parameter(torch.zeros(1, longest, width))
+
+    def forward(self, source, target):
+        x = self.words(source) + self.places[:, : source.size(1)]
+${cut}
+        return x, y
+`;
+
+  it('is of the length of what it is added to', () => {
+    expectAtLines(coder('        y = self.words(target) + self.places[:, : target.size(1)]'));
+    expectAtLines(coder('        y = self.words(target) + self.places[:, : source.size(1)]  # HW217'));
+    expectAtLines(coder('        y = self.words(target) + self.places[:, : target.size(0)]  # HW217'));
+    expectAtLines(
+      coder('        places = self.places[:, : source.shape[1]]  # HW217\n        y = self.words(target)\n        y = y + places'),
+    );
+  });
 });

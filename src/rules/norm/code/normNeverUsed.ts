@@ -5,12 +5,12 @@ import { childExpressions, eachChildStatement, statementExpressions } from '../.
 import { blocksOf } from '../../code/blocks.ts';
 import { siteIn } from '../../code/callSites.ts';
 import { isInside } from '../../code/norms.ts';
+import { type UnusedNorm, unusedNormsOf } from '../../code/unused.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { isMain, leaves, nameOf, normSite, sumSite } from './findings.ts';
 import { keptResult, normedFirst } from './fixes.ts';
 import { openStacksOf } from './stacks.ts';
-import { type UnusedNorm, unusedNormsOf } from './unused.ts';
 
 export const normNeverUsed = defineRule({
   code: 'HW324',

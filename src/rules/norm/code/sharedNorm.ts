@@ -6,11 +6,11 @@ import { eachChildStatement } from '../../../syntax/python/walk.ts';
 import { type Block, blocksOf } from '../../code/blocks.ts';
 import type { Flow } from '../../code/flow.ts';
 import type { Norm } from '../../code/norms.ts';
+import { type UnusedNorm, unusedNormsOf } from '../../code/unused.ts';
 import { defineRule, type RuleExample } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { normSiteIn, ownBlocks, sharedCall } from './findings.ts';
 import { ownNorm } from './fixes.ts';
-import { type UnusedNorm, unusedNormsOf } from './unused.ts';
 
 /** Two streams that look at each other; the second is normed so. */
 const twoStreams = (second: string): RuleExample => ({

@@ -8,8 +8,8 @@ import { type Block, type Blocks, blocksOf } from '../../code/blocks.ts';
 import { loopAround, siteIn } from '../../code/callSites.ts';
 import { isInside } from '../../code/norms.ts';
 import type { NormPlace } from '../../code/sublayers.ts';
+import { type UnusedNorm, unusedNormsOf } from '../../code/unused.ts';
 import { isMain } from './findings.ts';
-import { type UnusedNorm, unusedNormsOf } from './unused.ts';
 
 export interface OpenStack {
   readonly block: Block;

@@ -2,10 +2,10 @@ import type { Site } from '../../../interpreter/value.ts';
 import type { Block, Blocks } from '../../code/blocks.ts';
 import { siteIn } from '../../code/callSites.ts';
 import type { NormPlace, Sublayer } from '../../code/sublayers.ts';
+import { unusedNormsOf } from '../../code/unused.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { allAlike, isMain, nameOf, normSite, ownBlocks, sumSite } from './findings.ts';
-import { unusedNormsOf } from './unused.ts';
 
 const words: Readonly<Partial<Record<NormPlace, string>>> = {
   pre: 'normalises its input',

@@ -1,13 +1,18 @@
-/** Norms that a module creates and never applies. */
-import type { CodeReading, Study } from '../../../interpreter/study.ts';
-import type { ClassValue, InstanceValue, ModuleCall, Value } from '../../../interpreter/value.ts';
-import { blocksOf } from '../../code/blocks.ts';
-import { isMentioned } from '../../code/mentions.ts';
+/** Modules that a module creates and never applies. */
+import type { CodeReading, Study } from '../../interpreter/study.ts';
+import type { ClassValue, InstanceValue, ModuleCall, Value } from '../../interpreter/value.ts';
+import { blocksOf } from './blocks.ts';
+import { isMentioned } from './mentions.ts';
 
-export interface UnusedNorm {
+export interface Unused {
   readonly owner: InstanceValue;
+  /** The first call of the owner. */
   readonly call: ModuleCall;
   readonly name: string;
+  readonly held: InstanceValue;
+}
+
+export interface UnusedNorm extends Unused {
   readonly norm: InstanceValue;
 }
 
@@ -17,33 +22,37 @@ const known = new WeakMap<Study['tensors'], readonly UnusedNorm[]>();
 
 /** Norms held by modules whose `forward` was followed to its end, which nothing calls and no code mentions outside of constructors. */
 export function unusedNormsOf(code: CodeReading, study: Study): readonly UnusedNorm[] {
-  const found = known.get(study.tensors) ?? find(code, study);
+  const found = known.get(study.tensors) ?? unusedOf(code, study, norms(study)).map((each) => ({ ...each, norm: each.held }));
   known.set(study.tensors, found);
   return found;
 }
 
-function find(code: CodeReading, study: Study): readonly UnusedNorm[] {
+/** Whether a module is a norm, of a library or of the code. */
+function norms(study: Study): (instance: InstanceValue) => boolean {
   const { flow } = blocksOf(study);
-  const called = new Set<InstanceValue>(study.calls.map(({ instance }) => instance));
   const normClasses = new Set<ClassValue>();
   for (const { instance } of flow.norms.values()) if (instance !== undefined) normClasses.add(instance.class);
-  const isNorm = (instance: InstanceValue): boolean =>
-    instance.class.mro.some(({ qualifiedName }) => libraryNorms.test(qualifiedName)) || normClasses.has(instance.class);
+  return (instance) => instance.class.mro.some(({ qualifiedName }) => libraryNorms.test(qualifiedName)) || normClasses.has(instance.class);
+}
+
+/** Of the modules that are wanted: those held by modules whose `forward` was followed to its end, which nothing calls or mentions. */
+export function unusedOf(code: CodeReading, study: Study, isWanted: (instance: InstanceValue) => boolean): readonly Unused[] {
+  const called = new Set<InstanceValue>(study.calls.map(({ instance }) => instance));
   const used = new Set<object>();
   for (const tensor of study.tensors) for (const input of tensor.inputs) if (input.isParameter === true) used.add(input);
   const seen = new Set<InstanceValue>();
-  const unused: UnusedNorm[] = [];
+  const unused: Unused[] = [];
   for (const call of study.calls) {
     const owner = call.instance;
     if (seen.has(owner) || owner.class.file !== code.file) continue;
     seen.add(owner);
     if (call.result === undefined || call.result.kind === 'unknown' || call.result.kind === 'none') continue;
     for (const [name, value] of heldBy(owner)) {
-      if (value.kind !== 'instance' || called.has(value) || !isNorm(value) || !/^[A-Za-z_]/.test(name)) continue;
+      if (value.kind !== 'instance' || called.has(value) || !isWanted(value) || !/^[A-Za-z_]/.test(name)) continue;
       if ([...value.attributes.values()].some((each) => each.kind === 'tensor' && used.has(each))) continue;
       // Shared with another module, which may call it.
       if (holders(study, value) !== 1 || isMentioned(code, owner.class, name)) continue;
-      unused.push({ owner, call, name, norm: value });
+      unused.push({ owner, call, name, held: value });
     }
   }
   return unused;
