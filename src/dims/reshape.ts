@@ -10,6 +10,7 @@ import {
   negate,
   number,
   one,
+  sameDim,
   subtract,
   unknownDim,
   zero,
@@ -214,8 +215,8 @@ export function slice(
   const dim = index === undefined ? undefined : shape.dims[index];
   if (index === undefined || dim === undefined) return judgement.result(rankOf(shape) === undefined ? unknownShape : shape);
   const length = judgement.read(dim);
-  const from = start === undefined ? zero : clamp(judgement, judgement.read(start), length);
   const to = stop === undefined ? length : clamp(judgement, judgement.read(stop), length);
+  const from = start === undefined ? zero : clamp(judgement, judgement.read(start), reaches(judgement, stop, to) ?? length);
   if (from === undefined || to === undefined || step < 1) {
     return judgement.result(replaceAt(shape, index, [unknownDim('the bounds of a slice are not known')]));
   }
@@ -225,6 +226,10 @@ export function slice(
   const count = step === 1 ? whole : floorDiv(add(whole, number(step - 1)), number(step));
   return judgement.result(replaceAt(shape, index, [simplify(count, judgement.facts)]));
 }
+
+/** The end of a slice that lies within the axis: what lies before it does, too. */
+const reaches = (judgement: Judgement, stop: Dim | undefined, to: Dim | undefined): Dim | undefined =>
+  stop !== undefined && to !== undefined && sameDim(judgement.read(stop), to) ? to : undefined;
 
 /** A bound of a slice as a position from 0 to the length. */
 function clamp(judgement: Judgement, bound: Dim, length: Dim): Dim | undefined {

@@ -90,7 +90,8 @@ const isAll = (dim: Dim, test: (symbol: SymbolAtom) => boolean): boolean => {
 };
 
 /** Whole numbers given to a call that say where what is given stands among what was given before. */
-export const beginNames = /^(?:start_pos|start_position|pos_offset|position_offset|offset|past_(?:key_values?_)?len(?:gth)?|cache_len)$/;
+export const beginNames =
+  /^(?:start(?:_?(?:pos|position|idx|index))?|begin|(?:pos|position|seq)_offset|offset|(?:past|prev|prefix|cache)_(?:key_values?_)?len(?:gth)?)$/;
 
 /** The concept that a parameter's or config field's name stands for in every format. */
 export function conceptOf(path: string): LexiconConcept | undefined {

@@ -5,6 +5,7 @@ import { someAtom, substitute, symbolsOf } from '../../dims/visit.ts';
 import type { Failure } from '../../interpreter/recording.ts';
 import { usedClasses } from '../../interpreter/roots.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
+import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn } from './failing.ts';
@@ -101,18 +102,29 @@ function isDoubtful(find: Find): boolean {
   return failure.problem.basis === 'samples' && atom?.kind === 'quotient';
 }
 
-/** Whether all sizes are settings of one constructor or one configuration, with the numbers that it gives them itself. */
-function isOfOneSetUp({ code, failure }: Find): boolean {
+/**
+ * Whether all sizes are settings of one constructor, or of one plain class of settings of the file, with the numbers that it gives them
+ * itself. Classes of libraries' configurations work some of theirs out.
+ */
+function isOfOneSetUp({ code, study, failure }: Find): boolean {
   if (failure.depth > 0) return false;
   const sizes = [...inputsOf(failure).flatMap(({ shape }) => shape.dims), ...[...failure.call.arguments.values()].flatMap(dimsOf)];
   const scopes = new Set<string>();
   for (const { key, scope, flexible } of sizes.flatMap(symbolsOf)) {
     if (scope === lengthScope) continue;
-    if (flexible || !code.defaults.has(key)) return false;
+    // A number that is no size stands for another one.
+    if (flexible || (code.defaults.get(key) ?? 0) < 1) return false;
     scopes.add(scope);
   }
-  return scopes.size === 1;
+  const [scope] = scopes;
+  return scope !== undefined && scopes.size === 1 && (scope.endsWith(study.class.name) || isPlainClass(code, scope));
 }
+
+const isPlainClass = ({ file }: CodeReading, scope: string): boolean =>
+  file.module.units.some(({ body: { statement } }) => {
+    if (statement.kind !== 'class' || !scope.endsWith(`.${statement.name.name}`)) return false;
+    return !statement.body.some((each) => each.kind === 'function' && /^__(?:post_)?init__$/.test(each.name.name));
+  });
 
 const sides = /(?:^|(?<=_))(?:audio|text|vision|visual|image|video|speech|encoder|decoder|enc|dec|src|tgt)_/g;
 

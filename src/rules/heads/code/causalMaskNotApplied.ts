@@ -1,5 +1,6 @@
+import { classMember } from '../../../interpreter/attributes.ts';
 import type { CodeReading, Study } from '../../../interpreter/study.ts';
-import type { InstanceValue, ModuleCall, TensorValue, Value } from '../../../interpreter/value.ts';
+import type { ClassValue, InstanceValue, ModuleCall, TensorValue, Value } from '../../../interpreter/value.ts';
 import type { Expression, Statement } from '../../../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions } from '../../../syntax/python/walk.ts';
 import { type Attention, attentionsOf } from '../../code/attention.ts';
@@ -39,7 +40,8 @@ export const causalMaskNotApplied = defineRule({
       if (definition === undefined || !('body' in definition) || !Array.isArray(definition.body) || !isCausal(value)) continue;
       seen.add(site.node);
       const at = rangeOf(site);
-      if (at !== undefined && !isRead(definition.body, name)) report({ at, message: 'variable', data: { name }, tags: ['unnecessary'] });
+      if (at !== undefined && !isRead(definition.body, name, site.node.end))
+        report({ at, message: 'variable', data: { name }, tags: ['unnecessary'] });
     }
     for (const study of code.studies)
       for (const { name, made, attention } of idleMasks(code, study)) {
@@ -54,15 +56,19 @@ export const causalMaskNotApplied = defineRule({
 const isCausal = (value: Value): value is TensorValue =>
   value.kind === 'tensor' && value.shape.dims.length >= 2 && meaningOf(value)?.regions.some(({ kind }) => kind === 'causal') === true;
 
-/** Whether any code of the function, or of functions in it, reads the variable. */
-function isRead(body: readonly Statement[], name: string): boolean {
+/** Whether code of the function, or of functions in it, reads the variable behind a place, or in a loop around the place. */
+function isRead(body: readonly Statement[], name: string, place: number): boolean {
   let found = false;
+  let from = place;
   const see = (expression: Expression): void => {
-    if (expression.kind === 'name' && (expression.name === name || /^(?:locals|eval|exec)$/.test(expression.name))) found = true;
+    const isIt = expression.kind === 'name' && expression.name === name && expression.start >= from;
+    if (isIt || (expression.kind === 'name' && /^(?:locals|eval|exec)$/.test(expression.name))) found = true;
     else if (expression.kind === 'string' && expression.value?.includes(name) === true) found = true;
     else for (const child of childExpressions(expression)) see(child);
   };
   const visit = (statement: Statement): void => {
+    if ((statement.kind === 'for' || statement.kind === 'while') && statement.start < place && place <= statement.end)
+      from = Math.min(from, statement.start);
     const targets = statement.kind === 'assign' ? statement.targets : statement.kind === 'annotatedAssign' ? [statement.target] : [];
     for (const expression of statementExpressions(statement))
       if (expression.kind !== 'name' || !targets.includes(expression)) see(expression);
@@ -78,23 +84,30 @@ function idleMasks(
   study: Study,
 ): readonly { readonly name: string; readonly made: TensorValue; readonly attention: Attention }[] {
   const seen = new Set<InstanceValue>();
-  const all = attentionsOf(code).filter((each) => each.study === study);
+  const all = attentionsOf(code);
   return study.calls.flatMap((call) => {
     const owner = call.instance;
     if (seen.has(owner) || owner.class.file !== code.file) return [];
     seen.add(owner);
     return [...owner.attributes].flatMap(([name, value]) => {
-      if (!/^[A-Za-z_]\w*$/.test(name) || !isCausal(value) || isMentioned(code, owner.class, name)) return [];
-      const within = all.filter(({ node }) => isWithin(node.call, owner));
-      const [attention] = within;
+      if (!/^[A-Za-z_]\w*$/.test(name) || !isCausal(value) || isMentioned(code, owner.class, name) || takesMask(owner)) return [];
+      // Other instances of the class may be given a mask.
+      const within = all.filter(({ node }) => isWithin(node.call, owner.class));
+      const attention = within.find((each) => each.study === study);
       return attention !== undefined && within.every(hidesNothing) ? [{ name, made: value, attention }] : [];
     });
   });
 }
 
-function isWithin(call: ModuleCall | undefined, owner: InstanceValue): boolean {
-  for (let each = call; each !== undefined; each = each.parent) if (each.instance === owner) return true;
+function isWithin(call: ModuleCall | undefined, owner: ClassValue): boolean {
+  for (let each = call; each !== undefined; each = each.parent) if (each.instance.class === owner) return true;
   return false;
+}
+
+/** What is called with a mask hides by that. */
+function takesMask({ class: of }: InstanceValue): boolean {
+  const forward = classMember(of, 'forward');
+  return forward?.kind === 'function' && forward.definition.parameters.some(({ name }) => /mask|bias|causal/i.test(name?.name ?? ''));
 }
 
 const hidesNothing = (attention: Attention): boolean =>

@@ -60,6 +60,8 @@ export const projectionNotApplied = defineRule({
           at,
           message: isOutput ? 'output' : 'other',
           data: { name: unused.name },
+          // Elsewhere it may be left from an earlier design, for the sake of its checkpoints.
+          ...(isOutput ? {} : { severity: 'information' }),
           related: at === created ? [] : [{ range: created, message: 'The layer is created here.' }],
         });
       }
