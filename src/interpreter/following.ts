@@ -6,6 +6,7 @@ import type { Expression, Parameter, Span } from '../syntax/python/ast.ts';
 import { flag } from './answers.ts';
 import { classMember } from './attributes.ts';
 import { fieldsOf } from './classes.ts';
+import { addHandedOn } from './handedOn.ts';
 import { type InputShapes, inputShapes, type StatedAxes } from './inputs.ts';
 import type { Interpreter } from './interpreter.ts';
 import { unite } from './join.ts';
@@ -80,6 +81,7 @@ export function studyClass(
       const fallback = initializer.defaults.get(parameter.name.name);
       if (parameter.kind === 'plain') keywords.set(parameter.name.name, symbols.argument(of, parameter, at - 1, fallback));
     }
+    addHandedOn(interpreter, of, initializer, symbols, keywords);
   } else if (made === undefined) {
     // A record of settings, as modules of Flax are.
     for (const { name, owner, annotation } of fieldsOf(of)) keywords.set(name, symbols.field(owner, name, annotation));

@@ -253,7 +253,7 @@ function swapped(find: Find, clashes: readonly Clash[]): Blame | undefined {
   const nodes = new Set(swaps.map(({ node }) => node));
   // The order of a weight's axes is for those who compare weights; a mask is cut out of one.
   const mask = tensorOf(find, 'attn_mask');
-  if (swaps.length === 0 || swaps.some(({ node }) => node !== mask && isWeight(node, true))) return undefined;
+  if (swaps.length === 0 || swaps.some(({ node }) => node !== mask && isWeight(node, true)) || failsStraight(find)) return undefined;
   const isMatrix = isMatrixProduct(find.op);
   if (isMatrix && clashes.every(({ left, right }) => left.axis >= -2 && right.axis >= -2)) {
     const earlier = firstOf(inputsOf(find.failure), (operand) => productBehind(find, operand));
@@ -268,6 +268,18 @@ function swapped(find: Find, clashes: readonly Clash[]): Blame | undefined {
   const split = left.filter(({ node }) => !isProduct(node));
   const [swap] = [...(split.length > 0 ? split : left)].sort((a, b) => b.node.id - a.node.id);
   return swap === undefined ? undefined : movedAt(find, swap);
+}
+
+/** The same code fails on other sizes that no swap makes fit: that it would here is by the numbers. */
+function failsStraight(find: Find): boolean {
+  const { site } = find.failure.call;
+  if (site === undefined) return false;
+  return find.study.failures.some((failure) => {
+    if (failure === find.failure || failure.call.site === undefined || placeAt(failure.call.site) !== placeAt(site)) return false;
+    const other = { ...find, failure };
+    const clashes = clashesOf(other);
+    return clashes.length > 0 && swapsThatFit(other, clashes).length === 0;
+  });
 }
 
 const isProduct = (node: TensorValue): boolean => isProductOp(chainOf(node).at(-1)?.op ?? '');

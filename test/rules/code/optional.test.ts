@@ -167,3 +167,37 @@ describe('attention over tokens or over frames', () => {
     expectAtLines(video(twice, merge).replace('softmax(dim=-1)', '$&  # HW153'));
   });
 });
+
+const handed = (width: string): string => `import torch
+from torch import nn
+
+
+class Encoder(nn.Module):
+    def __init__(self, *, depth, dim, heads=8, head_dim=64):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(dim, dim) for _ in range(depth)])
+        self.into = nn.Linear(dim, heads * head_dim)
+        self.out = nn.Linear(${width}, dim)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = x + layer(x)
+        return x + self.out(self.into(x).relu())
+
+
+class Model(nn.Module):
+    def __init__(self, *, dim, tokens, **kwargs):
+        super().__init__()
+        self.embed = nn.Embedding(tokens, dim)
+        self.encoder = Encoder(dim=dim, **kwargs)
+
+    def forward(self, x):
+        return self.encoder(self.embed(x))
+`;
+
+describe('what a constructor hands on', () => {
+  it('is known to be given where nothing could be made without it', () => {
+    expectAtLines(handed('heads * head_dim'));
+    expectAtLines(handed('heads').replace('nn.Linear(heads, dim)', '$&  # HW223'));
+  });
+});
