@@ -160,7 +160,9 @@ function sequential(operator: string, left: Value, right: Value): Value {
   if (operator === '+' && left.kind === 'list' && right.kind === 'list') {
     if (left.repeat !== undefined || right.repeat !== undefined) return { kind: 'list', items: [], repeat: undefined, open: true };
     const items = [...left.items, ...right.items];
-    return items.length > maximumItems ? unknown('a long list') : { kind: 'list', items, repeat: undefined, open: left.open || right.open };
+    if (items.length > maximumItems) return unknown('a long list');
+    const open = left.open || right.open;
+    return { kind: 'list', items, repeat: undefined, open, ...(open ? { head: left.open ? left.head : left.items } : {}) };
   }
   if (operator === '*') {
     const [sequence, count] = isSequence(left) ? [left, right] : [right, left];

@@ -208,7 +208,7 @@ const tensorNames =
   /^(?:x\d?|y|q|k|v|h|z|src|tgt|inp|inputs?|input_ids|ids|idx|tokens|targets|labels|query|queries|keys?|values?|context|memory|hidden|hidden_states?|inputs_embeds|embeds?|embeddings|pixel_values|images?|img|pixels|patches|features?|residual|encoder_hidden_states|encoder_outputs?|enc_output|dec_input|enc_input|feats|xs|cond|latents?|x_\w+|token_ids|position_ids|residual_\w+|attn_output|hidden_state)$/;
 
 const countNames =
-  /^(?:n|t|h|w|b|idx|i|step|pos|start|end)$|(?:_pos|_?len(?:gth)?|_?size|^num_\w+|^n_\w+|offset|start_\w+|_idx|_index|height|width|_step|timestep)$/;
+  /^(?:n|t|h|w|b|H|W|idx|i|step|pos|start|end)$|(?:_pos|_?len(?:gth)?|_?size|^num_\w+|^n_\w+|offset|start_\w+|_idx|_index|height|width|_step|timestep)$/;
 
 const scaleNames = /^(?:\w+_)?(?:scale|scaling|sm_scale)$/;
 

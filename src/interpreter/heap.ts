@@ -119,6 +119,7 @@ export class Heap {
         });
         const joined = joinCells(owner, key, values, prefer, read);
         if (joined.open) this.#set(owner, 'open', false, true);
+        if (joined.head !== undefined) this.#set(owner, 'head', false, joined.head);
         this.#set(owner, key, isEntry, joined.value);
       }
     }
@@ -133,6 +134,7 @@ export class Heap {
         if (now === after) continue;
         const joined = joinCells(owner, key, [now, after], prefer);
         if (joined.open) this.#set(owner, 'open', false, true);
+        if (joined.head !== undefined) this.#set(owner, 'head', false, joined.head);
         this.#set(owner, key, isEntry, joined.value);
       }
     }

@@ -38,7 +38,7 @@ interface Evidence {
   /** It has methods that tensors alone have. */
   isTensor?: boolean;
   /** Queries, keys or values, multiplied as they come in; their rank where the code tells it. */
-  attended?: { readonly rank: number | undefined };
+  attended?: { readonly rank: number | undefined; readonly isHeaded?: true };
   /** It is given to attention as a mask. */
   isMask?: boolean;
   /** Something is looked up by it. */
@@ -272,7 +272,9 @@ function shapesOf(
   if (attended !== undefined && by === undefined && axes === undefined && attendedNames.test(name)) {
     // Queries and keys are as wide as each other, and no length is.
     const [heads, width] = [free('h'), rigid(/^v/.test(name) ? 'Dv' : 'D', { scope: 'attended' })];
-    if (attended.rank === undefined) return [openShape([], [long, width])];
+    if (attended.rank === undefined)
+      // What torch's own function is given has its heads beside its rows, where nothing tells otherwise.
+      return [...(attended.isHeaded === true ? [shapeOf(batch, heads, long, width)] : []), openShape([], [long, width])];
     return [attended.rank === 4 ? shapeOf(batch, heads, long, width) : shapeOf(batch, long, width)];
   }
   const rank = axes?.length;
@@ -468,6 +470,8 @@ function gather(
       for (const factor of [expression.left, expression.right]) attend(factor);
     if (expression.kind === 'call' && /^(?:matmul|bmm)$/.test(calledName(expression)))
       for (const { value } of expression.arguments) attend(value);
+    if (expression.kind === 'call' && calledName(expression) === 'scaled_dot_product_attention')
+      for (const { value } of expression.arguments) if (isHeld(value)) evidence.attended ??= { rank: undefined, isHeaded: true };
     // Innermost first: what is called first decides.
     eachChildExpression(expression, visitExpression);
     if (expression.kind === 'call') called(expression);
@@ -501,6 +505,11 @@ function gather(
         : undefined;
     return layer?.kind === 'instance' && layer.class.file?.isPrelude === true && /^(?:LayerNorm|RMSNorm|Dropout)$/.test(layer.class.name);
   };
+  /** `q, k = rotate(q, k, angles)`: each of several comes out in its place. */
+  const isTurned = (value: Expression, bound: readonly string[]): boolean =>
+    value.kind === 'call' &&
+    bound.length > 1 &&
+    bound.every((each, i) => value.arguments[i]?.value.kind === 'name' && value.arguments[i].value.name === each);
   const visit = (statement: Statement): boolean => {
     for (const expression of statementExpressions(statement)) visitExpression(expression);
     if (statement.kind === 'assign') {
@@ -512,7 +521,7 @@ function gather(
       if (isHeld(statement.value) && (target?.kind === 'tuple' || target?.kind === 'list')) evidence.isSequence = true;
       const bound = statement.targets.flatMap((each) => [...targetNames(each)]);
       if (isSameAxes(statement.value)) for (const each of bound) held.add(each);
-      else for (const each of bound) held.delete(each);
+      else if (!isTurned(statement.value, bound)) for (const each of bound) held.delete(each);
       for (const each of bound) {
         const value = resolve(statement.value);
         if (value !== undefined) locals.set(each, value);

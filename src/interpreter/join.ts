@@ -198,7 +198,7 @@ export function joinCells(
   values: readonly unknown[],
   prefer: Preference,
   read?: ReadShape,
-): { readonly value: unknown; readonly open: boolean } {
+): { readonly value: unknown; readonly open: boolean; readonly head?: readonly Value[] } {
   const [first, ...others] = values;
   if (others.every((value) => value === first)) return { value: first, open: false };
   const kind = (owner as { readonly kind?: unknown }).kind;
@@ -206,6 +206,7 @@ export function joinCells(
   if (kind === 'list' || kind === 'set') {
     if (key === 'open') return { value: values.includes(true), open: false };
     if (key === 'repeat') return { value: undefined, open: true };
+    if (key === 'head') return { value: undefined, open: false };
     const lists = values as (readonly Value[])[];
     const length = Math.min(...lists.map((items) => items.length));
     const columns = Array.from({ length }, (_, i) => lists.map((each) => each[i] as Value));
@@ -214,7 +215,11 @@ export function joinCells(
     const items = columns.map((each) =>
       isChain && areOtherLayers(each) ? unknown('a layer of one of several chains') : each.reduce((a, b) => join(a, b, prefer, read)),
     );
-    return { value: items, open: lists.some((each) => each.length !== length) };
+    const isOpen = lists.some((each) => each.length !== length);
+    // `outputs = [x]; if wanted: outputs.append(weights)`: what was there before is where it was.
+    const isAppended =
+      kind === 'list' && isOpen && !(owner as ListValue).open && items.every((item, i) => lists.every((each) => each[i] === item));
+    return { value: items, open: isOpen, ...(isAppended && length > 0 ? { head: items } : {}) };
   }
   if (key === 'open') return { value: values.includes(true), open: false };
   const present = values.filter((value) => value !== undefined);

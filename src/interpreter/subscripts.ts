@@ -185,7 +185,10 @@ function listItem(object: ListValue, index: Value): Value {
     if (open || items.length === 0 || items.length > 64) return unknown('an item of a list');
     return items.reduce((a, b) => join(a, b));
   }
-  if (open) return unknown('an item of a list');
+  if (open) {
+    const first = position < 0 ? undefined : object.head?.[position];
+    return first !== undefined && object.head?.every((each, i) => items[i] === each) === true ? first : unknown('an item of a list');
+  }
   const item = items[position < 0 ? position + items.length : position];
   if (item === undefined) throw new Raised('IndexError', 'list index out of range', undefined);
   return item;

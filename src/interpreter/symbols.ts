@@ -53,6 +53,8 @@ export class Symbols {
     switch (fallback?.kind) {
       case 'int': {
         const value = numberOf(fallback);
+        // Stages are told apart by their numbers: their settings stand in lists, and their layers under numbered names.
+        if (value !== undefined && value <= 8 && stageNames.test(path)) return fallback;
         return value !== undefined && value < 1 ? named(path, scope) : this.number(path, scope, value);
       }
       case 'float':
@@ -182,6 +184,8 @@ export class Symbols {
     return instance;
   }
 }
+
+const stageNames = /(?:^|[._])(?:num|n)_stages$/;
 
 /** A class or function of the user's own. */
 function isUserCallable(value: Value | undefined): boolean {

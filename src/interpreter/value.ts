@@ -109,13 +109,14 @@ export interface TupleValue {
 
 /**
  * A list. With `repeat`, it holds that many values all like `items[0]`, as `[Block() for _ in range(n_layer)]` makes it with a number
- * that is not known. With `open`, other items may stand anywhere.
+ * that is not known. With `open`, other items may stand anywhere but among those of `head`, as long as these are its first ones.
  */
 export interface ListValue {
   readonly kind: 'list';
   items: readonly Value[];
   repeat: Dim | undefined;
   open: boolean;
+  head?: readonly Value[] | undefined;
 }
 
 export interface SetValue {

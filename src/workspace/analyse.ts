@@ -47,9 +47,10 @@ const maximumPythonLength = 2_000_000;
 export const needsPython = (input: Pick<AnalysisInput, 'text' | 'path' | 'languageId'>): boolean =>
   isPython(input) && input.text.length <= maximumPythonLength && (mentionsHeads(input.text) || mentionsModules(input.text));
 
-/** Whether Python code defines a module of a library for neural networks. O(length). */
+/** Whether Python code defines a module of a library for neural networks, or a function that attends. O(length). */
 const mentionsModules = (text: string): boolean =>
-  /\bdef (?:forward|__call__|call|setup)\s*\(/.test(text) && /\bclass\s+\w+\s*\(/.test(text);
+  (/\bdef (?:forward|__call__|call|setup)\s*\(/.test(text) && /\bclass\s+\w+\s*\(/.test(text)) ||
+  (/\b(?:softmax|scaled_dot_product_attention)\s*\(/.test(text) && /^def /m.test(text) && /^(?:import|from) torch\b/m.test(text));
 
 const isPython = ({ text, path, languageId }: Pick<AnalysisInput, 'text' | 'path' | 'languageId'>): boolean =>
   formatOf(text, { path, languageId }) === 'python';

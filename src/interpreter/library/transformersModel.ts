@@ -7,6 +7,9 @@ import torch
 from torch import nn
 import _headwise
 from transformers.configuration_utils import PreTrainedConfig
+# These stood here until version 4.27.
+from transformers.pytorch_utils import Conv1D, apply_chunking_to_forward, find_pruneable_heads_and_indices
+from transformers.pytorch_utils import prune_conv1d_layer, prune_layer, prune_linear_layer
 
 
 class GeneralInterface:

@@ -261,6 +261,8 @@ export const utilsPrelude: ReadonlyMap<string, string> = new Map([
     ),
   ],
   ['transformers.utils', everything],
+  // What it was called until version 4.16.
+  ['transformers.file_utils', everything],
   ['transformers.utils.generic', everything],
   // Its name before version 4.16.
   ['transformers.file_utils', everything],

@@ -3,6 +3,9 @@ import { formatShape } from '../../../src/dims/shape.ts';
 import { studyFile } from '../../../src/interpreter/student.ts';
 import type { CodeReading } from '../../../src/interpreter/study.ts';
 import type { PythonParser } from '../../../src/syntax/python/parse.ts';
+import { analyse } from '../../../src/workspace/analyse.ts';
+import { pythonReader } from '../../../src/workspace/python.ts';
+import { defaultSettings } from '../../../src/workspace/settings.ts';
 import { pythonParser } from '../python/parser.ts';
 
 let parser: PythonParser;
@@ -462,6 +465,67 @@ describe('studying a file of model code', () => {
       reading.failures.map(({ problem }) => problem.kind),
       ['torch.add'],
     );
+  });
+});
+
+const oldLayer = `
+import torch
+from torch import nn
+from transformers.modeling_utils import Conv1D
+
+class Old(nn.Module):
+    def __init__(self, nx: int, n_head: int):
+        super().__init__()
+        self.n_head = n_head
+        self.c_attn = Conv1D(3 * nx, nx)
+
+    def forward(self, hidden_states):
+        query, key, value = self.c_attn(hidden_states).split(hidden_states.size(-1), dim=2)
+        return query
+`;
+
+const spatial = `
+import torch
+from torch import nn
+
+class Spatial(nn.Module):
+    def __init__(self, dim: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x, H, W):
+        B, N, C = x.shape
+        image = self.norm(x).permute(0, 2, 1).reshape(B, C, H, W)
+        return image
+`;
+
+const handed = `import torch
+import torch.nn.functional as F
+
+
+def turn(q, k):
+    return q * 2, k * 2
+
+
+def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor) -> torch.Tensor:
+    q, k = turn(q, k)
+    y = F.scaled_dot_product_attention(q, k, v)
+    return y
+`;
+
+describe('what files written for others need', () => {
+  it('finds layers of transformers where they stood before version 4.27', () => {
+    assert.equal(shapeOf(studied(oldLayer), 'query'), '(B, T, nx)');
+  });
+
+  it('studies a function that attends in a file without classes, with heads beside the rows', () => {
+    assert.equal(shapeOf(studied(handed), 'k'), '(B, h, S, D)');
+    const { code } = analyse({ text: handed, path: 'math.py', python: pythonReader(parser) }, defaultSettings);
+    assert.equal(code?.studies.length, 1);
+  });
+
+  it('takes height and width that are given for numbers', () => {
+    assert.equal(shapeOf(studied(spatial), 'image'), '(B, dim, H, W)');
   });
 });
 

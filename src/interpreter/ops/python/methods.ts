@@ -183,13 +183,17 @@ const listSelf = (call: Call): ListValue | undefined => {
 function opened(self: ListValue, items: readonly Value[], machine: Machine): void {
   machine.write(self, 'items', items);
   machine.write(self, 'repeat', undefined);
+  machine.write(self, 'head', undefined);
   machine.write(self, 'open', true);
 }
 
 /** Puts items into a list at a place that is known, or anywhere. */
 function insert(self: ListValue, at: number | undefined, items: readonly Value[], machine: Machine): void {
   if (self.repeat !== undefined || self.open || at === undefined) {
+    const { head } = self;
+    const isAtEnd = self.repeat === undefined && at === self.items.length;
     opened(self, [...self.items, ...items], machine);
+    if (isAtEnd) machine.write(self, 'head', head);
     return;
   }
   machine.write(self, 'items', [...self.items.slice(0, at), ...items, ...self.items.slice(at)]);
@@ -288,10 +292,12 @@ const lists: Readonly<Record<string, OperationEntry>> = {
   }),
   'list.reverse': listMethod('', (self, _, machine) => {
     if (self.repeat === undefined) machine.write(self, 'items', [...self.items].reverse());
+    machine.write(self, 'head', undefined);
     return none;
   }),
   'list.sort': listMethod('*, key=None, reverse=False', (self, call, machine) => {
     const numbers = self.items.map(numberOf);
+    machine.write(self, 'head', undefined);
     if (self.repeat !== undefined || self.open) return none;
     if (numbers.includes(undefined) || !call.isNone('key') || call.boolean('reverse') === undefined) opened(self, [], machine);
     else {
