@@ -42,7 +42,10 @@ function attends(body: UnitBody, text: string, start: number): boolean {
     const { statement } = body;
     const isPlain = statement.kind === 'function' && statement.decorators.length === 0 && statement.parameters.length >= 3;
     const written = isPlain ? text.slice(start, start + statement.end) : '';
-    known = /softmax|scaled_dot_product_attention/.test(written) && !/\bself\b/.test(written) && !/nn\.Module\b/.test(written);
+    // What samples a token takes a softmax, too, and multiplies nothing.
+    const isAttention =
+      /scaled_dot_product_attention/.test(written) || (/softmax/.test(written) && /matmul|bmm|einsum|\s@\s/.test(written));
+    known = isAttention && !/\bself\b/.test(written) && !/nn\.Module\b/.test(written);
     attending.set(body, known);
   }
   return known;

@@ -50,7 +50,9 @@ export const needsPython = (input: Pick<AnalysisInput, 'text' | 'path' | 'langua
 /** Whether Python code defines a module of a library for neural networks, or a function that attends. O(length). */
 const mentionsModules = (text: string): boolean =>
   (/\bdef (?:forward|__call__|call|setup)\s*\(/.test(text) && /\bclass\s+\w+\s*\(/.test(text)) ||
-  (/\b(?:softmax|scaled_dot_product_attention)\s*\(/.test(text) && /^def /m.test(text) && /^(?:import|from) torch\b/m.test(text));
+  ((/\bscaled_dot_product_attention\s*\(/.test(text) || (/\bsoftmax\s*\(/.test(text) && /matmul|bmm|einsum|\s@\s/.test(text))) &&
+    /^def /m.test(text) &&
+    /^(?:import|from) torch\b/m.test(text));
 
 const isPython = ({ text, path, languageId }: Pick<AnalysisInput, 'text' | 'path' | 'languageId'>): boolean =>
   formatOf(text, { path, languageId }) === 'python';
