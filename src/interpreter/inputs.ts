@@ -470,7 +470,7 @@ function gather(
       for (const factor of [expression.left, expression.right]) attend(factor);
     if (expression.kind === 'call' && /^(?:matmul|bmm)$/.test(calledName(expression)))
       for (const { value } of expression.arguments) attend(value);
-    if (expression.kind === 'call' && calledName(expression) === 'scaled_dot_product_attention')
+    if (expression.kind === 'call' && self === undefined && calledName(expression) === 'scaled_dot_product_attention')
       for (const { value } of expression.arguments) if (isHeld(value)) evidence.attended ??= { rank: undefined, isHeaded: true };
     // Innermost first: what is called first decides.
     eachChildExpression(expression, visitExpression);

@@ -80,7 +80,11 @@ function read(tensor: TensorValue, depth: number): Meaning | undefined {
     case 'join': {
       const all = alternatives(tensor).map((each) => of(each));
       const [one] = all;
-      return one !== undefined && all.every((each) => each !== undefined && same(each, one)) ? one : undefined;
+      if (one !== undefined && all.every((each) => each !== undefined && same(each, one))) return one;
+      // A triangle is what it is where nothing was given for it, or where no window was cut out of it.
+      const triangles = all.filter((each) => each?.regions.some(({ kind }) => kind === 'causal'));
+      const [triangle] = triangles;
+      return triangle !== undefined && triangles.every((each) => each !== undefined && same(each, triangle)) ? triangle : undefined;
     }
     case 'ones':
     case 'ones_like':

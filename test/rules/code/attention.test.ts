@@ -296,6 +296,16 @@ describe('masks', () => {
         `keep = torch.arange(T)[:, None] > torch.arange(T)[None, :]  # HW157\n${scores}\nscores = scores.masked_fill(~keep, float("-inf"))\n${rest}`,
       ),
     );
+    // A window may be cut out of it on another way.
+    for (const [written, code] of [
+      ['diagonal=1)', ''],
+      ['diagonal=0)', '  # HW157'],
+    ] as const)
+      expectOwn(
+        separate(
+          `mask = torch.triu(q.new_full((T, T), float("-inf")), ${written}${code}\nif self.drop.p > 0:\n    mask = mask + torch.tril(mask.new_full((T, T), float("-inf")), diagonal=-4)\n${scores}\nscores = scores + mask\n${rest}`,
+        ),
+      );
     // A window has two boundaries.
     expectOwn(
       separate(
