@@ -176,6 +176,8 @@ function typicalSizes({ defaults }: Samples): SizeOf {
   return (numbers, symbol) => {
     if (symbol.scope.startsWith(shareScope)) return defaults.get(symbol.key) ?? (partNames.test(symbol.name) ? 250 : undefined);
     const concept = conceptOf(symbol.name);
+    if (concept === undefined && classNames.test(symbol.name)) return numbers === typical[0] ? 1013 : 2027;
+    if (concept === undefined && choiceNames.test(symbol.name)) return numbers.expertsPerToken;
     if (concept === undefined && groupNames.test(symbol.name)) return numbers.keyValueHeads;
     if (concept === undefined && contextNames.test(symbol.name)) return numbers.maxPositions;
     if (concept === undefined && headNames.test(symbol.name)) return numbers.queryHeads;
@@ -252,6 +254,12 @@ export const isHeads = (atom: Atom | undefined): boolean =>
   atom?.kind === 'symbol' &&
   !atom.flexible &&
   (/^(?:queryHeads|keyValueHeads)$/.test(conceptOf(atom.name) ?? '') || headNames.test(atom.name));
+
+/** What a model tells apart: their number is no width. */
+const classNames = /(?:^|[._])(?:num|n)_(?:classes|labels)$/;
+
+/** How many of several are chosen, as experts for a token. */
+const choiceNames = /(?:^|[._])top_?k$/;
 
 /** Groups of heads, or heads to a group: both divide the heads. */
 const groupNames = /(?:kv|key_value|query)_?groups?$/;

@@ -237,6 +237,8 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
   if (input?.kind === 'tensor')
     return uncertain > 0 || isWeight(input) || input.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
   if (!isProduct && !(isView || sums.test(name))) return true;
+  // All tokens of all rows together are as many as no number in the code.
+  if (uncertain > 0 && sums.test(name) && isOfAllTokens(bound)) return false;
   if (!isProduct && uncertain > 0 && (isView || ![...bound.values()].some((value) => isCached(value) || isPartlyCut(value)))) return true;
   // A number of tokens that what was added to the scores fixed.
   const [left, right] = /matmul$|bmm$/.test(name) ? [...bound.values()].filter((value) => value.kind === 'tensor') : [];
@@ -269,6 +271,15 @@ const isInputLength = (dim: Dim): boolean => {
   const atom = loneAtom(dim);
   return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name !== 'B';
 };
+
+/** Each length stands there times the number of rows. */
+function isOfAllTokens(bound: ReadonlyMap<string, Value>): boolean {
+  const lengths = [...bound.values()]
+    .flatMap((value) => (value.kind === 'tensor' ? value.shape.dims : []))
+    .map((dim) => symbolsOf(dim).filter(({ scope }) => scope === lengthScope))
+    .filter((symbols) => symbols.length > 0);
+  return lengths.length > 0 && lengths.every((symbols) => symbols.length > 1 && symbols.some(({ name }) => name === 'B'));
+}
 
 /** A table, as of a mask, that is cut to what came in along one axis, and is as long as it may ever be along another. */
 const isPartlyCut = (value: Value): boolean =>

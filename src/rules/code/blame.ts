@@ -106,7 +106,7 @@ const reshapes = /^(?:view|reshape|flatten|unflatten|rearrange|squeeze|unsqueeze
 
 /** Operands of different numbers of axes: the last operation that changed the number. */
 function rankChanged(find: Find): Blame | undefined {
-  if (!/axes/.test(find.failure.problem.message) || !/^(?:cat|concat|bmm|baddbmm)$/.test(find.op)) return undefined;
+  if (find.failure.problem.isOfAxes !== true || !/^(?:cat|concat|bmm|baddbmm)$/.test(find.op)) return undefined;
   const operands = inputsOf(find.failure).filter(({ shape }) => shape.ellipsis === undefined);
   const wanted = find.op === 'cat' || find.op === 'concat' ? undefined : 3;
   const changes = operands.flatMap((operand) => {

@@ -1,9 +1,20 @@
 /** What the tables of torch share: reading tensors, axes, sizes and dtypes off a call. */
-import { add, type Dim, floorDiv, multiply, subtract, unknownDim } from '../../../dims/dim.ts';
+import { add, type Dim, floorDiv, loneAtom, multiply, subtract, unknownDim } from '../../../dims/dim.ts';
 import type { ViewDim } from '../../../dims/reshape.ts';
-import { broadcast, type Context, Judgement, rankOf, type Shape, type ShapeResult, shapeOf, unknownShape } from '../../../dims/shape.ts';
+import {
+  broadcast,
+  type Context,
+  formatShape,
+  Judgement,
+  rankOf,
+  type Shape,
+  type ShapeResult,
+  shapeOf,
+  unknownShape,
+} from '../../../dims/shape.ts';
 import { dimOf, int, tuple } from '../../make.ts';
 import type { Call, Machine, Operation, TensorOptions } from '../../operation.ts';
+import { lengthScope } from '../../samples.ts';
 import type { Dtype, TensorValue, TupleValue, Value } from '../../value.ts';
 
 export type Run = Operation['run'];
@@ -46,8 +57,16 @@ export function broadcastAll(shapes: readonly Shape[], context: Context): ShapeR
   let answer: ShapeResult = judgement.result(shapes[0] ?? scalar);
   for (const shape of shapes.slice(1)) {
     const next = broadcastTwo(answer.shape, shape, { ...context, substitution: answer.substitution });
-    const { status, reason, isOfAxes } =
-      answer.status === 'mismatch' || (answer.status === 'unknown' && next.status === 'ok') ? answer : next;
+    // In linting, code that pairs every row of a batch with every other by a missing axis does not work.
+    const paired = context.assumptions === undefined || next.status === 'mismatch' ? undefined : pairedRows(answer.shape, shape);
+    const { status, reason, isOfAxes }: Pick<ShapeResult, 'status' | 'reason' | 'isOfAxes'> =
+      answer.status === 'mismatch'
+        ? answer
+        : paired !== undefined
+          ? { status: 'mismatch', reason: paired, isOfAxes: true }
+          : answer.status === 'unknown' && next.status === 'ok'
+            ? answer
+            : next;
     answer = {
       status,
       shape: next.shape,
@@ -57,6 +76,20 @@ export function broadcastAll(shapes: readonly Shape[], context: Context): ShapeR
     };
   }
   return answer;
+}
+
+const isRows = (dim: Dim | undefined): boolean => {
+  const atom = dim === undefined ? undefined : loneAtom(dim);
+  return atom?.kind === 'symbol' && atom.name === 'B' && atom.scope === lengthScope;
+};
+
+/** Why two operands do not go together whose batches come to stand along different axes, because one of them has an axis more. */
+function pairedRows(a: Shape, b: Shape): string | undefined {
+  const [more, fewer] = a.dims.length > b.dims.length ? [a, b] : [b, a];
+  const extra = more.dims.length - fewer.dims.length;
+  if (a.ellipsis !== undefined || b.ellipsis !== undefined || extra === 0 || fewer.dims.length < 3) return undefined;
+  if (!isRows(more.dims[0]) || !isRows(fewer.dims[0]) || more.dims[extra]?.constant !== 1) return undefined;
+  return `${formatShape(more)} has ${more.dims.length} axes and ${formatShape(fewer)} has ${fewer.dims.length}: each row of the batch meets every other`;
 }
 
 function broadcastTwo(a: Shape, b: Shape, context: Context): ShapeResult {
