@@ -6,8 +6,9 @@ import { symbolsOf } from '../dims/visit.ts';
 import { makeCall } from './define.ts';
 import type { Interpreter } from './interpreter.ts';
 import { isInOneRow, isWeight, lengthConflict } from './lengths.ts';
-import { dimOf } from './make.ts';
+import { dimOf, none } from './make.ts';
 import type { Call, Problem } from './operation.ts';
+import { isRows } from './ops/torch/support.ts';
 import {
   beginNames,
   isContext,
@@ -248,6 +249,8 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
   const summed = new Map<Value, Dim | undefined>();
   if (left !== undefined) summed.set(left, left.shape.dims.at(-1));
   if (right !== undefined) summed.set(right, right.shape.dims.at(-2));
+  // A row that every sequence begins with is there once: the rows of what comes in are as many as they are.
+  if (name.endsWith('.cat') && isOneRowAmong(bound)) return false;
   const fixes = (value: Value): boolean => {
     if (value.kind === 'tensor') {
       if (isProduct)
@@ -271,6 +274,17 @@ const isInputLength = (dim: Dim): boolean => {
   const atom = loneAtom(dim);
   return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name !== 'B';
 };
+
+/** Of what is joined along another axis than the first, a weight has one row there and something else those that come in. */
+function isOneRowAmong(bound: ReadonlyMap<string, Value>): boolean {
+  const tensors = bound.get('tensors');
+  const axis = dimOf(bound.get('dim') ?? none)?.constant;
+  const items = tensors?.kind === 'tuple' || tensors?.kind === 'list' ? tensors.items.filter((item) => item.kind === 'tensor') : [];
+  const [first] = items;
+  if (first === undefined || axis === undefined || axis === 0 || axis === -first.shape.dims.length) return false;
+  const begins = (item: TensorValue): Dim | undefined => (item.shape.ellipsis === undefined ? item.shape.dims[0] : undefined);
+  return items.some((item) => begins(item)?.constant === 1 && isWeight(item)) && items.some((item) => isRows(begins(item)));
+}
 
 /** Each length stands there times the number of rows. */
 function isOfAllTokens(bound: ReadonlyMap<string, Value>): boolean {

@@ -13,9 +13,8 @@ export const viewOps = /^(?:view|reshape|unflatten|flatten|expand|expand_as|view
 export const pieceOps = /^(?:cat|concat|stack|hstack|vstack)$/;
 export const splitOps = /^(?:split|split_with_sizes|chunk|unbind|tensor_split|unpack|take_parts)$/;
 export const normOps = /^(?:layer_norm|rms_norm|group_norm|batch_norm|instance_norm)$/;
-export const elementwiseOps = /^(?:add|sub|mul|div|where|masked_fill|pow|lerp|addcmul|maximum|minimum|setitem|copy_?|__setitem__)$/;
-export const axisOps =
-  /^(?:transpose|permute|swapaxes|movedim|unsqueeze|squeeze|select|getitem|__getitem__|softmax|t|mT|repeat|repeat_interleave)$/;
+export const elementwiseOps = /^(?:add|sub|mul|div|where|masked_fill|pow|lerp|addcmul|maximum|minimum|setitem|copy_?)$/;
+export const axisOps = /^(?:transpose|permute|swapaxes|movedim|unsqueeze|squeeze|select|getitem|softmax|t|mT|repeat|repeat_interleave)$/;
 
 /** A failing operation of a study, and its place in the file. */
 export interface Find {
@@ -62,7 +61,11 @@ export function inputsOf({ call }: Failure): readonly TensorValue[] {
   return inputs;
 }
 
-export const opOf = ({ problem: { kind } }: Failure): string => kind.slice(kind.lastIndexOf('.') + 1).replace(/(?<=\w)_$/, '');
+export const opOf = ({ problem: { kind } }: Failure): string =>
+  kind
+    .slice(kind.lastIndexOf('.') + 1)
+    .replace(/^__(\w+)__$/, '$1')
+    .replace(/(?<=\w)_$/, '');
 
 export const dimsOf = (value: Value | undefined): readonly Dim[] => {
   if (value?.kind === 'int') return [value.dim];

@@ -16,7 +16,7 @@ import { operations } from '../../define.ts';
 import { dimOf, numberOf } from '../../make.ts';
 import type { Machine } from '../../operation.ts';
 import type { TensorValue, Value } from '../../value.ts';
-import { broadcastAll, isNumber, itemsOf, type Run, tensorIn, tensorOf } from './support.ts';
+import { broadcastAll, isNumber, isRows, itemsOf, type Run, tensorIn, tensorOf } from './support.ts';
 
 /** One axis of the result, or where index tensors put theirs. */
 type Placed = { readonly dim: Dim } | 'rest' | 'advanced';
@@ -282,7 +282,7 @@ const setItem: Run = (call, machine) => {
   const shape = input?.shape ?? unknownShape;
   const { result } = indexed(shape, call.value('index'), machine);
   const value = tensorIn(call, 'value');
-  const context = { facts: machine.context.facts, substitution: result.substitution };
+  const context = { ...machine.context, substitution: result.substitution };
   const fit = result.status === 'mismatch' || value === undefined ? result : broadcastAll([result.shape, value.shape], context);
   const judged = fit.status === 'mismatch' || value === undefined ? fit : stretched(result.shape, value.shape, fit, context);
   return machine.settle('setitem', call, { ...judged, shape }, { dtype: input?.dtype });
@@ -296,6 +296,10 @@ function stretched(picked: Shape, value: Shape, fit: ShapeResult, context: Conte
     const place = picked.dims[picked.dims.length - value.dims.length + i];
     if (dim.constant === 1 || (place !== undefined && judgement.read(place).constant !== 1)) continue;
     const reason = `${formatShape(value)} does not fit into ${formatShape(picked)}`;
+    if (place === undefined && context.assumptions !== undefined && isRows(dim)) {
+      judgement.failOfAxes(reason);
+      break;
+    }
     if (judgement.isAtLeast(dim, number(2))) judgement.fail(reason);
     else judgement.doubt(reason);
   }

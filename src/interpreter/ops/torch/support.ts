@@ -78,7 +78,8 @@ export function broadcastAll(shapes: readonly Shape[], context: Context): ShapeR
   return answer;
 }
 
-const isRows = (dim: Dim | undefined): boolean => {
+/** The number of rows of what comes in. */
+export const isRows = (dim: Dim | undefined): boolean => {
   const atom = dim === undefined ? undefined : loneAtom(dim);
   return atom?.kind === 'symbol' && atom.name === 'B' && atom.scope === lengthScope;
 };
