@@ -295,11 +295,19 @@ function isOfAllTokens(bound: ReadonlyMap<string, Value>): boolean {
   return lengths.length > 0 && lengths.every((symbols) => symbols.length > 1 && symbols.some(({ name }) => name === 'B'));
 }
 
-/** A table, as of a mask, that is cut to what came in along one axis, and is as long as it may ever be along another. */
+/** A table, as of a mask, that is cut to what came in along one axis, and is as long as it may ever be along another; or one that is cut at its beginning alone. */
 const isPartlyCut = (value: Value): boolean =>
-  isCut(value) && value.shape.dims.some((dim) => symbolsOf(dim).some(({ name }) => isContext(name)));
+  isCutAtBeginning(value) || (isCut(value) && value.shape.dims.some((dim) => symbolsOf(dim).some(({ name }) => isContext(name))));
+
+/** What is left of a table from where what comes in begins. */
+const isCutAtBeginning = (value: Value): boolean =>
+  value.kind === 'tensor' &&
+  value.shape.dims.some((dim) => {
+    const symbols = symbolsOf(dim);
+    return symbols.some(isBegin) && symbols.some(({ name }) => isContext(name));
+  });
+
+const isBegin = ({ scope, name }: SymbolAtom): boolean => scope === lengthScope && beginNames.test(name);
 
 /** Along one of its axes stands what came in now behind what came in before. */
-const isCached = (value: Value): boolean =>
-  value.kind === 'tensor' &&
-  value.shape.dims.some((dim) => symbolsOf(dim).some(({ scope, name }) => scope === lengthScope && beginNames.test(name)));
+const isCached = (value: Value): boolean => value.kind === 'tensor' && value.shape.dims.some((dim) => symbolsOf(dim).some(isBegin));

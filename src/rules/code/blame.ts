@@ -7,7 +7,7 @@ import { formatDim } from '../../dims/format.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { sameElements } from '../../interpreter/graph.ts';
 import { dimOf } from '../../interpreter/make.ts';
-import { lengthScope } from '../../interpreter/samples.ts';
+import { beginNames, isContext, lengthScope } from '../../interpreter/samples.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { givenAt, isTable, tableAt } from './angleTables.ts';
@@ -56,6 +56,7 @@ export function blameOf(find: Find): Blame | undefined {
       isTrusted(find, (isTable(clash.left.node) ? clash.left : clash.right).node) ? undefined : tableAt(find, clash),
     ) ??
     tableViewed(find) ??
+    openCut(find) ??
     firstOf(clashes, (clash) => otherPart(find, clash) ?? cutTo(find, clash) ?? misnamed(find, clash) ?? resized(find, clash)) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
     firstOf(clashes, (clash) => notRepeated(find, clash)) ??
@@ -677,6 +678,25 @@ function tableViewed(find: Find): Blame | undefined {
   const count = axisPath({ node: input, axis: -1 }).at(-1)?.node;
   const at = count?.op === 'arange' ? givenAt(find, count) : undefined;
   return at === undefined ? undefined : { at, hint: `The table is ${formatDim(own)} wide; with ${formatDim(wanted)} it fits.` };
+}
+
+/** A table that is cut where what comes in begins, and not where it ends. */
+function openCut(find: Find): Blame | undefined {
+  const isOpen = (dim: Dim | undefined): boolean => {
+    const symbols = dim === undefined ? [] : symbolsOf(dim);
+    return symbols.some(({ name }) => isContext(name)) && symbols.some(({ name, scope }) => scope === lengthScope && beginNames.test(name));
+  };
+  for (const node of inputsOf(find.failure)) {
+    for (let axis = -1; axis >= -node.shape.dims.length; axis--) {
+      if (!isOpen(dimFromEnd(node, axis))) continue;
+      const cut = axisPath({ node, axis })
+        .filter((place) => isOpen(sizeAt(place)))
+        .at(-1);
+      const at = cut?.node.op === 'getitem' ? rangeOfNode(find, cut.node) : undefined;
+      if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` goes on to the end of the table.` };
+    }
+  }
+  return undefined;
 }
 
 /** Where a function is called that fails on this call and serves others well. */

@@ -23,15 +23,23 @@ function root(tensor: TensorValue): TensorValue {
   return at;
 }
 
+/** Inputs that say where tokens stand. */
+const placeNames = /^(?:position_ids|positions|input_pos|pos_ids|cache_position)$/;
+
 /** Numbers in order: places in a sequence rather than tokens. */
 function isCount(value: Value | undefined, depth = 0): boolean {
   const tensor = asTensor(value);
   if (tensor === undefined || depth > 12) return false;
   if (tensor.op === 'arange') return true;
+  if (tensor.op === 'input') return placeNames.test(nameOf(tensor));
+  if (tensor.op === 'buffer') return isCount(tensor.arguments.get('data'), depth + 1);
   const [first] = tensor.inputs;
   const goesOn = sameElements.has(tensor.op) || isLayout(tensor) || passing.has(tensor.op) || tensor.op === 'add' || tensor.op === 'long';
   return goesOn && first !== undefined && isCount(first, depth + 1);
 }
+
+/** The parameter that an input is given for. */
+const nameOf = ({ site }: TensorValue): string => (site !== undefined && 'name' in site.node ? String(site.node.name) : '');
 
 export interface PositionTable {
   /** The table, or its lookup. */
