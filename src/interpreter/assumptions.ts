@@ -29,6 +29,6 @@ export function assumptionsOf(samples: Samples): Assumptions {
       }
       return b.size < a.size ? b : a;
     },
-    fits: (bound, length) => !length.unknown && ((isOfInputs(bound) && !isOfInputs(length)) || isPart(bound)),
+    fits: (bound, length) => !length.unknown && length.constant !== 1 && ((isOfInputs(bound) && !isOfInputs(length)) || isPart(bound)),
   };
 }

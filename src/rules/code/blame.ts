@@ -55,7 +55,7 @@ export function blameOf(find: Find): Blame | undefined {
     firstOf(clashes, (clash) =>
       isTrusted(find, (isTable(clash.left.node) ? clash.left : clash.right).node) ? undefined : tableAt(find, clash),
     ) ??
-    tableViewed(find) ??
+    (callOf(find) === undefined ? tableViewed(find) : undefined) ??
     openCut(find) ??
     firstOf(clashes, (clash) => otherPart(find, clash) ?? cutTo(find, clash) ?? misnamed(find, clash) ?? resized(find, clash)) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
@@ -705,13 +705,14 @@ export function callOf(find: Find): Range | undefined {
   const [site, ...calls] = failure.sites;
   if (site === undefined || calls.length === 0) return undefined;
   const place = placeAt(site);
-  const shapesOf = (inputs: readonly TensorValue[]): string => inputs.map((input) => keysOf(input).join(' ')).join(', ');
   const failing = new Set(
-    study.failures.flatMap((each) => (each.sites[0] !== undefined && placeAt(each.sites[0]) === place ? [shapesOf(inputsOf(each))] : [])),
+    study.failures.flatMap(({ sites: [inner, outer] }) =>
+      inner !== undefined && outer !== undefined && placeAt(inner) === place ? [placeAt(outer)] : [],
+    ),
   );
-  const works = study.tensors.filter((node) => placeOf(node) === place && !failing.has(shapesOf(node.inputs)));
-  const outer = calls[0];
-  if (outer === undefined || !works.some((node) => callAt(node, 0) !== placeAt(outer) && callAt(node, 0) !== '')) return undefined;
+  const [outer] = calls;
+  const works = study.tensors.some((node) => placeOf(node) === place && callAt(node, 0) !== '' && !failing.has(callAt(node, 0)));
+  if (outer === undefined || !works) return undefined;
   return rangeIn(code, outer);
 }
 

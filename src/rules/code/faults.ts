@@ -99,11 +99,25 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
     const call = isMoved ? (callOf(find) ?? sizesGivenAt(find)) : undefined;
     const alias = call === undefined ? undefined : namedHere(find);
     if (alias !== undefined) return { ...fault, at: alias, related: [{ range: use, message: 'It fails here.' }] };
-    return call === undefined ? fault : { ...fault, at: call, related: [{ range: use, message: 'It fails here.' }] };
+    const made = call === undefined ? undefined : (oddMaker(find) ?? call);
+    return made === undefined ? fault : { ...fault, at: made, related: [{ range: use, message: 'It fails here.' }] };
   }
   const isElsewhere = blame.at.end < use.start || blame.at.start > use.end;
-  const related = isElsewhere ? [{ range: use, message: 'It fails here.' }] : [];
-  return { ...fault, kind: blame.kind ?? fault.kind, at: isElsewhere ? blame.at : use, fact: `${fault.fact} ${blame.hint}`, related };
+  // A function that serves another call well is not what is wrong.
+  const call = isElsewhere || fault.isHere === true ? undefined : callOf(find);
+  const place = isElsewhere ? blame.at : (call ?? use);
+  const related = place === use ? [] : [{ range: use, message: 'It fails here.' }];
+  return { ...fault, kind: blame.kind ?? fault.kind, at: place, fact: `${fault.fact} ${blame.hint}`, related };
+}
+
+/** The projection that gives a view another width than those beside it give the same view elsewhere. */
+function oddMaker(find: Find): Range | undefined {
+  const input = viewOps.test(find.op) ? tensorOf(find, 'input') : undefined;
+  const layer = input === undefined ? undefined : widthSource(find.study, input).layer;
+  if (layer?.owner === undefined || layer.outputs === undefined) return undefined;
+  const others = ownedBy(find.study, layer.owner).filter((each) => each !== layer && /^(?:query|key|value)$/.test(roleOf(each.name) ?? ''));
+  const widths = new Set(others.map(({ outputs }) => outputs?.key));
+  return others.length > 1 && widths.size === 1 && !widths.has(layer.outputs.key) ? rangeIn(find.code, layer.site) : undefined;
 }
 
 /** Where what is given to a layer got, in the function itself, the name under which it is given. */
