@@ -2,8 +2,9 @@ import { rankOf } from '../../../dims/shape.ts';
 import { ancestors, isDropout, isLayout, sameElements } from '../../../interpreter/graph.ts';
 import { nothingReturned } from '../../../interpreter/make.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
-import type { Site, TensorValue, TupleValue, Value } from '../../../interpreter/value.ts';
+import type { Site, TensorValue, Trace, TupleValue, Value } from '../../../interpreter/value.ts';
 import type { Range } from '../../../text/range.ts';
+import { traceSites } from '../../code/chains.ts';
 import { lineEnd, rangeIn } from '../../code/places.ts';
 import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule, type Report } from '../../rule.ts';
@@ -33,8 +34,8 @@ export const tupleAsTensor = defineRule({
   checkCode({ code, report }) {
     const seen = new Set<string>();
     for (const study of code.studies) {
-      const uses: { readonly found: Misuse | undefined; readonly site: Site | undefined }[] = [
-        ...withCopies(study).map((node) => ({ found: misused(node), site: node.site })),
+      const uses: { readonly found: Misuse | undefined; readonly site: Site | undefined; readonly trace?: Trace | undefined }[] = [
+        ...withCopies(study).map((node) => ({ found: misused(node), site: node.site, trace: node.trace })),
         ...study.failures.flatMap(({ problem, call }) => {
           const value = problem.kind === 'no_tensor' ? call.arguments.get('input') : undefined;
           return value === undefined
@@ -42,13 +43,13 @@ export const tupleAsTensor = defineRule({
             : [{ found: { message: value.kind === 'tuple' ? 'tuple' : 'nothing', value } as const, site: call.site }];
         }),
       ];
-      for (const { found, site } of uses) {
+      for (const { found, site, trace } of uses) {
         const used = rangeIn(code, site);
         if (found === undefined || used === undefined || asksForTuples(code, used)) continue;
         const set =
-          found.message !== 'weights'
-            ? rangeIn(code, code.variables.find(({ value, isArgument }) => value === found.value && !isArgument)?.site)
-            : undefined;
+          found.message === 'weights'
+            ? answeredAt(code, found.value, trace)
+            : rangeIn(code, code.variables.find(({ value, isArgument }) => value === found.value && !isArgument)?.site);
         const at = set ?? used;
         const key = `${at.start} ${found.message}`;
         if (seen.has(key)) continue;
@@ -64,6 +65,12 @@ export const tupleAsTensor = defineRule({
     }
   },
 });
+
+/** Where another function than the one that uses the tensor answers it. */
+function answeredAt(code: CodeReading, value: Value, trace: Trace | undefined): Range | undefined {
+  const isFurtherIn = value.kind === 'tensor' && traceSites(value.trace).length > traceSites(trace).length;
+  return isFurtherIn ? rangeIn(code, value.site) : undefined;
+}
 
 /** The function has another way for tuples: which of its values come together is not followed. */
 function asksForTuples({ file }: CodeReading, { start }: Range): boolean {
