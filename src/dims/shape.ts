@@ -222,8 +222,9 @@ function broadcastDims(judgement: Judgement, a: Dim, b: Dim, where: () => string
   if (y.constant === 1) return x;
   const comparison = judgement.compare(x, y);
   if (comparison === 'equal') return x;
-  const xIsWide = judgement.isAtLeast(x, number(2));
-  const yIsWide = judgement.isAtLeast(y, number(2));
+  // What holds nothing does not stretch either.
+  const xIsWide = x.constant === 0 || judgement.isAtLeast(x, number(2));
+  const yIsWide = y.constant === 0 || judgement.isAtLeast(y, number(2));
   const [left, right] = [formatDim(x), formatDim(y)];
   if (comparison === 'different') {
     if (xIsWide && yIsWide) judgement.fail(`${left} and ${right} do not broadcast${where()}`);

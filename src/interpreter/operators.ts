@@ -45,6 +45,8 @@ function assumeExact(interpreter: Interpreter, dividend: Dim | undefined, diviso
   const [over, under] = [loneAtom(dividend), loneAtom(divisor)];
   if (over?.kind !== 'symbol' || over.scope === lengthScope) return;
   if (over.flexible && !isHeads(under)) return;
+  // There are never more key-value heads than query heads.
+  if (conceptOf(over.name) === 'keyValueHeads' && under?.kind === 'symbol' && conceptOf(under.name) === 'queryHeads') return;
   const isSized = under?.kind === 'symbol' && !under.flexible && under.scope !== lengthScope;
   const isHalved = (divisor.constant === 2 || divisor.constant === 4) && wholeWidths.has(conceptOf(over.name) ?? '');
   if (isSized || isHalved) interpreter.assumeDivides(divisor, dividend);

@@ -49,6 +49,7 @@ export function blameOf(find: Find): Blame | undefined {
     firstOf(clashes, (clash) => wrongAxis(find, clash)) ??
     turnedOtherwise(find) ??
     overRepeated(find, clashes) ??
+    firstOf(clashes, (clash) => repeatedAlong(find, clash)) ??
     swapped(find, clashes) ??
     oddOne(find) ??
     firstOf(clashes, (clash) => oddLength(find, clash)) ??
@@ -638,6 +639,28 @@ function overRepeated(find: Find, clashes: readonly Clash[]): Blame | undefined 
     const isAlone = beside.length > 0 && !beside.includes(count.dim.key);
     const at = isAlone ? here : (numberAt(find, count.value) ?? here);
     if (at !== undefined) return { at, hint: `The heads are repeated ${formatDim(count.dim)} times.` };
+  }
+  return undefined;
+}
+
+/** As many repetitions as there are queries to a key-value head, along another axis than that of the heads. */
+function repeatedAlong(find: Find, { left, right, x, y }: Clash): Blame | undefined {
+  const [first] = inputsOf(find.failure);
+  const [place, few, wanted] = left.node === first ? [right, y, x] : [left, x, y];
+  if (roleOfAxis(few) !== 'heads' || roleOfAxis(wanted) !== 'heads') return undefined;
+  const times = floorDiv(wanted, few);
+  for (const { node, axis } of axisPath(place)) {
+    const input = node.inputs[0];
+    if (!/^(?:repeat|repeat_interleave|tile)$/.test(node.op) || input === undefined) continue;
+    const rank = node.shape.dims.length;
+    if (input.shape.dims.length !== rank) continue;
+    for (let other = -rank; other < 0; other++) {
+      const [before, after] = [dimFromEnd(input, other), dimFromEnd(node, other)];
+      if (other === axis || before === undefined || after === undefined || after.key !== multiply(before, times).key) continue;
+      const at = rangeOfNode(find, node);
+      if (at === undefined) continue;
+      return { at, hint: `\`${textOf(find, at)}\` repeats along axis ${other}; the heads are along axis ${axis}.` };
+    }
   }
   return undefined;
 }
