@@ -1,6 +1,7 @@
 /** Tables of angles whose width does not fit: where the width was given, or where the halves should have been joined. */
-import { zero } from '../../dims/dim.ts';
+import { type Dim, zero } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
+import { symbolsOf } from '../../dims/visit.ts';
 import { dimOf, numberOf } from '../../interpreter/make.ts';
 import type { FunctionValue, TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
@@ -50,12 +51,18 @@ export function givenAt(find: Find, count: TensorValue): Range | undefined {
   const isArgument = code.variables.some(
     ({ isArgument, value, frame }) =>
       isArgument &&
-      read(find, dimOf(value) ?? zero).key === read(find, size).key &&
+      isMadeOf(read(find, size), read(find, dimOf(value) ?? zero)) &&
       frame.function?.file === count.site?.file &&
       isIn(frame.function, count),
   );
   const range = isArgument && call !== undefined ? rangeIn(code, call) : undefined;
   return range ?? definitionOf(code, end)?.at ?? rangeIn(code, count.site);
+}
+
+/** Whether the size is the given one, or worked out from it. */
+function isMadeOf(size: Dim, given: Dim): boolean {
+  const symbols = new Set(symbolsOf(given).map(({ key }) => key));
+  return size.key === given.key || (symbols.size > 0 && symbolsOf(size).length > 0 && symbolsOf(size).every(({ key }) => symbols.has(key)));
 }
 
 /** Whether the tensor is made in the body of the function. */

@@ -3,7 +3,7 @@ import { formatDim } from '../../dims/format.ts';
 import type { Site, TensorValue } from '../../interpreter/value.ts';
 import type { Expression } from '../../syntax/python/ast.ts';
 import type { Blame } from './blame.ts';
-import { chainOf, rangeOfNode, sameSize, textOf } from './chains.ts';
+import { callAt, chainOf, rangeOfNode, sameSize, textOf } from './chains.ts';
 import { clashesOf, swapsThatFit } from './clashes.ts';
 import { equationOf } from './contractions.ts';
 import { type Find, inputsOf } from './failing.ts';
@@ -32,12 +32,30 @@ export function wrongPattern(find: Find): Blame | undefined {
   const summed = fed.findIndex((label) => labels.includes(label) && !equation.output.includes(label));
   const size = summed < 0 ? undefined : dimFromEnd(operands[1 - held] as TensorValue, summed - fed.length);
   const last = dimFromEnd(weight, -1);
-  if (size === undefined || last === undefined || fed[summed] === labels.at(-1)) return undefined;
+  if (size === undefined || last === undefined) return undefined;
+  const hint = `With the axes of the weight, (${weight.shape.dims.map(formatDim).join(', ')}), in another order it fits.`;
+  if (fed[summed] === labels.at(-1)) {
+    const written = takesFirst(find, held) ? rangeIn(find.code, calledAt(find)) : undefined;
+    return written === undefined ? undefined : { at: written, hint };
+  }
   const isTurned = sameSize(find, size, last) && !isUsedElsewhere(find, weight);
   const site = isTurned ? madeAt(find.study, layer) : calledAt(find);
   const at = rangeIn(find.code, site);
-  const sizes = weight.shape.dims.map(formatDim).join(', ');
-  return at === undefined ? undefined : { at, hint: `With the axes of the weight, (${sizes}), in another order it fits.` };
+  return at === undefined ? undefined : { at, hint };
+}
+
+/** Elsewhere the same product takes patterns of weights that give along their last axis. */
+function takesFirst({ study, failure }: Find, held: number): boolean {
+  const [own, call] = failure.sites.map(placeAt);
+  const others = study.tensors.filter((node) => node.op === 'einsum' && placeOf(node) === own && callAt(node, 0) !== call);
+  const patterns = others.map((node) => equationOf({ op: 'einsum', arguments: node.arguments }));
+  return (
+    patterns.length > 0 &&
+    patterns.every((pattern) => {
+      const last = pattern?.inputs[held]?.at(-1);
+      return pattern !== undefined && last !== undefined && !pattern.inputs[1 - held]?.includes(last) && pattern.output.includes(last);
+    })
+  );
 }
 
 /** An operand with more or fewer axes than the pattern names. */
