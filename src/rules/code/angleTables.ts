@@ -43,7 +43,9 @@ const isLonger = (place: Place, before: Place | undefined): boolean => before !=
 
 /** Where the number that the positions end at was handed over: a call, or an assignment. */
 export function givenAt(find: Find, count: TensorValue): Range | undefined {
-  const end = count.arguments.get('end');
+  // The one number of `arange(n)` stands where others begin.
+  const last = count.arguments.get('end');
+  const end = last === undefined || last.kind === 'none' ? count.arguments.get('start') : last;
   const { code } = find;
   const size = end === undefined ? undefined : dimOf(end);
   if (end === undefined || size === undefined) return rangeIn(code, count.site);

@@ -58,6 +58,7 @@ export function blameOf(find: Find): Blame | undefined {
     ) ??
     (callOf(find) === undefined ? tableViewed(find) : undefined) ??
     openCut(find) ??
+    firstOf(clashes, (clash) => oddSlice(find, clash)) ??
     firstOf(clashes, (clash) => otherPart(find, clash) ?? cutTo(find, clash) ?? misnamed(find, clash) ?? resized(find, clash)) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
     firstOf(clashes, (clash) => notRepeated(find, clash)) ??
@@ -701,6 +702,29 @@ function tableViewed(find: Find): Blame | undefined {
   const count = axisPath({ node: input, axis: -1 }).at(-1)?.node;
   const at = count?.op === 'arange' ? givenAt(find, count) : undefined;
   return at === undefined ? undefined : { at, hint: `The table is ${formatDim(own)} wide; with ${formatDim(wanted)} it fits.` };
+}
+
+/** Of slices of one tensor the one that takes more or less than those beside it, which are as wide as what it meets. */
+function oddSlice(find: Find, { left, right, x, y }: Clash): Blame | undefined {
+  for (const [place, own, wanted] of [
+    [left, x, y],
+    [right, y, x],
+  ] as const) {
+    // What is rotated in part is put together again of what was sliced.
+    for (const { node, axis } of [...axisPath(place), ...chainOf(place.node).map((each) => ({ node: each, axis: -1 }))]) {
+      const [whole] = node.op === 'getitem' ? node.inputs : [];
+      const size = sizeAt({ node, axis });
+      if (whole === undefined || size === undefined || !sameSize(find, size, own)) continue;
+      const beside = find.study.tensors.filter(
+        (each) => each.op === 'getitem' && placeOf(each) !== placeOf(node) && each.inputs[0] !== undefined && isCopy(each.inputs[0], whole),
+      );
+      const widths = beside.flatMap((each) => dimFromEnd(each, axis) ?? []);
+      const at = widths.length > 0 && widths.every((width) => sameSize(find, width, wanted)) ? rangeOfNode(find, node) : undefined;
+      if (at !== undefined)
+        return { at, hint: `\`${textOf(find, at)}\` takes ${formatDim(own)}, and those beside it ${formatDim(wanted)}.` };
+    }
+  }
+  return undefined;
 }
 
 /** A table that is cut where what comes in begins, and not where it ends. */
