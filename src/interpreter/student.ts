@@ -267,10 +267,7 @@ export class Student {
     const whole = this.#attempt(of, { at: 0 });
     if (whole === undefined || holds(whole) || (whole.choices === 0 && !whole.hasMasks)) return whole;
     const other = whole.hasMasks ? this.#attempt(of, { at: 0, masksAt: 1 }) : undefined;
-    // A mask that fits nowhere for its number of axes is no better guess.
-    const isBetter =
-      other !== undefined && (holds(other) || (other.failures.length <= whole.failures.length && !other.failures.some(isOfAxes)));
-    const first = isBetter ? other : whole;
+    const first = other !== undefined && other.failures.length <= whole.failures.length ? other : whole;
     if (first.choices === 0 || holds(first)) return first;
     // What goes wrong under an assumed shape counts only where it does under every other that what things are called does not speak against.
     const masksAt = first === whole ? 0 : 1;
