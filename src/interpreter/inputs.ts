@@ -246,7 +246,8 @@ function shapesOf(
     const key = lengthKey(axis);
     const known = lengthsByName?.get(key);
     if (known !== undefined || lengthsByName === undefined) return known ?? long;
-    const dim = [...lengthsByName.values()].includes(long) ? rigid(axis, { scope: lengthScope }) : long;
+    // A sequence's length by the usual names is the one there is.
+    const dim = key !== 'length' && [...lengthsByName.values()].includes(long) ? rigid(axis, { scope: lengthScope }) : long;
     lengthsByName.set(key, dim);
     return dim;
   };

@@ -256,7 +256,7 @@ export const isHeads = (atom: Atom | undefined): boolean =>
   (/^(?:queryHeads|keyValueHeads)$/.test(conceptOf(atom.name) ?? '') || headNames.test(atom.name));
 
 /** What a model tells apart: their number is no width. */
-const classNames = /(?:^|[._])(?:num|n)_(?:classes|labels)$/;
+const classNames = /(?:^|[._])(?:num|n)_classes$/;
 
 /** How many of several are chosen, as experts for a token. */
 const choiceNames = /(?:^|[._])top_?k$/;

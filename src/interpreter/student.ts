@@ -246,8 +246,12 @@ export class Student {
   }
 
   #study(of: Root): Study | undefined {
-    const found = this.#chosen(of);
-    if (found === undefined || found.failures.length === 0 || found.choices === 0) return found;
+    const chosen = this.#chosen(of);
+    if (chosen === undefined || chosen.failures.length === 0) return chosen;
+    const found = chosen.failures.some(isOfMaskAxes)
+      ? { ...chosen, failures: chosen.failures.filter((failure) => !isOfMaskAxes(failure)) }
+      : chosen;
+    if (found.choices === 0) return found;
     // A number of axes that is only assumed proves nothing wrong, and one that is usual no number of axes.
     const others = found.isUnusual ? this.#without(found.failures, of, 'unusual') : found.failures;
     const fewer = others.some(isOfAxes) ? this.#without(others, of, 'all') : others;
@@ -286,9 +290,9 @@ export class Student {
       const own = new Set(other.failures.map(placeOf));
       if (other.output !== undefined && own.size < least.size && [...own].every((place) => places.has(place))) best = other;
     }
-    if (best !== undefined) return best;
     // What rests on the name of an input alone does not count where it fails.
     const sure = this.#attempt(of, { at: 0, onlySure: true, masksAt });
+    if (best !== undefined && (sure === undefined || !holds(sure))) return best;
     if (sure !== undefined && (holds(sure) || (first.failures.length > 0 && sure.output !== undefined))) return sure;
     const plain = this.#attempt(of, undefined);
     return first.output === undefined && first.failures.length === 0 && plain?.output !== undefined ? plain : first;
@@ -367,6 +371,13 @@ function contradictsNames(named: ReadonlyMap<string, string>, { variables }: Stu
 const isOfWholeGroups = ({ kind, basis }: Problem): boolean => basis === 'lengths' && /\.(?:view|reshape|unflatten|rearrange)$/.test(kind);
 
 const isOfAxes = ({ problem }: Failure): boolean => problem.isOfAxes === true;
+
+/** It goes wrong by the axes that a mask is assumed to have. */
+const isOfMaskAxes = (failure: Failure): boolean =>
+  isOfAxes(failure) &&
+  [...failure.call.arguments.values()].some(
+    (value) => value.kind === 'tensor' && value.op === 'input' && value.shape.dims.some(({ constant }) => constant === 1),
+  );
 
 /** Where it happens, and from where it was called. */
 const placeOf = ({ sites }: Failure): string => sites.map(({ file, unit, node }) => `${file.path}:${unit.start + node.start}`).join(' ');

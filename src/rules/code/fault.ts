@@ -2,6 +2,7 @@
 import { type Dim, divideExactly, loneAtom, one } from '../../dims/dim.ts';
 import { divides, type Facts } from '../../dims/facts.ts';
 import { someAtom, substitute, symbolsOf } from '../../dims/visit.ts';
+import { isRows } from '../../interpreter/ops/torch/support.ts';
 import type { Failure } from '../../interpreter/recording.ts';
 import { usedClasses } from '../../interpreter/roots.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
@@ -67,7 +68,13 @@ function isApart({ code, study }: Find): boolean {
 function isDoubtful(find: Find): boolean {
   const { failure } = find;
   if (isApart(find)) return true;
+  // What a model hands its part is assumed: names of settings, lengths and numbers of axes say too little of what is.
+  const { basis, isOfAxes } = failure.problem;
+  if (find.study.isPart === true && (basis === 'samples' || basis === 'lengths' || isOfAxes === true)) return true;
   if (failure.problem.basis === 'widths' || (failure.problem.basis === 'defaults' && !isOfOneSetUp(find))) return true;
+  // Inputs with their rows behind their length are assumed for want of anything better.
+  if (failure.problem.basis === 'lengths' && inputsOf(failure).some(({ op, shape }) => op === 'input' && !isRows(shape.dims[0])))
+    return true;
   // A branch may be there for what is not cached.
   if (failure.problem.basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
@@ -138,7 +145,9 @@ function areNamesakes(sizes: readonly Dim[]): boolean {
     if (other !== undefined && other !== last) return true;
     stems.set(stem, last);
   }
-  return false;
+  // Of a configuration, `true_hidden_size` is often worked out from `hidden_size`.
+  const settings = sizes.flatMap(symbolsOf).flatMap(({ name }) => (name.includes('.') ? [name.slice(name.lastIndexOf('.') + 1)] : []));
+  return settings.some((name) => settings.some((other) => name.endsWith(`_${other}`)));
 }
 
 /** A length divided by widths that nothing beside it is a multiple of: something before did not come out as meant. */

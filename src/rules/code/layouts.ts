@@ -6,7 +6,7 @@ import { type Dim, divideExactly, loneAtom, mapAtoms, multiplyAll, zero } from '
 import { applyToShape, type Shape } from '../../dims/shape.ts';
 import { Substitution } from '../../dims/unify.ts';
 import { symbolsOf } from '../../dims/visit.ts';
-import { isDropout, sameElements } from '../../interpreter/graph.ts';
+import { isDropout, plain, sameElements } from '../../interpreter/graph.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
@@ -89,6 +89,7 @@ function scrambleOf(code: CodeReading, node: TensorValue): Scramble | undefined 
   const [from, ...moreBefore] = lengths(before);
   const [to, ...moreAfter] = lengths(after);
   if (from === undefined || to === undefined || moreBefore.length > 0 || moreAfter.length > 0) return undefined;
+  if (isRowShift(input, before, after)) return undefined;
   const [x, y] = [before[from] as Dim, after[to] as Dim];
   if (x.key !== y.key || !isLength(x)) return undefined;
   const [p, q] = [multiplyAll(before.slice(0, from)), multiplyAll(after.slice(0, to))];
@@ -105,6 +106,13 @@ function scrambleOf(code: CodeReading, node: TensorValue): Scramble | undefined 
         ? 'merge'
         : 'other';
   return { node, input, before, after, axis: x, from, to, kind };
+}
+
+/** Scores with a column put in front, viewed with their last axes exchanged: each row moves on by one (Dai et al. 2019, appendix B). */
+function isRowShift(input: TensorValue, before: readonly Dim[], after: readonly Dim[]): boolean {
+  const [x, y] = [before.at(-2), before.at(-1)];
+  const isPadded = /^(?:cat|concat|pad)$/.test(plain(input).op);
+  return isPadded && before.length === after.length && after.at(-2)?.key === y?.key && after.at(-1)?.key === x?.key;
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
