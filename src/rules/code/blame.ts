@@ -752,13 +752,20 @@ export function callOf(find: Find): Range | undefined {
   const [site, ...calls] = failure.sites;
   if (site === undefined || calls.length === 0) return undefined;
   const place = placeAt(site);
-  const failing = new Set(
-    study.failures.flatMap(({ sites: [inner, outer] }) =>
-      inner !== undefined && outer !== undefined && placeAt(inner) === place ? [placeAt(outer)] : [],
-    ),
-  );
+  const shapesOf = (inputs: readonly TensorValue[]): string => inputs.map((input) => keysOf(input).join(' ')).join(', ');
+  // What a call answers that is taken over from before an edit names the place where the call stood: its shapes tell it, too.
+  const failing = new Set<string>();
+  for (const each of study.failures) {
+    const [inner, by] = each.sites;
+    if (inner === undefined || placeAt(inner) !== place) continue;
+    failing.add(shapesOf(inputsOf(each)));
+    if (by !== undefined) failing.add(placeAt(by));
+  }
   const [outer] = calls;
-  const works = study.tensors.some((node) => placeOf(node) === place && callAt(node, 0) !== '' && !failing.has(callAt(node, 0)));
+  const works = study.tensors.some((node) => {
+    const by = placeOf(node) === place ? callAt(node, 0) : '';
+    return by !== '' && !failing.has(by) && !failing.has(shapesOf(node.inputs));
+  });
   if (outer === undefined || !works) return undefined;
   return rangeIn(code, outer);
 }

@@ -1,7 +1,7 @@
 /** Where masks are used, and what each hides there. */
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
-import { attentionsOf } from './attention.ts';
+import { attentionsOf, softmaxAxis } from './attention.ts';
 import { type Hiding, hiddenByAdding, hiddenByCondition, maskType } from './hiding.ts';
 import { fillOf, meaningOf } from './masks.ts';
 import type { Meaning } from './regions.ts';
@@ -39,6 +39,9 @@ function usesInAttention(code: CodeReading): readonly MaskUse[] {
       if (use !== undefined) found.set(attention.node, use);
       continue;
     }
+    // Scores with their keys in rows are masked the other way round.
+    const axis = softmaxAxis(attention.node);
+    if (axis !== undefined && axis !== -1 && axis !== attention.node.shape.dims.length - 1) continue;
     for (const step of attention.paths.flat()) {
       if (found.has(step.node)) continue;
       const { study } = attention;

@@ -22,7 +22,7 @@ export const softmaxAxis = defineRule({
       attentionExample({ weights: 'weights = F.softmax(scores, dim=3)' }),
       attentionExample({
         scores: 'scores = (k @ q.transpose(-2, -1)) / math.sqrt(self.head_dim)',
-        mask: '',
+        mask: 'scores = scores.masked_fill(self.causal[:T, :T].T == 0, float("-inf"))',
         weights: 'weights = F.softmax(scores, dim=-2)',
         sum: 'y = weights.transpose(-2, -1) @ v',
       }),
