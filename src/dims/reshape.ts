@@ -216,7 +216,7 @@ export function slice(
   if (index === undefined || dim === undefined) return judgement.result(rankOf(shape) === undefined ? unknownShape : shape);
   const length = judgement.read(dim);
   const to = stop === undefined ? length : clamp(judgement, judgement.read(stop), length);
-  const from = start === undefined ? zero : clamp(judgement, judgement.read(start), reaches(judgement, stop, to) ?? length);
+  const from = start === undefined ? zero : clamp(judgement, judgement.read(start), length, within(judgement, stop, to));
   if (from === undefined || to === undefined || step < 1) {
     return judgement.result(replaceAt(shape, index, [unknownDim('the bounds of a slice are not known')]));
   }
@@ -228,14 +228,14 @@ export function slice(
 }
 
 /** The end of a slice that lies within the axis: what lies before it does, too. */
-const reaches = (judgement: Judgement, stop: Dim | undefined, to: Dim | undefined): Dim | undefined =>
+const within = (judgement: Judgement, stop: Dim | undefined, to: Dim | undefined): Dim | undefined =>
   stop !== undefined && to !== undefined && sameDim(judgement.read(stop), to) ? to : undefined;
 
-/** A bound of a slice as a position from 0 to the length. */
-function clamp(judgement: Judgement, bound: Dim, length: Dim): Dim | undefined {
+/** A bound of a slice as a position from 0 to the length, or to an end within it. */
+function clamp(judgement: Judgement, bound: Dim, length: Dim, end: Dim = length): Dim | undefined {
   if (judgement.isAtLeast(bound, zero)) {
-    const fits = judgement.isAtLeast(length, bound) || judgement.assumptions?.fits(bound, length) === true;
-    return fits ? bound : minimum(bound, length);
+    const fits = judgement.isAtLeast(end, bound) || judgement.assumptions?.fits(bound, length) === true;
+    return fits ? bound : minimum(bound, end);
   }
   if (!judgement.isAtLeast(negate(bound), one)) return undefined;
   const position = add(length, bound);
