@@ -42,6 +42,7 @@ export function blameOf(find: Find): Blame | undefined {
   const clashes = clashesOf(find);
   return (
     emptied(find) ??
+    untransposed(find) ??
     rankChanged(find) ??
     wrongPattern(find) ??
     notKept(find) ??
@@ -103,6 +104,19 @@ function emptied(find: Find): Blame | undefined {
     }
   }
   return undefined;
+}
+
+/** Queries and keys, features last in both, multiplied as they are: the product itself. */
+function untransposed(find: Find): Blame | undefined {
+  if (!/^(?:matmul|bmm)$/.test(find.op)) return undefined;
+  const [left, right] = productOperands({ arguments: find.failure.call.arguments }) ?? [];
+  if (left === undefined || right === undefined || isWeight(left, false) || isWeight(right, false)) return undefined;
+  const [own, theirs, rows] = [dimFromEnd(left, -1), dimFromEnd(right, -1), dimFromEnd(right, -2)];
+  if (own === undefined || theirs === undefined || rows === undefined || !sameSize(find, own, theirs) || sameSize(find, own, rows))
+    return undefined;
+  const isLengths =
+    symbolsOf(rows).some(({ scope }) => scope === lengthScope) && !symbolsOf(own).some(({ scope }) => scope === lengthScope);
+  return isLengths ? { at: find.use, hint: 'With the last axes of the second exchanged it fits.' } : undefined;
 }
 
 const reshapes = /^(?:view|reshape|flatten|unflatten|rearrange|squeeze|unsqueeze|getitem|select|unbind)$/;

@@ -48,3 +48,37 @@ class Mixes(nn.Module):
 `);
   });
 });
+
+describe('keys from a cache', () => {
+  const cached = (scores: string): string => `import torch
+from torch import nn
+
+
+class Cached(nn.Module):
+    def __init__(self, width, heads, longest):
+        super().__init__()
+        self.heads, self.each = heads, width // heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+        self.register_buffer('keys', torch.zeros(4, longest, heads, self.each))
+        self.register_buffer('values', torch.zeros(4, longest, heads, self.each))
+
+    def forward(self, x, start: int = 0):
+        b, t, _ = x.shape
+        q, k, v = self.qkv(x).view(b, t, 3, self.heads, self.each).unbind(2)
+        self.keys[:b, start : start + t] = k
+        self.values[:b, start : start + t] = v
+        k, v = self.keys[:b, : start + t], self.values[:b, : start + t]
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+
+
+        scores = ${scores}
+        y = scores.softmax(-1) @ v
+        return self.out(y.transpose(1, 2).reshape(b, t, -1))
+`;
+
+  it('are to be transposed where they are multiplied', () => {
+    expectAtLines(cached('torch.matmul(q, k) / self.each**0.5  # HW210'));
+    expectAtLines(cached('torch.matmul(q, k.transpose(2, 3)) / self.each**0.5'));
+  });
+});

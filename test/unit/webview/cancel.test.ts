@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
+import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
 import { type ComputeReply, Computer, type Job } from '../../../webview/preview/compute.ts';
 import { makeSample, makeSampleSteps } from '../../../webview/preview/sample.ts';
@@ -50,7 +51,9 @@ describe('cancelling a computation', function () {
     // What comes in between is heard in between, and the end is soon: the longest of both, in microseconds of processor time. The least of
     // some tries, as what other threads of the process collect and compile counts too.
     let least = Number.POSITIVE_INFINITY;
-    for (let round = 0; round < 5 && least >= 50_000; round++) {
+    // Beside other work the same steps take more processor time: caches and the making of pages are shared.
+    const limit = 50_000 * Math.max(1, (1.5 * (loadavg()[0] ?? 0)) / availableParallelism());
+    for (let round = 0; round < 5 && least >= limit; round++) {
       const running = computer.handle({ kind: 'compute', id: 2, job: job(latent, { seed: 5 + round }) });
       let longest = 0;
       for (let before = process.cpuUsage(), turn = 0; turn < 12; turn++) {
@@ -65,7 +68,7 @@ describe('cancelling a computation', function () {
       const { user, system } = process.cpuUsage(told);
       least = Math.min(least, Math.max(longest, user + system));
     }
-    assert.ok(least < 50_000, `nothing was heard for ${least / 1000} ms`);
+    assert.ok(least < limit, `nothing was heard for ${least / 1000} ms`);
     await computer.handle({ kind: 'compute', id: 3, job: job(small) });
     assert.deepEqual(
       answers.filter(({ kind }) => kind !== 'progress').map(({ kind, id }) => [kind, id]),
