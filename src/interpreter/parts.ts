@@ -21,13 +21,22 @@ function isOfKnownSizes({ positional, keywords }: ModuleCall): boolean {
   );
 }
 
+const clears = new WeakMap<Study['calls'], ReadonlySet<ClassValue>>();
+
+/** The classes that a study calls with known sizes, and its own. */
+function clearIn({ calls, instance }: Study): ReadonlySet<ClassValue> {
+  const known = clears.get(calls);
+  if (known !== undefined) return known;
+  const found = new Set<ClassValue>([instance.class]);
+  for (const call of calls) if (!found.has(call.instance.class) && isOfKnownSizes(call)) found.add(call.instance.class);
+  clears.set(calls, found);
+  return found;
+}
+
 /** The first module, the outermost of those that it is made of, of one of the classes that no study calls with known sizes. */
 export function vaguePart(studies: readonly Study[], classes: readonly ClassValue[], but: ReadonlySet<ClassValue>): Part | undefined {
   const clear = new Set<ClassValue>(but);
-  for (const { calls, instance } of studies) {
-    clear.add(instance.class);
-    for (const call of calls) if (isOfKnownSizes(call)) clear.add(call.instance.class);
-  }
+  for (const study of studies) for (const each of clearIn(study)) clear.add(each);
   for (const whole of studies) {
     // Which of several classes is made, and how, may hang together.
     for (const { instance } of whole.calls)
