@@ -87,6 +87,8 @@ export const maskPolarity = defineRule({
       const at = placeOf(code, use);
       if (found === undefined || at === undefined) continue;
       const { made, isNamed } = found.region;
+      // What a model hands a part of it may be turned round before, whatever its name there.
+      if (isNamed === true && use.study.isPart === true) continue;
       const written = maskText(code, at);
       report({
         at: written?.range ?? at,
