@@ -143,8 +143,11 @@ describe('the shape calculator in VS Code', function () {
           const lines = await textOf(code.editor.locator('.view-lines'));
           return lines.includes('"num_key_value_heads": 4') && lines.includes('"num_hidden_layers": 24') ? true : undefined;
         });
-        await code.page.keyboard.press('Control+z');
-        await code.editor.locator('.view-line').filter({ hasText: '"num_key_value_heads": 8' }).waitFor();
+        // Keys reach the editor once the focus is back in it.
+        await waitFor('the values of before', async () => {
+          await code.page.keyboard.press('Control+z');
+          return (await code.editor.locator('.view-line').filter({ hasText: '"num_key_value_heads": 8' }).count()) > 0 ? true : undefined;
+        });
         await calculate('T=1k');
         await rows().filter({ hasText: 'Scores per head: [1024, 1024]' }).waitFor();
         await act('Copy as Markdown');
