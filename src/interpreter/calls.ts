@@ -8,7 +8,7 @@ import { decoratorName, instantiate } from './classes.ts';
 import { bindArguments, makeCall } from './define.ts';
 import { Raised } from './errors.ts';
 import { evaluate } from './expressions.ts';
-import type { Frame } from './frame.ts';
+import { type Frame, nothingYet } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { join } from './join.ts';
 import { standInFor, standInModule } from './library/standIns.ts';
@@ -185,11 +185,7 @@ function callFunction(
     unit: callee.unit,
     globals: callee.globals,
     parent: callee.closure,
-    redirected: new Map(),
-    returned: [],
-    exits: [],
-    special: new Set(),
-    yielded: [],
+    ...nothingYet(),
     self: callee.owner === undefined ? undefined : positional[0],
   };
   interpreter.recording.note({ happened: 'called', callee });

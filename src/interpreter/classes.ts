@@ -1,7 +1,7 @@
 import type { ClassDefinition, Expression } from '../syntax/python/ast.ts';
 import { classMember, setPlain } from './attributes.ts';
 import { evaluate } from './expressions.ts';
-import type { Frame } from './frame.ts';
+import { type Frame, nothingYet } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { unknown } from './make.ts';
 import { runBody } from './statements.ts';
@@ -65,11 +65,7 @@ export function defineClass(interpreter: Interpreter, frame: Frame, definition: 
     locals: members,
     owner: value,
     parent: frame.locals === frame.globals ? undefined : frame,
-    redirected: new Map(),
-    returned: [],
-    exits: [],
-    special: new Set(),
-    yielded: [],
+    ...nothingYet(),
     self: undefined,
   };
   runBody(interpreter, body, definition.body);

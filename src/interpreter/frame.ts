@@ -25,3 +25,12 @@ export interface Frame {
   /** The value that the method's first parameter was given. */
   readonly self: Value | undefined;
 }
+
+/** What a run of code gathers, before it has run. */
+export const nothingYet = (): Pick<Frame, 'redirected' | 'returned' | 'exits' | 'special' | 'yielded'> => ({
+  redirected: new Map(),
+  returned: [],
+  exits: [],
+  special: new Set(),
+  yielded: [],
+});

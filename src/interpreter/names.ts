@@ -1,6 +1,6 @@
 import type { Unit, UnitBody } from '../syntax/python/ast.ts';
 import { noAnswers } from './answers.ts';
-import type { Frame } from './frame.ts';
+import { type Frame, nothingYet } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { prelude } from './library/prelude.ts';
 import { unknown } from './make.ts';
@@ -145,11 +145,7 @@ export class Names {
       unit,
       globals,
       parent: undefined,
-      redirected: new Map(),
-      returned: [],
-      exits: [],
-      special: new Set(),
-      yielded: [],
+      ...nothingYet(),
       self: undefined,
     };
   }

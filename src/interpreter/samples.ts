@@ -7,7 +7,7 @@
  */
 import { type LexiconConcept, lexicon } from '../design/lexicon.ts';
 import { normaliseName } from '../design/section.ts';
-import { type Atom, type Dim, mapAtoms, minimum, number, type SymbolAtom } from '../dims/dim.ts';
+import { type Atom, type Dim, loneAtom, mapAtoms, minimum, number, type SymbolAtom } from '../dims/dim.ts';
 import { compare, Facts } from '../dims/facts.ts';
 import { substitute, symbolsOf } from '../dims/visit.ts';
 import { shareScope } from './make.ts';
@@ -51,6 +51,12 @@ const typical: readonly Readonly<Partial<Record<LexiconConcept, number>>>[] = [
 
 /** The scope of the symbols for the number of rows and the lengths of what comes in: code must work whatever they are. */
 export const lengthScope = 'lengths';
+
+/** The number of rows that come in, and nothing else. */
+export const isRows = (dim: Dim | undefined): boolean => {
+  const atom = dim === undefined ? undefined : loneAtom(dim);
+  return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name === 'B';
+};
 
 /** Different from every size above, and no multiple of a number of heads: code must work for all. What is no batch and no length is where the input begins. */
 const lengths: readonly (Readonly<Record<string, number>> & { readonly begin: number })[] = [

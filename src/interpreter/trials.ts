@@ -8,13 +8,13 @@ import type { Interpreter } from './interpreter.ts';
 import { isInOneRow, isWeight, lengthConflict } from './lengths.ts';
 import { dimOf, none } from './make.ts';
 import type { Call, Problem } from './operation.ts';
-import { isRows } from './ops/torch/support.ts';
 import {
   beginNames,
   isContext,
   isFreeSide,
   isModelSide,
   isReached,
+  isRows,
   lengthScope,
   type SampleGroup,
   type Samples,

@@ -6,7 +6,7 @@ import { type Expression, type Parameter, type Span, spanIn } from '../../syntax
 import type { Range } from '../../text/range.ts';
 import { dimsOf, expression, type Find } from './failing.ts';
 import { at, type Fault } from './fault.ts';
-import { rangeIn } from './places.ts';
+import { rangeIn, settingsOf } from './places.ts';
 
 export function checkFault(find: Find): Fault {
   const { code, failure } = find;
@@ -38,15 +38,12 @@ function defaultOf({ code, study }: Find, { name, scope }: SymbolAtom): Range | 
     const parameter = initializer.definition.parameters.find((each) => each.name?.name === last && each.default !== undefined);
     if (parameter !== undefined && initializer.unit !== undefined) return spanIn(initializer.unit, written(parameter));
   }
-  for (const unit of code.file.module.units) {
-    const { statement } = unit.body;
-    if (statement.kind !== 'class' || !scope.endsWith(statement.name.name)) continue;
-    for (const each of statement.body) {
-      const target = each.kind === 'annotatedAssign' ? each.target : each.kind === 'assign' ? each.targets[0] : undefined;
-      if (target?.kind === 'name' && target.name === last) return spanIn(unit, each);
-    }
-  }
-  return undefined;
+  const settings = settingsOf(code, scope);
+  const set = settings?.definition.body.find((each) => {
+    const target = each.kind === 'annotatedAssign' ? each.target : each.kind === 'assign' ? each.targets[0] : undefined;
+    return target?.kind === 'name' && target.name === last;
+  });
+  return settings === undefined || set === undefined ? undefined : spanIn(settings.unit, set);
 }
 
 const written = ({ name, default: value, start, end }: Parameter): Span => ({ start: name?.start ?? start, end: value?.end ?? end });

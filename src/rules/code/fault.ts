@@ -2,16 +2,15 @@
 import { type Dim, divideExactly, loneAtom, one } from '../../dims/dim.ts';
 import { divides, type Facts } from '../../dims/facts.ts';
 import { someAtom, substitute, symbolsOf } from '../../dims/visit.ts';
-import { isRows } from '../../interpreter/ops/torch/support.ts';
 import type { Failure } from '../../interpreter/recording.ts';
 import { usedClasses } from '../../interpreter/roots.ts';
-import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
+import { conceptOf, isRows, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn } from './failing.ts';
 import { type Layer, madeAt } from './layers.ts';
-import { rangeIn } from './places.ts';
+import { rangeIn, settingsOf } from './places.ts';
 
 export type FaultKind =
   | 'product'
@@ -124,14 +123,12 @@ function isOfOneSetUp({ code, study, failure }: Find): boolean {
     scopes.add(scope);
   }
   const [scope] = scopes;
-  return scope !== undefined && scopes.size === 1 && (scope.endsWith(study.class.name) || isPlainClass(code, scope));
+  return scope !== undefined && scopes.size === 1 && (scope === study.class.qualifiedName || isPlainClass(code, scope));
 }
 
-const isPlainClass = ({ file }: CodeReading, scope: string): boolean =>
-  file.module.units.some(({ body: { statement } }) => {
-    if (statement.kind !== 'class' || !scope.endsWith(`.${statement.name.name}`)) return false;
-    return !statement.body.some((each) => each.kind === 'function' && /^__(?:post_)?init__$/.test(each.name.name));
-  });
+const isPlainClass = (code: CodeReading, scope: string): boolean =>
+  settingsOf(code, scope)?.definition.body.every((each) => each.kind !== 'function' || !/^__(?:post_)?init__$/.test(each.name.name)) ===
+  true;
 
 const sides = /(?:^|(?<=_))(?:audio|text|vision|visual|image|video|speech|encoder|decoder|enc|dec|src|tgt)_/g;
 

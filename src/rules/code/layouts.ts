@@ -26,12 +26,6 @@ export function isLength(dim: Dim): boolean {
 
 const mentionsLength = (dim: Dim): boolean => symbolsOf(dim).some(({ scope, name }) => scope === lengthScope && name !== 'B');
 
-/** The number of rows that come in, and nothing else. */
-export function isBatch(dim: Dim | undefined): boolean {
-  const atom = dim === undefined ? undefined : loneAtom(dim);
-  return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name === 'B';
-}
-
 /** Dims with what sizes were found to be. Divisions are taken to leave nothing: the code works only then. */
 export const dimsIn = (code: CodeReading, { shape }: TensorValue): readonly Dim[] | undefined => {
   const read: Shape = applyToShape(shape, studyOf(code)?.substitution ?? Substitution.empty);

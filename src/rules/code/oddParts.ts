@@ -4,6 +4,7 @@
  */
 import { type Dim, divideExactly, loneAtom, multiply, subtract } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
+import { isRows } from '../../interpreter/samples.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
@@ -11,7 +12,7 @@ import type { Blame } from './blame.ts';
 import { chainOf, rangeOfNode, sameSize, textOf, traceSites } from './chains.ts';
 import type { Clash } from './clashes.ts';
 import { elementwiseOps, type Find, inputsOf, pieceOps, read } from './failing.ts';
-import { isBatch, isLength, roleOfAxis } from './layouts.ts';
+import { isLength, roleOfAxis } from './layouts.ts';
 import { aliasOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { dimFromEnd, isWeight } from './tensors.ts';
 
@@ -121,7 +122,7 @@ export function madeOtherwise(find: Find, clash: Clash): Blame | undefined {
     // One that was cut is wrong where it was cut.
     if (path.some((each) => sizeAt(each)?.key !== sizeAt(place)?.key)) continue;
     if (first === undefined || !makers.test(first.node.op) || (other !== undefined && makers.test(other.node.op))) continue;
-    const isTurned = isBatch(own) ? isLength(wanted) : !isLength(own) && (isBatch(wanted) || roleOfAxis(wanted) === 'heads');
+    const isTurned = isRows(own) ? isLength(wanted) : !isLength(own) && (isRows(wanted) || roleOfAxis(wanted) === 'heads');
     if (!isTurned || own.constant !== undefined) continue;
     const at = rangeOfNode(find, first.node);
     if (at !== undefined) return { at, hint: `Its axis of ${formatDim(own)} comes to stand where ${formatDim(wanted)} is.` };
@@ -166,7 +167,7 @@ export function misaligned(find: Find, clashes: readonly Clash[]): Blame | undef
   if ([a, b].some(({ shape }) => shape.ellipsis !== undefined) || a.shape.dims.length === b.shape.dims.length) return undefined;
   const [few, many] = a.shape.dims.length < b.shape.dims.length ? [a, b] : [b, a];
   const rank = few.shape.dims.length;
-  if (rank < 2 || !isBatch(few.shape.dims[0]) || !isBatch(many.shape.dims[0])) return undefined;
+  if (rank < 2 || !isRows(few.shape.dims[0]) || !isRows(many.shape.dims[0])) return undefined;
   if (!clashes.some(({ left, right }) => (left.node === few ? left : right).axis === -rank) && !isMatrixProduct(find.op)) return undefined;
   const change = chainOf(few).find(
     (node) =>

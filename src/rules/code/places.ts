@@ -2,7 +2,7 @@
 import type { Variable } from '../../interpreter/recording.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
-import { type Expression, spanIn } from '../../syntax/python/ast.ts';
+import { type ClassDefinition, type Expression, spanIn, type Unit } from '../../syntax/python/ast.ts';
 import type { Range } from '../../text/range.ts';
 
 /** The place in the file under study; undefined elsewhere. */
@@ -16,6 +16,18 @@ export const textAt = (code: CodeReading, at: Range | undefined): string =>
 export function shown(code: CodeReading, at: Range | undefined, longest = 60): string {
   const text = textAt(code, at).replace(/\s+/g, ' ');
   return text.length <= longest ? text : `${text.slice(0, longest - 21)} ... ${text.slice(-16)}`;
+}
+
+/** The class of the file that gives the settings of a scope their numbers. */
+export function settingsOf(
+  { file }: CodeReading,
+  scope: string,
+): { readonly unit: Unit; readonly definition: ClassDefinition } | undefined {
+  for (const unit of file.module.units) {
+    const { statement } = unit.body;
+    if (statement.kind === 'class' && scope.endsWith(`.${statement.name.name}`)) return { unit, definition: statement };
+  }
+  return undefined;
 }
 
 const definitions = new WeakMap<CodeReading, Map<Value, Variable[]>>();

@@ -2,12 +2,12 @@
 import type { Dim } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { plain } from '../../interpreter/graph.ts';
+import { isRows } from '../../interpreter/samples.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { ModuleCall, Site, TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { type Find, inputsOf, normOps, read } from './failing.ts';
 import { type Layer, layerOfWeight, layersOf, ownedBy, partners, roleOf } from './layers.ts';
-import { isBatch } from './layouts.ts';
 import { isCopy, placeAt, rangeIn, textAt } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { dimFromEnd } from './tensors.ts';
@@ -179,7 +179,7 @@ export function lengthFirst(find: Find): Range | undefined {
   if (call === undefined) return undefined;
   if (flag?.kind !== 'bool' || flag.value || query?.kind !== 'tensor') return undefined;
   const [batch, length] = query.shape.dims;
-  if (query.shape.dims.length !== 3 || batch === undefined || length === undefined || !isBatch(batch) || isBatch(length)) return undefined;
+  if (query.shape.dims.length !== 3 || batch === undefined || length === undefined || !isRows(batch) || isRows(length)) return undefined;
   const weight = call.instance.attributes.get('in_proj_weight');
   const site = weight?.kind === 'tensor' ? layersOf(study).get(weight)?.site : undefined;
   const made = rangeIn(code, call.instance.site) ?? rangeIn(code, site);

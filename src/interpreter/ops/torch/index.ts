@@ -15,8 +15,9 @@ import {
 import { operations } from '../../define.ts';
 import { dimOf, numberOf } from '../../make.ts';
 import type { Machine } from '../../operation.ts';
+import { isRows } from '../../samples.ts';
 import type { TensorValue, Value } from '../../value.ts';
-import { broadcastAll, isNumber, isRows, itemsOf, type Run, tensorIn, tensorOf } from './support.ts';
+import { broadcastAll, isNumber, itemsOf, type Run, tensorIn, tensorOf } from './support.ts';
 
 /** One axis of the result, or where index tensors put theirs. */
 type Placed = { readonly dim: Dim } | 'rest' | 'advanced';

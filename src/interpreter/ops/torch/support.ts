@@ -1,5 +1,5 @@
 /** What the tables of torch share: reading tensors, axes, sizes and dtypes off a call. */
-import { add, type Dim, floorDiv, loneAtom, multiply, subtract, unknownDim } from '../../../dims/dim.ts';
+import { add, type Dim, floorDiv, multiply, subtract, unknownDim } from '../../../dims/dim.ts';
 import type { ViewDim } from '../../../dims/reshape.ts';
 import {
   broadcast,
@@ -14,7 +14,7 @@ import {
 } from '../../../dims/shape.ts';
 import { dimOf, int, tuple } from '../../make.ts';
 import type { Call, Machine, Operation, TensorOptions } from '../../operation.ts';
-import { lengthScope } from '../../samples.ts';
+import { isRows } from '../../samples.ts';
 import type { Dtype, TensorValue, TupleValue, Value } from '../../value.ts';
 
 export type Run = Operation['run'];
@@ -77,12 +77,6 @@ export function broadcastAll(shapes: readonly Shape[], context: Context): ShapeR
   }
   return answer;
 }
-
-/** The number of rows of what comes in. */
-export const isRows = (dim: Dim | undefined): boolean => {
-  const atom = dim === undefined ? undefined : loneAtom(dim);
-  return atom?.kind === 'symbol' && atom.name === 'B' && atom.scope === lengthScope;
-};
 
 /** Why two operands do not go together whose batches come to stand along different axes, because one of them has an axis more. */
 function pairedRows(a: Shape, b: Shape): string | undefined {

@@ -1,4 +1,4 @@
-import { classMember } from '../../../interpreter/attributes.ts';
+import { forwardMember } from '../../../interpreter/roots.ts';
 import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { InstanceValue } from '../../../interpreter/value.ts';
 import { type Statement, spanIn } from '../../../syntax/python/ast.ts';
@@ -83,8 +83,8 @@ function unusedProjections(code: CodeReading, study: Study): readonly Unused[] {
 
 /** The last `return` of the module's `forward`. */
 function lastResult(code: CodeReading, owner: InstanceValue): Range | undefined {
-  const forward = classMember(owner.class, 'forward');
-  if (forward?.kind !== 'function' || forward.file !== code.file || forward.unit === undefined || !('name' in forward.definition))
+  const forward = forwardMember(owner.class);
+  if (forward === undefined || forward.file !== code.file || forward.unit === undefined || !('name' in forward.definition))
     return undefined;
   let last: Statement | undefined;
   const visit = (statement: Statement): void => {
