@@ -223,8 +223,12 @@ export function parseJson(text: string): ParsedConfig {
     const end = start + scanner.getTokenLength();
     if (token === SyntaxKind.Trivia || token === SyntaxKind.LineBreakTrivia) continue;
     if (token === SyntaxKind.LineCommentTrivia || token === SyntaxKind.BlockCommentTrivia) {
-      const closed = token === SyntaxKind.BlockCommentTrivia && scanner.getTokenError() === ScanError.None;
-      comments.push({ range: range(start, end), text: text.slice(start + 2, closed ? end - 2 : end) });
+      const open = scanner.getTokenError() === ScanError.UnexpectedEndOfComment;
+      if (open) problems.add(start, start + 2, 'The comment is not closed.');
+      // For `/*` alone the scanner counts one character more than there is.
+      const whole = range(start, Math.min(end, text.length));
+      const closing = token === SyntaxKind.BlockCommentTrivia && !open ? 2 : 0;
+      comments.push({ range: whole, text: text.slice(start + 2, whole.end - closing) });
       continue;
     }
     if (over) continue;

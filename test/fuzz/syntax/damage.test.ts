@@ -146,6 +146,7 @@ describe('damaged configs', function () {
 
   it('give a sound tree where fuzzing once found none', () => {
     check('a.yaml', '[}>c = ');
+    check('a.json', '/*');
     check('train.sh', 'N=${M:-}\npython train.py --num-layers $N --hidden-size ${M:-}\n');
   });
 

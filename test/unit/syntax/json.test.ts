@@ -27,6 +27,15 @@ describe('JSON reader', () => {
     );
   });
 
+  it('reports a comment that is never closed', () => {
+    reads('/*', undefined, [['/*', 'The comment is not closed.']]);
+    reads('{"a": 1} /* b', { a: 1 }, [['/*', 'The comment is not closed.']]);
+    assert.deepEqual(
+      parseJson('/* b').comments.map((comment) => comment.text),
+      [' b'],
+    );
+  });
+
   it('tells numbers from quoted numbers and keeps numbers beyond the double range', () => {
     const { root } = parseJson('["12", 12, 1e999, -0]');
     assert.ok(root?.kind === 'sequence');
