@@ -9,10 +9,10 @@ import { dimOf, int } from './make.ts';
 import { sampled, sampleGroups } from './samples.ts';
 import type { Value } from './value.ts';
 
-/** Notes a check of what divides what that does not come out as wanted with the numbers that the code gives itself. */
+/** Notes a check of what divides what (`asksForParts`) that does not come out as wanted with the numbers that the code gives itself. */
 export function noteCheck(interpreter: Interpreter, frame: Frame, test: Expression, wanted: boolean): void {
   const { samples } = interpreter.options;
-  const [own] = samples === undefined || !asksForParts(test) ? [] : sampleGroups(samples);
+  const [own] = samples === undefined ? [] : sampleGroups(samples);
   const [sample] = own?.members ?? [];
   if (own === undefined || sample === undefined) return;
   // Sizes are put in before anything is worked out: a division before the check was taken to come out even.

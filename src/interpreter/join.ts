@@ -85,14 +85,11 @@ export function join(a: Value, b: Value, prefer: Preference = 'none', read: Read
         ...(a.isParameter === true && other.isParameter === true ? { isParameter: true } : {}),
       };
     }
-    case 'bool':
-      return a.value !== undefined
-        ? a.value === (b as typeof a).value
-          ? a
-          : bool(undefined)
-        : sameQuestion(a, b as typeof a)
-          ? a
-          : bool(undefined);
+    case 'bool': {
+      const other = b as typeof a;
+      const isSame = a.value === undefined ? sameQuestion(a, other) : a.value === other.value;
+      return isSame ? a : bool(undefined);
+    }
     case 'int':
       return sameDim(a.dim, (b as typeof a).dim) ? a : unite([a, b]);
     case 'float':

@@ -99,6 +99,9 @@ const isAll = (dim: Dim, test: (symbol: SymbolAtom) => boolean): boolean => {
 export const beginNames =
   /^(?:start(?:_?(?:pos|position|idx|index))?|begin|(?:pos|position|seq)_offset|offset|(?:past|prev|prefix|cache)_(?:key_values?_)?len(?:gth)?)$/;
 
+/** Where what comes in now begins, behind what came in before. */
+export const isBegin = ({ scope, name }: Pick<SymbolAtom, 'scope' | 'name'>): boolean => scope === lengthScope && beginNames.test(name);
+
 /** The concept that a parameter's or config field's name stands for in every format. */
 export function conceptOf(path: string): LexiconConcept | undefined {
   const known = conceptsByPath.get(path);
@@ -245,6 +248,12 @@ const contextNames =
   /(?:^|[._])(?:max_len(?:gth)?|n_\w+_ctx|\w+_(?:n_ctx|context_length|context_len|max_len|max_length|max_positions|seq_len|block_size))$/;
 export const isContext = (path: string): boolean =>
   conceptOf(path) === 'maxPositions' || (conceptOf(path) === undefined && contextNames.test(path));
+
+/** What is left of a table from where what comes in begins. */
+export function isOpen(dim: Dim): boolean {
+  const symbols = symbolsOf(dim);
+  return symbols.some(isBegin) && symbols.some(({ name }) => isContext(name));
+}
 
 /** Settings that are less than 1 wherever they are set. */
 const partNames = /pct|percent|fraction|partial/;

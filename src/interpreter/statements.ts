@@ -69,10 +69,10 @@ function decide(interpreter: Interpreter, frame: Frame, statement: If): readonly
     if (!isSimple(branch.test) && branch !== first) return undefined;
     const condition = evaluate(interpreter, frame, branch.test);
     const truth = interpreter.truth(condition);
-    if (isRefusal(branch.body)) {
+    if (isRefusal(branch.body) && asksForParts(branch.test)) {
       at(interpreter, frame, branch.test, () => noteCheck(interpreter, frame, branch.test, false));
       // What comes after is followed all the same, so that what was noted is not lost; nothing is said of it.
-      if (truth === true && interpreter.assumesShapes && asksForParts(branch.test)) {
+      if (truth === true && interpreter.assumesShapes) {
         interpreter.facts = interpreter.facts.assume(never);
         continue;
       }
@@ -93,7 +93,6 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
   const truth = interpreter.truth(condition) ?? (namesFunction(branch.body) ? likelyTruth(interpreter, frame, branch.test) : undefined);
   if (truth === true) return runBody(interpreter, frame, branch.body);
   if (truth === false) return runUndecided(interpreter, frame, statement, index + 1);
-  if (index > 0 && isRefusal(branch.body)) at(interpreter, frame, branch.test, () => noteCheck(interpreter, frame, branch.test, false));
   const learned = condition.kind === 'bool' ? condition.condition : undefined;
   const completions: Completion[] = [];
   let special: Completion | undefined;
@@ -262,7 +261,7 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
     }
     case 'assert': {
       const condition = evaluate(interpreter, frame, statement.test);
-      at(interpreter, frame, statement.test, () => noteCheck(interpreter, frame, statement.test, true));
+      if (asksForParts(statement.test)) at(interpreter, frame, statement.test, () => noteCheck(interpreter, frame, statement.test, true));
       if (condition.kind === 'bool' && condition.value === undefined)
         interpreter.facts = interpreter.facts.assume(condition.condition?.whenTrue ?? []);
       // What comes after is reached with other sizes than those assumed here.

@@ -9,10 +9,11 @@ import { isInOneRow, isWeight, lengthConflict } from './lengths.ts';
 import { dimOf, none } from './make.ts';
 import type { Call, Problem } from './operation.ts';
 import {
-  beginNames,
+  isBegin,
   isContext,
   isFreeSide,
   isModelSide,
+  isOpen,
   isReached,
   isRows,
   lengthScope,
@@ -300,14 +301,7 @@ const isPartlyCut = (value: Value): boolean =>
   isCutAtBeginning(value) || (isCut(value) && value.shape.dims.some((dim) => symbolsOf(dim).some(({ name }) => isContext(name))));
 
 /** What is left of a table from where what comes in begins. */
-const isCutAtBeginning = (value: Value): boolean =>
-  value.kind === 'tensor' &&
-  value.shape.dims.some((dim) => {
-    const symbols = symbolsOf(dim);
-    return symbols.some(isBegin) && symbols.some(({ name }) => isContext(name));
-  });
-
-const isBegin = ({ scope, name }: SymbolAtom): boolean => scope === lengthScope && beginNames.test(name);
+const isCutAtBeginning = (value: Value): boolean => value.kind === 'tensor' && value.shape.dims.some(isOpen);
 
 /** Along one of its axes stands what came in now behind what came in before. */
 const isCached = (value: Value): boolean => value.kind === 'tensor' && value.shape.dims.some((dim) => symbolsOf(dim).some(isBegin));

@@ -4,24 +4,23 @@
  */
 import { add, addAll, type Dim, divideExactly, floorDiv, loneAtom, multiply, one, subtract } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
-import { symbolsOf } from '../../dims/visit.ts';
-import { sameElements } from '../../interpreter/graph.ts';
-import { dimOf } from '../../interpreter/make.ts';
-import { beginNames, isContext, lengthScope } from '../../interpreter/samples.ts';
-import type { TensorValue, Value } from '../../interpreter/value.ts';
+import { isOpen, lengthScope } from '../../interpreter/samples.ts';
+import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { givenAt, isTable, tableAt } from './angleTables.ts';
-import { axisPath, isMatrixProduct, type Place, productOperands, reductions, sizeAt } from './axes.ts';
-import { callAt, chainOf, isProductOp, keysOf, mainInput, rangeOfNode, sameSize, textOf, traceSites } from './chains.ts';
-import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
-import { dimsOf, elementwiseOps, type Find, inputsOf, read, tensorOf } from './failing.ts';
+import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
+import { isTrusted, moves, oddOne, swapped, turnedOtherwise, untransposed } from './axisOrder.ts';
+import { callAt, chainOf, keysOf, mainInput, rangeOfNode, sameSize, textOf } from './chains.ts';
+import { type Clash, clashesOf } from './clashes.ts';
+import { dimsOf, elementwiseOps, type Find, firstOf, inputsOf, read } from './failing.ts';
 import type { FaultKind } from './fault.ts';
 import { madeAt, ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { oddLength } from './oddLength.ts';
 import { cutTo, madeOtherwise, misaligned, misnamed, otherPart, resized } from './oddParts.ts';
 import { wrongPattern } from './patterns.ts';
-import { aliasOf, defaultOf, definitionOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
+import { aliasOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
+import { notRepeated, overRepeated, repeatedAlong } from './repetition.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
 import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
 import { lengthFirst } from './wiring.ts';
@@ -68,17 +67,6 @@ export function blameOf(find: Find): Blame | undefined {
   );
 }
 
-const firstOf = <Item, Found>(items: readonly Item[], find: (item: Item) => Found | undefined): Found | undefined => {
-  for (const item of items) {
-    const found = find(item);
-    if (found !== undefined) return found;
-  }
-  return undefined;
-};
-
-// ---------------------------------------------------------------------------------------------------------------------
-// Kinds of mistakes
-
 /** A part that holds nothing: the operation that cut it out. */
 function emptied(find: Find): Blame | undefined {
   for (const node of inputsOf(find.failure)) {
@@ -106,19 +94,6 @@ function emptied(find: Find): Blame | undefined {
   return undefined;
 }
 
-/** Queries and keys, features last in both, multiplied as they are: the product itself. */
-function untransposed(find: Find): Blame | undefined {
-  if (!/^(?:matmul|bmm)$/.test(find.op)) return undefined;
-  const [left, right] = productOperands({ arguments: find.failure.call.arguments }) ?? [];
-  if (left === undefined || right === undefined || isWeight(left, false) || isWeight(right, false)) return undefined;
-  const [own, theirs, rows] = [dimFromEnd(left, -1), dimFromEnd(right, -1), dimFromEnd(right, -2)];
-  if (own === undefined || theirs === undefined || rows === undefined || !sameSize(find, own, theirs) || sameSize(find, own, rows))
-    return undefined;
-  const isLengths =
-    symbolsOf(rows).some(({ scope }) => scope === lengthScope) && !symbolsOf(own).some(({ scope }) => scope === lengthScope);
-  return isLengths ? { at: find.use, hint: 'With the last axes of the second exchanged it fits.' } : undefined;
-}
-
 const reshapes = /^(?:view|reshape|flatten|unflatten|rearrange|squeeze|unsqueeze|getitem|select|unbind)$/;
 
 /** Operands of different numbers of axes: the last operation that changed the number. */
@@ -139,22 +114,6 @@ function rankChanged(find: Find): Blame | undefined {
   const at = last === undefined ? undefined : rangeOfNode(find, last);
   if (last === undefined || at === undefined) return undefined;
   return { at, hint: `\`${textOf(find, at)}\` leaves ${last.shape.dims.length} axes.` };
-}
-
-/** The second operand of a product, transposed along other axes than the last two. */
-function turnedOtherwise(find: Find): Blame | undefined {
-  const [left, right] = isMatrixProduct(find.op) ? (productOperands({ arguments: find.failure.call.arguments }) ?? []) : [];
-  const from = right?.inputs[0];
-  if (left === undefined || right === undefined || from === undefined || !/^(?:transpose|permute|swapaxes)$/.test(right.op))
-    return undefined;
-  const rank = from.shape.dims.length;
-  if (rank < 3 || rank !== left.shape.dims.length || [left, from].some(({ shape }) => shape.ellipsis !== undefined)) return undefined;
-  for (let axis = -rank; axis < 0; axis++) {
-    const [a, b] = [dimFromEnd(left, axis), dimFromEnd(from, axis)];
-    if (axis !== -2 && (a === undefined || b === undefined || !sameSize(find, a, b))) return undefined;
-  }
-  const at = rangeOfNode(find, right);
-  return at === undefined ? undefined : { at, hint: `With the last two axes transposed it fits.` };
 }
 
 /** A statistic of the other operand that lost the axis it was taken over. */
@@ -262,173 +221,6 @@ function isRejoined(find: Find, node: TensorValue, axis: number): boolean {
   );
 }
 
-const moves = /^(?:transpose|permute|swapaxes|movedim|T|mT|view|reshape|unflatten|flatten|rearrange|getitem|unsqueeze|select)$/;
-
-/** Two axes of one operand stand in each other's place. */
-function swapped(find: Find, clashes: readonly Clash[]): Blame | undefined {
-  const swaps = swapsThatFit(find, clashes);
-  const nodes = new Set(swaps.map(({ node }) => node));
-  // The order of a weight's axes is for those who compare weights; a mask is cut out of one.
-  const mask = tensorOf(find, 'attn_mask');
-  if (swaps.length === 0 || swaps.some(({ node }) => node !== mask && isWeight(node, true)) || failsStraight(find)) return undefined;
-  const isMatrix = isMatrixProduct(find.op);
-  if (isMatrix && clashes.every(({ left, right }) => left.axis >= -2 && right.axis >= -2)) {
-    const earlier = firstOf(inputsOf(find.failure), (operand) => productBehind(find, operand));
-    if (earlier !== undefined) return earlier;
-  }
-  if (nodes.size === 1 && isMatrix && [...nodes].every((node) => isProper(node) && !isProduct(node))) return undefined;
-  const trusted = nodes.size > 1 ? [...nodes].filter((node) => isTrusted(find, node)) : [];
-  const left = swaps.filter(({ node }) => trusted.length === nodes.size || !trusted.includes(node));
-  // Queries times keys where neither is transposed: the product is what lacks it.
-  if (isMatrix && swaps.filter(({ axes }) => axes[0] === -2).length > 1) return undefined;
-  // What a product gave has its axes from its operands.
-  const split = left.filter(({ node }) => !isProduct(node));
-  const [swap] = [...(split.length > 0 ? split : left)].sort((a, b) => b.node.id - a.node.id);
-  return swap === undefined ? undefined : movedAt(find, swap);
-}
-
-/** The same code fails on other sizes that no swap makes fit: that it would here is by the numbers. */
-function failsStraight(find: Find): boolean {
-  const { site } = find.failure.call;
-  if (site === undefined) return false;
-  return find.study.failures.some((failure) => {
-    if (failure === find.failure || failure.call.site === undefined || placeAt(failure.call.site) !== placeAt(site)) return false;
-    const other = { ...find, failure };
-    const clashes = clashesOf(other);
-    return clashes.length > 0 && swapsThatFit(other, clashes).length === 0;
-  });
-}
-
-const isProduct = (node: TensorValue): boolean => isProductOp(chainOf(node).at(-1)?.op ?? '');
-
-/** Heads in front of tokens, as attention wants them. */
-function isProper({ shape: { dims } }: Pick<TensorValue, 'shape'>): boolean {
-  const [heads, length] = [dims.at(-3), dims.at(-2)];
-  return dims.length === 4 && heads !== undefined && length !== undefined && roleOfAxis(heads) === 'heads' && isLength(length);
-}
-
-/** Another operation of the kind takes the tensor, or one of the same shape, as it is. */
-function isTrusted(find: Find, { shape, id }: TensorValue): boolean {
-  const keys = shape.dims.map(({ key }) => key).join(' ');
-  const shapesOf = (inputs: readonly TensorValue[]): string => inputs.map((input) => keysOf(input).join(' ')).join(', ');
-  const failing = new Set(
-    find.study.failures.map(
-      (failure) => `${failure.call.site === undefined ? '' : placeAt(failure.call.site)} ${shapesOf(inputsOf(failure))}`,
-    ),
-  );
-  if (isProper({ shape })) return true;
-  return find.study.tensors.some(
-    (node) =>
-      node.op === find.op &&
-      node.inputs.length > 1 &&
-      !failing.has(`${placeOf(node)} ${shapesOf(node.inputs)}`) &&
-      node.inputs.some((input) => input.id === id || (input.shape.ellipsis === undefined && keysOf(input).join(' ') === keys)),
-  );
-}
-
-function movedAt(find: Find, { node, axes }: Swap): Blame | undefined {
-  const chain = chainOf(node);
-  const innocent = passedBy(node, axes);
-  const isMove = (each: TensorValue): boolean =>
-    moves.test(each.op) &&
-    !innocent.has(each) &&
-    each.shape.dims.length >= 2 &&
-    (each.op !== 'getitem' || each.shape.dims.length !== each.inputs[0]?.shape.dims.length);
-  const depth = find.failure.sites.length - 1;
-  // What a function further in made of it is not where it was put in order.
-  const outside = chain.filter(({ trace }) => traceSites(trace).length <= depth);
-  const moved =
-    outside.find((each) => isMove(each) || (each.op === 'getitem' && definitionOf(find.code, each) !== undefined)) ?? chain.find(isMove);
-  const hint = (name: string): string => `With axes ${axes[0]} and ${axes[1]} of ${name} swapped, it fits.`;
-  const alias = firstOf(chain.slice(0, moved === undefined ? chain.length : chain.indexOf(moved) + 1), (each) => aliasOf(find.code, each));
-  if (alias !== undefined) return { at: alias.at, hint: hint(`\`${alias.name}\``) };
-  const copied = chain.find(({ op, site }) => sameElements.has(op) && op === 'contiguous' && site !== undefined);
-  if (copied !== undefined && moved === undefined) {
-    const at = rangeOfNode(find, copied);
-    if (at !== undefined) return { at, hint: hint('its result') };
-  }
-  if (moved === undefined) return undefined;
-  const byDefault = firstOf([...moved.arguments.values()], (value) => defaultOf(find.code, value));
-  if (byDefault !== undefined) return { at: byDefault.at, hint: hint(`what \`${byDefault.name}\` places`) };
-  const at = rangeOfNode(find, moved);
-  const beside = at === undefined ? undefined : besideAt(find, node, at);
-  if (beside !== undefined) return { at: beside, hint: 'The other operand is transposed here, and this one is not.' };
-  return at === undefined ? undefined : { at, hint: hint('its result') };
-}
-
-/** Transpositions of one of two axes with a third: without them the two would stand in each other's place all the same. */
-function passedBy(node: TensorValue, axes: readonly [number, number]): ReadonlySet<TensorValue> {
-  const found = new Set<TensorValue>();
-  const [left, right] = axes.map((axis) => axisPath({ node, axis }));
-  for (const [i, a] of (left ?? []).entries()) {
-    const [b, x, y] = [right?.[i], left?.[i + 1], right?.[i + 1]];
-    if (b === undefined || x === undefined || y === undefined || a.node !== b.node || x.node !== y.node) break;
-    const isOneMoved = (a.axis === x.axis) !== (b.axis === y.axis);
-    if (/^(?:transpose|swapaxes|mT|T)$/.test(a.node.op) && isOneMoved) found.add(a.node);
-  }
-  return found;
-}
-
-/** Where the other operand gets its axes in a statement of its own, after this one was made: the like of it was left out. */
-function besideAt(find: Find, node: TensorValue, made: Range): Range | undefined {
-  const others = inputsOf(find.failure).filter((each) => each !== node);
-  const transposed = others.flatMap(chainOf).flatMap((each) => {
-    const at = /^(?:transpose|permute|swapaxes)$/.test(each.op) ? definitionOf(find.code, each)?.at : undefined;
-    return at === undefined || at.start < made.end || at.end > find.use.start ? [] : [at];
-  });
-  return transposed[0];
-}
-
-/** Weights that have no axis of tokens, because the product before summed over it. */
-function productBehind(find: Find, node: TensorValue): Blame | undefined {
-  const chain = chainOf(node);
-  const product = chain.at(-1);
-  if (product === undefined || !isMatrixProduct(product.op) || chain.some(({ op }) => op === 'linear')) return undefined;
-  const [rows, columns] = [dimFromEnd(product, -2), dimFromEnd(product, -1)];
-  if (rows === undefined || columns === undefined || isLength(rows) || isLength(columns)) return undefined;
-  const at = rangeOfNode(find, product);
-  return at === undefined ? undefined : { at, hint: `\`${textOf(find, at)}\` sums over the tokens.` };
-}
-
-const orders = /^(?:transpose|permute|swapaxes|movedim|rearrange)$/;
-
-/** Of three tensors whose axes are put in order side by side, as queries, keys and values are, the one that is ordered otherwise. */
-function oddOne(find: Find): Blame | undefined {
-  for (const operand of inputsOf(find.failure)) {
-    const node = chainOf(operand).find(({ op, shape }) => orders.test(op) && shape.dims.length >= 3);
-    if (node === undefined || node.trace === undefined) continue;
-    const beside = find.study.tensors.filter(
-      (each) =>
-        each !== node &&
-        orders.test(each.op) &&
-        each.trace?.site === node.trace?.site &&
-        each.call === node.call &&
-        each.inputs[0]?.shape.dims.length === node.inputs[0]?.shape.dims.length &&
-        chainOf(each).at(-1)?.op === chainOf(node).at(-1)?.op,
-    );
-    const own = orderOf(node);
-    const counts = new Map<string, number>();
-    for (const each of beside) counts.set(orderOf(each), (counts.get(orderOf(each)) ?? 0) + 1);
-    const [other, count] = [...counts].sort((a, b) => b[1] - a[1])[0] ?? ['', 0];
-    if (count < 2 || counts.has(own) || other === own) continue;
-    const at = rangeOfNode(find, node);
-    if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` orders the axes otherwise than what stands beside it.` };
-  }
-  return undefined;
-}
-
-function orderOf(node: TensorValue): string {
-  const parts: string[] = [];
-  for (const [name, value] of node.arguments) if (value.kind !== 'tensor') parts.push(`${name}=${orderText(value)}`);
-  return `${node.op} ${parts.join(' ')}`;
-}
-
-function orderText(value: Value): string {
-  if (value.kind === 'int') return value.dim.key;
-  if (value.kind === 'string') return value.value ?? '';
-  return value.kind === 'tuple' || value.kind === 'list' ? value.items.map(orderText).join(',') : value.kind;
-}
-
 /** An axis that should be there and was summed, indexed or merged away. */
 function dropped(find: Find, clash: Clash): Blame | undefined {
   const sides = [
@@ -473,56 +265,6 @@ function misfedAt(find: Find, node: TensorValue): Blame | undefined {
   const moved = chainOf(outside).find((each) => moves.test(each.op));
   const at = other === undefined ? undefined : (alias?.at ?? (moved === undefined ? undefined : rangeOfNode(find, moved)));
   return at === undefined ? undefined : { at, hint: 'Its axes are in another order than those of what stands beside it.' };
-}
-
-/** Key-value heads that are repeated in one of keys and values and not in the other. */
-function notRepeated(find: Find, clash: Clash): Blame | undefined {
-  if (roleOfAxis(clash.x) !== 'heads' && roleOfAxis(clash.y) !== 'heads') return undefined;
-  if (isLength(clash.x) || isLength(clash.y) || !isProductOp(find.op)) return undefined;
-  // What is summed over is no axis of heads.
-  if (isMatrixProduct(find.op) && clash.left.axis !== clash.right.axis) return undefined;
-  for (const [own, size] of [
-    [clash.left, clash.x],
-    [clash.right, clash.y],
-  ] as const) {
-    // Queries and weights are not repeated.
-    if (own.node === inputsOf(find.failure)[0]) continue;
-    const repeat = repeatOf(find, size, own.node);
-    if (repeat === undefined) continue;
-    // What was repeated lies there, and is not used.
-    if (chainOf(repeat).some((each) => isCopy(each, own.node)))
-      return { at: find.use, hint: `The repeated heads are made, and not used here.`, kind: 'heads' };
-    const alias = firstOf(chainOf(own.node).slice(0, 3), (each) => aliasOf(find.code, each));
-    const near = [repeat.site, ...traceSites(repeat.trace)]
-      .flatMap((site) => rangeIn(find.code, site) ?? [])
-      .sort((a, b) => Math.abs(a.start - find.use.start) - Math.abs(b.start - find.use.start))[0];
-    const at = alias?.at ?? near;
-    if (at === undefined) continue;
-    const hint =
-      alias === undefined
-        ? `\`${textOf(find, at)}\` repeats the heads of one operand, and those of the other are not.`
-        : `The heads of \`${alias.name}\` are not repeated, as those beside it are.`;
-    return { at, hint, kind: 'heads' };
-  }
-  return undefined;
-}
-
-/** An operation that makes more heads out of the few. */
-function repeatOf(find: Find, few: Dim, operand: TensorValue): TensorValue | undefined {
-  const repeats = find.study.tensors.filter((node) => {
-    const [input] = node.inputs;
-    if (input === undefined || !/^(?:repeat|repeat_interleave|reshape|view|flatten|rearrange)$/.test(node.op)) return false;
-    if (/^(?:reshape|view|flatten)$/.test(node.op) && input.op !== 'expand') return false;
-    const [before, after] = [keysOf(input), keysOf(node)];
-    const made = node.shape.dims.filter(({ key }) => !before.includes(key));
-    return (
-      before.includes(few.key) &&
-      !after.includes(few.key) &&
-      made.length === 1 &&
-      symbolsOf(made[0] as Dim).every(({ scope }) => scope !== lengthScope)
-    );
-  });
-  return repeats.find((repeat) => chainOf(repeat).some((each) => isCopy(each, operand))) ?? repeats[0];
 }
 
 /** Of two widths the one that what follows does not take. */
@@ -624,88 +366,6 @@ function countedAt({ code }: Find, size: Dim): Range | undefined {
   return loneAtom(size)?.kind === 'symbol' ? undefined : rangeIn(code, given?.site);
 }
 
-/** Heads that are repeated by another number than the groups: the number, or the call that hands it over. */
-function overRepeated(find: Find, clashes: readonly Clash[]): Blame | undefined {
-  for (const { left, right, x, y } of clashes) {
-    if (!isProductOp(find.op) || left.axis !== right.axis) continue;
-    const [place, own, wanted] = left.node === inputsOf(find.failure)[0] ? [right, y, x] : [left, x, y];
-    if (roleOfAxis(wanted) !== 'heads' || isLength(own)) continue;
-    const { node: repeat, axis } =
-      axisPath(place).find(({ node }) => node.op === 'repeat_interleave' || node.op === 'expand' || node.inputs[0]?.op === 'expand') ??
-      place;
-    const maker = repeat?.inputs[0]?.op === 'expand' ? repeat.inputs[0] : repeat;
-    const input = maker?.inputs[0];
-    if (maker === undefined || input === undefined || repeat.inputs.length !== 1) continue;
-    const numbers = numbersOf(maker);
-    const few = maker.op === 'repeat_interleave' ? dimFromEnd(input, axis) : input.shape.dims.find((dim) => roleOfAxis(dim) === 'heads');
-    // Heads that are enough already are no matter of the repetition.
-    if (few === undefined || loneAtom(few)?.kind !== 'symbol' || sameSize(find, few, wanted)) continue;
-    const count = repeatsOf(numbers, input);
-    if (count !== undefined && !sameSize(find, own, multiply(few, count.dim))) continue;
-    // With the right number of repetitions it would not clash here.
-    const rest = count === undefined ? undefined : divideExactly(wanted, count.dim);
-    if (count === undefined || ratioOf(find.code, own, count.dim) === undefined || (rest !== undefined && rest.constant !== 1)) continue;
-    const here = rangeOfNode(find, repeat);
-    // What stands beside it is repeated by another number: it is this use that is wrong, and else the number.
-    const beside = find.study.tensors.flatMap((each) => {
-      const [from] = each.op === maker.op && !isCopy(each, maker) ? each.inputs : [];
-      return from?.shape.dims.length === input.shape.dims.length ? (repeatsOf(numbersOf(each), from)?.dim.key ?? []) : [];
-    });
-    const isAlone = beside.length > 0 && !beside.includes(count.dim.key);
-    const at = isAlone ? here : (numberAt(find, count.value) ?? here);
-    if (at !== undefined) return { at, hint: `The heads are repeated ${formatDim(count.dim)} times.` };
-  }
-  return undefined;
-}
-
-/** As many repetitions as there are queries to a key-value head, along another axis than that of the heads. */
-function repeatedAlong(find: Find, { left, right, x, y }: Clash): Blame | undefined {
-  const [first] = inputsOf(find.failure);
-  const [place, few, wanted] = left.node === first ? [right, y, x] : [left, x, y];
-  if (roleOfAxis(few) !== 'heads' || roleOfAxis(wanted) !== 'heads') return undefined;
-  const times = floorDiv(wanted, few);
-  for (const { node, axis } of axisPath(place)) {
-    const input = node.inputs[0];
-    if (!/^(?:repeat|repeat_interleave|tile)$/.test(node.op) || input === undefined) continue;
-    const rank = node.shape.dims.length;
-    if (input.shape.dims.length !== rank) continue;
-    for (let other = -rank; other < 0; other++) {
-      const [before, after] = [dimFromEnd(input, other), dimFromEnd(node, other)];
-      if (other === axis || before === undefined || after === undefined || after.key !== multiply(before, times).key) continue;
-      const at = rangeOfNode(find, node);
-      if (at === undefined) continue;
-      return { at, hint: `\`${textOf(find, at)}\` repeats along axis ${other}; the heads are along axis ${axis}.` };
-    }
-  }
-  return undefined;
-}
-
-/** The numbers by which a tensor is repeated, or the sizes that it is expanded to. */
-function numbersOf(maker: TensorValue): readonly Value[] {
-  const value = maker.arguments.get(maker.op === 'repeat_interleave' ? 'repeats' : 'size');
-  if (value?.kind !== 'tuple') return value === undefined ? [] : [value];
-  return value.items.flatMap((item) => (item.kind === 'tuple' ? item.items : [item]));
-}
-
-/** How many of each there are afterwards: along an axis of one, where axes are expanded. */
-function repeatsOf(numbers: readonly Value[], input: TensorValue): { readonly value: Value; readonly dim: Dim } | undefined {
-  for (const [i, value] of numbers.entries()) {
-    const dim = dimOf(value);
-    const isNew = numbers.length === 1 || (numbers.length === input.shape.dims.length && input.shape.dims[i]?.constant === 1);
-    if (isNew && dim !== undefined && dim.constant === undefined) return { value, dim };
-  }
-  return undefined;
-}
-
-/** Where the number of repetitions is worked out. */
-function numberAt(find: Find, value: Value): Range | undefined {
-  const { code } = find;
-  const given = code.variables.find(
-    (each) => !each.isArgument && each.value === value && /(?:group|rep)/.test(each.name ?? '') && each.site.file === code.file,
-  );
-  return rangeIn(code, given?.site) ?? definitionOf(code, value)?.at;
-}
-
 /** A table that is viewed for a tensor of another width. */
 function tableViewed(find: Find): Blame | undefined {
   const [input] = inputsOf(find.failure);
@@ -743,16 +403,14 @@ function oddSlice(find: Find, { left, right, x, y }: Clash): Blame | undefined {
 
 /** A table that is cut where what comes in begins, and not where it ends. */
 function openCut(find: Find): Blame | undefined {
-  const isOpen = (dim: Dim | undefined): boolean => {
-    const symbols = dim === undefined ? [] : symbolsOf(dim);
-    return symbols.some(({ name }) => isContext(name)) && symbols.some(({ name, scope }) => scope === lengthScope && beginNames.test(name));
+  const isOpenAt = (place: Place): boolean => {
+    const size = sizeAt(place);
+    return size !== undefined && isOpen(size);
   };
   for (const node of inputsOf(find.failure)) {
     for (let axis = -1; axis >= -node.shape.dims.length; axis--) {
-      if (!isOpen(dimFromEnd(node, axis))) continue;
-      const cut = axisPath({ node, axis })
-        .filter((place) => isOpen(sizeAt(place)))
-        .at(-1);
+      if (!isOpenAt({ node, axis })) continue;
+      const cut = axisPath({ node, axis }).filter(isOpenAt).at(-1);
       const at = cut?.node.op === 'getitem' ? rangeOfNode(find, cut.node) : undefined;
       if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` goes on to the end of the table.` };
     }

@@ -74,3 +74,11 @@ export const dimsOf = (value: Value | undefined): readonly Dim[] => {
   if (value.items.length === 1 && (only?.kind === 'tuple' || only?.kind === 'list')) return dimsOf(only);
   return value.items.flatMap((item) => (item.kind === 'int' ? [item.dim] : []));
 };
+
+export const firstOf = <Item, Found>(items: readonly Item[], find: (item: Item) => Found | undefined): Found | undefined => {
+  for (const item of items) {
+    const found = find(item);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+};

@@ -70,12 +70,11 @@ function isDoubtful(find: Find): boolean {
   // What a model hands its part is assumed: names of settings, lengths and numbers of axes say too little of what is.
   const { basis, isOfAxes } = failure.problem;
   if (find.study.isPart === true && (basis === 'samples' || basis === 'lengths' || isOfAxes === true)) return true;
-  if (failure.problem.basis === 'widths' || (failure.problem.basis === 'defaults' && !isOfOneSetUp(find))) return true;
+  if (basis === 'widths' || (basis === 'defaults' && !isOfOneSetUp(find))) return true;
   // Inputs with their rows behind their length are assumed for want of anything better.
-  if (failure.problem.basis === 'lengths' && inputsOf(failure).some(({ op, shape }) => op === 'input' && !isRows(shape.dims[0])))
-    return true;
+  if (basis === 'lengths' && inputsOf(failure).some(({ op, shape }) => op === 'input' && !isRows(shape.dims[0]))) return true;
   // A branch may be there for what is not cached.
-  if (failure.problem.basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
+  if (basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
   if (
     shapes.some(({ dims }) =>
@@ -88,13 +87,13 @@ function isDoubtful(find: Find): boolean {
     return true;
   const sizes = [...shapes.flatMap(({ dims }) => dims), ...[...failure.call.arguments.values()].flatMap(dimsOf)];
   // One of a list of settings, as of widths of stages: which one goes with which other size is not known.
-  if (failure.problem.basis !== undefined && sizes.some((dim) => symbolsOf(dim).some(({ name }) => name.includes('[')))) return true;
-  if (failure.problem.basis === 'samples' && areNamesakes(sizes)) return true;
+  if (basis !== undefined && sizes.some((dim) => symbolsOf(dim).some(({ name }) => name.includes('[')))) return true;
+  if (basis === 'samples' && areNamesakes(sizes)) return true;
   // It works with the numbers that the code gives itself, and the others are guesses for names that say little.
   const isGuessed = sizes.some((dim) =>
     symbolsOf(dim).some(({ key, name, scope }) => scope !== lengthScope && conceptOf(name) === undefined && find.code.defaults.has(key)),
   );
-  if (failure.problem.basis === 'samples' && isGuessed && !(failure.problem.failsByDefaults === true && isOfOneSetUp(find))) return true;
+  if (basis === 'samples' && isGuessed && !(failure.problem.failsByDefaults === true && isOfOneSetUp(find))) return true;
   // A layer that takes what it gets in the other branch: which of them runs hangs on what it was made for.
   const weight = failure.call.arguments.get('weight');
   const works = (tensor: TensorValue): boolean =>
@@ -105,7 +104,7 @@ function isDoubtful(find: Find): boolean {
   // Heads that are all there already, repeated by groups: with latent attention there is one group.
   const over = divideExactly(y, x) ?? divideExactly(x, y);
   const atom = over === undefined ? undefined : loneAtom(over);
-  return failure.problem.basis === 'samples' && atom?.kind === 'quotient';
+  return basis === 'samples' && atom?.kind === 'quotient';
 }
 
 /**

@@ -2,7 +2,7 @@ import { classMember } from '../../../interpreter/attributes.ts';
 import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { ClassValue, InstanceValue, ModuleCall, TensorValue, Value } from '../../../interpreter/value.ts';
 import type { Expression, Statement } from '../../../syntax/python/ast.ts';
-import { childExpressions, eachChildStatement, statementExpressions } from '../../../syntax/python/walk.ts';
+import { eachChildStatement, eachExpression } from '../../../syntax/python/walk.ts';
 import { type Attention, attentionsOf } from '../../code/attention.ts';
 import { meaningOf } from '../../code/masks.ts';
 import { isMentioned } from '../../code/mentions.ts';
@@ -64,18 +64,17 @@ const isCausal = (value: Value): value is TensorValue =>
 function isRead(body: readonly Statement[], name: string, place: number): boolean {
   let found = false;
   let from = place;
+  let targets: readonly Expression[] = [];
   const see = (expression: Expression): void => {
-    const isIt = expression.kind === 'name' && expression.name === name && expression.start >= from;
-    if (isIt || (expression.kind === 'name' && /^(?:locals|eval|exec)$/.test(expression.name))) found = true;
-    else if (expression.kind === 'string' && expression.value?.includes(name) === true) found = true;
-    else for (const child of childExpressions(expression)) see(child);
+    if (expression.kind === 'name' && !targets.includes(expression))
+      found ||= (expression.name === name && expression.start >= from) || /^(?:locals|eval|exec)$/.test(expression.name);
+    else if (expression.kind === 'string') found ||= expression.value?.includes(name) === true;
   };
   const visit = (statement: Statement): void => {
     if ((statement.kind === 'for' || statement.kind === 'while') && statement.start < place && place <= statement.end)
       from = Math.min(from, statement.start);
-    const targets = statement.kind === 'assign' ? statement.targets : statement.kind === 'annotatedAssign' ? [statement.target] : [];
-    for (const expression of statementExpressions(statement))
-      if (expression.kind !== 'name' || !targets.includes(expression)) see(expression);
+    targets = statement.kind === 'assign' ? statement.targets : statement.kind === 'annotatedAssign' ? [statement.target] : [];
+    eachExpression(statement, see);
     eachChildStatement(statement, visit);
   };
   body.forEach(visit);
