@@ -15,7 +15,7 @@ import { classMember } from './attributes.ts';
 import type { Interpreter } from './interpreter.ts';
 import { iterate } from './iteration.ts';
 import { dimOf } from './make.ts';
-import { lengthScope } from './samples.ts';
+import { isRows, lengthScope } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, Value } from './value.ts';
 
 /** Numbers of tokens, (B, T); states, (B, T, width); images, (B, C, H, W); sequences with their channels first, (B, C, T); masks, (B, T). */
@@ -35,6 +35,8 @@ interface Evidence {
   isFlattened?: boolean;
   /** What another input is made from: of a length of its own. */
   isSource?: boolean;
+  /** One branch takes it apart into more axes than another. */
+  isOfSeveralRanks?: boolean;
   /** It has methods that tensors alone have. */
   isTensor?: boolean;
   /** Queries, keys or values, multiplied as they come in; their rank where the code tells it. */
@@ -87,6 +89,7 @@ export function inputShapes(
   if (definition.kind !== 'function') return found;
   const hasTarget = names.some((name) => producedNames.test(name));
   const hasKeys = names.some((name) => /^(?:k|keys?)$/.test(name));
+  const assumed = new Set<string>();
   const lengths = new Map<string, Dim>();
   const writtenAxes = new Set<string>();
   for (const name of names) {
@@ -153,7 +156,7 @@ export function inputShapes(
     if (shapes.length === 0 && evidence.isTensor === true)
       found.set(name, { shapes: [unknownShape], isMask: false, apart: undefined, uncounted: undefined, isUsual: false });
     const isCounted =
-      evidence.axes !== undefined ||
+      (evidence.axes !== undefined && evidence.isOfSeveralRanks !== true) ||
       asWritten.length > 0 ||
       evidence.attended !== undefined ||
       tokenNames.test(name) ||
@@ -161,6 +164,7 @@ export function inputShapes(
       isMask;
     const uncounted =
       isCounted || evidence.kind === 'image' || evidence.kind === 'channels' ? undefined : uncountedOf(shapes[0], evidence.kind);
+    if (evidence.axes === undefined && asWritten.length === 0) assumed.add(name);
     if (shapes.length > 0 && (isSure || !onlySure))
       found.set(name, {
         shapes,
@@ -170,7 +174,22 @@ export function inputShapes(
         isUsual: [usualNames, stateNames, memoryNames, imageNames].some((names) => names.test(name)),
       });
   }
+  // Beside states of which the code says that their lengths come first, others that nothing is said of have them first, too.
+  if ([...found.values()].some(({ shapes: [first] }) => isLengthFirst(first)))
+    for (const [name, each] of found)
+      if (assumed.has(name)) found.set(name, { ...each, shapes: [...each.shapes.flatMap(lengthFirst), ...each.shapes] });
   return found;
+}
+
+const isStates = (shape: Shape | undefined): shape is Shape =>
+  shape !== undefined && shape.ellipsis === undefined && shape.dims.length === 3;
+
+const isLengthFirst = (shape: Shape | undefined): boolean => isStates(shape) && !isRows(shape.dims[0]) && isRows(shape.dims[1]);
+
+function lengthFirst(shape: Shape): readonly Shape[] {
+  const [rows, length, width] = shape.dims;
+  const isTurned = isStates(shape) && isRows(rows) && rows !== undefined && length !== undefined && width !== undefined;
+  return isTurned ? [shapeOf(length, rows, width)] : [];
 }
 
 /** A layer of widths takes any number of axes before the last. */
@@ -517,7 +536,10 @@ function gather(
       const [target] = statement.targets;
       if (target !== undefined && (target.kind === 'tuple' || target.kind === 'list') && isShape(statement.value)) {
         const axes = target.items.map((item) => (item.kind === 'name' ? item.name.replace(/^_+/, '') || undefined : undefined));
-        if (target.items.every((item) => item.kind !== 'starred')) evidence.axes ??= axes;
+        if (target.items.every((item) => item.kind !== 'starred')) {
+          if (evidence.axes !== undefined && evidence.axes.length !== axes.length) evidence.isOfSeveralRanks = true;
+          evidence.axes ??= axes;
+        }
       }
       if (isHeld(statement.value) && (target?.kind === 'tuple' || target?.kind === 'list')) evidence.isSequence = true;
       const bound = statement.targets.flatMap((each) => [...targetNames(each)]);

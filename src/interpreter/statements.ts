@@ -605,6 +605,11 @@ export function bindTarget(interpreter: Interpreter, frame: Frame, target: Expre
         interpreter.names.assign(frame, target.object.name, value);
         return;
       }
+      // `self.weight.data = self.weight.data.T`: a parameter stays one, and has the other shape.
+      if (object.kind === 'tensor' && target.name.name === 'data' && target.object.kind === 'attribute') {
+        if (value.kind === 'tensor') bindTarget(interpreter, frame, target.object, { ...object, shape: value.shape });
+        return;
+      }
       interpreter.setAttribute(object, target.name.name, value);
       if (target.object.kind === 'name') record(interpreter, frame, target, `${target.object.name}.${target.name.name}`, value);
       return;

@@ -64,6 +64,23 @@ function isApart({ code, study }: Find): boolean {
   return initializer.definition.parameters.some((each) => each.default?.kind === 'name' || each.default?.kind === 'attribute');
 }
 
+/** A width and what comes on top, none unless it is given: it is given where the input is that brings it. */
+const isWidened = ({ study }: Find, dim: Dim): boolean =>
+  dim.terms.length > 1 &&
+  symbolsOf(dim).some(({ name, scope }) =>
+    study.instances.some(({ class: of }) => {
+      const initializer = of.qualifiedName === scope ? of.members.get('__init__') : undefined;
+      const parameters = initializer?.kind === 'function' ? initializer.definition.parameters : [];
+      return parameters.some((each) => each.name?.name === name && each.default?.kind === 'number' && each.default.value === 0);
+    }),
+  );
+
+const isNumber = ({ constant = 0 }: Dim): boolean => constant > 1;
+
+/** A table that is cut to what is taken for the number of rows: as well may the length come first. */
+const isTableOfRows = ({ op, inputs: [table], shape }: TensorValue): boolean =>
+  op === 'getitem' && (table?.isBuffer === true || table?.isParameter === true) && isRows(shape.dims[0]);
+
 function isDoubtful(find: Find): boolean {
   const { failure } = find;
   if (isApart(find)) return true;
@@ -73,6 +90,7 @@ function isDoubtful(find: Find): boolean {
   if (basis === 'widths' || (basis === 'defaults' && !isOfOneSetUp(find))) return true;
   // Inputs with their rows behind their length are assumed for want of anything better.
   if (basis === 'lengths' && inputsOf(failure).some(({ op, shape }) => op === 'input' && !isRows(shape.dims[0]))) return true;
+  if (basis === 'lengths' && find.study.tensors.some(isTableOfRows)) return true;
   // A branch may be there for what is not cached.
   if (basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
@@ -89,6 +107,9 @@ function isDoubtful(find: Find): boolean {
   // One of a list of settings, as of widths of stages: which one goes with which other size is not known.
   if (basis !== undefined && sizes.some((dim) => symbolsOf(dim).some(({ name }) => name.includes('[')))) return true;
   if (basis === 'samples' && areNamesakes(sizes)) return true;
+  if (sizes.some((dim) => isWidened(find, dim))) return true;
+  // `x: (b, 80, t)` tells what the code is run with, which the settings say as well.
+  if (basis === 'samples' && inputsOf(failure).some(({ op, shape }) => op === 'input' && shape.dims.some(isNumber))) return true;
   // It works with the numbers that the code gives itself, and the others are guesses for names that say little.
   const isGuessed = sizes.some((dim) =>
     symbolsOf(dim).some(({ key, name, scope }) => scope !== lengthScope && conceptOf(name) === undefined && find.code.defaults.has(key)),

@@ -5,7 +5,7 @@
 import { type Dim, divideExactly, loneAtom, mapAtoms, multiplyAll, zero } from '../../dims/dim.ts';
 import { applyToShape, type Shape } from '../../dims/shape.ts';
 import { Substitution } from '../../dims/unify.ts';
-import { symbolsOf } from '../../dims/visit.ts';
+import { someAtom, symbolsOf } from '../../dims/visit.ts';
 import { isDropout, plain, sameElements } from '../../interpreter/graph.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
@@ -92,7 +92,7 @@ function scrambleOf(code: CodeReading, node: TensorValue): Scramble | undefined 
   if (exact(multiplyAll(before)).key !== exact(multiplyAll(after)).key) return undefined;
   const [grown, shrunk] = [divideExactly(q, p), divideExactly(p, q)];
   const factor = grown ?? shrunk;
-  if (factor === undefined || factor.constant === 1 || mentionsLength(factor)) return undefined;
+  if (factor === undefined || factor.constant === 1 || mentionsLength(factor) || mayBeOne(factor)) return undefined;
   const kind =
     grown !== undefined && after.length > before.length
       ? 'split'
@@ -101,6 +101,10 @@ function scrambleOf(code: CodeReading, node: TensorValue): Scramble | undefined 
         : 'other';
   return { node, input, before, after, axis: x, from, to, kind };
 }
+
+/** What is left of a size beside one that another tensor brings along: nothing, where the two are the same. */
+const mayBeOne = (factor: Dim): boolean =>
+  someAtom(factor, (atom) => atom.kind === 'quotient' && symbolsOf(atom.divisor).some(({ flexible }) => flexible));
 
 /** Scores with a column put in front, viewed with their last axes exchanged: each row moves on by one (Dai et al. 2019, appendix B). */
 function isRowShift(input: TensorValue, before: readonly Dim[], after: readonly Dim[]): boolean {

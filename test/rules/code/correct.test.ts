@@ -5,6 +5,9 @@ import { type PythonReader, pythonReader } from '../../../src/workspace/python.t
 import { defaultSettings } from '../../../src/workspace/settings.ts';
 import { pythonParser } from '../../unit/python/parser.ts';
 import { correct } from './fixtures/correct.ts';
+import { readOtherwise } from './fixtures/readOtherwise.ts';
+
+const cases = [...correct, ...readOtherwise];
 
 describe('correct code of unusual manners', () => {
   let python: PythonReader;
@@ -12,7 +15,7 @@ describe('correct code of unusual manners', () => {
     python = pythonReader(await pythonParser());
   });
 
-  for (const { name, code } of correct) {
+  for (const { name, code } of cases) {
     it(name, () => {
       const { findings } = analyse({ text: code, path: 'model.py', python }, defaultSettings);
       assert.deepEqual(
@@ -29,7 +32,7 @@ describe('correct code of unusual manners', () => {
   if (interpreter !== undefined) {
     it('runs in PyTorch', function () {
       this.timeout(600_000);
-      for (const { name, code, run } of correct) {
+      for (const { name, code, run } of cases) {
         if (run === undefined) continue;
         const { status, stderr }: SpawnSyncReturns<string> = spawnSync(interpreter, ['-c', `${code}\n${run}\n`], { encoding: 'utf8' });
         assert.equal(status, 0, `${name}: ${stderr}`);

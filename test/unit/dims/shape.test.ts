@@ -162,6 +162,10 @@ describe('shapes', () => {
     expect(reshape(shape('B, T, d'), [dim('B'), dim('T'), dim('h'), 'infer']), 'unknown', '(B, T, h, d // h)', /may not divide/);
     expect(reshape(shape('B, T, 3 * d'), ['infer', dim('d')]), 'ok', '(3 * B * T, d)');
     expect(reshape(shape('B, T, d'), [dim('B'), dim('T'), dim('2 * d')]), 'mismatch', '(B, T, 2 * d)', /B \* T \* d elements/);
+    // One axis fewer than there are tells of a number of axes, any other sizes of a number of elements.
+    expect(reshape(shape('B, T, 3'), [dim('B'), dim('T'), number(1)]), 'mismatch', '(B, T, 1)', /elements/);
+    assert.equal(reshape(shape('2, 4, 3'), [number(2), number(4), number(1)]).isOfAxes, true);
+    assert.equal(reshape(shape('B, T, d'), [dim('B'), dim('T'), dim('2 * d')]).isOfAxes, undefined);
     expect(reshape(shape('2, 3'), [number(4), 'infer']), 'mismatch', '(4, 1)', /does not divide/);
     expect(reshape(shape('2, 3'), ['infer', 'infer']), 'mismatch', '(?, ?)', /only one/);
     expect(reshape(shape('..., d'), [dim('B'), 'infer']), 'unknown', '(B, ?)');

@@ -4,7 +4,7 @@ import { formatShape, Judgement, linear, openShape, type Shape, shapeOf, unknown
 import { operations } from '../../define.ts';
 import { bool, dict, dimOf, dimOrUnknown, int, list, none, openList, sizeTuple, text, tuple, unknown } from '../../make.ts';
 import type { Call, Machine, OperationTable } from '../../operation.ts';
-import type { InstanceValue, ListValue, TensorValue, Value } from '../../value.ts';
+import type { ListValue, TensorValue, Value } from '../../value.ts';
 import { gathered } from './builtins.ts';
 import { listOf, mapSequence, sequenceOf } from './sequences.ts';
 
@@ -30,13 +30,21 @@ const takeParts = (call: Call, machine: Machine): Value => {
   return none;
 };
 
-/** Modules among the attributes, in the order in which they were set. */
-const childrenOf = (self: Value, machine: Machine): readonly (readonly [string, InstanceValue])[] | undefined => {
+/**
+ * Modules among the attributes, in the order in which they were set. One of several modules is a child as well, and so is what nothing is
+ * known of in a container: a chain that left it out would hand what comes before it to what comes behind it.
+ */
+const childrenOf = (self: Value, machine: Machine): readonly (readonly [string, Value])[] | undefined => {
   if (self.kind !== 'instance' || self.open) return undefined;
-  const found: [string, InstanceValue][] = [];
-  for (const [name, value] of self.attributes) if (machine.isModule(value)) found.push([name, value]);
-  return found;
+  const isChain = self.class.mro.some(({ qualifiedName }) => chains.test(qualifiedName));
+  return [...self.attributes].filter(
+    ([name, value]) =>
+      (value.kind === 'union' ? value.options : [value]).some((option) => machine.isModule(option)) ||
+      (isChain && (value.kind === 'unknown' || value.kind === 'opaque') && !name.startsWith('_')),
+  );
 };
+
+const chains = /^torch\.nn\.(?:Sequential|ModuleDict)$|^torch\.nn\.modules\.container\./;
 
 /** The children in order as a list; like ones of unknown number stay a list of that many. */
 function childList(call: Call, machine: Machine): ListValue {

@@ -145,7 +145,9 @@ const construct =
   (call, machine) => {
     const items = itemsOf(call.value('data'));
     const [only] = items ?? [];
-    const isData = items?.length === 1 && only !== undefined && !isNumber(only);
+    // `torch.Tensor(weight.size())` is as large as the weight; any other tuple holds numbers.
+    const isSize = only?.kind === 'tuple' && only.isSize === true;
+    const isData = items?.length === 1 && only !== undefined && !isNumber(only) && !isSize;
     const sizes = plainSizes(sizesIn(call, 'data'));
     // `x.new()` is empty, and `torch.cat` passes over it.
     const shape = isData ? nested(only).shape : items?.length === 0 ? unknownShape : shapeOfSizes(sizes);

@@ -71,6 +71,8 @@ function isRead(body: readonly Statement[], name: string, place: number): boolea
     else if (expression.kind === 'string') found ||= expression.value?.includes(name) === true;
   };
   const visit = (statement: Statement): void => {
+    // `fmask = mask = ...`: the other name stands for the mask, too.
+    found ||= statement.kind === 'assign' && statement.targets.length > 1 && statement.start <= place && place <= statement.end;
     if ((statement.kind === 'for' || statement.kind === 'while') && statement.start < place && place <= statement.end)
       from = Math.min(from, statement.start);
     targets = statement.kind === 'assign' ? statement.targets : statement.kind === 'annotatedAssign' ? [statement.target] : [];

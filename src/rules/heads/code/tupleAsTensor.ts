@@ -122,7 +122,9 @@ function misused(node: TensorValue): Misuse | undefined {
   const operands = ['input', 'other'].map((name) => node.arguments.get(name));
   for (const value of operands) {
     if (value === undefined) continue;
-    if (value.kind === 'tuple' && isAnswer(value)) return { message: 'tuple', value };
+    // A tuple and an input that is a tuple, too, for all that is known of it, make a longer one.
+    const isSum = node.op === 'add' && operands.some((other) => other?.kind === 'tensor' && isTaken(other));
+    if (value.kind === 'tuple' && isAnswer(value) && !isSum) return { message: 'tuple', value };
     if (value === nothingReturned) return { message: 'nothing', value };
     const tensor = asTensor(value);
     if (node.op !== 'add' || tensor === undefined) continue;
@@ -131,6 +133,10 @@ function misused(node: TensorValue): Misuse | undefined {
   }
   return undefined;
 }
+
+/** An input, or some of its items. */
+const isTaken = (tensor: TensorValue): boolean =>
+  tensor.op === 'input' || (tensor.op === 'getitem' && tensor.inputs[0] !== undefined && isTaken(tensor.inputs[0]));
 
 /** A tuple of tensors, as modules answer it: not a size, not a list of numbers. */
 const isAnswer = (value: TupleValue): boolean =>
