@@ -31,6 +31,7 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
   const found: CodeContradiction[] = [];
   for (const unit of units) {
     const annotations = annotationsOf(unit, text);
+    if (contractsOf(annotations).size === 0) continue;
     const reports = new Map<FunctionDefinition, ContractReport[]>();
     // What was last said of a statement that was not edited stands until it is followed again.
     for (const study of [...code.studies, ...(code.stale ?? [])]) {

@@ -60,23 +60,19 @@ const isPython = ({ text, path, languageId }: Pick<AnalysisInput, 'text' | 'path
 /** Never throws; O(size of the text). */
 export function analyse(input: AnalysisInput, settings: Settings): Analysis {
   if (isExcluded(input.path, settings)) return notRead(input);
-  const parsed = parseAny(input);
+  const isPythonRead = needsPython(input);
+  const parsed = input.python !== undefined && isPythonRead ? input.python.config(input.text, input.path) : parseConfig(input.text, input);
   const read = readDesign(parsed, { family: familyOf(input.path, settings) });
   const checkpoint = read !== undefined && read.designs.length > 0 ? input.checkpoint?.() : undefined;
   const reading = read === undefined || checkpoint === undefined ? read : { ...read, checkpoint };
-  const code = isModelCode(input) ? input.python?.code(input.text, input.path, input.imports, input.values?.(), input.isOver) : undefined;
+  const isCode = isPythonRead && mentionsModules(input.text);
+  const code = isCode ? input.python?.code(input.text, input.path, input.imports, input.values?.(), input.isOver) : undefined;
   const found = [
     ...(reading === undefined ? [] : runRules(reading, settings)),
     ...(code === undefined ? [] : withOrigins(runCodeRules(code, settings), code, input.imports)),
   ];
   const findings = reading === undefined && code === undefined ? [] : filterFindings(found, parsed, input.path, settings);
   return { parsed, reading, code, findings };
-}
-
-const isModelCode = (input: AnalysisInput): boolean => needsPython(input) && mentionsModules(input.text);
-
-function parseAny(input: AnalysisInput): ParsedConfig {
-  return input.python !== undefined && needsPython(input) ? input.python.config(input.text, input.path) : parseConfig(input.text, input);
 }
 
 const notRead = (input: AnalysisInput): Analysis => ({

@@ -74,7 +74,7 @@ class ConfigReader {
 
   read(): ParsedConfig {
     const { units } = this.#module;
-    for (const { body, start } of units) this.#scope.read([body.statement], start);
+    for (const { body, start } of units) this.#scope.readOne(body.statement, start);
     for (const { body } of units) this.#noteChanges(body.statement);
     for (const name of this.#rebound) this.#scope.bind(name);
     for (const { body, start } of units) {
@@ -292,7 +292,7 @@ class ConfigReader {
   // Dict literals and calls
 
   #visit(statement: Statement, base: number, scope: Scope, owner: string): void {
-    if ((statement.kind === 'class' || statement.kind === 'function') && !this.#mayState(statement)) return;
+    if (!this.#mayState(statement)) return;
     if (statement.kind === 'function') {
       const inner = new Scope(scope);
       inner.readParameters(statement);
@@ -316,7 +316,7 @@ class ConfigReader {
     eachChildStatement(statement, (child) => this.#visit(child, base, scope, owner));
   }
 
-  /** Whether a configuration may stand in a class or a function. */
+  /** Whether a configuration may stand in a statement. */
   #mayState(statement: Statement): boolean {
     const { hasDict, callees } = sketchOf(statement);
     if (hasDict) return true;

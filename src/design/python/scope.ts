@@ -40,61 +40,92 @@ export class Scope {
     return this.#bindings.has(name) || this.#parent?.isBound(name) === true;
   }
 
-  /** Takes in what statements bind, those below `if`, `for`, `with` and `try` included. */
-  read(statements: readonly Statement[], base: number): void {
-    for (const statement of statements) {
-      switch (statement.kind) {
-        case 'assign':
-          for (const target of statement.targets) {
-            if (target.kind === 'name') this.bind(target.name, { expression: statement.value, base });
-            else for (const name of targetNames(target)) this.bind(name);
-          }
-          break;
-        case 'annotatedAssign':
-          if (statement.target.kind === 'name' && statement.value !== undefined)
-            this.bind(statement.target.name, { expression: statement.value, base });
-          break;
-        case 'augmentedAssign':
-        case 'for':
-          for (const name of targetNames(statement.target)) this.bind(name);
-          break;
-        case 'delete':
-          for (const target of statement.targets) for (const name of targetNames(target)) this.bind(name);
-          break;
-        case 'with':
-          for (const { target } of statement.items) if (target !== undefined) for (const name of targetNames(target)) this.bind(name);
-          break;
-        case 'try':
-          for (const { alias } of statement.handlers) if (alias !== undefined) for (const name of targetNames(alias)) this.bind(name);
-          break;
-        case 'function':
-        case 'class':
-          this.bind(statement.name.name);
-          break;
-        case 'import':
-        case 'importFrom':
-          for (const { name, alias } of statement.names) this.bind(alias?.name ?? name.split('.')[0] ?? name);
-          break;
-        case 'global':
-        case 'nonlocal':
-          for (const { name } of statement.names) this.bind(name);
-          break;
-        case 'match':
-          for (const { binds } of statement.cases) for (const { name } of binds) this.bind(name);
-          break;
-      }
-      if (statement.kind !== 'class' && statement.kind !== 'function') {
-        eachExpression(statement, (expression) => {
-          if (expression.kind === 'named') for (const name of targetNames(expression.target)) this.bind(name);
-        });
-        eachChildStatement(statement, (child) => this.read([child], base));
-      }
-    }
+  /** Takes in what the statements of a body bind, those below `if`, `for`, `with` and `try` included. */
+  read(body: readonly Statement[], base: number): void {
+    this.#bindAll(boundBy(body), base);
+  }
+
+  /** The same of one statement. */
+  readOne(statement: Statement, base: number): void {
+    const found: Bound[] = [];
+    addBound(statement, found);
+    this.#bindAll(found, base);
+  }
+
+  #bindAll(all: readonly Bound[], base: number): void {
+    for (const { name, value } of all) this.bind(name, value === undefined ? undefined : { expression: value, base });
   }
 
   readParameters({ parameters }: Pick<FunctionDefinition, 'parameters'>): void {
     for (const { name } of parameters) if (name !== undefined) this.bind(name.name);
   }
+}
+
+/** A name that a statement binds, and what to where that is one value. */
+interface Bound {
+  readonly name: string;
+  readonly value: Expression | undefined;
+}
+
+const known = new WeakMap<readonly Statement[], readonly Bound[]>();
+
+/** What the statements of a body bind, in their order. Worked out once, while an edit leaves them alone. */
+function boundBy(body: readonly Statement[]): readonly Bound[] {
+  const found = known.get(body);
+  if (found !== undefined) return found;
+  const all: Bound[] = [];
+  for (const statement of body) addBound(statement, all);
+  known.set(body, all);
+  return all;
+}
+
+function addBound(statement: Statement, found: Bound[]): void {
+  const add = (name: string, value?: Expression): void => {
+    found.push({ name, value });
+  };
+  switch (statement.kind) {
+    case 'assign':
+      for (const target of statement.targets) {
+        if (target.kind === 'name') add(target.name, statement.value);
+        else for (const name of targetNames(target)) add(name);
+      }
+      break;
+    case 'annotatedAssign':
+      if (statement.target.kind === 'name' && statement.value !== undefined) add(statement.target.name, statement.value);
+      break;
+    case 'augmentedAssign':
+    case 'for':
+      for (const name of targetNames(statement.target)) add(name);
+      break;
+    case 'delete':
+      for (const target of statement.targets) for (const name of targetNames(target)) add(name);
+      break;
+    case 'with':
+      for (const { target } of statement.items) if (target !== undefined) for (const name of targetNames(target)) add(name);
+      break;
+    case 'try':
+      for (const { alias } of statement.handlers) if (alias !== undefined) for (const name of targetNames(alias)) add(name);
+      break;
+    case 'function':
+    case 'class':
+      add(statement.name.name);
+      return;
+    case 'import':
+    case 'importFrom':
+      for (const { name, alias } of statement.names) add(alias?.name ?? name.split('.')[0] ?? name);
+      break;
+    case 'global':
+    case 'nonlocal':
+      for (const { name } of statement.names) add(name);
+      break;
+    case 'match':
+      for (const { binds } of statement.cases) for (const { name } of binds) add(name);
+      break;
+  }
+  eachExpression(statement, (expression) => {
+    if (expression.kind === 'named') for (const name of targetNames(expression.target)) add(name);
+  });
+  eachChildStatement(statement, (child) => addBound(child, found));
 }
 
 /** A value that is certain before the program runs. `origin` is where the number stands when the expression only names it. */

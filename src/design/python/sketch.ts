@@ -22,9 +22,18 @@ export interface Changes {
 const sketches = new WeakMap<Statement, Sketch>();
 const changes = new WeakMap<Statement, Changes>();
 
+/** Of statements that hold nothing. */
+const nothing: Sketch = { hasDict: false, callees: [] };
+
 export function sketchOf(statement: Statement): Sketch {
   const known = sketches.get(statement);
   if (known !== undefined) return known;
+  const found = sketch(statement);
+  sketches.set(statement, found);
+  return found;
+}
+
+function sketch(statement: Statement): Sketch {
   let hasDict = false;
   const callees = new Set<string>();
   eachExpression(statement, (expression) => {
@@ -33,14 +42,12 @@ export function sketchOf(statement: Statement): Sketch {
     if (callee !== undefined && (!callee.includes('.') || /\.[A-Z]\w*$/.test(callee))) callees.add(callee);
   });
   eachChildStatement(statement, (child) => {
-    const inner = sketchOf(child);
+    // Those that are asked for again.
+    const inner = child.kind === 'class' || child.kind === 'function' ? sketchOf(child) : sketch(child);
     hasDict ||= inner.hasDict;
     for (const callee of inner.callees) callees.add(callee);
   });
-  const found = { hasDict, callees: [...callees] };
-  // Those that are asked for again.
-  if (statement.kind === 'class' || statement.kind === 'function') sketches.set(statement, found);
-  return found;
+  return hasDict || callees.size > 0 ? { hasDict, callees: [...callees] } : nothing;
 }
 
 export function changesIn(statement: Statement): Changes {
