@@ -12,7 +12,7 @@ import type { Interpreter } from './interpreter.ts';
 import { unite } from './join.ts';
 import { int, named, none, numberOf, unknown } from './make.ts';
 import { argumentsFor, callsOf, commonArgument, type Part } from './parts.ts';
-import { attentionFunctions, entriesOf, forwardMember } from './roots.ts';
+import { attentionFunctions, entriesOf, forwardMember, maskMakers } from './roots.ts';
 import { beginNames, lengthScope } from './samples.ts';
 import type { Symbols } from './symbols.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, TensorValue, Value } from './value.ts';
@@ -67,7 +67,7 @@ export function studyClass(
   stated: StatedAxes | undefined,
 ): Followed | undefined {
   interpreter.renew();
-  if (root.kind === 'function' && attentionFunctions(root.file).some((each) => each === root.definition))
+  if (root.kind === 'function' && [...attentionFunctions(root.file), ...maskMakers(root.file)].some((each) => each === root.definition))
     return studyFunction(interpreter, root, choice, stated);
   const made = root.kind === 'part' ? root.instance : root.kind === 'function' ? makerResult(interpreter, root, symbols) : undefined;
   if (root.kind === 'function' && made === undefined) return undefined;
@@ -108,7 +108,7 @@ export function studyClass(
   return { instance, facts, output, inputs, choices, hasMasks, isUnusual };
 }
 
-/** Follows a function that attends as if it were a module without layers. */
+/** Follows a function that attends, or makes a mask, as if it were a module without layers. */
 function studyFunction(
   interpreter: Interpreter,
   root: FunctionValue,

@@ -33,6 +33,21 @@ export const attentionFunctions = ({ module }: SourceFile): readonly FunctionDef
     .flatMap(({ start, body }) => (body.statement.kind === 'function' && attends(body, module.text, start) ? [body.statement] : []))
     .slice(0, maximumFunctions);
 
+/** Names of what makes causal masks. */
+export const causalNames = /causal_?(?:\w+_)?mask|triangular_?mask|subsequent|look_?ahead|(?:^|_)future_?mask/i;
+
+const triangles = /\btri[ul]_?\(|\barange\(/;
+
+/** Functions of the file that make causal masks, and classes that are such masks: who uses them may be in another file. */
+export const maskMakers = ({ module }: SourceFile): readonly (FunctionDefinition | ClassDefinition)[] =>
+  module.units
+    .flatMap(({ start, body: { statement } }) => {
+      if (statement.kind !== 'class' && (statement.kind !== 'function' || statement.decorators.length > 0)) return [];
+      if (!causalNames.test(statement.name.name)) return [];
+      return triangles.test(module.text.slice(start, start + statement.end)) ? [statement] : [];
+    })
+    .slice(0, maximumFunctions);
+
 const attending = new WeakMap<UnitBody, boolean>();
 
 /** Whether what is written of a function says that it attends. Looked at once per statement. */

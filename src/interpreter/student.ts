@@ -17,7 +17,7 @@ import { areAmong, givenSettings, openSettings } from './memory.ts';
 import type { Problem } from './operation.ts';
 import { vaguePart } from './parts.ts';
 import type { Failure, Recorder, Variable } from './recording.ts';
-import { attentionFunctions, definitionsOf, entriesOf, hasForward, makersOf, usedClasses } from './roots.ts';
+import { attentionFunctions, definitionsOf, entriesOf, hasForward, makersOf, maskMakers, usedClasses } from './roots.ts';
 import { Defaults, lengthScope, type Sample } from './samples.ts';
 import { type CodeReading, type FunctionRun, type Settings, type Study, withAll } from './study.ts';
 import { Symbols } from './symbols.ts';
@@ -199,6 +199,11 @@ export class Student {
       const of = interpreter.guard(() => interpreter.names.global(globals, definition.name.name));
       if (of?.kind === 'function' && of.definition === definition) study(`def ${of.name}`, of);
     }
+    for (const { name } of isPartial ? [] : maskMakers(file)) {
+      const of = interpreter.guard(() => interpreter.names.global(globals, name.name));
+      if (of?.kind === 'function' && makesMask(of, file)) study(`def ${of.name}`, of);
+      else if (of?.kind === 'class' && makesMask(of, file)) study(of.qualifiedName, of);
+    }
     const parted = new Set<ClassValue>();
     for (let part = vaguePart(studies, classes, parted); part !== undefined; part = vaguePart(studies, classes, parted)) {
       const key = partKey(part.instance.class);
@@ -247,6 +252,9 @@ export class Student {
 
   #study(of: Root): Study | undefined {
     const chosen = this.#chosen(of);
+    // How a mask is asked for is not seen from where it is made: what goes wrong may go wrong for these inputs alone.
+    const isMask = chosen !== undefined && of.kind !== 'part' && this.#file !== undefined && makesMask(of, this.#file);
+    if (isMask) return { ...chosen, failures: [] };
     if (chosen === undefined || chosen.failures.length === 0) return chosen;
     const found = chosen.failures.some(isOfMaskAxes)
       ? { ...chosen, failures: chosen.failures.filter((failure) => !isOfMaskAxes(failure)) }
@@ -333,6 +341,9 @@ export class Student {
 }
 
 type Attempt = Study & Followed;
+
+const makesMask = (of: ClassValue | FunctionValue, file: SourceFile): boolean =>
+  of.file === file && !(of.kind === 'class' && hasForward(of)) && maskMakers(file).some((each) => each === of.definition);
 
 const keyOf = ({ class: of, maker, isPart = false }: Study): string =>
   isPart ? partKey(of) : maker === undefined ? of.qualifiedName : `def ${maker.name}`;

@@ -47,8 +47,11 @@ const maximumPythonLength = 2_000_000;
 export const needsPython = (input: Pick<AnalysisInput, 'text' | 'path' | 'languageId'>): boolean =>
   isPython(input) && input.text.length <= maximumPythonLength && (mentionsHeads(input.text) || mentionsModules(input.text));
 
-/** Whether Python code defines a module of a library for neural networks, or a function that attends. O(length). */
+/** Whether Python code defines a module of a library for neural networks, a function that attends, or a causal mask. O(length). */
 const mentionsModules = (text: string): boolean =>
+  (/^(?:def|class)\s+\w*(?:causal|triangular|subsequent|look_?ahead|future)/im.test(text) &&
+    /\btri[ul]_?\(|\barange\(/.test(text) &&
+    /^(?:import|from) torch\b/m.test(text)) ||
   (/\bdef (?:forward|__call__|call|setup)\s*\(/.test(text) && /\bclass\s+\w+\s*\(/.test(text)) ||
   ((/\bscaled_dot_product_attention\s*\(/.test(text) || (/\bsoftmax\s*\(/.test(text) && /matmul|bmm|einsum|\s@\s/.test(text))) &&
     /^def /m.test(text) &&

@@ -100,6 +100,8 @@ function read(tensor: TensorValue, depth: number): Meaning | undefined {
       return constant(fillOf(at('fill_value')));
     case 'tensor':
     case 'as_tensor':
+    case 'from_numpy':
+      if (first !== undefined) return of(first);
       return at('data')?.kind === 'list' ? undefined : constant(fillOf(at('data')));
     case 'buffer':
     case 'parameter':

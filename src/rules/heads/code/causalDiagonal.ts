@@ -1,8 +1,22 @@
 import { sameDim } from '../../../dims/dim.ts';
+import { partedFromThemselves } from '../../code/madeMasks.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { causalVerdicts } from './causalMask.ts';
 import { attentionExample, layerExample } from './examples.ts';
+
+/** A function that only makes the mask: who uses it is in another file. */
+const maker = (mask: string) => ({
+  language: 'python' as const,
+  code: `import numpy as np
+import torch
+
+
+def subsequent_mask(length: int) -> torch.Tensor:
+    mask = ${mask}
+    return torch.from_numpy(mask) == 0
+`,
+});
 
 export const causalDiagonal = defineRule({
   code: 'HW157',
@@ -17,8 +31,9 @@ export const causalDiagonal = defineRule({
       attentionExample({ causal: 'torch.tril(torch.ones(max_length, max_length), diagonal=-1)' }),
       attentionExample({ causal: 'torch.tril(torch.ones(max_length, max_length), diagonal=1)' }),
       layerExample({ mask: 'torch.triu(torch.ones(T, T, dtype=torch.bool))' }),
+      maker('np.tril(np.ones((1, length, length)), k=-1)'),
     ],
-    good: [attentionExample(), layerExample()],
+    good: [attentionExample(), layerExample(), maker('np.triu(np.ones((1, length, length)), k=1)')],
     fixSafety: 'The fix moves the boundary to the diagonal. It changes what the model computes, which is the point.',
     references: [
       'https://docs.pytorch.org/docs/stable/generated/torch.triu.html',
@@ -28,6 +43,8 @@ export const causalDiagonal = defineRule({
   messages: {
     diagonal: 'This causal mask hides the diagonal: a token does not see itself, and the first sees nothing.',
     ahead: 'This causal mask shows each token {count} to come: the boundary is to be the diagonal.',
+    parted:
+      'This causal mask puts the token itself on the side of what comes later: it hides either the diagonal, or the past instead of the future.',
     behind: 'This causal mask hides the token itself and {count} before it: the boundary is to be the diagonal.',
   },
   checkCode({ code, report }) {
@@ -46,6 +63,11 @@ export const causalDiagonal = defineRule({
         related: [{ range: used === at ? undefined : used, message: 'The mask is used here.' }],
         fixes: fixesOf(textAt(code, rangeIn(code, region.made.site)), at.start, region.made.op, at === made),
       });
+    }
+    const judged = new Set(causalVerdicts(code).map(({ region }) => region.made.site?.node));
+    for (const { made } of partedFromThemselves(code)) {
+      const at = judged.has(made.site?.node) ? undefined : rangeIn(code, made.site);
+      if (at !== undefined) report({ at, message: 'parted' });
     }
   },
 });

@@ -1,4 +1,6 @@
 import { formatDim } from '../../../dims/format.ts';
+import { pastBehind } from '../../code/madeMasks.ts';
+import { rangeIn } from '../../code/places.ts';
 import { readDim } from '../../code/sizes.ts';
 import { defineRule } from '../../rule.ts';
 import { causalVerdicts } from './causalMask.ts';
@@ -53,6 +55,7 @@ export const causalOffset = defineRule({
   },
   messages: {
     cached: 'This causal mask is for {rows} queries and {columns} keys: its boundary is to be at diagonal {more}.',
+    behind: 'The {more} keys of the past come before the new ones in a cache, and this mask has them behind.',
   },
   checkCode({ code, report }) {
     for (const { kind, made, used, region } of causalVerdicts(code)) {
@@ -65,6 +68,10 @@ export const causalOffset = defineRule({
         data: { rows: formatDim(rows), columns: formatDim(columns), more: `${formatDim(columns)} - ${formatDim(rows)}` },
         related: [{ range: used === at ? undefined : used, message: 'The mask is used here.' }],
       });
+    }
+    for (const { node, more } of pastBehind(code)) {
+      const at = rangeIn(code, node.site);
+      if (at !== undefined) report({ at, message: 'behind', data: { more: formatDim(readDim(code, more)) } });
     }
   },
 });
