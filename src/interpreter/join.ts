@@ -1,6 +1,7 @@
 import { type Dim, sameDim, unknownDim } from '../dims/dim.ts';
 import { rankOf, type Shape, unknownShape } from '../dims/shape.ts';
-import { bool, float, keyOf, openList, unknown } from './make.ts';
+import { bool, keyOf, openList, unknown } from './make.ts';
+import { eitherFloat } from './powers.ts';
 import type { BoolValue, DictValue, ListValue, TensorValue, TupleValue, UnionValue, Value } from './value.ts';
 
 const maximumOptions = 4;
@@ -93,7 +94,7 @@ export function join(a: Value, b: Value, prefer: Preference = 'none', read: Read
     case 'int':
       return sameDim(a.dim, (b as typeof a).dim) ? a : unite([a, b]);
     case 'float':
-      return a.value !== undefined && a.value === (b as typeof a).value ? a : float(undefined);
+      return eitherFloat(a, b as typeof a);
     case 'string':
       return a.value !== undefined && a.value === (b as typeof a).value ? a : a.value === undefined ? a : unite([a, b]);
     case 'tuple': {

@@ -10,6 +10,8 @@ type Factor = Powers['factors'][number];
 
 /** `left * right`, at least one of them a float. */
 export function multiplyPowers(left: Value, right: Value): FloatValue {
+  const ways = eachWay(left, right, multiplyPowers);
+  if (ways !== undefined) return ways;
   const [x, y] = [numberOf(left), numberOf(right)];
   return result(
     x === undefined || y === undefined ? undefined : x * y,
@@ -19,6 +21,8 @@ export function multiplyPowers(left: Value, right: Value): FloatValue {
 
 /** `left / right`: Python's true division. */
 export function dividePowers(left: Value, right: Value): FloatValue {
+  const ways = eachWay(left, right, dividePowers);
+  if (ways !== undefined) return ways;
   const [x, y] = [numberOf(left), numberOf(right)];
   if (y === 0) return float(undefined);
   const [a, b] = [powersOf(left, true), powersOf(right, true)];
@@ -29,6 +33,8 @@ export function dividePowers(left: Value, right: Value): FloatValue {
 
 /** `base ** exponent` where the result is a float. */
 export function raisePowers(base: Value, exponent: Value): FloatValue {
+  const ways = eachWay(base, exponent, raisePowers);
+  if (ways !== undefined) return ways;
   const [x, e] = [numberOf(base), numberOf(exponent)];
   if (e === undefined) return float(undefined);
   const value = x === undefined ? undefined : e === 0.5 ? Math.sqrt(x) : x ** e;
@@ -65,6 +71,44 @@ export function wholeOf(value: Value, rounding: 'down' | 'up' | 'zero' | 'exact'
 
 const wholePower = ({ base, exponent }: Factor, sign: number): Dim =>
   exponent * sign > 0 ? raise(base, number(Math.abs(exponent))) : number(1);
+
+const maximumWays = 4;
+
+/** One of two numbers, where branches of the code that were joined give each its own. */
+export function eitherFloat(a: FloatValue, b: FloatValue): FloatValue {
+  if (a === b || (a.value !== undefined && a.value === b.value)) return a;
+  const ways = [...(a.ways ?? [a])];
+  for (const each of b.ways ?? [b]) if (!ways.some((way) => isSame(way, each))) ways.push(each);
+  const [only] = ways;
+  if (ways.length === 1 && only !== undefined) return only;
+  return ways.length > maximumWays || !ways.some(({ powers }) => powers !== undefined) ? float(undefined) : { ...float(undefined), ways };
+}
+
+function isSame(a: FloatValue, b: FloatValue): boolean {
+  const [p, q] = [a.powers, b.powers];
+  if (p === undefined || q === undefined) return p === q && a.value !== undefined && a.value === b.value;
+  return (
+    p.coefficient === q.coefficient &&
+    p.factors.length === q.factors.length &&
+    p.factors.every(({ base, exponent }) => q.factors.some((other) => other.exponent === exponent && sameDim(other.base, base)))
+  );
+}
+
+/** What comes of each number that an operand may be, where it may be one of several. */
+function eachWay(left: Value, right: Value, follow: (left: Value, right: Value) => FloatValue): FloatValue | undefined {
+  const [lefts, rights] = [waysOf(left), waysOf(right)];
+  if (lefts === undefined && rights === undefined) return undefined;
+  const all = (lefts ?? [left]).flatMap((a) => (rights ?? [right]).map((b) => follow(a, b)));
+  return all.reduce(eitherFloat);
+}
+
+/** `scalar or head_dim` is one of two settings. */
+function waysOf(value: Value): readonly Value[] | undefined {
+  if (value.kind === 'float') return value.ways;
+  if (value.kind !== 'union' || value.options.length > maximumWays) return undefined;
+  const isOfNames = value.options.filter(({ kind }) => kind === 'unknown').length > 1;
+  return isOfNames && value.options.every((option) => dimOf(option) !== undefined) ? value.options : undefined;
+}
 
 function result(value: number | undefined, powers: Powers | undefined): FloatValue {
   const kept = powers === undefined || powers.factors.length === 0 ? undefined : powers;

@@ -87,6 +87,8 @@ export interface FloatValue {
   readonly value: number | undefined;
   /** Present when the number is a product of powers of sizes. */
   readonly powers?: Powers;
+  /** Branches of the code decide which of these it is. */
+  readonly ways?: readonly FloatValue[];
 }
 
 export interface StringValue {

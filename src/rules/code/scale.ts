@@ -7,6 +7,8 @@ import type { Powers, TensorValue, Value } from '../../interpreter/value.ts';
 /** A factor: a product of powers of sizes, a value that training finds, one that depends on the data, or one that is not known. */
 export type Factor =
   | { readonly kind: 'powers'; readonly powers: Powers /** The code may be given another value instead. */; readonly isDefault?: boolean }
+  /** Branches of the code decide which. */
+  | { readonly kind: 'ways'; readonly ways: readonly { readonly value: Value; readonly factor: Factor }[] }
   | { readonly kind: 'learned' }
   | { readonly kind: 'data' }
   | { readonly kind: 'unknown' };
@@ -30,6 +32,8 @@ export function multiplyFactors(a: Factor, b: Factor): Factor {
 }
 
 export function raiseFactor(factor: Factor, exponent: number): Factor {
+  if (factor.kind === 'ways')
+    return { kind: 'ways', ways: factor.ways.map(({ value, factor: each }) => ({ value, factor: raiseFactor(each, exponent) })) };
   if (factor.kind !== 'powers') return factor;
   const { coefficient, factors } = factor.powers;
   if (coefficient <= 0 && !Number.isInteger(exponent)) return unknown;
@@ -54,6 +58,7 @@ export function factorOf(value: Value | undefined, depth = 0): Factor {
         : constantFactor(value.dim.constant);
     case 'float': {
       if (value.powers !== undefined) return { kind: 'powers', powers: value.powers };
+      if (value.ways !== undefined) return { kind: 'ways', ways: value.ways.map((way) => ({ value: way, factor: factorOf(way, depth + 1) })) };
       return value.value === undefined ? unknown : constantFactor(value.value);
     }
     case 'union': {

@@ -122,9 +122,17 @@ export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerd
   // Where a setting adds scores of another product, the scale of what is added to is the same without them.
   const plain = attention.paths.filter((path) => !path.some(({ kind, node }) => kind === 'other' && node.op === 'add'));
   const verdicts = (plain.length > 0 ? plain : attention.paths).map((path) => {
-    const scales = scoreScales(path);
+    const first = path.findIndex(isScale);
+    // A scale of the sum of two products, of contents and of positions, is the same for both.
+    const sum = path.findIndex(({ kind, node }) => kind === 'other' && node.op === 'add');
+    const isOfSum = sum >= 0 && sum < first && sides.length === 0;
+    const scales = scoreScales(isOfSum ? path.filter((_, i) => i !== sum) : path);
     if (scales === undefined) return undefined;
     const verdict = judge(code, [...sides, ...scales], widths, wholeWidths(code, attention), 0, false);
+    if (isOfSum) {
+      const isWhole = verdict?.kind === 'width' && isWholeOrCount(verdict.base, verdict.width);
+      return isWhole || verdict?.kind === 'inverted' || verdict?.kind === 'fine' ? verdict : undefined;
+    }
     if (verdict?.kind === 'none' && path.some((step) => step.kind === 'add' && !isMaskStep(code, step)) && !hasIdleScale(code, attention))
       return undefined;
     return verdict;
@@ -225,12 +233,15 @@ function operandScales({ query, key }: Attention): readonly Step[] | undefined {
   return scales;
 }
 
+/** Keep numbers from being too large or too small, and scale none. */
+const limits: ReadonlySet<string> = new Set(['clamp', 'maximum', 'minimum']);
+
 /** Scales on the scores; undefined where something else is done to them that may scale. */
 function scoreScales(path: readonly Step[]): readonly Step[] | undefined {
   const cap = path.findIndex(({ kind }) => kind === 'cap');
   // `cap * tanh(scores / cap)` limits the scores and does not scale them.
   const kept = path.filter((step, i) => !(cap >= 0 && isScale(step) && Math.abs(i - cap) === 1));
-  const relevant = kept.filter((step) => isArithmetic(step) && step.kind !== 'cap');
+  const relevant = kept.filter((step) => isArithmetic(step) && step.kind !== 'cap' && !limits.has(step.node.op));
   if (relevant.some(({ kind }) => kind === 'mix' || kind === 'other')) return undefined;
   if (cap >= 0 && kept.length === path.length) return undefined;
   return relevant.filter(isScale);
@@ -248,8 +259,21 @@ function judgeCall(
   return judge(code, [...sides, { kind: 'scale', node, factor, operand: scale }], widths, wholeWidths(code, attention), 0, false);
 }
 
+/** Each of the scales that branches of the code choose from is seen by itself. */
+function judge(code: CodeReading, written: readonly Step[], ...rest: JudgeRest): ScaleVerdict | undefined {
+  const at = written.findIndex(({ factor }) => factor?.kind === 'ways');
+  const open = written[at];
+  if (open?.factor?.kind !== 'ways') return judgeOne(code, written, ...rest);
+  const verdicts = open.factor.ways.map(({ value, factor }) => judge(code, written.with(at, { ...open, factor, operand: value }), ...rest));
+  // Where one of them is right the others may be right for other settings, but no setting asks for a scale turned round.
+  const isRight = verdicts.some((verdict) => verdict?.kind === 'fine');
+  return verdicts.find((verdict) => verdict?.kind === 'inverted') ?? (isRight ? undefined : verdicts.find((each) => each?.kind === 'width'));
+}
+
+type JudgeRest = [widths: readonly Dim[], wholes: readonly Dim[], already: number, called: boolean];
+
 /** `already` is the power of the width by which the called function multiplies. */
-function judge(
+function judgeOne(
   code: CodeReading,
   written: readonly Step[],
   widths: readonly Dim[],

@@ -142,8 +142,10 @@ function fractional(value: Value): Value {
       if (infinite !== null) return float(infinite[1] === '-' ? -Infinity : Infinity);
       return float(/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/.test(written) ? Number(written) : undefined);
     }
-    default:
-      return float(undefined);
+    default: {
+      const size = value.kind === 'unknown' ? dimOf(value) : undefined;
+      return float(undefined, size === undefined ? undefined : { coefficient: 1, factors: [{ base: size, exponent: 1 }] });
+    }
   }
 }
 
