@@ -32,7 +32,7 @@ export const finalNormMissing = defineRule({
   },
   checkCode({ code, rangeOf, report }) {
     for (const study of code.studies) {
-      for (const { stack, site, unused, head, identity, block, isMemory, isLanguageModel } of openStacksOf(code, study)) {
+      for (const { stack, site, runs, unused, head, identity, block, isMemory, isLanguageModel } of openStacksOf(code, study)) {
         const isLibrary = stack.instance.class.file?.isPrelude === true;
         if (identity !== undefined && unused === undefined) {
           const at = rangeOf(identity.instance.site);
@@ -43,11 +43,17 @@ export const finalNormMissing = defineRule({
         const at = rangeOf(site);
         if (at === undefined) continue;
         if (unused !== undefined) {
+          // Behind other work the place of the norm is where the blocks end, not where the stream is read at last.
+          const ran = rangeOf(runs);
+          const isFar = ran !== undefined && ran.end < at.start && code.file.module.text.slice(ran.end, at.start).split('\n').length > 4;
           report({
-            at,
+            at: isFar ? ran : at,
             message: 'unused',
             data: { name: unused.name },
-            related: [{ range: rangeOf(unused.norm.site), message: 'The norm is created here.' }],
+            related: [
+              { range: rangeOf(unused.norm.site), message: 'The norm is created here.' },
+              { range: isFar ? at : undefined, message: 'The un-normed stream is read here.' },
+            ],
             fixes: normedFirst(code, at, unused.name),
           });
           continue;

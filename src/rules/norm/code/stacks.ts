@@ -17,6 +17,8 @@ export interface OpenStack {
   readonly stack: ModuleCall;
   /** Where the un-normed stream is used first, or handed out. */
   readonly site: Site | undefined;
+  /** Where the stack runs its blocks. */
+  readonly runs: Site | undefined;
   /** The norm that was made for it. */
   readonly unused: UnusedNorm | undefined;
   /** The projection that reads the un-normed stream. */
@@ -85,6 +87,7 @@ function find(code: CodeReading, study: Study): readonly OpenStack[] {
       block,
       stack,
       site,
+      runs,
       unused: own,
       head: uses.head,
       identity,
