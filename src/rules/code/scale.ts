@@ -58,7 +58,8 @@ export function factorOf(value: Value | undefined, depth = 0): Factor {
         : constantFactor(value.dim.constant);
     case 'float': {
       if (value.powers !== undefined) return { kind: 'powers', powers: value.powers };
-      if (value.ways !== undefined) return { kind: 'ways', ways: value.ways.map((way) => ({ value: way, factor: factorOf(way, depth + 1) })) };
+      if (value.ways !== undefined)
+        return { kind: 'ways', ways: value.ways.map((way) => ({ value: way, factor: factorOf(way, depth + 1) })) };
       return value.value === undefined ? unknown : constantFactor(value.value);
     }
     case 'union': {

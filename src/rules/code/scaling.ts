@@ -267,7 +267,9 @@ function judge(code: CodeReading, written: readonly Step[], ...rest: JudgeRest):
   const verdicts = open.factor.ways.map(({ value, factor }) => judge(code, written.with(at, { ...open, factor, operand: value }), ...rest));
   // Where one of them is right the others may be right for other settings, but no setting asks for a scale turned round.
   const isRight = verdicts.some((verdict) => verdict?.kind === 'fine');
-  return verdicts.find((verdict) => verdict?.kind === 'inverted') ?? (isRight ? undefined : verdicts.find((each) => each?.kind === 'width'));
+  return (
+    verdicts.find((verdict) => verdict?.kind === 'inverted') ?? (isRight ? undefined : verdicts.find((each) => each?.kind === 'width'))
+  );
 }
 
 type JudgeRest = [widths: readonly Dim[], wholes: readonly Dim[], already: number, called: boolean];

@@ -16,8 +16,20 @@ export const scaleByOtherWidth = defineRule({
       attentionExample({ scores: 'scores = (q @ k.transpose(-2, -1)) / math.sqrt(C)' }),
       attentionExample({ scale: 'd_model ** -0.5', scores: 'scores = (q @ k.transpose(-2, -1)) * self.scale' }),
       calledExample('F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=C ** -0.5)'),
+      attentionExample({
+        scale: 'd_model',
+        scores: 'scores = torch.clamp((q @ k.transpose(-2, -1)) / float(self.scale) ** 0.5, min=-1000)',
+      }),
+      attentionExample({ scores: 'scores = (q @ k.transpose(-2, -1) + q.roll(1, 2) @ k.transpose(-2, -1)) / math.sqrt(C)' }),
     ],
     good: [
+      attentionExample({
+        scale: 'self.head_dim ** -0.5 if max_length > 512 else d_model ** -0.5',
+        scores: 'scores = (q @ k.transpose(-2, -1)) * self.scale',
+      }),
+      attentionExample({
+        scores: 'scores = (q @ k.transpose(-2, -1) + q.roll(1, 2) @ k.transpose(-2, -1)) / math.sqrt(2 * self.head_dim)',
+      }),
       attentionExample({ scores: 'scores = (q @ k.transpose(-2, -1)) / math.sqrt(C // self.n_heads)' }),
       attentionExample({ scores: 'scores = (q @ k.transpose(-2, -1)) * (1.0 / math.sqrt(k.size(-1)))' }),
       attentionExample({ scores: 'scores = q @ k.transpose(-2, -1) / self.head_dim' }),

@@ -17,6 +17,10 @@ export const scaleInverted = defineRule({
       attentionExample({ scale: 'self.head_dim ** 0.5', scores: 'scores = (q @ k.transpose(-2, -1)) * self.scale' }),
       attentionExample({ scale: 'self.head_dim ** -0.5', scores: 'scores = (q @ k.transpose(-2, -1)) / self.scale' }),
       calledExample('F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=self.head_dim ** 0.5)'),
+      attentionExample({
+        scale: 'self.head_dim ** 0.5 if max_length > 512 else max_length ** -0.5',
+        scores: 'scores = (q @ k.transpose(-2, -1)) * self.scale',
+      }),
     ],
     good: [
       attentionExample({ scale: 'self.head_dim ** 0.5', scores: 'scores = (q @ k.transpose(-2, -1)) / self.scale' }),

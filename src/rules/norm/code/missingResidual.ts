@@ -166,7 +166,7 @@ function replacedSite(flow: Flow, block: Block, sublayer: Sublayer): Site | unde
     const streams = given.map((tensor) => flow.base(tensor)).filter((each) => flow.between(sublayer.base, each).size > 0);
     const getsBranch = streams.some((stream) => given.some((each) => flow.base(each) !== stream && flow.between(stream, each).size > 0));
     if (!getsBranch && !streams.includes(sublayer.base)) continue;
-    const norms = sublayer.entries.some(({ call }) => call !== undefined && call.parent === helper);
+    const norms = [...sublayer.entries, ...sublayer.after].some(({ call }) => call !== undefined && call.parent === helper);
     if (getsBranch || norms) return siteIn(helper, norm ?? last) ?? outer;
   }
   return outer;
