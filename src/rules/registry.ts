@@ -17,6 +17,7 @@ import { causalOffset } from './heads/code/causalOffset.ts';
 import { causalWithMask } from './heads/code/causalWithMask.ts';
 import { choicesAxis } from './heads/code/choicesAxis.ts';
 import { dropoutOnScores } from './heads/code/dropoutOnScores.ts';
+import { keysOfOtherTokens } from './heads/code/keysOfOtherTokens.ts';
 import { maskAfterSoftmax } from './heads/code/maskAfterSoftmax.ts';
 import { maskFill } from './heads/code/maskFill.ts';
 import { maskPolarity } from './heads/code/maskPolarity.ts';
@@ -25,6 +26,7 @@ import { queriesTimesValues } from './heads/code/queriesTimesValues.ts';
 import { scaleByOtherWidth } from './heads/code/scaleByOtherWidth.ts';
 import { scaledTwice } from './heads/code/scaledTwice.ts';
 import { scaleInverted } from './heads/code/scaleInverted.ts';
+import { scoresOverTokens } from './heads/code/scoresOverTokens.ts';
 import { softmaxAxis } from './heads/code/softmaxAxis.ts';
 import { tupleAsTensor } from './heads/code/tupleAsTensor.ts';
 import { weightsTimesKeys } from './heads/code/weightsTimesKeys.ts';
@@ -147,6 +149,8 @@ export const rules: readonly Rule[] = [
   maskFill,
   weightsTimesKeys,
   queriesTimesValues,
+  scoresOverTokens,
+  keysOfOtherTokens,
   dropoutOnScores,
   batchFirst,
   tupleAsTensor,

@@ -12,6 +12,7 @@ import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axe
 import { isTrusted, moves, oddOne, swapped, turnedOtherwise, untransposed } from './axisOrder.ts';
 import { callAt, chainOf, keysOf, mainInput, rangeOfNode, sameSize, textOf } from './chains.ts';
 import { type Clash, clashesOf } from './clashes.ts';
+import { decidedAt } from './deciders.ts';
 import { dimsOf, elementwiseOps, type Find, firstOf, inputsOf, read } from './failing.ts';
 import type { FaultKind } from './fault.ts';
 import { madeAt, ownedBy, partners, roleOf, widthSource } from './layers.ts';
@@ -279,7 +280,11 @@ function oddWidth(find: Find, clash: Clash): Blame | undefined {
   const [own, wanted] = odd === left ? [x, y] : [y, x];
   const origin = originOf(find.study, odd);
   const at =
-    origin?.layer === undefined ? (origin === undefined ? undefined : rangeOfNode(find, origin.node)) : rangeIn(find.code, origin.site);
+    origin?.layer === undefined
+      ? origin === undefined
+        ? undefined
+        : rangeOfNode(find, origin.node)
+      : rangeIn(find.code, origin.isReplaced ? origin.site : decidedAt(find, origin.layer, wanted));
   if (at === undefined) return undefined;
   const name = origin?.layer === undefined || origin.layer.name === '' ? 'It' : `\`${origin.layer.name}\``;
   return { at, hint: `${name} gives ${formatDim(own)}; with ${formatDim(wanted)} it fits.` };

@@ -8,8 +8,9 @@ import { conceptOf, isRows, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
+import { decidedAt } from './deciders.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn } from './failing.ts';
-import { type Layer, madeAt } from './layers.ts';
+import type { Layer } from './layers.ts';
 import { rangeIn, settingsOf } from './places.ts';
 
 export type FaultKind =
@@ -47,10 +48,10 @@ export interface Fault {
   readonly isHere?: boolean;
 }
 
-/** The fault at the constructor of the layer, or at the expression. */
-export function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: string): Fault {
+/** The fault at the constructor of the layer, which fits with the wanted size, or at the expression. */
+export function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: string, wanted?: Dim): Fault {
   const { code, failure, use } = find;
-  const made = layer === undefined ? undefined : rangeIn(code, madeAt(find.study, layer));
+  const made = layer === undefined ? undefined : rangeIn(code, decidedAt(find, layer, wanted));
   const related: { range: Range | undefined; message: string }[] = [];
   if (made !== undefined) related.push({ range: use, message: 'It fails here.' });
   return { kind, failure, at: made ?? use, use, fact: `${fact}.`, related, isDoubtful: isDoubtful(find) };

@@ -514,7 +514,7 @@ function normFault(find: Find): Fault | undefined {
   const made = layer?.inputs ?? dimsOf(failure.call.arguments.get('normalized_shape')).at(-1);
   if (width === undefined || made === undefined) return at(find, 'norm', undefined, plainFact(find));
   const fact = `The norm is made for ${formatDim(read(find, made))} features, and its input is ${formatDim(width)} wide`;
-  return at(find, 'norm', layer, fact);
+  return at(find, 'norm', layer, fact, width);
 }
 
 function elementwiseFault(find: Find): Fault | undefined {
@@ -536,7 +536,7 @@ function elementwiseFault(find: Find): Fault | undefined {
     const isNorm = op === 'mul' && held.weight.shape.dims.length === 1;
     const layer =
       popularity(all, read(find, width), undefined) >= popularity(all, held.outputs, { layer: held, side: 'outputs' }) ? held : undefined;
-    return at(find, isNorm ? 'norm' : 'broadcast', layer, fact);
+    return at(find, isNorm ? 'norm' : 'broadcast', layer, fact, width);
   }
   const table = [left, right].map(madeTable);
   if (isSum(op) && differs && (table[0] === undefined) !== (table[1] === undefined)) {

@@ -66,9 +66,9 @@ export function layerFault(find: Find): Fault | undefined {
     if (call === undefined) return { ...fault, isHere: true };
     return { ...fault, at: call, related: [{ range: find.use, message: 'It fails here.' }] };
   }
-  if (joined !== undefined) return at(find, kind, isMisgiven(find, feeding) ? undefined : joined, fact);
+  if (joined !== undefined) return at(find, kind, isMisgiven(find, feeding) ? undefined : joined, fact, width);
   const alike = isAttended ? undefined : fedAlike(find, feeding);
-  if (alike === 'layer') return at(find, kind, layer, fact);
+  if (alike === 'layer') return at(find, kind, layer, fact, width);
   if (alike === 'call') return at(find, kind, undefined, fact);
   if (alike === 'owner' && rangeIn(find.code, layer.owner.site) !== undefined && layer.owner !== study.instance)
     return at(find, kind, { ...layer, site: layer.owner.site }, fact);
@@ -82,21 +82,21 @@ export function layerFault(find: Find): Fault | undefined {
     if (made !== undefined) {
       const siblings = beside.filter((each) => each !== source && each !== layer && each.inputs?.key === source.inputs?.key);
       const agrees = (dim: Dim): boolean => siblings.some(({ outputs }) => outputs?.key === dim.key);
-      if (agrees(takes) && !agrees(width)) return at(find, kind, source, fact);
-      if (agrees(width) && !agrees(takes)) return at(find, kind, layer, fact);
+      if (agrees(takes) && !agrees(width)) return at(find, kind, source, fact, takes);
+      if (agrees(width) && !agrees(takes)) return at(find, kind, layer, fact, width);
       const model = [source.inputs?.key, layer.outputs?.key];
-      if (model.includes(width.key) && !model.includes(takes.key)) return at(find, kind, source, fact);
-      return at(find, kind, layer, fact);
+      if (model.includes(width.key) && !model.includes(takes.key)) return at(find, kind, source, fact, takes);
+      return at(find, kind, layer, fact, width);
     }
   }
-  if (isAttended && source?.owner !== layer.owner) return at(find, kind, layer, fact);
+  if (isAttended && source?.owner !== layer.owner) return at(find, kind, layer, fact, width);
   if (source !== undefined && isAttended) {
     const score = (size: Dim, except: Layer): number =>
       beside.filter((each) => each !== except && roleOf(each.name) === 'query' && each.outputs?.key === size.key).length * 2 +
       beside.filter((each) => each !== except && each.outputs?.key === size.key).length;
     const isMade = source.outputs?.key === width.key;
-    if (isMade && score(takes, source) > score(width, source)) return at(find, kind, source, fact);
-    return at(find, kind, layer, fact);
+    if (isMade && score(takes, source) > score(width, source)) return at(find, kind, source, fact, takes);
+    return at(find, kind, layer, fact, width);
   }
   const norm = source === undefined ? crossedNorm(study, crossed) : undefined;
   if (norm?.outputs !== undefined && read(find, norm.outputs).key === width.key) {
@@ -115,15 +115,15 @@ export function layerFault(find: Find): Fault | undefined {
         size,
         undefined,
       );
-    if (source !== undefined && around(width) < around(takes)) return at(find, kind, source, fact);
+    if (source !== undefined && around(width) < around(takes)) return at(find, kind, source, fact, takes);
     const { site } = layer.owner;
     return at(find, kind, { ...layer, site }, fact);
   }
   if (source?.outputs !== undefined && read(find, source.outputs).key === width.key) {
     const score = (size: Dim): number => popularity(all, size, { layer, side: 'inputs' });
-    if (score(takes) > score(width) + 1) return at(find, kind, source, fact);
+    if (score(takes) > score(width) + 1) return at(find, kind, source, fact, takes);
   }
-  return at(find, kind, layer, fact);
+  return at(find, kind, layer, fact, width);
 }
 
 /** A bias of another length than the weight has rows: what the class makes of the result says which of the two is meant. */

@@ -41,6 +41,11 @@ export function layersOf(study: Study): ReadonlyMap<TensorValue, Layer> {
       for (const { value: item } of value.entries.values()) visit(item, owner, name, depth + 1);
       return;
     }
+    // One that is made in either of two branches.
+    if (value.kind === 'tensor' && value.op === 'join') {
+      for (const option of alternatives(value)) visit(option, owner, name, depth + 1);
+      return;
+    }
     if (value.kind === 'tensor' && (value.isParameter === true || value.op === 'parameter') && !found.has(value)) {
       found.set(value, {
         instance: undefined,
@@ -198,7 +203,7 @@ export function madeAt(study: Study, layer: Layer): Site | undefined {
   const { owner } = layer;
   if (owner === study.instance || owner.site === undefined) return layer.site;
   if (layer.instance !== undefined) return isWrapped(study, layer) ? owner.site : layer.site;
-  const wraps = ownedBy(study, owner).length <= 2 && ![...owner.attributes.values()].some(({ kind }) => kind === 'instance');
+  const wraps = new Set(ownedBy(study, owner).map(({ name }) => name)).size <= 2 && ![...owner.attributes.values()].some(({ kind }) => kind === 'instance');
   return wraps ? owner.site : layer.site;
 }
 

@@ -133,6 +133,8 @@ export interface Origin {
   readonly node: TensorValue;
   readonly layer: Layer | undefined;
   readonly site: Site | undefined;
+  /** A weight that was put in the place of the layer's own. */
+  readonly isReplaced: boolean;
 }
 
 /** What gave the axis its size. */
@@ -150,10 +152,9 @@ export function originOf(study: Study, place: Place): Origin | undefined {
   const last = same.at(-1);
   if (last === undefined) return undefined;
   const layer = held === undefined ? undefined : layers.get(held.node);
-  if (layer === undefined) return { node: last.node, layer, site: last.node.site };
-  // A weight that was put in the place of the layer's own.
+  if (layer === undefined) return { node: last.node, layer, site: last.node.site, isReplaced: false };
   const isReplaced = layer.instance !== undefined && !isSameSite(layer.weight.site, layer.instance.site);
-  return { node: layer.weight, layer, site: isReplaced ? layer.weight.site : madeAt(study, layer) };
+  return { node: layer.weight, layer, site: isReplaced ? layer.weight.site : madeAt(study, layer), isReplaced };
 }
 
 const isSameSite = (left: Site | undefined, right: Site | undefined): boolean =>

@@ -1,6 +1,8 @@
+import { alternatives } from '../../../interpreter/graph.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
 import { attentionsOf, type Operand } from '../../code/attention.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
+import { sourceOf } from '../../code/sources.ts';
 import { axisBefore, fromEnd, numberArgument } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 
@@ -59,7 +61,7 @@ export const cacheAxis = defineRule({
       const joins = [...joinsOf(attention.key, true), ...(value === undefined ? [] : joinsOf(value, false))];
       for (const { node, axis, tokens } of joins) {
         const at = rangeIn(code, node.site);
-        if (at === undefined || seen.has(at.start) || !isCache(node) || !/past|cache|prev|state/i.test(textAt(code, at))) continue;
+        if (at === undefined || seen.has(at.start) || !isCache(node, textAt(code, at))) continue;
         if (axis !== tokens) {
           seen.add(at.start);
           report({ at, message: 'axis', data: { axis, tokens } });
@@ -77,18 +79,31 @@ export const cacheAxis = defineRule({
   },
 });
 
+interface Joined {
+  readonly node: TensorValue;
+  /** As it is written. */
+  readonly axis: number;
+  readonly tokens: number;
+}
+
 /** Where a list of a tensor and something that is not known is joined, with the axis as it is written and that of the tokens. */
-function joinsOf(
-  { tensor, axis: summed, source }: Operand,
-  isKey: boolean,
-): readonly { readonly node: TensorValue; readonly axis: number; readonly tokens: number }[] {
-  const found: { node: TensorValue; axis: number; tokens: number }[] = [];
+function joinsOf({ axis: summed, source }: Operand, isKey: boolean): readonly Joined[] {
   // Keys sum over the head dim, values over the tokens.
-  let tokens: number | undefined = isKey ? (summed === -1 ? -2 : summed === -2 ? -1 : undefined) : summed;
-  let at: TensorValue | undefined = tensor;
-  for (const node of source?.passed ?? []) {
-    if (tokens === undefined || at === undefined) break;
-    at = node;
+  const tokens = isKey ? (summed === -1 ? -2 : summed === -2 ? -1 : undefined) : summed;
+  return tokens === undefined ? [] : joinsAmong(source?.passed ?? [], tokens, 0);
+}
+
+function joinsAmong(passed: readonly TensorValue[], from: number, depth: number): readonly Joined[] {
+  const found: Joined[] = [];
+  let tokens: number | undefined = from;
+  for (const node of passed) {
+    if (tokens === undefined) break;
+    const place: number = tokens;
+    if (node.op === 'join') {
+      // Code that has a cache joins it in one of its branches.
+      const options = depth < 6 ? alternatives(node) : [];
+      return [...found, ...options.flatMap((option) => joinsAmong(sourceOf(option)?.passed ?? [], place, depth + 1))];
+    }
     if (node.op === 'cat') {
       const dim = numberArgument(node, 'dim');
       const axis = dim === undefined ? undefined : dim < 0 ? dim : (fromEnd(dim, node) ?? fromEnd(dim, node.inputs[0] ?? node));
@@ -101,11 +116,14 @@ function joinsOf(
   return found;
 }
 
-/** One of the joined is not known: it came in from outside. */
-function isCache(node: TensorValue): boolean {
+/** One of the joined is not known: it came in from outside, and is called, where it came in or here, what caches are. */
+function isCache(node: TensorValue, written: string): boolean {
   const list = node.arguments.get('tensors');
-  return (list?.kind === 'list' || list?.kind === 'tuple') && list.items.length === 2 && list.items.some(({ kind }) => kind === 'unknown');
+  if ((list?.kind !== 'list' && list?.kind !== 'tuple') || list.items.length !== 2) return false;
+  return list.items.some((item) => item.kind === 'unknown' && cacheNames.test(`${written} ${item.path ?? item.reason}`));
 }
+
+const cacheNames = /past|cache|prev|state/i;
 
 /** What is joined last was made here. */
 function isLastKnown(node: TensorValue): boolean {
