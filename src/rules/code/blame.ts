@@ -13,7 +13,7 @@ import { isTrusted, moves, oddOne, swapped, turnedOtherwise, untransposed } from
 import { callAt, chainOf, keysOf, mainInput, rangeOfNode, sameSize, textOf } from './chains.ts';
 import { type Clash, clashesOf } from './clashes.ts';
 import { decidedAt } from './deciders.ts';
-import { dimsOf, elementwiseOps, type Find, firstOf, inputsOf, read } from './failing.ts';
+import { dimsOf, elementwiseOps, type Find, firstOf, inputsOf, joinedFor, read } from './failing.ts';
 import type { FaultKind } from './fault.ts';
 import { madeAt, ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
@@ -178,7 +178,8 @@ function resizedAxis(
     isTooLong &&
     /^(?:cat|concat|repeat|repeat_interleave)$/.test(node.op) &&
     !before.includes(size.key) &&
-    !isRejoined(find, node, axis)
+    !isRejoined(find, node, axis) &&
+    !(axis === -1 && joinedFor(find)?.node === node)
   ) {
     const was = divideExactly(size, factor);
     if (was !== undefined && before.includes(was.key)) return (text) => `\`${text}\` makes the axis ${formatDim(size)} long.`;

@@ -1,6 +1,7 @@
 /** A failing operation: what it was given, and how findings tell it. */
 import type { Dim } from '../../dims/dim.ts';
 import { applyToShape, formatShape, type Shape } from '../../dims/shape.ts';
+import { alternatives, plain } from '../../interpreter/graph.ts';
 import type { Failure } from '../../interpreter/recording.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
@@ -82,3 +83,16 @@ export const firstOf = <Item, Found>(items: readonly Item[], find: (item: Item) 
   }
   return undefined;
 };
+
+/** Of a layer that is given several tensors put together and nothing else: what joins them, and how wide each of them is, where all are. */
+export function joinedFor(find: Find): { readonly node: TensorValue; readonly width: Dim } | undefined {
+  const input = find.op === 'linear' ? tensorOf(find, 'input') : undefined;
+  for (const option of input === undefined ? [] : alternatives(input)) {
+    const node = plain(option);
+    const widths = node.inputs.map(({ shape }) => shape.dims.at(-1));
+    const [width] = widths;
+    if (!/^(?:cat|concat)$/.test(node.op) || width === undefined || widths.some((each) => each?.key !== width.key)) continue;
+    if (node.shape.dims.at(-1)?.key !== width.key) return { node, width };
+  }
+  return undefined;
+}

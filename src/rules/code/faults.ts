@@ -41,7 +41,7 @@ import {
   viewOps,
 } from './failing.ts';
 import { at, type Fault, type FaultKind } from './fault.ts';
-import { layerFault } from './layerFaults.ts';
+import { layerFault, projectedFault } from './layerFaults.ts';
 import { type Layer, layerOfWeight, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
 import { isView } from './layouts.ts';
 import { aliasOf, placeAt, placeOf, rangeIn, shown } from './places.ts';
@@ -369,7 +369,7 @@ function productFault(find: Find): Fault | undefined {
   const { study, op, code } = find;
   const tensors: TensorValue[] = [];
   for (const value of find.failure.call.arguments.values()) collect(value, (tensor) => tensors.push(tensor));
-  const [left, right] = op === 'baddbmm' ? tensors.slice(1) : tensors;
+  const [left, right] = op === 'baddbmm' || op === 'addmm' ? tensors.slice(1) : tensors;
   if (left === undefined || right === undefined || left.shape.dims.length === 0 || right.shape.dims.length === 0) return undefined;
   const fact = plainFact(find);
   const isOver = [...attentionsOf(code)].some(({ node }) => node === plain(left));
@@ -377,6 +377,7 @@ function productFault(find: Find): Fault | undefined {
   const held = [left, right].map((tensor) => heldParameter(study, tensor)).find((each) => each !== undefined);
   if (held !== undefined && isFineElsewhere(find, held)) return at(find, 'product', undefined, fact);
   if (held !== undefined) return at(find, 'product', held, fact);
+  if (op === 'addmm') return projectedFault(find, left, right);
   if (op !== 'matmul' && op !== 'bmm') return at(find, 'product', undefined, fact);
   const [x, y] = [shapeIn(find, left), shapeIn(find, right)];
   const inner = [x.dims.at(-1), y.dims.at(-2)] as const;

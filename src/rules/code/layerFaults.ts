@@ -7,11 +7,11 @@ import { lengthScope } from '../../interpreter/samples.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
-import { type Find, normOps, plainFact, productOps, read, shapeIn, tensorOf } from './failing.ts';
+import { type Find, joinedFor, normOps, plainFact, productOps, read, shapeIn, tensorOf } from './failing.ts';
 import { at, type Fault, type FaultKind, named } from './fault.ts';
 import { joinedLayer, type Layer, layerOfWeight, layersOf, ownedBy, popularity, roleOf, widthSource } from './layers.ts';
 import { isLength } from './layouts.ts';
-import { rangeIn } from './places.ts';
+import { rangeIn, textAt } from './places.ts';
 import { fedAlike, isMisgiven, miswired } from './wiring.ts';
 
 export function layerFault(find: Find): Fault | undefined {
@@ -58,6 +58,10 @@ export function layerFault(find: Find): Fault | undefined {
     const isHanded = given !== undefined && /^(?:softmax|dropout)$/.test(input.op);
     return isHanded ? { ...fault, at: given, related: [{ range: find.use, message: 'It fails here.' }] } : fault;
   }
+  const uncut = source === undefined || isAttended ? undefined : uncutFor(find, source, crossed, takes);
+  if (uncut !== undefined) return at(find, kind, uncut, fact, takes);
+  // Made for one of those that are put together for it.
+  if (joinedFor(find)?.width.key === takes.key) return at(find, kind, layer, fact, width);
   const feeding = { layer, input, takes, width, source };
   const wiring = miswired(find, feeding);
   if (wiring !== undefined) {
@@ -157,6 +161,17 @@ function convolutionFault(find: Find, layer: Layer, input: TensorValue): Fault {
   return at(find, 'layerInput', given > taken ? layer : given < taken ? made : undefined, fact);
 }
 
+/** A layer of the library that is a product with its weight. */
+export function projectedFault(find: Find, input: TensorValue, weight: TensorValue): Fault {
+  const layer = layerOfWeight(find.study, weight);
+  const [width, takes] = [shapeIn(find, input).dims.at(-1), shapeIn(find, weight).dims.at(-2)];
+  const fact = plainFact(find);
+  if (layer === undefined || width === undefined || takes === undefined) return at(find, 'product', undefined, fact);
+  const all = [...layersOf(find.study).values()];
+  const isMeant = popularity(all, width, undefined) >= popularity(all, takes, { layer, side: 'inputs' });
+  return at(find, 'layerInput', isMeant ? layer : undefined, fact, width);
+}
+
 /** Where heads were merged with the tokens, and not with what each of them gives. */
 function mergedTokens(find: Find, crossed: readonly TensorValue[]): Range | undefined {
   const mixes = (dim: Dim): boolean => {
@@ -172,6 +187,14 @@ function mergedTokens(find: Find, crossed: readonly TensorValue[]): Range | unde
       each.shape.dims.length < (each.inputs[0]?.shape.dims.length ?? 0),
   );
   return merge === undefined ? undefined : rangeIn(find.code, merge.site);
+}
+
+/** Of a width that is cut in between and what follows takes whole: the layer that lacks the other parts, unless it was made for several. */
+function uncutFor(find: Find, source: Layer, crossed: readonly TensorValue[], takes: Dim): Layer | undefined {
+  if (source.outputs === undefined || read(find, source.outputs).key !== takes.key) return undefined;
+  const isCut = crossed.some((each) => /^(?:chunk|split)$/.test(each.op) && each.inputs[0]?.shape.dims.at(-1)?.key === source.outputs?.key);
+  const written = textAt(find.code, rangeIn(find.code, source.site));
+  return isCut && written !== '' && !/\b[2-9]\s*\*|\*\s*[2-9]\b/.test(written) ? source : undefined;
 }
 
 /** The norm among the operations, by its weight. */

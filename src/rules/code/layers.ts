@@ -203,7 +203,9 @@ export function madeAt(study: Study, layer: Layer): Site | undefined {
   const { owner } = layer;
   if (owner === study.instance || owner.site === undefined) return layer.site;
   if (layer.instance !== undefined) return isWrapped(study, layer) ? owner.site : layer.site;
-  const wraps = new Set(ownedBy(study, owner).map(({ name }) => name)).size <= 2 && ![...owner.attributes.values()].some(({ kind }) => kind === 'instance');
+  const wraps =
+    new Set(ownedBy(study, owner).map(({ name }) => name)).size <= 2 &&
+    ![...owner.attributes.values()].some(({ kind }) => kind === 'instance');
   return wraps ? owner.site : layer.site;
 }
 
