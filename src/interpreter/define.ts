@@ -77,14 +77,14 @@ export function bindArguments(
   const given = new Set<string>();
   let problem: BindingProblem | undefined;
   let next = 0;
-  const rest = new Map(keywords);
+  const rest = keywords.size === 0 ? undefined : new Map(keywords);
   const take = (name: string): Value | undefined => {
-    const value = rest.get(name);
-    if (value !== undefined) rest.delete(name);
+    const value = rest?.get(name);
+    if (value !== undefined) rest?.delete(name);
     return value;
   };
   const keyword = ({ name, aliases }: SignatureParameter): Value | undefined => {
-    if (rest.size === 0) return undefined;
+    if (rest === undefined || rest.size === 0) return undefined;
     let value = take(name);
     for (let i = 0; value === undefined && aliases !== undefined && i < aliases.length; i++) value = take(aliases[i] as string);
     const numpyName = value === undefined ? numpyNames.get(name) : undefined;
@@ -112,16 +112,64 @@ export function bindArguments(
     }
   }
   const catchAll = signature.find(({ kind }) => kind === 'kwargs');
-  if (catchAll !== undefined) bound.set(catchAll.name, dict([...rest].map(([key, value]) => [text(key), value] as const)));
+  if (catchAll !== undefined) bound.set(catchAll.name, dict([...(rest ?? [])].map(([key, value]) => [text(key), value] as const)));
   if (next < positional.length) problem ??= { message: `${positional.length} positional arguments where ${next} are taken` };
   return { bound, given, problem };
 }
 
 /** A call of an operation with its arguments bound. */
-export function makeCall(name: string, bound: ReadonlyMap<string, Value>, given: ReadonlySet<string>, site: Site | undefined): Call {
-  const value = (key: string): Value => bound.get(key) ?? none;
-  const list = (key: string): readonly Value[] | undefined => {
-    const found = value(key);
+export const makeCall = (name: string, bound: ReadonlyMap<string, Value>, given: ReadonlySet<string>, site: Site | undefined): Call =>
+  new BoundCall(name, bound, given, site);
+
+class BoundCall implements Call {
+  readonly name: string;
+  readonly arguments: ReadonlyMap<string, Value>;
+  readonly site: Site | undefined;
+  readonly #given: ReadonlySet<string>;
+
+  constructor(name: string, bound: ReadonlyMap<string, Value>, given: ReadonlySet<string>, site: Site | undefined) {
+    this.name = name;
+    this.arguments = bound;
+    this.site = site;
+    this.#given = given;
+  }
+
+  value(key: string): Value {
+    return this.arguments.get(key) ?? none;
+  }
+
+  given(key: string): boolean {
+    return this.#given.has(key);
+  }
+
+  tensor(key: string): TensorValue | undefined {
+    return asTensor(this.value(key));
+  }
+
+  dim(key: string): Dim | undefined {
+    return dimOf(this.value(key));
+  }
+
+  number(key: string): number | undefined {
+    return numberOf(this.value(key));
+  }
+
+  boolean(key: string): boolean | undefined {
+    const found = this.value(key);
+    return found.kind === 'bool' ? found.value : found.kind === 'none' ? false : undefined;
+  }
+
+  text(key: string): string | undefined {
+    const found = this.value(key);
+    return found.kind === 'string' ? found.value : undefined;
+  }
+
+  isNone(key: string): boolean {
+    return this.value(key).kind === 'none';
+  }
+
+  list(key: string): readonly Value[] | undefined {
+    const found = this.value(key);
     if (found.kind === 'tuple') {
       const [only] = found.items;
       // `x.view(sizes)` and `x.view(*sizes)` are the same.
@@ -133,48 +181,32 @@ export function makeCall(name: string, bound: ReadonlyMap<string, Value>, given:
     }
     if (found.kind === 'list') return found.open || found.repeat !== undefined ? undefined : found.items;
     return undefined;
-  };
-  const size = (item: Value): ViewDim => {
-    const dim: Dim | undefined = dimOf(item);
-    if (dim === undefined) return unknownDim('not a known whole number');
-    return dim.constant === -1 ? 'infer' : dim;
-  };
-  return {
-    name,
-    arguments: bound,
-    site,
-    value,
-    given: (key) => given.has(key),
-    tensor: (key) => asTensor(value(key)),
-    dim: (key) => dimOf(value(key)),
-    number: (key) => numberOf(value(key)),
-    boolean: (key) => {
-      const found = value(key);
-      return found.kind === 'bool' ? found.value : found.kind === 'none' ? false : undefined;
-    },
-    text: (key) => {
-      const found = value(key);
-      return found.kind === 'string' ? found.value : undefined;
-    },
-    isNone: (key) => value(key).kind === 'none',
-    list,
-    tensors: (key) => {
-      const items = list(key)?.map(asTensor);
-      return items === undefined || items.includes(undefined) ? undefined : (items as TensorValue[]);
-    },
-    sizes: (key) => {
-      const found = value(key);
-      return found.kind === 'int' || found.kind === 'unknown' ? [size(found)] : list(key)?.map(size);
-    },
-    numbers: (key) => {
-      const found = value(key);
-      const one = numberOf(found);
-      if (one !== undefined) return [one];
-      const items = list(key)?.map(numberOf);
-      return items === undefined || items.includes(undefined) ? undefined : (items as number[]);
-    },
-  };
+  }
+
+  tensors(key: string): readonly TensorValue[] | undefined {
+    const items = this.list(key)?.map(asTensor);
+    return items === undefined || items.includes(undefined) ? undefined : (items as TensorValue[]);
+  }
+
+  sizes(key: string): readonly ViewDim[] | undefined {
+    const found = this.value(key);
+    return found.kind === 'int' || found.kind === 'unknown' ? [sizeOf(found)] : this.list(key)?.map(sizeOf);
+  }
+
+  numbers(key: string): readonly number[] | undefined {
+    const found = this.value(key);
+    const one = numberOf(found);
+    if (one !== undefined) return [one];
+    const items = this.list(key)?.map(numberOf);
+    return items === undefined || items.includes(undefined) ? undefined : (items as number[]);
+  }
 }
+
+const sizeOf = (item: Value): ViewDim => {
+  const dim: Dim | undefined = dimOf(item);
+  if (dim === undefined) return unknownDim('not a known whole number');
+  return dim.constant === -1 ? 'infer' : dim;
+};
 
 const asTensor = (value: Value): TensorValue | undefined => (value.kind === 'tensor' ? value : undefined);
 

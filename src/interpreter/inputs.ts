@@ -15,6 +15,7 @@ import { classMember } from './attributes.ts';
 import type { Interpreter } from './interpreter.ts';
 import { iterate } from './iteration.ts';
 import { dimOf } from './make.ts';
+import { mayTell } from './mentioning.ts';
 import { isRows, lengthScope } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, Value } from './value.ts';
 
@@ -531,7 +532,7 @@ function gather(
     bound.length > 1 &&
     bound.every((each, i) => value.arguments[i]?.value.kind === 'name' && value.arguments[i].value.name === each);
   const visit = (statement: Statement): boolean => {
-    for (const expression of statementExpressions(statement)) visitExpression(expression);
+    for (const expression of statementExpressions(statement)) if (mayTell(expression, held)) visitExpression(expression);
     if (statement.kind === 'assign') {
       const [target] = statement.targets;
       if (target !== undefined && (target.kind === 'tuple' || target.kind === 'list') && isShape(statement.value)) {

@@ -265,6 +265,7 @@ export class Interpreter implements Machine {
       this.makesArrays ||
       (!tensorsOfArrays.has(op) && inputs.some((each) => each.isArray === true)) ||
       (site !== undefined && holdsArrays(site.file));
+    // All have the same properties: what reads them everywhere is quick where it meets one kind of object.
     const tensor: TensorValue = {
       kind: 'tensor',
       id: this.nextTensor(),
@@ -274,14 +275,14 @@ export class Interpreter implements Machine {
       arguments: call.arguments,
       inputs,
       site,
-      ...(isArray ? { isArray } : {}),
-      ...(options.index === undefined ? {} : { index: options.index }),
-      ...(layer === undefined ? {} : { layer }),
-      ...(this.within === undefined ? {} : { call: this.within }),
-      ...(this.trace === undefined ? {} : { trace: this.trace }),
-      ...(options.isParameter === true ? { isParameter: true } : {}),
-      ...(options.isBuffer === true ? { isBuffer: true } : {}),
-      ...(options.content === undefined ? {} : { content: options.content }),
+      index: options.index,
+      layer,
+      call: this.within,
+      trace: this.trace,
+      isArray: isArray ? true : undefined,
+      isParameter: options.isParameter === true ? true : undefined,
+      isBuffer: options.isBuffer === true ? true : undefined,
+      content: options.content,
     };
     this.recording.note(tensor);
     return tensor;

@@ -55,6 +55,9 @@ export class Memory {
   /** Instances that the study has made or taken over: no two parts of one model are the same. */
   readonly #taken = new Set<InstanceValue>();
   readonly #results = new Map<string, SharedResult>();
+  /** The statements that stood when this was last gone through, and what of it rested on these alone. */
+  #bodies: ReadonlySet<UnitBody> = new Set();
+  #among = new WeakSet<ReadonlySet<UnitBody>>();
 
   constructor(follower: Follower) {
     this.#follower = follower;
@@ -75,11 +78,17 @@ export class Memory {
 
   /** Forgets what rested on statements that are not among these. */
   keep(bodies: ReadonlySet<UnitBody>): void {
+    const gone = [...this.#bodies].filter((body) => !bodies.has(body));
+    const holds = ({ rests }: SharedResult): boolean => {
+      if (this.#among.has(rests)) return !gone.some((body) => rests.has(body));
+      if (!areAmong(rests, bodies)) return false;
+      this.#among.add(rests);
+      return true;
+    };
     for (const body of this.#unitRests.keys()) if (!bodies.has(body)) this.#unitRests.delete(body);
-    for (const [key, { rests }] of this.#results) if (!areAmong(rests, bodies)) this.#results.delete(key);
-    for (const [key, pool] of this.#pool) {
-      if (!pool.every((each) => areAmong(each.rests, bodies))) this.#pool.delete(key);
-    }
+    for (const [key, result] of this.#results) if (!holds(result)) this.#results.delete(key);
+    for (const [key, pool] of this.#pool) if (!pool.every(holds)) this.#pool.delete(key);
+    this.#bodies = bodies;
   }
 
   /** Whether all that running the statement rested on is among these. */
@@ -263,8 +272,8 @@ export class Memory {
         id: follower.nextTensor(),
         inputs: each.inputs.map(tensorOf),
         arguments: named(each.arguments),
-        ...(call === undefined ? {} : { call }),
-        ...(each.trace === undefined ? {} : { trace: traceOf(each.trace) }),
+        call: call ?? each.call,
+        trace: each.trace === undefined ? undefined : traceOf(each.trace),
       };
       grown.set(each, tensor);
       follower.recording.note(tensor);

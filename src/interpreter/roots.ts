@@ -126,12 +126,9 @@ function mentionedIn(body: UnitBody): ReadonlySet<string> {
   return found;
 }
 
-/** What among the names is mentioned elsewhere in the file is constructed there. */
-export function usedClasses(file: SourceFile): ReadonlySet<string> {
-  const used = new Set<string>();
-  for (const { body } of file.module.units) for (const name of mentionedIn(body)) used.add(name);
-  return used;
-}
+/** Whether the class is constructed in the file: something else mentions it there. */
+export const isUsed = ({ module }: SourceFile, { name }: ClassValue): boolean =>
+  module.units.some(({ body }) => mentionedIn(body).has(name));
 
 const maximumEntries = 4;
 

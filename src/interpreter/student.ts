@@ -17,7 +17,7 @@ import { areAmong, givenSettings, openSettings } from './memory.ts';
 import type { Problem } from './operation.ts';
 import { vaguePart } from './parts.ts';
 import type { Failure, Recorder, Variable } from './recording.ts';
-import { attentionFunctions, definitionsOf, entriesOf, hasForward, makersOf, maskMakers, usedClasses } from './roots.ts';
+import { attentionFunctions, definitionsOf, entriesOf, hasForward, isUsed, makersOf, maskMakers } from './roots.ts';
 import { Defaults, lengthScope, type Sample } from './samples.ts';
 import { type CodeReading, type FunctionRun, type Settings, type Study, withAll } from './study.ts';
 import { Symbols } from './symbols.ts';
@@ -144,7 +144,6 @@ export class Student {
       .map((definition) => interpreter.guard(() => interpreter.names.global(globals, definition.name.name)))
       .filter((value) => value?.kind === 'class')
       .filter((value) => value.file === file && hasForward(value));
-    const used = usedClasses(file);
     const known = new Set(elsewhere.map(keyOf));
     const studies: Study[] = [];
     const stale: Study[] = [];
@@ -172,7 +171,7 @@ export class Student {
       else if (isPartial && old !== undefined) stale.push(old);
     };
     const roots: (readonly [string, ClassValue | FunctionValue])[] = [
-      ...classes.filter((of) => !used.has(of.name)).map((of) => [of.qualifiedName, of] as const),
+      ...classes.filter((of) => !isUsed(file, of)).map((of) => [of.qualifiedName, of] as const),
       ...makersOf(interpreter, file, classes).map((maker) => [`def ${maker.name}`, maker] as const),
     ];
     if (isOver !== never) {

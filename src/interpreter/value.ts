@@ -201,23 +201,23 @@ export interface TensorValue {
   /** Where in the user's code; undefined for what no code made. */
   readonly site: Site | undefined;
   /** For one of several results (split, chunk, unbind): which one. */
-  readonly index?: number;
+  readonly index?: number | undefined;
   /** The library layer in whose call it was made: the `nn.Linear` or `nn.LayerNorm`. */
-  readonly layer?: InstanceValue;
+  readonly layer?: InstanceValue | undefined;
   /** The innermost call of a module, a library's or the user's own, in which it was made. */
-  readonly call?: ModuleCall;
+  readonly call?: ModuleCall | undefined;
   /** The user's functions in which it was made, innermost first. */
-  readonly trace?: Trace;
+  readonly trace?: Trace | undefined;
   /** True for an array of NumPy, JAX or MLX, whose methods are not all torch's. */
-  readonly isArray?: boolean;
+  readonly isArray?: boolean | undefined;
   /** True for `nn.Parameter`. */
-  readonly isParameter?: boolean;
+  readonly isParameter?: boolean | undefined;
   /** True for a registered buffer. */
-  readonly isBuffer?: boolean;
+  readonly isBuffer?: boolean | undefined;
   /** True for what comes in with a number of axes that nothing counts. */
   readonly isUncounted?: boolean;
   /** What is known about its values, by those who make masks and scales: 'causal', 'zeros', 'ones', 'arange'. */
-  readonly content?: string;
+  readonly content?: string | undefined;
 }
 
 export interface FunctionValue {

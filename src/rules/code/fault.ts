@@ -3,7 +3,7 @@ import { type Dim, divideExactly, loneAtom, one } from '../../dims/dim.ts';
 import { divides, type Facts } from '../../dims/facts.ts';
 import { someAtom, substitute, symbolsOf } from '../../dims/visit.ts';
 import type { Failure } from '../../interpreter/recording.ts';
-import { usedClasses } from '../../interpreter/roots.ts';
+import { isUsed } from '../../interpreter/roots.ts';
 import { conceptOf, isRows, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
@@ -61,7 +61,7 @@ export function at(find: Find, kind: FaultKind, layer: Layer | undefined, fact: 
 function isApart({ code, study }: Find): boolean {
   const { class: of, maker } = study;
   const initializer = of.members.get('__init__');
-  if (maker !== undefined || initializer?.kind !== 'function' || !usedClasses(code.file).has(of.name)) return false;
+  if (maker !== undefined || initializer?.kind !== 'function' || !isUsed(code.file, of)) return false;
   return initializer.definition.parameters.some((each) => each.default?.kind === 'name' || each.default?.kind === 'attribute');
 }
 

@@ -1,6 +1,6 @@
 /** `functools`, `itertools`, `collections`, `copy`, `dataclasses`, `contextlib` and what else constructors of models import. */
 import type { Dim } from '../../../dims/dim.ts';
-import { operations } from '../../define.ts';
+import { makeCall, operations } from '../../define.ts';
 import { bool, dict, dimOf, list, none, numberOf, openList, text, tuple, unknown } from '../../make.ts';
 import type { Call, Machine, OperationTable } from '../../operation.ts';
 import type { ClassValue, InstanceValue, ListValue, Value } from '../../value.ts';
@@ -112,7 +112,8 @@ function deepCopy(value: Value, call: Call, machine: Machine, copies: Map<Value,
   switch (value.kind) {
     case 'tensor': {
       const { dtype, content, isParameter, isBuffer } = value;
-      const made = machine.tensor(isParameter === true ? 'parameter' : value.op, { ...call, arguments: value.arguments }, value.shape, {
+      const op = isParameter === true ? 'parameter' : value.op;
+      const made = machine.tensor(op, makeCall(call.name, value.arguments, new Set(), call.site), value.shape, {
         dtype,
         inputs: value.inputs,
         ...(isParameter === true ? { isParameter } : {}),

@@ -1,7 +1,7 @@
 import { classMember } from '../../../interpreter/attributes.ts';
 import type { CodeReading, Study } from '../../../interpreter/study.ts';
 import type { ClassValue, InstanceValue, ModuleCall, TensorValue, Value } from '../../../interpreter/value.ts';
-import type { Expression, Statement } from '../../../syntax/python/ast.ts';
+import type { Expression, PythonModule, Statement } from '../../../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../../../syntax/python/walk.ts';
 import { type Attention, attentionsOf } from '../../code/attention.ts';
 import { meaningOf } from '../../code/masks.ts';
@@ -33,7 +33,7 @@ export const causalMaskNotApplied = defineRule({
     attribute: 'No mask is applied here, and nothing reads the causal mask `{name}`: attention sees the tokens that follow.',
   },
   checkCode({ code, rangeOf, report }) {
-    if (!triangles.test(code.file.module.text)) return;
+    if (!makesTriangles(code.file.module)) return;
     const seen = new Set<object>();
     for (const { name, value, site, frame, isArgument } of code.variables) {
       if (isArgument || site.file !== code.file || seen.has(site.node) || !/^[A-Za-z]\w*$/.test(name)) continue;
@@ -56,6 +56,15 @@ export const causalMaskNotApplied = defineRule({
 
 /** How triangles are made. */
 const triangles = /\btri[lu]_?\b|subsequent_mask/;
+
+const known = new WeakMap<PythonModule, boolean>();
+
+/** Asked for each study of a file, and worked out once. */
+function makesTriangles(module: PythonModule): boolean {
+  const found = known.get(module) ?? triangles.test(module.text);
+  known.set(module, found);
+  return found;
+}
 
 const isCausal = (value: Value): value is TensorValue =>
   value.kind === 'tensor' && value.shape.dims.length >= 2 && meaningOf(value)?.regions.some(({ kind }) => kind === 'causal') === true;
