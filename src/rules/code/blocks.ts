@@ -5,8 +5,8 @@
 
 import { alternatives } from '../../interpreter/graph.ts';
 import type { Study } from '../../interpreter/study.ts';
-import type { ClassValue, ModuleCall, TensorValue, Trace } from '../../interpreter/value.ts';
-import { directIn } from './callSites.ts';
+import type { ClassValue, ModuleCall, Site, TensorValue, Trace } from '../../interpreter/value.ts';
+import { directIn, loopAround, siteIn } from './callSites.ts';
 import { Flow } from './flow.ts';
 import { tensorsOf } from './norms.ts';
 import { chainOf, type Sublayer, sublayersOf } from './sublayers.ts';
@@ -120,7 +120,9 @@ function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
     const variants = output.op === 'join' && !flow.norms.has(output) ? alternatives(output) : [output];
     for (const variant of variants.slice(0, 4)) {
       const chain = chainOf(flow, call, variant);
-      const sublayers = sublayersOf(flow, chain);
+      const whole = sublayersOf(flow, chain);
+      const sublayers = withoutEnds(call, whole);
+      const [last, past] = [sublayers.at(-1), whole.at(-1)];
       if (!(sublayers.filter(isMain).length > 1 || isParallelSum(flow, sublayers)) || !sublayers.some(isAttention)) continue;
       // What is answered beside the stream need not be one.
       if (place > 0 && !sublayers.every(({ isResidual }) => isResidual)) continue;
@@ -133,8 +135,8 @@ function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
         sublayers,
         placement: placementOf(sublayers),
         hasQueryKeyNorm: hasQueryKeyNorm(flow, sublayers),
-        end: flow.withoutNorms(variant).base,
-        output: variant,
+        end: last === undefined || last === past ? flow.withoutNorms(variant).base : last.output,
+        output: last === undefined || last === past ? variant : (last.after[0]?.output ?? last.output),
         isComplete: chain.isComplete,
       };
     }
@@ -142,6 +144,23 @@ function blockAt(flow: Flow, call: ModuleCall): Block | undefined {
     if (best !== undefined) return found.size > 1 ? { ...best, placement: 'unknown' } : best;
   }
   return best;
+}
+
+/** Where a model runs its blocks in a loop of its own: the sublayers in the loop, without the embedding in front and the head behind. */
+function withoutEnds(call: ModuleCall, sublayers: readonly Sublayer[]): readonly Sublayer[] {
+  const from = sublayers.findIndex(isMain);
+  const to = sublayers.findLastIndex(isMain) + 1;
+  const frame = frameOf(call, sublayers.slice(from, to));
+  const placeOf = ({ output }: Sublayer): Site | undefined => siteIn(call, output, frame);
+  const last = sublayers[to - 1];
+  const loop = last === undefined ? undefined : loopAround(placeOf(last));
+  if (loop === undefined) return sublayers;
+  const isOutside = (sublayer: Sublayer): boolean => {
+    const site = placeOf(sublayer);
+    return !sublayer.isResidual && site !== undefined && !(site.node.start >= loop.start && site.node.end <= loop.end);
+  };
+  const ends = [...sublayers.slice(0, from), ...sublayers.slice(to)];
+  return ends.every(isOutside) ? sublayers.slice(from, to) : sublayers;
 }
 
 /** Norms of what goes into the product of queries and keys. */

@@ -156,9 +156,17 @@ function sourceOf(
 function opensSublayer(flow: Flow, call: ModuleCall, norm: Norm, starts: ReadonlySet<TensorValue>): boolean {
   const caller = norm.call?.parent;
   const source = flow.base(norm.input);
-  if (caller === undefined || starts.has(source) || flow.residuals.has(source) || source.op !== 'linear') return false;
+  if (caller === undefined || starts.has(source) || flow.residuals.has(source) || (source.op !== 'linear' && !isEmbedded(flow, source)))
+    return false;
   if (caller === call) return true;
   return caller.parent === call && argumentTensors(caller).some((tensor) => flow.base(tensor) === source);
+}
+
+/** Where the stream begins: rows of tables, summed. */
+function isEmbedded(flow: Flow, tensor: TensorValue, depth = 3): boolean {
+  const { op, inputs } = flow.base(tensor);
+  if (op === 'embedding') return true;
+  return depth > 0 && (op === 'add' || op === 'mul') && inputs.some((input) => isEmbedded(flow, input, depth - 1));
 }
 
 /** One of several tensors of which not all come from the stream through weights: a sublayer that may be left out. */
