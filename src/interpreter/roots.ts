@@ -95,6 +95,9 @@ const forwardNames: ReadonlyMap<string, string> = new Map([
   ['mlx.nn.Module', '__call__'],
 ]);
 
+/** Whether every module of a library is one of these. */
+export const isModuleBase = ({ qualifiedName }: ClassValue): boolean => forwardNames.has(qualifiedName);
+
 /** The user's own method that runs when a module is called. */
 export function forwardMember(of: ClassValue): FunctionValue | undefined {
   const library = of.mro.find(({ qualifiedName }) => forwardNames.has(qualifiedName));

@@ -4,6 +4,7 @@
  */
 import { add, addAll, type Dim, divideExactly, floorDiv, loneAtom, multiply, one, subtract } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
+import { ancestors } from '../../interpreter/graph.ts';
 import { isOpen, lengthScope } from '../../interpreter/samples.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
@@ -276,7 +277,7 @@ function oddWidth(find: Find, clash: Clash): Blame | undefined {
   if (left.axis !== -1 || right.axis !== -1) return learned(find, clash) ?? heldHeads(find, clash);
   const demands = demandsOn(find);
   const [isLeft, isRight] = [x, y].map((size) => demands.some((demand) => sameSize(find, demand, size)));
-  const odd = isLeft === isRight ? (oddPartner(find, clash) ?? besideSplit(find, clash)) : isLeft ? right : left;
+  const odd = isLeft === isRight ? (oddPartner(find, clash) ?? besideSplit(find, clash) ?? computedFrom(clash)) : isLeft ? right : left;
   if (odd === undefined) return undefined;
   const [own, wanted] = odd === left ? [x, y] : [y, x];
   const origin = originOf(find.study, odd);
@@ -322,6 +323,14 @@ function oddPartner(find: Find, { left, right, x, y }: Clash): Place | undefined
       return place;
   }
   return undefined;
+}
+
+/** Of a residual sum the branch: what it was computed from was as wide as it is before. */
+function computedFrom({ left, right }: Clash): Place | undefined {
+  const isFrom = (place: Place, other: Place): boolean =>
+    ancestors(place.node, () => true, 400).some((each, i) => i > 0 && isCopy(each, other.node));
+  const [isLeft, isRight] = [isFrom(left, right), isFrom(right, left)];
+  return isLeft === isRight ? undefined : isLeft ? left : right;
 }
 
 /** A learned table, as of positions, of another length than what it is added to. */

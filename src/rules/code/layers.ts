@@ -1,6 +1,7 @@
 /** The layers of a studied class, where they were made, and which of them a tensor's width comes from. */
 import type { Dim } from '../../dims/dim.ts';
 import { alternatives, isLayout, plain } from '../../interpreter/graph.ts';
+import { isModuleBase } from '../../interpreter/roots.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { ClassValue, InstanceValue, Site, TensorValue, Value } from '../../interpreter/value.ts';
 import type { Call } from '../../syntax/python/ast.ts';
@@ -60,9 +61,9 @@ export function layersOf(study: Study): ReadonlyMap<TensorValue, Layer> {
     }
     if (value.kind !== 'instance' || seen.has(value)) return;
     seen.add(value);
-    const weight = value.attributes.get('weight');
-    const library = weight?.kind === 'tensor' ? libraryLayer(value) : undefined;
-    if (library !== undefined && weight?.kind === 'tensor') {
+    const weight = weightOf(value);
+    const library = weight === undefined ? undefined : libraryLayer(value);
+    if (library !== undefined && weight !== undefined) {
       found.set(weight, { instance: value, weight, owner, name, site: value.site, ...widthsOf(library, weight) });
       return;
     }
@@ -76,22 +77,35 @@ export function layersOf(study: Study): ReadonlyMap<TensorValue, Layer> {
 
 /** The library's layer that the object is, or that its class of the user's own computes otherwise: one that casts the weights first. */
 const libraryLayer = ({ class: of }: InstanceValue): ClassValue | undefined =>
-  of.mro.find(({ file, qualifiedName }) => file?.isPrelude === true && qualifiedName !== 'torch.nn.Module');
+  of.mro.find((each) => each.file?.isPrelude === true && !isModuleBase(each));
 
-function widthsOf({ name }: ClassValue, weight: TensorValue): { readonly inputs: Dim | undefined; readonly outputs: Dim | undefined } {
+/** What PyTorch and MLX, Flax and Keras call the one matrix or row that a layer is learned in. */
+const weightNames = ['weight', 'kernel', 'embedding', 'embeddings', 'scale', 'gamma'];
+
+function weightOf({ attributes }: InstanceValue): TensorValue | undefined {
+  for (const name of weightNames) {
+    const weight = attributes.get(name);
+    if (weight?.kind === 'tensor') return weight;
+  }
+  return undefined;
+}
+
+function widthsOf({ name, file }: ClassValue, weight: TensorValue): { readonly inputs: Dim | undefined; readonly outputs: Dim | undefined } {
   const { dims, ellipsis } = weight.shape;
   if (ellipsis !== undefined) return { inputs: undefined, outputs: undefined };
-  if (/^Embedding/.test(name)) return { inputs: undefined, outputs: dims[1] };
+  if (/^Embed/.test(name)) return { inputs: undefined, outputs: dims[1] };
   if (/Norm/.test(name)) return { inputs: dims.at(-1), outputs: dims.at(-1) };
-  // The one of transformers holds its weight the other way round.
-  if (name === 'Conv1D') return { inputs: dims[0], outputs: dims[1] };
+  // The one of transformers holds its weight the other way round, and so do Flax and Keras.
+  if (name === 'Conv1D' || /^(?:flax|keras)\b/.test(file?.name ?? '')) return { inputs: dims[0], outputs: dims[1] };
   return { inputs: dims[1], outputs: dims[0] };
 }
 
 /** The layer whose weight the tensor is, or is made of by a cast. */
 export const layerOfWeight = (study: Study, weight: TensorValue | undefined): Layer | undefined => {
   const layers = layersOf(study);
-  return weight === undefined ? undefined : (layers.get(weight) ?? layers.get(plain(weight)));
+  if (weight === undefined) return undefined;
+  const [turned] = weight.op === 't' ? weight.inputs : [];
+  return layers.get(weight) ?? layers.get(plain(weight)) ?? (turned === undefined ? undefined : layers.get(turned));
 };
 
 /** The layer of the library's attention whose joined weights the weight is a part of, as wide as what it takes. */
@@ -136,8 +150,8 @@ export function widthSource(
 }
 
 function layerOf(layers: ReadonlyMap<TensorValue, Layer>, instance: InstanceValue | undefined): Layer | undefined {
-  const weight = instance?.attributes.get('weight');
-  return weight?.kind === 'tensor' ? layers.get(weight) : undefined;
+  const weight = instance === undefined ? undefined : weightOf(instance);
+  return weight === undefined ? undefined : layers.get(weight);
 }
 
 function next(tensor: TensorValue): TensorValue | undefined {

@@ -153,7 +153,9 @@ export function originOf(study: Study, place: Place): Origin | undefined {
   if (last === undefined) return undefined;
   const layer = held === undefined ? undefined : layers.get(held.node);
   if (layer === undefined) return { node: last.node, layer, site: last.node.site, isReplaced: false };
-  const isReplaced = layer.instance !== undefined && !isSameSite(layer.weight.site, layer.instance.site);
+  // Keras and Flax make a layer's weight where it is first called.
+  const isBuiltLate = study.calls.some(({ instance, site }) => instance === layer.instance && isSameSite(site, layer.weight.site));
+  const isReplaced = layer.instance !== undefined && !isSameSite(layer.weight.site, layer.instance.site) && !isBuiltLate;
   return { node: layer.weight, layer, site: isReplaced ? layer.weight.site : madeAt(study, layer), isReplaced };
 }
 
