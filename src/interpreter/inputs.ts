@@ -16,6 +16,7 @@ import type { Interpreter } from './interpreter.ts';
 import { iterate } from './iteration.ts';
 import { dimOf } from './make.ts';
 import { mayTell } from './mentioning.ts';
+import { forwardMember } from './roots.ts';
 import { isRows, lengthScope } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, Value } from './value.ts';
 
@@ -220,7 +221,7 @@ const stateNames =
   /^(?:hidden_states?|inputs_embeds|hidden|src|tgt|encoder_hidden_states|encoder_outputs?|enc_output|memory|context|residual|x_norm)$/;
 /** Places of what comes in among what is cached: one row for all. */
 const placeNames = /^(?:input_pos|cache_pos(?:ition)?s?)$/;
-const usualNames = /^(?:x|h|inputs?|q|quer(?:y|ies)|tgt|trg|target|texts?|captions?|(?:\w+_)?(?:states|embeds))$/;
+const usualNames = /^(?:x|h|inputs?|q|quer(?:y|ies)|tgt|trg|target|texts?|captions?|(?:\w+_)?(?:states|embeds))$/i;
 const imageNames = /^(?:pixel_values|images?|img|pixels)$/;
 /** What a decoder looks at beside its own states: of another length. */
 const memoryNames =
@@ -243,6 +244,8 @@ const lengthAxes =
 const batch = rigid('B', { scope: lengthScope });
 const length = rigid('T', { scope: lengthScope });
 const otherLength = rigid('S', { scope: lengthScope });
+/** Of tokens that stand in rows and columns. */
+const mapSides = ['H', 'W'].map((side) => rigid(side, { scope: lengthScope }));
 
 const maskEnding = /_?(?:key_)?(?:padding|pad|attention|attn)?_mask$/;
 
@@ -312,9 +315,7 @@ function shapesOf(
         shapeOf(batch, long, free('C')),
         // A name alone does not say which of three axes is which.
         ...(kind === undefined ? unnamed : []),
-        ...(rank === undefined
-          ? [shapeOf(long, free('C')), shapeOf(batch, free('H'), free('W'), free('C')), shapeOf(long, batch, free('C'))]
-          : []),
+        ...(rank === undefined ? [shapeOf(long, free('C')), shapeOf(batch, ...mapSides, free('C')), shapeOf(long, batch, free('C'))] : []),
       ];
     case 'image':
       if (rank !== undefined && rank !== 4) return unnamed;
@@ -374,6 +375,15 @@ function gather(
       return object?.kind === 'instance' ? firstOf(interpreter, object) : undefined;
     }
     return undefined;
+  };
+  const classNamed = (expression: Expression): Value | undefined => {
+    const [root, member] = expression.kind === 'attribute' ? [expression.object, expression.name.name] : [expression, undefined];
+    if (root.kind !== 'name' || locals.has(root.name) || globals === undefined) return undefined;
+    const value = interpreter.guard(() => {
+      const of = interpreter.names.global(globals, root.name);
+      return of === undefined || member === undefined ? of : interpreter.attribute(of, member);
+    });
+    return value?.kind === 'class' ? value : undefined;
   };
   /** `self.modulation(c).chunk(6, dim=1)`, where the layer makes several widths: they are on axis 1, so there is one row for each sample. */
   const isSplitOfWidth = ({ callee, arguments: given }: Call): boolean => {
@@ -444,7 +454,7 @@ function gather(
       if (base !== undefined) fedLibrary(base.name, argument.kind === 'keyword' ? (argument.name?.name ?? '') : at, evidence);
       return;
     }
-    const target = resolve(callee);
+    const target = callee.kind === 'call' ? classNamed(callee.callee) : resolve(callee);
     if (target === undefined) return;
     fed(interpreter, target, argument.kind === 'keyword' ? (argument.name?.name ?? '') : at, evidence, depth);
   };
@@ -524,7 +534,11 @@ function gather(
       value.arguments.length === 1 && value.arguments[0] !== undefined && isHeld(value.arguments[0].value)
         ? resolve(value.callee)
         : undefined;
-    return layer?.kind === 'instance' && layer.class.file?.isPrelude === true && /^(?:LayerNorm|RMSNorm|Dropout)$/.test(layer.class.name);
+    return (
+      layer?.kind === 'instance' &&
+      layer.class.file?.isPrelude === true &&
+      /^(?:LayerNorm|LayerNormalization|RMSNorm|RMSNormalization|Dropout)$/.test(layer.class.name)
+    );
   };
   /** `q, k = rotate(q, k, angles)`: each of several comes out in its place. */
   const isTurned = (value: Expression, bound: readonly string[]): boolean =>
@@ -547,7 +561,8 @@ function gather(
       if (isSameAxes(statement.value)) for (const each of bound) held.add(each);
       else if (!isTurned(statement.value, bound)) for (const each of bound) held.delete(each);
       for (const each of bound) {
-        const value = resolve(statement.value);
+        const { value: made } = statement;
+        const value = resolve(made) ?? (made.kind === 'call' ? classNamed(made.callee) : undefined);
         if (value !== undefined) locals.set(each, value);
       }
     }
@@ -587,10 +602,20 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
     if (name !== undefined) gather(interpreter, target.self, definition, name, evidence, depth + 1);
     return;
   }
+  // What is made where it is called, as in Flax: `nn.Dense(width)(x)`.
+  if (target.kind === 'class') {
+    const own = forwardMember(target);
+    const library = own === undefined ? libraryClass(target) : undefined;
+    if (library !== undefined) fedLibrary(library.name, argument, evidence);
+    if (own?.definition.kind !== 'function') return;
+    const name = typeof argument === 'string' ? argument : own.definition.parameters[argument + 1]?.name?.name;
+    if (name !== undefined) gather(interpreter, undefined, own.definition, name, evidence, depth + 1, own.globals);
+    return;
+  }
   if (target.kind !== 'instance') return;
-  const forward = classMember(target.class, 'forward');
+  const forward = forwardMember(target.class);
   // A class that changes less than what runs when it is called takes what the library's takes.
-  const library = forward?.kind === 'function' && forward.file.isPrelude ? libraryClass(target.class) : undefined;
+  const library = forward === undefined ? libraryClass(target.class) : undefined;
   if (library !== undefined) {
     if (library.name === 'ModuleList' || library.name === 'Sequential') {
       for (const item of itemsOf(interpreter, target)) {
@@ -602,7 +627,7 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
     } else fedLibrary(library.name, argument, evidence);
     return;
   }
-  if (forward?.kind !== 'function' || forward.definition.kind !== 'function') return;
+  if (forward?.definition.kind !== 'function') return;
   const { definition } = forward;
   const name = typeof argument === 'string' ? argument : definition.parameters[argument + 1]?.name?.name;
   if (name !== undefined) gather(interpreter, target, definition, name, evidence, depth + 1);
@@ -611,10 +636,14 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
 /** What it says about an input that it is given to this layer of a library. */
 function fedLibrary(name: string, argument: number | string, evidence: Evidence): void {
   if (/^(?:MultiheadAttention|Transformer)/.test(name) && !isState(name, argument)) evidence.isMask = true;
-  else if (name === 'Embedding') evidence.kind ??= 'tokens';
+  else if (name === 'Embedding' || name === 'Embed') evidence.kind ??= 'tokens';
   else if (name === 'Conv2d') evidence.kind ??= 'image';
   else if (name === 'Conv1d') evidence.kind ??= 'channels';
-  else if (/^(?:Linear|LayerNorm|RMSNorm|MultiheadAttention|Conv1D|Transformer(?:Encoder|Decoder)?(?:Layer)?)$/.test(name))
+  else if (
+    /^(?:Linear|Dense|LayerNorm|LayerNormalization|RMSNorm|RMSNormalization|MultiheadAttention|Conv1D|Transformer(?:Encoder|Decoder)?(?:Layer)?)$/.test(
+      name,
+    )
+  )
     evidence.kind ??= 'states';
 }
 

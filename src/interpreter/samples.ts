@@ -58,10 +58,13 @@ export const isRows = (dim: Dim | undefined): boolean => {
   return atom?.kind === 'symbol' && atom.scope === lengthScope && atom.name === 'B';
 };
 
-/** Different from every size above, and no multiple of a number of heads: code must work for all. What is no batch and no length is where the input begins. */
+/**
+ * Different from every size above, and no multiple of a number of heads: code must work for all. What is no batch and no length is where
+ * the input begins. Usual windows divide the sides of a map of tokens.
+ */
 const lengths: readonly (Readonly<Record<string, number>> & { readonly begin: number })[] = [
-  { B: 14, T: 472, S: 536, begin: 18 },
-  { B: 22, T: 488, S: 568, begin: 26 },
+  { B: 14, T: 472, S: 536, H: 392, W: 616, begin: 18 },
+  { B: 22, T: 488, S: 568, H: 728, W: 952, begin: 26 },
 ];
 const otherLengths: readonly (readonly number[])[] = [
   [584, 632, 664, 712, 776, 808, 824, 856],
@@ -102,11 +105,21 @@ export const beginNames =
 /** Where what comes in now begins, behind what came in before. */
 export const isBegin = ({ scope, name }: Pick<SymbolAtom, 'scope' | 'name'>): boolean => scope === lengthScope && beginNames.test(name);
 
+/** Names that constructors give their parameters, and configs do not: those of MLX, of PyTorch's tutorials and of d2l among them. */
+const codeNames: readonly (readonly [names: RegExp, concept: LexiconConcept])[] = [
+  [/^(?:model_)?dims$|^n_?inp$|^num_hiddens$|^emb$/, 'hiddenSize'],
+  [/^(?:ffn|ff|mlp|pf)_(?:num_)?(?:hiddens|dims)$|^nhid$/, 'intermediateSize'],
+  [/^(?:attn|attention)_head_dims?$|^head_dims$/, 'headDim'],
+  [/^(?:n|nb|num)_?heads?$|^heads?_num$/, 'queryHeads'],
+  [/^(?:n|nb|num)_?kv_?heads?$/, 'keyValueHeads'],
+];
+
 /** The concept that a parameter's or config field's name stands for in every format. */
 export function conceptOf(path: string): LexiconConcept | undefined {
   const known = conceptsByPath.get(path);
   if (known !== undefined) return known === 'none' ? undefined : known;
-  const concept = concepts.get(normaliseName(path.slice(path.lastIndexOf('.') + 1)));
+  const name = normaliseName(path.slice(path.lastIndexOf('.') + 1));
+  const concept = concepts.get(name) ?? codeNames.find(([names]) => names.test(name))?.[1];
   if (conceptsByPath.size > 5000) conceptsByPath.clear();
   conceptsByPath.set(path, concept ?? 'none');
   return concept;

@@ -336,6 +336,18 @@ class NonDynamicallyQuantizableLinear(Linear):
     pass
 
 
+class LazyLinear(Module):
+    def __init__(self, out_features, bias=True, device=None, dtype=None):
+        self.out_features = out_features
+        self.weight = None
+        self.bias = Parameter(torch.empty(out_features)) if bias else None
+
+    def forward(self, input):
+        if self.weight is None:
+            self.weight = Parameter(torch.empty(self.out_features, input.shape[-1]))
+        return F.linear(input, self.weight, self.bias)
+
+
 class Bilinear(Module):
     def __init__(self, in1_features, in2_features, out_features, bias=True, device=None, dtype=None):
         self.in1_features = in1_features
