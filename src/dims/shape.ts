@@ -26,8 +26,8 @@ export interface Context {
 
 /** What code that works is likely to rest on. It never makes an operation fail or succeed: it says which size stands for the result. */
 export interface Assumptions {
-  /** The plainer one of two sizes that are likely the same. */
-  agree(a: Dim, b: Dim): Dim | undefined;
+  /** The plainer one of two sizes, of last axes or of others, that are likely the same. */
+  agree(a: Dim, b: Dim, isLast: boolean): Dim | undefined;
   /** Whether a bound likely lies within a length. */
   fits(bound: Dim, length: Dim): boolean;
 }
@@ -215,7 +215,8 @@ export function replaceAt(shape: Shape, index: number, dims: readonly Dim[]): Sh
 }
 
 /** The size that two operands take together when one of them may be 1. */
-function broadcastDims(judgement: Judgement, a: Dim, b: Dim, where: () => string): Dim {
+function broadcastDims(judgement: Judgement, a: Dim, b: Dim, axis: number): Dim {
+  const where = ` at axis ${axis}`;
   const x = judgement.read(a);
   const y = judgement.read(b);
   if (x.constant === 1) return y;
@@ -227,10 +228,10 @@ function broadcastDims(judgement: Judgement, a: Dim, b: Dim, where: () => string
   const yIsWide = y.constant === 0 || judgement.isAtLeast(y, number(2));
   const [left, right] = [formatDim(x), formatDim(y)];
   if (comparison === 'different') {
-    if (xIsWide && yIsWide) judgement.fail(`${left} and ${right} do not broadcast${where()}`);
-    else judgement.doubt(`${left} and ${right} broadcast only where one of them is 1${where()}`);
-  } else judgement.doubt(`nothing says that ${left} is ${right}, or that one of them is 1${where()}`);
-  const agreed = comparison === 'unknown' ? judgement.assumptions?.agree(x, y) : undefined;
+    if (xIsWide && yIsWide) judgement.fail(`${left} and ${right} do not broadcast${where}`);
+    else judgement.doubt(`${left} and ${right} broadcast only where one of them is 1${where}`);
+  } else judgement.doubt(`nothing says that ${left} is ${right}, or that one of them is 1${where}`);
+  const agreed = comparison === 'unknown' ? judgement.assumptions?.agree(x, y, axis === -1) : undefined;
   if (agreed !== undefined) return agreed;
   // The wide one is the result if there is any; otherwise the greater, since the smaller can only be 1 or the same.
   if (xIsWide) return x;
@@ -267,7 +268,7 @@ function broadcastInto(judgement: Judgement, a: Shape, b: Shape): Shape {
       continue;
     }
     const axis = -1 - aligned;
-    dims.unshift(x === undefined ? (y as Dim) : y === undefined ? x : broadcastDims(judgement, x, y, () => ` at axis ${axis}`));
+    dims.unshift(x === undefined ? (y as Dim) : y === undefined ? x : broadcastDims(judgement, x, y, axis));
   }
   if (a.ellipsis === undefined && b.ellipsis === undefined) return shapeOf(...dims);
   // In front of the axes that both show, what one shape hides may be anything.

@@ -10,7 +10,7 @@ import type { Interpreter } from './interpreter.ts';
 import { type Iteration, iterate } from './iteration.ts';
 import { join } from './join.ts';
 import { bool, dict, ellipsis, float, int, keyOf, list, none, nothingReturned, text, tuple, unknown } from './make.ts';
-import { bindTarget, makeFunction, narrow } from './statements.ts';
+import { bindTarget, given, makeFunction, narrow } from './statements.ts';
 import { tensorByIndex } from './subscripts.ts';
 import type { ClassValue, Question, TupleValue, Value } from './value.ts';
 
@@ -264,7 +264,8 @@ function booleanOperation(interpreter: Interpreter, frame: Frame, expression: Ex
     );
   }
   // `n_kv_head or n_head`: what is left of the first when it counts as true.
-  const kept = !isAnd && left.kind === 'union' ? left.options.filter((option) => option.kind !== 'none') : [left];
+  const options = left.kind === 'union' ? left.options : [left];
+  const kept = isAnd ? options : options.flatMap((each) => (each.kind === 'none' ? [] : each.kind === 'unknown' ? given(each) : each));
   return [...kept, right].reduce((a, b) => join(a, b));
 }
 

@@ -704,7 +704,7 @@ const narrowToNone = (interpreter: Interpreter, frame: Frame, place: Expression,
   );
 
 /** What is not None, where the code asked for that. */
-const given = (value: UnknownValue): Value => ({ ...value, isGiven: true });
+export const given = (value: UnknownValue): Value => ({ ...value, isGiven: true });
 
 const isPlace = (place: Expression): place is Extract<Expression, { kind: 'name' | 'attribute' }> =>
   place.kind === 'name' || (place.kind === 'attribute' && place.object.kind === 'name');

@@ -90,7 +90,10 @@ function weightOf({ attributes }: InstanceValue): TensorValue | undefined {
   return undefined;
 }
 
-function widthsOf({ name, file }: ClassValue, weight: TensorValue): { readonly inputs: Dim | undefined; readonly outputs: Dim | undefined } {
+function widthsOf(
+  { name, file }: ClassValue,
+  weight: TensorValue,
+): { readonly inputs: Dim | undefined; readonly outputs: Dim | undefined } {
   const { dims, ellipsis } = weight.shape;
   if (ellipsis !== undefined) return { inputs: undefined, outputs: undefined };
   if (/^Embed/.test(name)) return { inputs: undefined, outputs: dims[1] };

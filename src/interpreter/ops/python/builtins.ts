@@ -143,8 +143,8 @@ function fractional(value: Value): Value {
       return float(/^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?$/.test(written) ? Number(written) : undefined);
     }
     default: {
-      const size = value.kind === 'unknown' ? dimOf(value) : undefined;
-      return float(undefined, size === undefined ? undefined : { coefficient: 1, factors: [{ base: size, exponent: 1 }] });
+      const dim = dimOf(value);
+      return dim === undefined ? float(undefined) : fractional(int(dim));
     }
   }
 }

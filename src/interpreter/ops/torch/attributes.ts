@@ -254,7 +254,7 @@ export const attributeOperations = operations({
   'Tensor.register_hook Tensor.backward Tensor.register_post_accumulate_grad_hook': ['input, *args, **kwargs', nothing],
   'Tensor.is_floating_point torch.is_floating_point': ['input', isFloatingPoint],
   'Tensor.is_complex torch.is_complex': ['input', isComplex],
-  'torch.finfo': ['type=None', floatInfo],
+  'torch.finfo numpy.finfo jax.numpy.finfo mlx.core.finfo': ['type=None', floatInfo],
   'torch.iinfo': ['type', integerInfo],
   'torch.Size': ['sizes=()', sizeFrom],
   'torch.result_type': ['tensor1, tensor2', (call) => dtypeValue(promote([call.value('tensor1'), call.value('tensor2')]))],

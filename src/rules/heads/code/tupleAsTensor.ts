@@ -45,7 +45,7 @@ export const tupleAsTensor = defineRule({
       ];
       for (const { found, site, trace } of uses) {
         const used = rangeIn(code, site);
-        if (found === undefined || used === undefined || asksForTuples(code, used)) continue;
+        if (found === undefined || used === undefined || asksForTuples(code, used) || isOfNumpy(code, used)) continue;
         const set =
           found.message === 'weights'
             ? answeredAt(code, found.value, trace)
@@ -77,6 +77,9 @@ function asksForTuples({ file }: CodeReading, { start }: Range): boolean {
   const before = file.module.text.slice(0, start);
   return /\bisinstance\([^()]*\(?[^()]*\b(?:tuple|list|Sequence)\b/.test(before.slice(before.lastIndexOf('def ')));
 }
+
+/** NumPy makes one array of several. */
+const isOfNumpy = ({ file }: CodeReading, { start }: Range): boolean => /^(?:np|numpy)\./.test(file.module.text.slice(start, start + 8));
 
 /** `[0]` behind the call that answers the tuple, where it ends the line. */
 function firstItem(code: CodeReading, at: Range): NonNullable<Report<string>['fixes']> {
@@ -110,6 +113,12 @@ const takesTensors: ReadonlySet<string> = new Set([
   'conv1d',
   'conv2d',
   'conv3d',
+  'transpose',
+  'permute',
+  'reshape',
+  'squeeze',
+  'unsqueeze',
+  'flatten',
 ]);
 
 interface Misuse {
