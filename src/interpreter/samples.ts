@@ -254,7 +254,7 @@ const widthNames =
   /(?:dim|width|features|channels|hidden|embed|embd|state|model|ff|ffn|mlp|rank|vocab|classes|units|mels)(?:_size|_dim|_width)?$|_(?:dim|size)$|^d_/;
 /** Names of counts and lengths, and of widths that callers may have to make the same. */
 const notWidths =
-  /^[^dec]_size$|patch|img|image|conv|kernel|window|batch|block|max|min|len|num_|n_layer|stride|pad|pool|step|context|ctx|seq|position|layer|depth|group|grid|tile|chunk|bucket|expert|heads?$|head_|_head|^in_|^out_|_in$|_out$|input|output|query|key|value|cross|cond|time|frame|sample|crop|scale|factor|ratio|mult|coord|shape/;
+  /^[^dec]_size$|patch(?!_dim$)|img|image|conv|kernel|window|batch|block|max|min|len|num_|n_layer|stride|pad|pool|step|context|ctx|seq|position|layer|depth|group|grid|tile|chunk|bucket|expert|heads?$|head_|_head|^in_|^out_|_in$|_out$|input|output|query|key|value|cross|cond|time|frame|sample|crop|scale|factor|ratio|mult|coord|shape/;
 
 /** Lengths for which a model is made, by names that no format has. */
 const contextNames =

@@ -7,6 +7,7 @@ import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Interpreter } from './interpreter.ts';
 import { float, int, named, numberOf, shareOf, text } from './make.ts';
 import { definitionsOf } from './roots.ts';
+import { conceptOf } from './samples.ts';
 import type { ClassValue, InstanceValue, Value } from './value.ts';
 
 /** Makes the symbols under which a class is studied, and remembers the numbers that the code gives for them. */
@@ -94,7 +95,10 @@ export class Symbols {
     if (fallback === undefined && annotationName(parameter.annotation) === 'bool') return flag(name, scope);
     if (fallback === undefined && annotationName(parameter.annotation) === 'float') return float(undefined);
     if (fallback === undefined && annotationName(parameter.annotation) === 'str') return text(undefined);
-    return this.like(fallback, name, scope);
+    const value = this.like(fallback, name, scope);
+    // A size without a default is one: whoever may leave it out gives it one.
+    const isSize = fallback === undefined && parameter.annotation === undefined && isSizeName(name);
+    return isSize && value.kind === 'unknown' ? { ...value, isGiven: true } : value;
   }
 
   field(of: ClassValue, name: string, annotation: Expression): Value {
@@ -184,6 +188,9 @@ export class Symbols {
     return instance;
   }
 }
+
+/** Names of widths and of other sizes of a model. */
+const isSizeName = (name: string): boolean => conceptOf(name) !== undefined || /(?:^|_)(?:dim|width|features|channels)$/.test(name);
 
 const stageNames = /(?:^|[._])(?:num|n)_stages$/;
 

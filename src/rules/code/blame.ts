@@ -6,7 +6,7 @@ import { add, addAll, type Dim, divideExactly, floorDiv, loneAtom, multiply, one
 import { formatDim } from '../../dims/format.ts';
 import { ancestors } from '../../interpreter/graph.ts';
 import { isOpen, lengthScope } from '../../interpreter/samples.ts';
-import type { TensorValue } from '../../interpreter/value.ts';
+import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { givenAt, isTable, tableAt } from './angleTables.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
@@ -19,10 +19,11 @@ import type { FaultKind } from './fault.ts';
 import { madeAt, ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { oddLength } from './oddLength.ts';
-import { cutTo, madeOtherwise, misaligned, misnamed, otherPart, resized } from './oddParts.ts';
+import { cutTo, joinedAlong, madeOtherwise, misaligned, misnamed, otherPart, resized } from './oddParts.ts';
 import { wrongPattern } from './patterns.ts';
 import { aliasOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { notRepeated, overRepeated, repeatedAlong } from './repetition.ts';
+import { oddPick, oddSizes, oddTwin } from './siblings.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
 import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
 import { lengthFirst } from './wiring.ts';
@@ -34,6 +35,8 @@ export interface Blame {
   readonly hint: string;
   /** What it is, where that is another fault than it seems. */
   readonly kind?: FaultKind;
+  /** What stands beside it shows it, whatever the sizes are. */
+  readonly isSure?: true;
 }
 
 /** The place where one change makes the failing operation work, where that is another than the operation. */
@@ -48,8 +51,12 @@ export function blameOf(find: Find): Blame | undefined {
     wrongPattern(find) ??
     notKept(find) ??
     misaligned(find, clashes) ??
+    joinedAlong(find, clashes) ??
     firstOf(clashes, (clash) => wrongAxis(find, clash)) ??
     turnedOtherwise(find) ??
+    oddPick(find) ??
+    oddSizes(find) ??
+    oddTwin(find) ??
     overRepeated(find, clashes) ??
     firstOf(clashes, (clash) => repeatedAlong(find, clash)) ??
     swapped(find, clashes) ??
@@ -433,25 +440,32 @@ function openCut(find: Find): Blame | undefined {
   return undefined;
 }
 
+/** The sizes of what is given to an operation: of tensors, and those that are asked for. */
+function sizesIn(value: Value): string {
+  if (value.kind === 'tensor') return keysOf(value).join(' ');
+  if (value.kind === 'tuple' || value.kind === 'list') return value.items.map(sizesIn).join(' ');
+  return value.kind === 'int' ? value.dim.key : '';
+}
+
 /** Where a function is called that fails on this call and serves others well. */
 export function callOf(find: Find): Range | undefined {
   const { code, study, failure } = find;
   const [site, ...calls] = failure.sites;
   if (site === undefined || calls.length === 0) return undefined;
   const place = placeAt(site);
-  const shapesOf = (inputs: readonly TensorValue[]): string => inputs.map((input) => keysOf(input).join(' ')).join(', ');
+  const given = (values: ReadonlyMap<string, Value>): string => [...values.values()].map(sizesIn).join(', ');
   // What a call answers that is taken over from before an edit names the place where the call stood: its shapes tell it, too.
   const failing = new Set<string>();
   for (const each of study.failures) {
     const [inner, by] = each.sites;
     if (inner === undefined || placeAt(inner) !== place) continue;
-    failing.add(shapesOf(inputsOf(each)));
+    failing.add(given(each.call.arguments));
     if (by !== undefined) failing.add(placeAt(by));
   }
   const [outer] = calls;
   const works = study.tensors.some((node) => {
     const by = placeOf(node) === place ? callAt(node, 0) : '';
-    return by !== '' && !failing.has(by) && !failing.has(shapesOf(node.inputs));
+    return by !== '' && !failing.has(by) && !failing.has(given(node.arguments));
   });
   if (outer === undefined || !works) return undefined;
   return rangeIn(code, outer);

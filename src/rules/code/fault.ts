@@ -8,6 +8,7 @@ import { conceptOf, isRows, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
+import { clashesOf } from './clashes.ts';
 import { decidedAt } from './deciders.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn } from './failing.ts';
 import type { Layer } from './layers.ts';
@@ -95,11 +96,15 @@ function isDoubtful(find: Find): boolean {
   // A branch may be there for what is not cached.
   if (basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
+  // Where two known sizes clash, the others need not be known.
+  const isClash = isOfAxes !== true && clashesOf(find).some(({ x, y }) => !x.unknown && !y.unknown);
   if (
     shapes.some(({ dims }) =>
       dims.some(
         (dim) =>
-          dim.unknown || isRatio(dim, failure.context.facts) || someAtom(dim, ({ kind }) => kind === 'minimum' || kind === 'maximum'),
+          (dim.unknown && !isClash) ||
+          isRatio(dim, failure.context.facts) ||
+          someAtom(dim, ({ kind }) => kind === 'minimum' || kind === 'maximum'),
       ),
     )
   )

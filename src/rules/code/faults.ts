@@ -10,7 +10,7 @@ import { symbolsOf } from '../../dims/visit.ts';
 import { alternatives, ancestors, isLayout, plain } from '../../interpreter/graph.ts';
 import { dimOf } from '../../interpreter/make.ts';
 import type { Failure } from '../../interpreter/recording.ts';
-import { lengthScope } from '../../interpreter/samples.ts';
+import { isRows, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
@@ -43,7 +43,7 @@ import {
 import { at, type Fault, type FaultKind } from './fault.ts';
 import { layerFault, projectedFault } from './layerFaults.ts';
 import { type Layer, layerOfWeight, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
-import { isView } from './layouts.ts';
+import { isLength, isView } from './layouts.ts';
 import { aliasOf, placeAt, placeOf, rangeIn, shown } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { isAccepted } from './witnesses.ts';
@@ -107,7 +107,8 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   const call = isElsewhere || fault.isHere === true ? undefined : callOf(find);
   const place = isElsewhere ? blame.at : (call ?? use);
   const related = place === use ? [] : [{ range: use, message: 'It fails here.' }];
-  return { ...fault, kind: blame.kind ?? fault.kind, at: place, fact: `${fault.fact} ${blame.hint}`, related };
+  const isDoubtful = blame.isSure !== true && fault.isDoubtful;
+  return { ...fault, kind: blame.kind ?? fault.kind, at: place, fact: `${fault.fact} ${blame.hint}`, related, isDoubtful };
 }
 
 /** The projection that gives a view another width than those beside it give the same view elsewhere. */
@@ -423,7 +424,7 @@ function isFineElsewhere(find: Find, { weight }: Layer): boolean {
   return study.tensors.some(
     (node) =>
       placeOf(node) !== place &&
-      (productOps.test(node.op) || layerOps.test(node.op) || (node.op === 'getitem' && node.inputs.length > 1)) &&
+      (productOps.test(node.op) || layerOps.test(node.op) || normOps.test(node.op) || (node.op === 'getitem' && node.inputs.length > 1)) &&
       node.inputs.includes(weight),
   );
 }
@@ -466,6 +467,9 @@ function splitFault(find: Find): Fault | undefined {
   if (input.shape.dims.length === 0 || find.failure.problem.message.endsWith('add up to 0')) return undefined;
   const { layer: source, crossed } = widthSource(study, input);
   const fact = find.op === 'take_parts' ? partsFact(find) : plainFact(find);
+  const [count] = dimsOf(find.failure.call.arguments.get('parts'));
+  // No layer is made for as many parts as there are rows or tokens: another axis than meant comes first.
+  if (count !== undefined && (isRows(count) || isLength(count))) return at(find, 'split', undefined, fact);
   if (source?.instance === undefined || crossed.some((each) => !isLayout(each))) {
     const first = find.op === 'unpack' ? heldBehind(study, input, -input.shape.dims.length) : undefined;
     return at(find, 'split', first ?? heldBehind(study, input, -1), fact);
@@ -515,7 +519,7 @@ function normFault(find: Find): Fault | undefined {
   const made = layer?.inputs ?? dimsOf(failure.call.arguments.get('normalized_shape')).at(-1);
   if (width === undefined || made === undefined) return at(find, 'norm', undefined, plainFact(find));
   const fact = `The norm is made for ${formatDim(read(find, made))} features, and its input is ${formatDim(width)} wide`;
-  return at(find, 'norm', layer, fact, width);
+  return at(find, 'norm', layer !== undefined && isFineElsewhere(find, layer) ? undefined : layer, fact, width);
 }
 
 function elementwiseFault(find: Find): Fault | undefined {

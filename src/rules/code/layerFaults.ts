@@ -3,6 +3,7 @@ import type { Dim } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { isDropout, isLayout } from '../../interpreter/graph.ts';
+import { dimOf } from '../../interpreter/make.ts';
 import { lengthScope } from '../../interpreter/samples.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
@@ -76,6 +77,8 @@ export function layerFault(find: Find): Fault | undefined {
   if (alike === 'call') return at(find, kind, undefined, fact);
   if (alike === 'owner' && rangeIn(find.code, layer.owner.site) !== undefined && layer.owner !== study.instance)
     return at(find, kind, { ...layer, site: layer.owner.site }, fact);
+  // The class was told how wide the input is, and not to take it for another width: it is the layer that is made otherwise.
+  if (wasTold(find, layer, width)) return at(find, kind, layer, fact);
   const beside = ownedBy(study, layer.owner).filter(
     (each) => each.instance !== undefined && !/Norm|Embedding/.test(each.instance.class.name),
   );
@@ -128,6 +131,16 @@ export function layerFault(find: Find): Fault | undefined {
     if (score(takes) > score(width) + 1) return at(find, kind, source, fact, takes);
   }
   return at(find, kind, layer, fact, width);
+}
+
+/** Whether the constructor of the layer's owner was given the width under a name that none of its layers takes it by. */
+function wasTold(find: Find, { owner, weight }: Layer, width: Dim): boolean {
+  if (owner === undefined) return false;
+  const isGiven = find.code.variables.some(
+    ({ isArgument, frame, value }) =>
+      isArgument && frame.self === owner && frame.function?.name === '__init__' && dimOf(value)?.key === width.key,
+  );
+  return isGiven && !ownedBy(find.study, owner).some((each) => each.weight !== weight && [each.inputs, each.outputs].some((dim) => dim?.key === width.key));
 }
 
 /** A bias of another length than the weight has rows: what the class makes of the result says which of the two is meant. */

@@ -14,7 +14,7 @@ import type { Clash } from './clashes.ts';
 import { elementwiseOps, type Find, inputsOf, pieceOps, read } from './failing.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { aliasOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
-import { dimFromEnd, isWeight } from './tensors.ts';
+import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
 
 type Side = readonly [place: Place, own: Dim, wanted: Dim];
 
@@ -24,6 +24,24 @@ const sidesOf = ({ left, right, x, y }: Clash): readonly Side[] => [
 ];
 
 const cuts = /^(?:split|chunk|tensor_split|getitem|narrow)$/;
+
+/** Pieces that differ along one axis alone, which is not the one along which they are joined: they can be joined along that one only. */
+export function joinedAlong(find: Find, clashes: readonly Clash[]): Blame | undefined {
+  const axes = new Set(clashes.map(({ left }) => left.axis));
+  const [axis] = axes;
+  const pieces = inputsOf(find.failure);
+  if (!/^(?:cat|concat)$/.test(find.op) || axis === undefined || axes.size !== 1) return undefined;
+  const [rank] = pieces.map(({ shape }) => shape.dims.length);
+  const isWhole = (dim: Dim): boolean => !dim.unknown;
+  if (!pieces.every(({ shape }) => shape.ellipsis === undefined && shape.dims.length === rank && shape.dims.every(isWhole))) return undefined;
+  const dim = find.failure.call.arguments.get('dim');
+  const joined = dim?.kind === 'int' && dim.dim.constant !== undefined && pieces[0] !== undefined ? fromEnd(dim.dim.constant, pieces[0]) : undefined;
+  // Joined along an axis that is as long in all, as tokens are: that is where they should be alike.
+  const [first, ...others] = pieces.map((piece) => (joined === undefined ? undefined : dimFromEnd(piece, joined)));
+  if (joined === undefined || first === undefined || !others.every((each) => each !== undefined && sameSize(find, each, first)))
+    return undefined;
+  return { at: find.use, hint: `Along axis ${axis} they fit.` };
+}
 
 /** The part of a width whose other part fits: the two have changed places. */
 export function otherPart(find: Find, clash: Clash): Blame | undefined {
@@ -181,8 +199,20 @@ export function misaligned(find: Find, clashes: readonly Clash[]): Blame | undef
   );
   const at = change === undefined ? undefined : rangeOfNode(find, change);
   if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` leaves ${rank} axes, and the other has ${many.shape.dims.length}.` };
+  const added = isMatrixProduct(find.op) ? undefined : addedAxis(find, many, rank);
+  if (added !== undefined) return { at: added, hint: `\`${textOf(find, added)}\` leaves an axis of 1.` };
   const kept = isMatrixProduct(find.op) ? undefined : givenBack(find, many);
   return kept === undefined ? undefined : { at: kept, hint: `It has ${many.shape.dims.length} axes here, and the other ${rank}.` };
+}
+
+/** Where a sum over an axis, or the like, left an axis of 1 that the other operand does not have. */
+function addedAxis(find: Find, many: TensorValue, rank: number): Range | undefined {
+  const ones = many.shape.dims.flatMap(({ constant }, i) => (constant === 1 ? [i - many.shape.dims.length] : []));
+  const [axis] = ones;
+  if (axis === undefined || ones.length > 1 || many.shape.dims.length !== rank + 1) return undefined;
+  const kept = axisPath({ node: many, axis }).filter((place) => sizeAt(place)?.constant === 1);
+  const made = kept.at(-1)?.node;
+  return made !== undefined && reductions.test(made.op) ? rangeOfNode(find, made) : undefined;
 }
 
 /** What a function answers, where the operand is that. */
