@@ -299,7 +299,8 @@ export function isWidthName(path: string): boolean {
 
 /** A number of its own for a width that no format has a name for: it is not another width. */
 function ownWidth(path: string, sample: 0 | 1): number | undefined {
-  if (!isWidthName(path)) return undefined;
+  // Settings of a configuration may hold how wide a patch is laid out flat, which its side and channels say.
+  if (!isWidthName(path) || /\..*patch/.test(path)) return undefined;
   const name = normaliseName(path.slice(path.lastIndexOf('.') + 1));
   const hash = hashOf(name);
   // Divisible by the samples' numbers of heads, and different from every other size.

@@ -96,8 +96,10 @@ function isDoubtful(find: Find): boolean {
   // A branch may be there for what is not cached.
   if (basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
-  // Where two known sizes clash, the others need not be known.
-  const isClash = isOfAxes !== true && clashesOf(find).some(({ x, y }) => !x.unknown && !y.unknown);
+  // Where two known sizes clash that nobody makes alike, the others need not be known.
+  const isOwn = (dim: Dim): boolean => symbolsOf(dim).every(({ scope }) => scope === find.study.class.qualifiedName);
+  const isClash =
+    isOfAxes !== true && clashesOf(find).some(({ x, y }) => !x.unknown && !y.unknown && (basis !== 'samples' || (isOwn(x) && isOwn(y))));
   if (
     shapes.some(({ dims }) =>
       dims.some(

@@ -140,7 +140,10 @@ function wasTold(find: Find, { owner, weight }: Layer, width: Dim): boolean {
     ({ isArgument, frame, value }) =>
       isArgument && frame.self === owner && frame.function?.name === '__init__' && dimOf(value)?.key === width.key,
   );
-  return isGiven && !ownedBy(find.study, owner).some((each) => each.weight !== weight && [each.inputs, each.outputs].some((dim) => dim?.key === width.key));
+  return (
+    isGiven &&
+    !ownedBy(find.study, owner).some((each) => each.weight !== weight && [each.inputs, each.outputs].some((dim) => dim?.key === width.key))
+  );
 }
 
 /** A bias of another length than the weight has rows: what the class makes of the result says which of the two is meant. */

@@ -33,9 +33,11 @@ export function joinedAlong(find: Find, clashes: readonly Clash[]): Blame | unde
   if (!/^(?:cat|concat)$/.test(find.op) || axis === undefined || axes.size !== 1) return undefined;
   const [rank] = pieces.map(({ shape }) => shape.dims.length);
   const isWhole = (dim: Dim): boolean => !dim.unknown;
-  if (!pieces.every(({ shape }) => shape.ellipsis === undefined && shape.dims.length === rank && shape.dims.every(isWhole))) return undefined;
+  if (!pieces.every(({ shape }) => shape.ellipsis === undefined && shape.dims.length === rank && shape.dims.every(isWhole)))
+    return undefined;
   const dim = find.failure.call.arguments.get('dim');
-  const joined = dim?.kind === 'int' && dim.dim.constant !== undefined && pieces[0] !== undefined ? fromEnd(dim.dim.constant, pieces[0]) : undefined;
+  const joined =
+    dim?.kind === 'int' && dim.dim.constant !== undefined && pieces[0] !== undefined ? fromEnd(dim.dim.constant, pieces[0]) : undefined;
   // Joined along an axis that is as long in all, as tokens are: that is where they should be alike.
   const [first, ...others] = pieces.map((piece) => (joined === undefined ? undefined : dimFromEnd(piece, joined)));
   if (joined === undefined || first === undefined || !others.every((each) => each !== undefined && sameSize(find, each, first)))

@@ -98,7 +98,12 @@ export function aliasOf(code: CodeReading, tensor: TensorValue): { readonly at: 
 }
 
 /** The same tensor, or the one that stands in its place where a call is taken over from an earlier run. */
-export const isCopy = (left: TensorValue, right: TensorValue): boolean => left === right || sameMaking(left, right);
+export const isCopy = (left: TensorValue, right: TensorValue): boolean =>
+  left === right || sameMaking(left, right) || (left.op === 'join' && right.op === 'join' && haveSameInputs(left, right));
+
+const haveSameInputs = (left: TensorValue, right: TensorValue): boolean =>
+  left.inputs.length === right.inputs.length &&
+  left.inputs.every((input, i) => right.inputs[i] !== undefined && sameMaking(input, right.inputs[i]));
 
 const sameMaking = (left: TensorValue, right: TensorValue): boolean =>
   left.op === right.op &&

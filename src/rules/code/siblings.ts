@@ -5,6 +5,7 @@ import { ancestors } from '../../interpreter/graph.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Blame } from './blame.ts';
 import { callAt, chainOf, keysOf, rangeOfNode, sameSize, textOf } from './chains.ts';
+import { equationOf } from './contractions.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, opOf, read, tensorOf } from './failing.ts';
 import { isCopy, placeOf, rangeIn, textAt } from './places.ts';
 
@@ -65,7 +66,8 @@ export function oddPick(find: Find): Blame | undefined {
     const own = shapes.get(keysOf(node).join(' '));
     if (shapes.size !== 2 || own?.size !== 1 || [...shapes.values()].every(({ size }) => size < 2)) continue;
     const at = rangeOfNode(find, node);
-    if (at !== undefined) return { at, hint: `\`${textOf(find, at)}\` is picked along another axis than the parts beside it.`, isSure: true };
+    if (at !== undefined)
+      return { at, hint: `\`${textOf(find, at)}\` is picked along another axis than the parts beside it.`, isSure: true };
   }
   return undefined;
 }
@@ -80,7 +82,10 @@ export function oddSizes(find: Find): Blame | undefined {
   const wanted = sizes.map((size, index) => {
     const view = find.study.tensors.find(
       ({ op, inputs: [from] }) =>
-        (op === 'view' || op === 'reshape') && from?.index === index && /^split/.test(from.op) && rangeIn(find.code, from.site)?.start === find.use.start,
+        (op === 'view' || op === 'reshape') &&
+        from?.index === index &&
+        /^split/.test(from.op) &&
+        rangeIn(find.code, from.site)?.start === find.use.start,
     );
     const [heads, width] = dimsOf(view?.arguments.get('shape')).slice(-2);
     return heads === undefined || width === undefined || heads.constant !== undefined ? size : multiply(heads, width);
@@ -92,7 +97,32 @@ export function oddSizes(find: Find): Blame | undefined {
   if (own === undefined || other === undefined) return undefined;
   const names = textAt(find.code, find.use).match(/\bself\.\w+(?=\s*[,\])])/g) ?? [];
   const name = names.length === sizes.length ? names[odd] : undefined;
-  const given = find.code.variables.find((each) => !each.isArgument && each.name === name && each.value.kind === 'int' && each.value.dim.key === own.key);
+  const given = find.code.variables.find(
+    (each) => !each.isArgument && each.name === name && each.value.kind === 'int' && each.value.dim.key === own.key,
+  );
   const at = rangeIn(find.code, given?.site);
   return { at: at ?? find.use, hint: `A part is ${formatDim(own)} wide, and used as one of ${formatDim(other)}.` };
+}
+
+/** A tensor that the class holds, of which the number of axes is not the one that the equation names: where it was made. */
+export function heldOtherwise(find: Find): Blame | undefined {
+  const labels = find.op === 'einsum' ? equationOf({ op: 'einsum', arguments: find.failure.call.arguments })?.inputs : undefined;
+  for (const [i, operand] of inputsOf(find.failure).entries()) {
+    const wanted = labels?.[i];
+    if (
+      wanted === undefined ||
+      wanted.includes('...') ||
+      operand.shape.ellipsis !== undefined ||
+      operand.shape.dims.length === wanted.length
+    )
+      continue;
+    let made: TensorValue | undefined = operand;
+    const isKept = ({ op, shape, inputs: [from] }: TensorValue): boolean =>
+      /^(?:getitem|setitem|buffer|parameter|join)$/.test(op) && from?.shape.dims.length === shape.dims.length;
+    while (made !== undefined && isKept(made)) made = made.inputs[0];
+    const at = made !== undefined && /^(?:zeros|ones|empty|full|randn|rand)$/.test(made.op) ? rangeIn(find.code, made.site) : undefined;
+    if (at !== undefined)
+      return { at, hint: `\`${textOf(find, at)}\` has ${operand.shape.dims.length} axes; with ${wanted.length} it fits.` };
+  }
+  return undefined;
 }

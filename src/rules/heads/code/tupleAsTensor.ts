@@ -5,7 +5,7 @@ import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue, Trace, TupleValue, Value } from '../../../interpreter/value.ts';
 import type { Range } from '../../../text/range.ts';
 import { traceSites } from '../../code/chains.ts';
-import { lineEnd, rangeIn } from '../../code/places.ts';
+import { lineEnd, rangeIn, textAt } from '../../code/places.ts';
 import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule, type Report } from '../../rule.ts';
 import { layerExample } from './examples.ts';
@@ -48,7 +48,7 @@ export const tupleAsTensor = defineRule({
         if (found === undefined || used === undefined || asksForTuples(code, used) || isOfNumpy(code, used)) continue;
         const set =
           found.message === 'weights'
-            ? answeredAt(code, found.value, trace)
+            ? answeredAt(code, found.value, trace, used)
             : rangeIn(code, code.variables.find(({ value, isArgument }) => value === found.value && !isArgument)?.site);
         const at = set ?? used;
         const key = `${at.start} ${found.message}`;
@@ -67,9 +67,11 @@ export const tupleAsTensor = defineRule({
 });
 
 /** Where another function than the one that uses the tensor answers it. */
-function answeredAt(code: CodeReading, value: Value, trace: Trace | undefined): Range | undefined {
+function answeredAt(code: CodeReading, value: Value, trace: Trace | undefined, used: Range): Range | undefined {
   const isFurtherIn = value.kind === 'tensor' && traceSites(value.trace).length > traceSites(trace).length;
-  return isFurtherIn ? rangeIn(code, value.site) : undefined;
+  // Of several things that are answered the user takes one by its number: that is the wrong one.
+  const isPicked = /\)\s*\[-?\d+\]/.test(textAt(code, used));
+  return isFurtherIn && !isPicked ? rangeIn(code, value.site) : undefined;
 }
 
 /** The function has another way for tuples: which of its values come together is not followed. */
