@@ -96,10 +96,11 @@ function isDoubtful(find: Find): boolean {
   // A branch may be there for what is not cached.
   if (basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
-  // Where two known sizes clash that nobody makes alike, the others need not be known.
+  // Where two known sizes clash that nobody makes alike, the others need not be known; numbers are of one way to build it.
   const isOwn = (dim: Dim): boolean => symbolsOf(dim).every(({ scope }) => scope === find.study.class.qualifiedName);
+  const isKnown = ({ unknown, constant }: Dim): boolean => !unknown && constant === undefined;
   const isClash =
-    isOfAxes !== true && clashesOf(find).some(({ x, y }) => !x.unknown && !y.unknown && (basis !== 'samples' || (isOwn(x) && isOwn(y))));
+    isOfAxes !== true && clashesOf(find).some(({ x, y }) => isKnown(x) && isKnown(y) && (basis !== 'samples' || (isOwn(x) && isOwn(y))));
   if (
     shapes.some(({ dims }) =>
       dims.some(

@@ -7,7 +7,7 @@ import type { Blame } from './blame.ts';
 import { callAt, chainOf, keysOf, rangeOfNode, sameSize, textOf } from './chains.ts';
 import { equationOf } from './contractions.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, opOf, read, tensorOf } from './failing.ts';
-import { isCopy, placeOf, rangeIn, textAt } from './places.ts';
+import { isCopy, placeAt, placeOf, rangeIn, textAt } from './places.ts';
 
 const layouts = /^(?:getitem|unsqueeze|transpose|permute|swapaxes|view|reshape)$/;
 
@@ -96,7 +96,9 @@ export function oddSizes(find: Find): Blame | undefined {
   const [own, other] = [sizes[odd], wanted[odd]];
   if (own === undefined || other === undefined) return undefined;
   const names = textAt(find.code, find.use).match(/\bself\.\w+(?=\s*[,\])])/g) ?? [];
-  const name = names.length === sizes.length ? names[odd] : undefined;
+  const isWrongOne = names.some((each, i) => i !== odd && each === names[odd] && sameSize(find, sizes[i] as Dim, wanted[i] as Dim));
+  // A name that is right for another part is not what is worked out wrongly.
+  const name = names.length === sizes.length && !isWrongOne ? names[odd] : undefined;
   const given = find.code.variables.find(
     (each) => !each.isArgument && each.name === name && each.value.kind === 'int' && each.value.dim.key === own.key,
   );
@@ -104,25 +106,37 @@ export function oddSizes(find: Find): Blame | undefined {
   return { at: at ?? find.use, hint: `A part is ${formatDim(own)} wide, and used as one of ${formatDim(other)}.` };
 }
 
-/** A tensor that the class holds, of which the number of axes is not the one that the equation names: where it was made. */
+/** A tensor that the class holds, of which the number of axes is not the one that any of several equations names: where it was made. */
 export function heldOtherwise(find: Find): Blame | undefined {
-  const labels = find.op === 'einsum' ? equationOf({ op: 'einsum', arguments: find.failure.call.arguments })?.inputs : undefined;
-  for (const [i, operand] of inputsOf(find.failure).entries()) {
-    const wanted = labels?.[i];
-    if (
-      wanted === undefined ||
-      wanted.includes('...') ||
-      operand.shape.ellipsis !== undefined ||
-      operand.shape.dims.length === wanted.length
-    )
-      continue;
-    let made: TensorValue | undefined = operand;
-    const isKept = ({ op, shape, inputs: [from] }: TensorValue): boolean =>
-      /^(?:getitem|setitem|buffer|parameter|join)$/.test(op) && from?.shape.dims.length === shape.dims.length;
-    while (made !== undefined && isKept(made)) made = made.inputs[0];
-    const at = made !== undefined && /^(?:zeros|ones|empty|full|randn|rand)$/.test(made.op) ? rangeIn(find.code, made.site) : undefined;
-    if (at !== undefined)
-      return { at, hint: `\`${textOf(find, at)}\` has ${operand.shape.dims.length} axes; with ${wanted.length} it fits.` };
-  }
-  return undefined;
+  const [odd] = misranked(find);
+  if (odd === undefined) return undefined;
+  const failing = find.study.failures.filter((failure) =>
+    misranked({ ...find, failure, op: opOf(failure) }).some(({ made }) => isCopy(made, odd.made)),
+  );
+  const places = new Set(failing.map(({ call }) => (call.site === undefined ? '' : placeAt(call.site))));
+  const at = places.size > 1 ? rangeIn(find.code, odd.made.site) : undefined;
+  return at === undefined ? undefined : { at, hint: `\`${textOf(find, at)}\` has ${odd.has} axes; with ${odd.wanted} it fits.` };
 }
+
+interface Misranked {
+  readonly made: TensorValue;
+  readonly has: number;
+  readonly wanted: number;
+}
+
+/** Operands that have more or fewer axes than the equation names, with what they are copies or parts of. */
+function misranked({ op, failure }: Find): readonly Misranked[] {
+  const labels = op === 'einsum' ? equationOf({ op, arguments: failure.call.arguments })?.inputs : undefined;
+  return inputsOf(failure).flatMap((operand, i) => {
+    const names = labels?.[i];
+    const has = operand.shape.dims.length;
+    if (names === undefined || names.includes('...') || operand.shape.ellipsis !== undefined || has === names.length) return [];
+    let made: TensorValue | undefined = operand;
+    while (made !== undefined && isKept(made)) made = made.inputs[0];
+    return made !== undefined && makers.test(made.op) ? [{ made, has, wanted: names.length }] : [];
+  });
+}
+
+const makers = /^(?:zeros|ones|empty|full|randn|rand)$/;
+const isKept = ({ op, shape, inputs: [from] }: TensorValue): boolean =>
+  /^(?:getitem|setitem|buffer|parameter|join)$/.test(op) && from?.shape.dims.length === shape.dims.length;

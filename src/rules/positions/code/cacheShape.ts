@@ -10,7 +10,7 @@ import { axisPath, sizeAt } from '../../code/axes.ts';
 import { isLength } from '../../code/layouts.ts';
 import { placeOf, rangeIn } from '../../code/places.ts';
 import { unsure } from '../../code/scaling.ts';
-import { compareSizes, readDim } from '../../code/sizes.ts';
+import { compareSizes, readDim, seemSame } from '../../code/sizes.ts';
 import { projectedness } from '../../code/sources.ts';
 import { asTensor, withCopies } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
@@ -62,7 +62,7 @@ export const cacheShape = defineRule({
         if (found === undefined) continue;
         const written = rangeIn(code, node.site);
         const made = found.isPlaced ? undefined : (rangeIn(code, madeBy(code, found.cache, found.has)) ?? rangeIn(code, found.cache.site));
-        const turned = turnedAt(code, study, node, found);
+        const turned = found.isPlaced && !found.isTurned ? undefined : turnedAt(code, study, node, found);
         const at = turned ?? made ?? written;
         if (at === undefined || seen.has(at.start)) continue;
         seen.add(at.start);
@@ -117,6 +117,8 @@ interface Misfit {
   readonly axis: number;
   /** What comes in lies along another axis than the one in which its place is given. */
   readonly isPlaced: boolean;
+  /** What comes in has the cache's size along another axis. */
+  readonly isTurned: boolean;
 }
 
 /** An axis behind those that are picked, in which cache and value differ. */
@@ -154,7 +156,8 @@ function misfit(code: CodeReading, node: TensorValue): Misfit | undefined {
     const sameness = compareSizes(code, has, wants);
     const isPlaced = isLength(wants) && !isLength(has) && items.some((_, i) => i > 0 && !isWhole(i));
     if (sameness !== 'different' && sameness !== 'differentInSamples' && !isPlaced) continue;
-    return { cache, has, given: wants, axis, isPlaced };
+    const isTurned = value.shape.dims.some((dim) => seemSame(code, readDim(code, dim), has));
+    return { cache, has, given: wants, axis, isPlaced, isTurned };
   }
   return undefined;
 }
