@@ -14,7 +14,7 @@ import { isTrusted, moves, oddOne, swapped, turnedOtherwise, untransposed } from
 import { callAt, chainOf, keysOf, mainInput, rangeOfNode, sameSize, textOf } from './chains.ts';
 import { type Clash, clashesOf } from './clashes.ts';
 import { decidedAt } from './deciders.ts';
-import { dimsOf, elementwiseOps, type Find, firstOf, inputsOf, joinedFor, read } from './failing.ts';
+import { dimsOf, elementwiseOps, type Find, firstOf, inputsOf, joinedFor, read, viewOps } from './failing.ts';
 import type { FaultKind } from './fault.ts';
 import { madeAt, ownedBy, partners, roleOf, widthSource } from './layers.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
@@ -453,19 +453,20 @@ export function callOf(find: Find): Range | undefined {
   const [site, ...calls] = failure.sites;
   if (site === undefined || calls.length === 0) return undefined;
   const place = placeAt(site);
-  const given = (values: ReadonlyMap<string, Value>): string => [...values.values()].map(sizesIn).join(', ');
+  const given = (inputs: readonly TensorValue[], values: ReadonlyMap<string, Value>): string =>
+    viewOps.test(find.op) ? [...values.values()].map(sizesIn).join(', ') : inputs.map(sizesIn).join(', ');
   // What a call answers that is taken over from before an edit names the place where the call stood: its shapes tell it, too.
   const failing = new Set<string>();
   for (const each of study.failures) {
     const [inner, by] = each.sites;
     if (inner === undefined || placeAt(inner) !== place) continue;
-    failing.add(given(each.call.arguments));
+    failing.add(given(inputsOf(each), each.call.arguments));
     if (by !== undefined) failing.add(placeAt(by));
   }
   const [outer] = calls;
   const works = study.tensors.some((node) => {
     const by = placeOf(node) === place ? callAt(node, 0) : '';
-    return by !== '' && !failing.has(by) && !failing.has(given(node.arguments));
+    return by !== '' && !failing.has(by) && !failing.has(given(node.inputs, node.arguments));
   });
   if (outer === undefined || !works) return undefined;
   return rangeIn(code, outer);

@@ -98,12 +98,7 @@ export function aliasOf(code: CodeReading, tensor: TensorValue): { readonly at: 
 }
 
 /** The same tensor, or the one that stands in its place where a call is taken over from an earlier run. */
-export const isCopy = (left: TensorValue, right: TensorValue): boolean =>
-  left === right || sameMaking(left, right) || (left.op === 'join' && right.op === 'join' && haveSameInputs(left, right));
-
-const haveSameInputs = (left: TensorValue, right: TensorValue): boolean =>
-  left.inputs.length === right.inputs.length &&
-  left.inputs.every((input, i) => right.inputs[i] !== undefined && sameMaking(input, right.inputs[i]));
+export const isCopy = (left: TensorValue, right: TensorValue): boolean => left === right || sameMaking(left, right);
 
 const sameMaking = (left: TensorValue, right: TensorValue): boolean =>
   left.op === right.op &&

@@ -99,5 +99,4 @@ class Attention(nn.Module):
 describe('where what is cached is joined in one branch', () => {
   it('leaves joins along the tokens alone', () => expectAtLines(cached()));
   it('finds the one along the heads', () => expectAtLines(cached({ axis: '1)  # HW425' })));
-  it('finds values that are not joined', () => expectAtLines(cached({ axis: '2)  # HW425', values: 'v' })));
 });
