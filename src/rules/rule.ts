@@ -75,6 +75,8 @@ export interface Rule<M extends string = string> {
   readonly name: string;
   readonly category: RuleCategory;
   readonly severity: Severity;
+  /** A rule that says the same of a place with its sizes: of the two the graver is said, and of equals that one. */
+  readonly restates?: `HW${number}`;
   /** Version that introduced it. */
   readonly since: string;
   readonly docs: RuleDocs;

@@ -57,8 +57,26 @@ export function runCodeRules(code: CodeReading, settings: RuleSettings): Finding
   for (const rule of rules) {
     rule.checkFileCode?.({ code, settings, report: (report: Report<string>) => findings.push(toFinding(rule, report)) });
   }
-  return inOrder(findings);
+  return inOrder(withoutRestatements(findings));
 }
+
+/** Of two rules that say the same of a place one is enough. */
+function withoutRestatements(findings: readonly Finding[]): Finding[] {
+  const pairs = rules.flatMap(({ code, restates }) => (restates === undefined ? [] : [[code, restates] as const]));
+  const at = (code: string, { range: { start, end } }: Finding): Finding | undefined =>
+    findings.find((each) => each.code === code && each.range.start === start && each.range.end === end);
+  return findings.filter((finding) =>
+    pairs.every(([code, restated]) => {
+      if (finding.code !== code && finding.code !== restated) return true;
+      const other = at(finding.code === code ? restated : code, finding);
+      if (other === undefined) return true;
+      const [own, others] = [gravity(finding), gravity(other)];
+      return own === others ? finding.code === restated : own > others;
+    }),
+  );
+}
+
+const gravity = ({ severity }: Finding): number => ['hint', 'information', 'warning', 'error'].indexOf(severity);
 
 const placeOf = ({ code, range: { start, end } }: Finding): string => `${code} ${start} ${end}`;
 

@@ -137,14 +137,6 @@ function movedAt(find: Find, { node, axes }: Swap): Blame | undefined {
   return at === undefined ? undefined : { at, hint: hint('its result') };
 }
 
-/** Tokens that stand where the other operand has its heads, under a name that was given without moving them: where they got it. */
-export function leftAsIs(find: Find, { left, right, x, y }: Clash): Blame | undefined {
-  if (!isMatrixProduct(find.op) || left.axis !== -3 || right.axis !== -3) return undefined;
-  const odd = isLength(x) && roleOfAxis(y) === 'heads' ? left : isLength(y) && roleOfAxis(x) === 'heads' ? right : undefined;
-  const alias = odd === undefined ? undefined : firstOf(chainOf(odd.node), (each) => aliasOf(find.code, each));
-  return alias === undefined ? undefined : { at: alias.at, hint: `The heads of \`${alias.name}\` are not in front of its tokens.` };
-}
-
 /** Transpositions of one of two axes with a third: without them the two would stand in each other's place all the same. */
 function passedBy(node: TensorValue, axes: readonly [number, number]): ReadonlySet<TensorValue> {
   const found = new Set<TensorValue>();

@@ -5,6 +5,7 @@
 import { add, addAll, type Dim, divideExactly, floorDiv, loneAtom, multiply, one, subtract } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { ancestors } from '../../interpreter/graph.ts';
+import { dimOf, none } from '../../interpreter/make.ts';
 import { isOpen, lengthScope } from '../../interpreter/samples.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
@@ -23,7 +24,7 @@ import { cutTo, joinedAlong, madeOtherwise, misaligned, misnamed, otherPart, res
 import { wrongPattern } from './patterns.ts';
 import { aliasOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { notRepeated, overRepeated, repeatedAlong } from './repetition.ts';
-import { oddPick, oddSizes, oddTwin } from './siblings.ts';
+import { heldOtherwise, oddPick, oddSizes, oddTwin } from './siblings.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
 import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
 import { lengthFirst } from './wiring.ts';
@@ -48,6 +49,7 @@ export function blameOf(find: Find): Blame | undefined {
     emptied(find) ??
     untransposed(find) ??
     rankChanged(find) ??
+    heldOtherwise(find) ??
     wrongPattern(find) ??
     notKept(find) ??
     misaligned(find, clashes) ??
@@ -191,6 +193,15 @@ function resizedAxis(
   ) {
     const was = divideExactly(size, factor);
     if (was !== undefined && before.includes(was.key)) return (text) => `\`${text}\` makes the axis ${formatDim(size)} long.`;
+  }
+  // Cut into parts along another axis, which are as wide as they would be along this one.
+  if (isTooLong && /^split/.test(node.op)) {
+    const part = dimOf(node.arguments.get('split_size_or_sections') ?? none);
+    const [dim] = dimsOf(node.arguments.get('dim'));
+    const at = dim?.constant === undefined ? undefined : fromEnd(dim.constant, node);
+    const was = divideExactly(size, factor);
+    if (part !== undefined && was !== undefined && at !== undefined && at !== axis && sameSize(find, part, was))
+      return (text) => `\`${text}\` cuts along axis ${at}; along axis ${axis} it would fit.`;
   }
   if (!isTooLong && node.op === 'repeat_interleave') {
     const [dim, repeats] = [node.arguments.get('dim'), node.arguments.get('repeats')];

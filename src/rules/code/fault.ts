@@ -12,6 +12,7 @@ import { clashesOf } from './clashes.ts';
 import { decidedAt } from './deciders.ts';
 import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn } from './failing.ts';
 import type { Layer } from './layers.ts';
+import { mentionsLength } from './layouts.ts';
 import { rangeIn, settingsOf } from './places.ts';
 
 export type FaultKind =
@@ -81,7 +82,11 @@ const isNumber = ({ constant = 0 }: Dim): boolean => constant > 1;
 
 /** A table that is cut to what is taken for the number of rows: as well may the length come first. */
 const isTableOfRows = ({ op, inputs: [table], shape }: TensorValue): boolean =>
-  op === 'getitem' && (table?.isBuffer === true || table?.isParameter === true) && isRows(shape.dims[0]);
+  op === 'getitem' &&
+  (table?.isBuffer === true || table?.isParameter === true) &&
+  isRows(shape.dims[0]) &&
+  // A cache is cut to rows and to a length.
+  !shape.dims.some(mentionsLength);
 
 function isDoubtful(find: Find): boolean {
   const { failure } = find;

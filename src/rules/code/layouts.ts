@@ -24,7 +24,7 @@ export function isLength(dim: Dim): boolean {
   return atom.scope === lengthScope ? atom.name !== 'B' : atom.flexible && lengthNames.test(atom.name);
 }
 
-const mentionsLength = (dim: Dim): boolean => symbolsOf(dim).some(({ scope, name }) => scope === lengthScope && name !== 'B');
+export const mentionsLength = (dim: Dim): boolean => symbolsOf(dim).some(({ scope, name }) => scope === lengthScope && name !== 'B');
 
 /** Dims with what sizes were found to be. Divisions are taken to leave nothing: the code works only then. */
 export const dimsIn = (code: CodeReading, { shape }: TensorValue): readonly Dim[] | undefined => {

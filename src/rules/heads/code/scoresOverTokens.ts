@@ -1,13 +1,6 @@
-import { formatDim } from '../../../dims/format.ts';
-import { isLayout } from '../../../interpreter/graph.ts';
-import type { CodeReading } from '../../../interpreter/study.ts';
-import { attentionsOf, type SoftmaxAttention } from '../../code/attention.ts';
-import { isMatrixProduct, productOperands } from '../../code/axes.ts';
-import { isLength } from '../../code/layouts.ts';
+import { attentionsOf } from '../../code/attention.ts';
 import { byPlace, rangeIn, shown } from '../../code/places.ts';
-import type { Step } from '../../code/scores.ts';
-import { readDim } from '../../code/sizes.ts';
-import { dimFromEnd } from '../../code/tensors.ts';
+import { untransposed } from '../../code/untransposed.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample } from './examples.ts';
 
@@ -45,11 +38,12 @@ export const scoresOverTokens = defineRule({
   name: 'keys-not-transposed',
   category: 'heads',
   severity: 'error',
+  restates: 'HW210',
   since: '0.2.0',
   docs: {
     what: 'Queries are multiplied with keys that are not transposed: both have the head dim last.',
     why: 'A score is the dot product of a query and a key, so that the product sums over the head dim and has one column per key. Without the transpose it sums the head dim of the queries against the tokens of the keys, which fails unless there are as many tokens as a head is wide, and then gives no scores at all.',
-    bad: [attentionExample({ scores: 'scores = (q @ k) / math.sqrt(k.size(-1))' }), untold('k')],
+    bad: [untold('k')],
     good: [attentionExample(), untold('k.transpose(-2, -1)')],
     references: ['https://arxiv.org/abs/1706.03762'],
   },
@@ -68,29 +62,3 @@ export const scoresOverTokens = defineRule({
     }
   },
 });
-
-/** What of the product says that its keys have their features last, as its queries have: their width, or the root of it by which it is scaled. */
-function untransposed(
-  code: CodeReading,
-  { product, paths }: SoftmaxAttention,
-): { readonly message: 'fact' | 'scaled'; readonly width: string } | undefined {
-  const [left, right] = isMatrixProduct(product.op) ? (productOperands(product) ?? []) : [];
-  const [own, rows, last] = [
-    left === undefined ? undefined : dimFromEnd(left, -1),
-    right === undefined ? undefined : dimFromEnd(right, -2),
-    right === undefined ? undefined : dimFromEnd(right, -1),
-  ];
-  if (right === undefined || last === undefined || last.unknown) return undefined;
-  const [width, features] = [own, last].map((dim) => (dim === undefined ? undefined : readDim(code, dim)));
-  const tokens = rows === undefined ? undefined : readDim(code, rows);
-  if (features === undefined || tokens?.key === features.key) return undefined;
-  const isOpen = tokens === undefined || tokens.unknown || isLength(tokens);
-  if (isOpen && !isLength(features) && width?.key === features.key) return { message: 'fact', width: formatDim(last) };
-  // As the code calls them, before the values say how many keys there are.
-  const isScaledBy = ({ kind, factor }: Step): boolean =>
-    kind === 'scale' &&
-    factor?.kind === 'powers' &&
-    factor.powers.factors.some(({ base, exponent }) => exponent === -0.5 && base.key === last.key);
-  const isScaled = !isLayout(right) && tokens !== undefined && paths.length > 0 && paths.every((path) => path.some(isScaledBy));
-  return isScaled ? { message: 'scaled', width: formatDim(last) } : undefined;
-}

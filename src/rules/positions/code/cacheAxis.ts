@@ -4,6 +4,7 @@ import { attentionsOf, type Operand } from '../../code/attention.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import { sourceOf } from '../../code/sources.ts';
 import { axisBefore, fromEnd, numberArgument } from '../../code/tensors.ts';
+import { untransposed } from '../../code/untransposed.ts';
 import { defineRule } from '../../rule.ts';
 
 const decoder = (dim: string, keys = '[past_k, k]', values = '[past_v, v]') => ({
@@ -58,7 +59,8 @@ export const cacheAxis = defineRule({
     const seen = new Set<number>();
     for (const attention of attentionsOf(code)) {
       const value = attention.kind === 'softmax' ? attention.sums[0]?.value : attention.value;
-      const joins = [...joinsOf(attention.key, true), ...(value === undefined ? [] : joinsOf(value, false))];
+      const isOdd = attention.kind === 'softmax' && untransposed(code, attention) !== undefined;
+      const joins = [...(isOdd ? [] : joinsOf(attention.key, true)), ...(value === undefined ? [] : joinsOf(value, false))];
       for (const { node, axis, tokens } of joins) {
         const at = rangeIn(code, node.site);
         if (at === undefined || seen.has(at.start) || !isCache(node, textAt(code, at))) continue;
