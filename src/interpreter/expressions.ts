@@ -313,7 +313,7 @@ const asked = (asks: Question | undefined): Value =>
 
 function identical(interpreter: Interpreter, left: Value, right: Value): boolean | undefined {
   if (left === right && left.kind !== 'unknown') return true;
-  if (left.kind === 'unknown' && left.isGiven === true && right.kind === 'none') return false;
+  if (left.kind === 'unknown' && (left.isGiven === true || left.isRequired === true) && right.kind === 'none') return false;
   if (left.kind === 'unknown' || right.kind === 'unknown') return undefined;
   if (left.kind === 'union' || right.kind === 'union') {
     const union = left.kind === 'union' ? left : right.kind === 'union' ? right : undefined;

@@ -2,7 +2,7 @@ import { type Dim, sameDim, unknownDim } from '../dims/dim.ts';
 import { rankOf, type Shape, unknownShape } from '../dims/shape.ts';
 import { bool, keyOf, openList, unknown } from './make.ts';
 import { eitherFloat } from './powers.ts';
-import type { BoolValue, DictValue, ListValue, TensorValue, TupleValue, UnionValue, Value } from './value.ts';
+import type { BoolValue, DictValue, ListValue, TensorValue, TupleValue, UnionValue, UnknownValue, Value } from './value.ts';
 
 const maximumOptions = 4;
 let joins = 0;
@@ -54,8 +54,8 @@ export type ReadShape = (shape: Shape) => Shape;
 /** The value that holds whichever of two branches ran. */
 export function join(a: Value, b: Value, prefer: Preference = 'none', read: ReadShape = (shape) => shape): Value {
   if (a === b) return a;
-  if (a.kind === 'unknown' && a.isGiven === true && b.kind === 'none') return join({ ...a, isGiven: false }, b, prefer, read);
-  if (b.kind === 'unknown' && b.isGiven === true && a.kind === 'none') return join(a, { ...b, isGiven: false }, prefer, read);
+  if (a.kind === 'unknown' && isGiven(a) && b.kind === 'none') return join(asked(a), b, prefer, read);
+  if (b.kind === 'unknown' && isGiven(b) && a.kind === 'none') return join(a, asked(b), prefer, read);
   if (prefer === 'known' && a.kind !== b.kind) {
     if (a.kind === 'unknown' && (b.kind === 'tensor' || b.kind === 'tuple')) return b;
     if (b.kind === 'unknown' && (a.kind === 'tensor' || a.kind === 'tuple')) return a;
@@ -239,3 +239,8 @@ function areOtherLayers(values: readonly Value[]): boolean {
 
 const isEntry = (value: unknown): value is { readonly key: Value; readonly value: Value } =>
   typeof value === 'object' && value !== null && !('kind' in value) && 'key' in value && 'value' in value;
+
+const isGiven = (value: UnknownValue): boolean => value.isGiven === true || value.isRequired === true;
+
+/** What may be None after all. */
+const asked = (value: UnknownValue): UnknownValue => ({ ...value, isGiven: false, isRequired: false });

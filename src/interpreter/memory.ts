@@ -340,7 +340,7 @@ function fingerprint(positional: readonly Value[], keywords: ReadonlyMap<string,
         parts.push(value.dim.unknown ? 'int ?' : value.dim.key);
         return true;
       case 'unknown':
-        parts.push(`?${value.path ?? ''}@${value.scope ?? ''}${value.isGiven === true ? '!' : ''}`);
+        parts.push(`?${value.path ?? ''}@${value.scope ?? ''}${value.isGiven === true ? '!' : ''}${value.isRequired === true ? '+' : ''}`);
         return true;
       case 'opaque':
       case 'builtin':

@@ -98,7 +98,7 @@ export class Symbols {
     const value = this.like(fallback, name, scope);
     // A size without a default is one: whoever may leave it out gives it one.
     const isSize = fallback === undefined && parameter.annotation === undefined && isSizeName(name);
-    return isSize && value.kind === 'unknown' ? { ...value, isGiven: true } : value;
+    return isSize && value.kind === 'unknown' ? { ...value, isRequired: true } : value;
   }
 
   field(of: ClassValue, name: string, annotation: Expression): Value {

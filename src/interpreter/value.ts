@@ -43,6 +43,8 @@ export interface UnknownValue {
   readonly scope?: string;
   /** The code has made sure that it is not None. */
   readonly isGiven?: boolean;
+  /** Whoever calls the constructor has to give it. */
+  readonly isRequired?: boolean;
 }
 
 export interface NoneValue {

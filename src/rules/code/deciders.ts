@@ -1,8 +1,9 @@
 /** Which constructor decides a layer's size: that of a class that is only told it is not where it is wrong. */
 import type { Dim } from '../../dims/dim.ts';
 import { symbolsOf } from '../../dims/visit.ts';
+import { dimOf } from '../../interpreter/make.ts';
 import type { Study } from '../../interpreter/study.ts';
-import type { InstanceValue, Site, Value } from '../../interpreter/value.ts';
+import type { InstanceValue, Site, SourceFile, Value } from '../../interpreter/value.ts';
 import type { Find } from './failing.ts';
 import { type Layer, madeAt } from './layers.ts';
 
@@ -40,13 +41,24 @@ export function decidedAt(find: Find, layer: Layer, wanted: Dim | undefined): Si
   let maker: InstanceValue | undefined = site !== undefined && site === layer.owner.site ? within.get(layer.owner) : layer.owner;
   for (let i = 0; i < 8 && maker !== undefined && maker !== study.instance && site !== undefined; i++) {
     const isElsewhere = site.file !== code.file;
-    if (!isElsewhere && (wanted === undefined || mayMake(find, maker, wanted))) return site;
+    if (isElsewhere ? isOfOne(find, maker) : wanted === undefined || mayMake(find, maker, wanted)) return site;
     if (maker.site === undefined) return site;
     site = maker.site;
     maker = within.get(maker);
   }
   return site;
 }
+
+/** Both sizes that clash are made of the one that the class was told: it is wrong in itself, whatever it is told. */
+function isOfOne({ code, failure }: Find, maker: InstanceValue): boolean {
+  const told = code.variables.filter(
+    ({ isArgument, frame, value }) =>
+      isArgument && frame.self === maker && frame.function?.name === '__init__' && value.kind !== 'instance',
+  );
+  return told.filter(({ value }) => dimOf(value) !== undefined).length === 1 && failure.sites[0]?.file === madeIn(maker);
+}
+
+const madeIn = ({ class: of }: InstanceValue): SourceFile | undefined => of.file;
 
 /** Whether the constructor was given what the size is made of; it may have it from anything that is no number. */
 function mayMake({ code }: Find, maker: InstanceValue, wanted: Dim): boolean {

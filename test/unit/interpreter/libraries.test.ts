@@ -21,9 +21,9 @@ const expected: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     output: '(B, T, dim)',
   },
   'keras_attention.py': {
-    score: '(?, 8, ?, ?)',
-    attention: '(?, ?, 8, 32)',
-    concat_attention: '(?, ?, 256)',
+    score: '(B, 8, T, T)',
+    attention: '(B, T, 8, 32)',
+    concat_attention: '(B, T, 256)',
   },
 };
 

@@ -248,9 +248,9 @@ describe('a binding without effect', () => {
   };
 
   it('is pointed out with what is called nearly so', () => {
-    const [finding, ...others] = found('# headwise: num_head=12 proj_dim=3');
+    const [finding, ...others] = found('# headwise: num_hed=12 proj_dim=3');
     equal(others.length, 1);
-    equal(finding?.[0], 'num_head=12');
+    equal(finding?.[0], 'num_hed=12');
     const [unknown] = found('# headwise: num_haeds=12 dim=768');
     deepEqual(unknown?.[0], 'num_haeds=12');
     match(unknown?.[1] ?? '', /Did you mean num_heads\?/);
