@@ -1,6 +1,6 @@
 // Bundles everything that ships. `node esbuild.mjs [--production] [--watch] [--quiet]`
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, stat, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as esbuild from 'esbuild';
@@ -43,6 +43,17 @@ const pythonApart = {
   },
 };
 
+/** What rules say of themselves, examples included, is for the command line and the pages; the server links to the pages. */
+const withoutRuleDocs = {
+  name: 'without-rule-docs',
+  setup(context) {
+    context.onLoad({ filter: /[\\/]src[\\/]rules[\\/].*\.ts$/ }, async ({ path }) => ({
+      contents: (await readFile(path, 'utf8')).replace(/^ {2}docs: \{\n[\s\S]*?^ {2}\},\n/m, ''),
+      loader: 'ts',
+    }));
+  },
+};
+
 /** The parser's CommonJS build: the other one asks for its own address, which a bundle does not have. */
 const treeSitter = {
   alias: { 'web-tree-sitter': join(root, 'node_modules/web-tree-sitter/web-tree-sitter.cjs') },
@@ -60,7 +71,7 @@ const bundles = [
   {
     entry: 'src/server/main.ts',
     outfile: 'dist/server/main.js',
-    options: { ...node, conditions: ['browser'], alias: { ...node.alias, ...treeSitter.alias }, plugins: [pythonApart] },
+    options: { ...node, conditions: ['browser'], alias: { ...node.alias, ...treeSitter.alias }, plugins: [pythonApart, withoutRuleDocs] },
   },
   { entry: 'src/cli/main.ts', outfile: 'dist/cli/main.js', options: { ...node, plugins: [pythonApart] } },
   { entry: 'src/syntax/python/parse.ts', outfile: 'dist/python/parse.js', options: { ...node, ...treeSitter } },
