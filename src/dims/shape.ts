@@ -216,7 +216,6 @@ export function replaceAt(shape: Shape, index: number, dims: readonly Dim[]): Sh
 
 /** The size that two operands take together when one of them may be 1. */
 function broadcastDims(judgement: Judgement, a: Dim, b: Dim, axis: number): Dim {
-  const where = ` at axis ${axis}`;
   const x = judgement.read(a);
   const y = judgement.read(b);
   if (x.constant === 1) return y;
@@ -226,7 +225,7 @@ function broadcastDims(judgement: Judgement, a: Dim, b: Dim, axis: number): Dim 
   // What holds nothing does not stretch either.
   const xIsWide = x.constant === 0 || judgement.isAtLeast(x, number(2));
   const yIsWide = y.constant === 0 || judgement.isAtLeast(y, number(2));
-  const [left, right] = [formatDim(x), formatDim(y)];
+  const [left, right, where] = [formatDim(x), formatDim(y), ` at axis ${axis}`];
   if (comparison === 'different') {
     if (xIsWide && yIsWide) judgement.fail(`${left} and ${right} do not broadcast${where}`);
     else judgement.doubt(`${left} and ${right} broadcast only where one of them is 1${where}`);

@@ -602,23 +602,16 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
     if (name !== undefined) gather(interpreter, target.self, definition, name, evidence, depth + 1);
     return;
   }
-  // What is made where it is called, as in Flax: `nn.Dense(width)(x)`.
-  if (target.kind === 'class') {
-    const own = forwardMember(target);
-    const library = own === undefined ? libraryClass(target) : undefined;
-    if (library !== undefined) fedLibrary(library.name, argument, evidence);
-    if (own?.definition.kind !== 'function') return;
-    const name = typeof argument === 'string' ? argument : own.definition.parameters[argument + 1]?.name?.name;
-    if (name !== undefined) gather(interpreter, undefined, own.definition, name, evidence, depth + 1, own.globals);
-    return;
-  }
-  if (target.kind !== 'instance') return;
-  const forward = forwardMember(target.class);
+  // A class stands for what is made where it is called, as in Flax: `nn.Dense(width)(x)`.
+  const of = target.kind === 'class' ? target : target.kind === 'instance' ? target.class : undefined;
+  if (of === undefined) return;
+  const made = target.kind === 'instance' ? target : undefined;
+  const forward = forwardMember(of);
   // A class that changes less than what runs when it is called takes what the library's takes.
-  const library = forward === undefined ? libraryClass(target.class) : undefined;
+  const library = forward === undefined ? libraryClass(of) : undefined;
   if (library !== undefined) {
-    if (library.name === 'ModuleList' || library.name === 'Sequential') {
-      for (const item of itemsOf(interpreter, target)) {
+    if (made !== undefined && (library.name === 'ModuleList' || library.name === 'Sequential')) {
+      for (const item of itemsOf(interpreter, made)) {
         fed(interpreter, item, argument, evidence, depth + 1);
         // What keeps the shape says nothing, and the next takes the same.
         const isPassing = item.kind === 'instance' && item.class.file?.isPrelude === true && passing.test(item.class.name);
@@ -630,7 +623,8 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
   if (forward?.definition.kind !== 'function') return;
   const { definition } = forward;
   const name = typeof argument === 'string' ? argument : definition.parameters[argument + 1]?.name?.name;
-  if (name !== undefined) gather(interpreter, target, definition, name, evidence, depth + 1);
+  if (name !== undefined)
+    gather(interpreter, made, definition, name, evidence, depth + 1, made === undefined ? forward.globals : undefined);
 }
 
 /** What it says about an input that it is given to this layer of a library. */

@@ -2,8 +2,8 @@
 import type { Dim } from '../../dims/dim.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { dimOf } from '../../interpreter/make.ts';
-import type { Study } from '../../interpreter/study.ts';
-import type { InstanceValue, Site, SourceFile, Value } from '../../interpreter/value.ts';
+import type { CodeReading, Study } from '../../interpreter/study.ts';
+import type { InstanceValue, Site, Value } from '../../interpreter/value.ts';
 import type { Find } from './failing.ts';
 import { type Layer, madeAt } from './layers.ts';
 
@@ -49,27 +49,24 @@ export function decidedAt(find: Find, layer: Layer, wanted: Dim | undefined): Si
   return site;
 }
 
-/** Both sizes that clash are made of the one that the class was told: it is wrong in itself, whatever it is told. */
-function isOfOne({ code, failure }: Find, maker: InstanceValue): boolean {
-  const told = code.variables.filter(
-    ({ isArgument, frame, value }) =>
-      isArgument && frame.self === maker && frame.function?.name === '__init__' && value.kind !== 'instance',
+/** What the constructor of an object was given. */
+export const toldTo = ({ variables }: CodeReading, made: InstanceValue): readonly Value[] =>
+  variables.flatMap(({ isArgument, frame, value }) =>
+    isArgument && frame.self === made && frame.function?.name === '__init__' && value !== made ? [value] : [],
   );
-  return told.filter(({ value }) => dimOf(value) !== undefined).length === 1 && failure.sites[0]?.file === madeIn(maker);
-}
 
-const madeIn = ({ class: of }: InstanceValue): SourceFile | undefined => of.file;
+/** Both sizes that clash are made of the one that the class was told: it is wrong in itself, whatever it is told. */
+const isOfOne = ({ code, failure }: Find, maker: InstanceValue): boolean =>
+  failure.sites[0]?.file === maker.class.file && toldTo(code, maker).filter((value) => dimOf(value) !== undefined).length === 1;
 
 /** Whether the constructor was given what the size is made of; it may have it from anything that is no number. */
 function mayMake({ code }: Find, maker: InstanceValue, wanted: Dim): boolean {
+  const all = toldTo(code, maker);
   const told = new Set<string>();
-  let isTold = false;
-  for (const { isArgument, frame, value, name } of code.variables) {
-    if (!isArgument || frame.self !== maker || frame.function?.name !== '__init__' || value === maker || name === 'self') continue;
-    isTold = true;
+  for (const value of all) {
     if (value.kind === 'int') for (const { key } of symbolsOf(value.dim)) told.add(key);
     else if (!/^(?:float|bool|none|string|class|function)$/.test(value.kind)) return true;
   }
   const symbols = symbolsOf(wanted);
-  return !isTold || symbols.length === 0 || symbols.every(({ key }) => told.has(key));
+  return all.length === 0 || symbols.length === 0 || symbols.every(({ key }) => told.has(key));
 }

@@ -8,6 +8,7 @@ import { lengthScope } from '../../interpreter/samples.ts';
 import type { Study } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
+import { toldTo } from './deciders.ts';
 import { type Find, joinedFor, normOps, plainFact, productOps, read, shapeIn, tensorOf } from './failing.ts';
 import { at, type Fault, type FaultKind, named } from './fault.ts';
 import { joinedLayer, type Layer, layerOfWeight, layersOf, ownedBy, popularity, roleOf, widthSource } from './layers.ts';
@@ -135,13 +136,8 @@ export function layerFault(find: Find): Fault | undefined {
 
 /** Whether the constructor of the layer's owner was given the width under a name that none of its layers takes it by. */
 function wasTold(find: Find, { owner, weight }: Layer, width: Dim): boolean {
-  if (owner === undefined) return false;
-  const isGiven = find.code.variables.some(
-    ({ isArgument, frame, value }) =>
-      isArgument && frame.self === owner && frame.function?.name === '__init__' && dimOf(value)?.key === width.key,
-  );
   return (
-    isGiven &&
+    toldTo(find.code, owner).some((value) => dimOf(value)?.key === width.key) &&
     !ownedBy(find.study, owner).some((each) => each.weight !== weight && [each.inputs, each.outputs].some((dim) => dim?.key === width.key))
   );
 }
