@@ -2,11 +2,11 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { availableParallelism, loadavg } from 'node:os';
 import { join } from 'node:path';
-import { type ComputeReply, Computer, type Job } from '../../../webview/preview/compute.ts';
-import { makeSample, makeSampleSteps } from '../../../webview/preview/sample.ts';
-import { freshSettings } from '../../../webview/preview/settings.ts';
-import type { PreviewDesign } from '../../../webview/protocol.ts';
-import { builtKernel } from '../kernel/load-kernels.ts';
+import { type ComputeReply, Computer, type Job } from '../../webview/preview/compute.ts';
+import { makeSample, makeSampleSteps } from '../../webview/preview/sample.ts';
+import { freshSettings } from '../../webview/preview/settings.ts';
+import type { PreviewDesign } from '../../webview/protocol.ts';
+import { builtKernel } from '../unit/kernel/load-kernels.ts';
 
 /** DeepSeek V3: its projections up from the latents have 54 million numbers. */
 const latent: PreviewDesign = {
