@@ -102,8 +102,10 @@ export const lexicon: Readonly<Record<LexiconConcept, readonly string[]>> = {
     'head_dims',
     'key_dim',
     'qk_head_dim',
+    'd_keys', // Informer
+    'd_queries',
   ],
-  valueDim: ['v_head_dim', 'value_dim_head', 'attn_value_dim_head'],
+  valueDim: ['v_head_dim', 'value_dim_head', 'attn_value_dim_head', 'd_values'],
   layers: [
     'base_num_decoder_layers',
     'num_hidden_layers',

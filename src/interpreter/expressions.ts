@@ -12,7 +12,7 @@ import { join } from './join.ts';
 import { bool, dict, ellipsis, float, int, keyOf, list, none, nothingReturned, text, tuple, unknown } from './make.ts';
 import { bindTarget, given, makeFunction, narrow } from './statements.ts';
 import { tensorByIndex } from './subscripts.ts';
-import type { ClassValue, Question, TupleValue, Value } from './value.ts';
+import type { ClassValue, Condition, Question, TupleValue, Value } from './value.ts';
 
 /** The text of an f-string whose values are known. */
 function filledIn(interpreter: Interpreter, frame: Frame, { parts }: StringLiteral): string | undefined {
@@ -109,8 +109,13 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
         const next = at(interpreter, frame, expression, () => compareValues(interpreter, operator, before, right));
         if (i === 0) result = next;
         else {
-          const [a, b] = [interpreter.truth(result), interpreter.truth(next)];
-          result = bool(a === false || b === false ? false : a === true && b === true ? true : undefined);
+          const a: boolean | undefined = interpreter.truth(result);
+          const b: boolean | undefined = interpreter.truth(next);
+          const whenTrue: Condition['whenTrue'] = [result, next].flatMap((each) =>
+            each.kind === 'bool' ? (each.condition?.whenTrue ?? []) : [],
+          );
+          const isOpen: boolean = a !== false && b !== false && (a !== true || b !== true);
+          result = isOpen ? bool(undefined, { whenTrue, whenFalse: [] }) : bool(a === true && b === true);
         }
         left = right;
       }

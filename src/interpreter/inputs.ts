@@ -43,6 +43,8 @@ interface Evidence {
   isTensor?: boolean;
   /** Queries, keys or values, multiplied as they come in; their rank where the code tells it. */
   attended?: { readonly rank: number | undefined; readonly isHeaded?: true };
+  /** The function itself multiplies it as it comes in, whatever those do that it hands it on to. */
+  isMultiplied?: boolean;
   /** It is given to attention as a mask. */
   isMask?: boolean;
   /** Something is looked up by it. */
@@ -258,7 +260,7 @@ const lengthKey = (axis: string): string =>
 
 function shapesOf(
   name: string,
-  { kind, axes, leastRank = 0, isSource = false, isFlattened = false, attended }: Evidence,
+  { kind, axes, leastRank = 0, isSource = false, isFlattened = false, attended, isMultiplied = false }: Evidence,
   /** Lengths by the names that are written for them: another name is another length. */
   lengthsByName?: Map<string, Dim>,
   sizeBy?: (axis: string) => Dim | undefined,
@@ -307,6 +309,8 @@ function shapesOf(
     case 'tokens':
       if (placeNames.test(name) && (rank ?? 1) === 1) return [shapeOf(long), ...(rank === undefined ? [shapeOf(batch, long)] : [])];
       if (rank !== undefined && rank !== 2) return [];
+      // Looked up in one branch and multiplied in another, it is tokens here and states there.
+      if (isMultiplied) return [];
       if (rank !== undefined) return [shapeOf(batch, long)];
       return [shapeOf(batch, long), ...(isFlattened ? [shapeOf(batch, free('N'), long)] : [])];
     case 'states':
@@ -461,6 +465,7 @@ function gather(
   /** The factor is the input itself, its keys turned or what it is divided by to scale it. */
   const attend = (factor: Expression | undefined): void => {
     if (factor === undefined) return;
+    if (depth === 0 && isHeld(factor)) evidence.isMultiplied = true;
     if (isHeld(factor)) evidence.attended ??= { rank: undefined };
     else if (factor.kind === 'binary' && /^[*/]$/.test(factor.operator)) attend(factor.left);
     else if (factor.kind === 'attribute' && /^(?:mT|T)$/.test(factor.name.name) && isHeld(factor.object))

@@ -124,7 +124,9 @@ function runUndecided(interpreter: Interpreter, frame: Frame, statement: If, ind
   });
   try {
     // A module's flag, set one way or another, is no size of which one branch knows more.
-    interpreter.branch(live, frame.locals === frame.globals ? 'none' : interpreter.preference);
+    // Nor does what holds for one size alone stand for what is not known of the others.
+    const isSpecial = learned?.whenTrue.some(({ kind, right }) => kind === 'equal' && right.constant !== undefined) === true;
+    interpreter.branch(live, frame.locals === frame.globals || isSpecial ? 'none' : interpreter.preference);
   } catch (error) {
     if (!(error instanceof Raised) || left.length === 0) throw error;
     interpreter.heap.join(

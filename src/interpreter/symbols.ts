@@ -146,7 +146,7 @@ export class Symbols {
   }
 
   #configClass(of: ClassValue, annotation: Expression): ClassValue | undefined {
-    const name = annotationName(annotation);
+    const name = annotationName(withoutNone(annotation));
     if (name === undefined || of.file === undefined) return undefined;
     const { file } = of;
     const value = this.#interpreter.guard(() => this.#interpreter.names.global(this.#interpreter.names.globalsOf(file), name));
@@ -213,6 +213,19 @@ function fieldsRead(definition: ClassDefinition, parameter: string): ReadonlySet
   definition.body.forEach(visit);
   return read;
 }
+
+/** `Config` of `Config | None` and `Optional[Config]`. */
+function withoutNone(annotation: Expression): Expression {
+  if (annotation.kind === 'binary' && annotation.operator === '|') {
+    if (isNone(annotation.right)) return annotation.left;
+    if (isNone(annotation.left)) return annotation.right;
+  }
+  const [only] = annotation.kind === 'subscript' ? annotation.indices : [];
+  const isOptional = annotation.kind === 'subscript' && annotation.indices.length === 1 && annotationName(annotation.object) === 'Optional';
+  return isOptional && only !== undefined ? only : annotation;
+}
+
+const isNone = (expression: Expression): boolean => expression.kind === 'constant' && expression.value === null;
 
 function annotationName(annotation: Expression | undefined): string | undefined {
   if (annotation === undefined) return undefined;

@@ -71,7 +71,7 @@ export class Trials {
         // A number of an axis that the constructor is given is no size, whatever it is called.
         if (basis !== 'defaults' && basis !== 'given' && isAxisOpen(bound)) continue;
         const fixesLength = basis === 'lengths' && mayFixLength(callee.name, bound, interpreter.uncertain);
-        if (fixesLength && !isAddedTable(callee.name, bound)) continue;
+        if (fixesLength && !isAddedTable(callee.name, bound) && !mixesPlaces(callee.name, bound)) continue;
         const isCut = basis === 'lengths' && [...bound.values()].some(isPartlyCut);
         for (const member of members) {
           const sample = isCut ? withContext(member) : member;
@@ -237,7 +237,12 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
   if (name === 'headwise.take_parts') return uncertain > 0;
   const input = name.endsWith('.linear') ? bound.get('input') : undefined;
   if (input?.kind === 'tensor')
-    return uncertain > 0 || isWeight(input) || input.shape.dims.some(({ constant }) => constant !== undefined && constant > 8);
+    return (
+      uncertain > 0 ||
+      isWeight(input) ||
+      mixesPlaces(name, bound) ||
+      input.shape.dims.some(({ constant }) => constant !== undefined && constant > 8)
+    );
   if (!isProduct && !(isView || sums.test(name))) return true;
   // All tokens of all rows together are as many as no number in the code.
   if (uncertain > 0 && sums.test(name) && isOfAllTokens(bound)) return false;
@@ -263,6 +268,26 @@ function mayFixLength(name: string, bound: ReadonlyMap<string, Value>, uncertain
     return isView && value.kind === 'int' && value.dim.constant !== undefined && value.dim.constant > 8;
   };
   return [...bound.values()].some(fixes);
+}
+
+/** Tokens that were turned to the last axis, for a layer made for a number of them: no other axis is what it takes. */
+function mixesPlaces(name: string, bound: ReadonlyMap<string, Value>): boolean {
+  const [input, weight] = [bound.get('input'), bound.get('weight')];
+  if (!name.endsWith('.linear') || input?.kind !== 'tensor') return false;
+  const takes = weight?.kind === 'tensor' && weight.shape.dims.length === 2 ? weight.shape.dims[1] : undefined;
+  const { dims, ellipsis } = input.shape;
+  const isTurned = /^(?:transpose|permute|rearrange)$/.test(input.op) && ellipsis === undefined && dims.length === 3;
+  const [rows, width, tokens] = dims;
+  return (
+    isTurned &&
+    takes !== undefined &&
+    isRows(rows) &&
+    tokens !== undefined &&
+    isInputLength(tokens) &&
+    width !== undefined &&
+    !isInputLength(width) &&
+    symbolsOf(takes).every(({ key }) => !symbolsOf(width).some((each) => each.key === key))
+  );
 }
 
 /** A trained matrix of places by places, cut to what comes in: queries and keys are of that one length. */

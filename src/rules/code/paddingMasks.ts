@@ -3,6 +3,8 @@ import { sameElements } from '../../interpreter/graph.ts';
 import { holdsArrays } from '../../interpreter/interpreter.ts';
 import { dimOf } from '../../interpreter/make.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
+import type { Expression, PythonModule, Statement } from '../../syntax/python/ast.ts';
+import { eachChildStatement, eachExpression } from '../../syntax/python/walk.ts';
 import type { Meaning, Region } from './regions.ts';
 import { asTensor } from './tensors.ts';
 
@@ -45,7 +47,35 @@ export function namedInput(tensor: TensorValue): Meaning | undefined {
   const name = nameOf(tensor) ?? '';
   const isPadding = /padding_mask$|pad_mask$|_padding$|^padding$|^is_pad/.test(name) && !/non|not|valid/.test(name);
   const isKept = /^valid$|^valid_mask$|^keep$|^keep_mask$/.test(name);
+  if (isPadding && tensor.site !== undefined && keptNames(tensor.site.file.module).has(name)) return undefined;
   return isPadding || isKept ? { regions: [paddingRegion(tensor, isPadding, true)], constant: undefined } : undefined;
+}
+
+const keptBy = new WeakMap<PythonModule, ReadonlySet<string>>();
+
+/** Parameters that the module's own calls hand what is true at real tokens, whatever the parameter is called. */
+function keptNames(module: PythonModule): ReadonlySet<string> {
+  const known = keptBy.get(module);
+  if (known !== undefined) return known;
+  const found = new Set<string>();
+  const visit = (statement: Statement): void => {
+    eachExpression(statement, (expression) => {
+      if (expression.kind !== 'call') return;
+      for (const { name, value } of expression.arguments) if (name !== undefined && marksTokens(value)) found.add(name.name);
+    });
+    eachChildStatement(statement, visit);
+  };
+  for (const { body } of module.units) visit(body.statement);
+  keptBy.set(module, found);
+  return found;
+}
+
+/** `attention_mask`, `torch.ones_like(ids)`: 1 at the tokens that are there. */
+function marksTokens(value: Expression): boolean {
+  const of = value.kind === 'call' ? value.callee : value;
+  const name = of.kind === 'name' ? of.name : of.kind === 'attribute' ? of.name.name : '';
+  if (value.kind === 'call') return /^ones(?:_like)?$/.test(name);
+  return /(?:^|_)(?:attn|attention|valid|keep)(?:_mask)?$/.test(name);
 }
 
 const paddingRegion = (made: TensorValue, isTrueAtPadding: boolean, isNamed: boolean): Region => ({

@@ -62,6 +62,8 @@ export const duplicateKey = defineRule({
         if (entry.value !== undefined) visit(entry.value, depth + 1);
         const kept = last.get(nameOf(entry.key));
         if (kept === undefined || kept === entry || reports >= maximumReports) return;
+        // A variable that is read before it is set again was not set in vain.
+        if (format === 'python' && isReadBefore(entry, kept, text)) return;
         reports++;
         const [a, b] = [shown(entry), shown(kept)];
         report({
@@ -78,6 +80,13 @@ export const duplicateKey = defineRule({
     visit(reading.parsed.root, 0);
   },
 });
+
+/** Whether the name that the entry binds, if it is one and no quoted key, stands again before the next binding has run. */
+function isReadBefore(entry: EntryNode, next: EntryNode, text: string): boolean {
+  if (!/^[A-Za-z_]\w*$/.test(text.slice(entry.keyRange.start, entry.keyRange.end))) return false;
+  const isNamed = (part: string): boolean => new RegExp(`\\b${entry.key}\\b`).test(part);
+  return isNamed(text.slice(entry.range.end, next.keyRange.start)) || isNamed(text.slice(next.keyRange.end, next.range.end));
+}
 
 const shown = (entry: EntryNode): string | undefined =>
   isScalar(entry.value) && entry.value.raw.length <= 40 ? entry.value.raw : undefined;

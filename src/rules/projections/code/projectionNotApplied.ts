@@ -4,6 +4,7 @@ import type { InstanceValue } from '../../../interpreter/value.ts';
 import { type Statement, spanIn } from '../../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../../syntax/python/walk.ts';
 import type { Range } from '../../../text/range.ts';
+import { attentionsOf } from '../../code/attention.ts';
 import { roleOf } from '../../code/layers.ts';
 import { type Unused, unusedOf } from '../../code/unused.ts';
 import { defineRule, type RuleExample } from '../../rule.ts';
@@ -54,7 +55,7 @@ export const projectionNotApplied = defineRule({
         const created = rangeOf(unused.held.site);
         if (created === undefined || seen.has(unused.held.site ?? unused)) continue;
         seen.add(unused.held.site ?? unused);
-        const isOutput = roleOf(unused.name) === 'output';
+        const isOutput = roleOf(unused.name) === 'output' && attends(code, study, unused.owner);
         const at = isOutput ? (lastResult(code, unused.owner) ?? created) : created;
         report({
           at,
@@ -80,6 +81,17 @@ function unusedProjections(code: CodeReading, study: Study): readonly Unused[] {
     return applied >= (roleOf(name) === 'output' ? 1 : 2);
   });
 }
+
+/** Whether the module computes attention itself, as those do that hold its projections, and not the modules of the code that it calls. */
+const attends = (code: CodeReading, study: Study, owner: InstanceValue): boolean =>
+  [...owner.attributes].some(
+    ([name, value]) => value.kind === 'instance' && (/^(?:query|key|value)$/.test(roleOf(name) ?? '') || /qkv/i.test(name)),
+  ) ||
+  attentionsOf(code).some((attention) => {
+    let { call } = attention.node;
+    while (call !== undefined && call.instance !== owner && call.instance.class.file?.isPrelude === true) call = call.parent;
+    return attention.study === study && call?.instance === owner;
+  });
 
 /** The last `return` of the module's `forward`. */
 function lastResult(code: CodeReading, owner: InstanceValue): Range | undefined {
