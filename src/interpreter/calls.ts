@@ -190,7 +190,7 @@ function callFunction(
   };
   interpreter.recording.note({ happened: 'called', callee });
   interpreter.running.push(definition);
-  const { site, isWritten, answers } = interpreter;
+  const { site, isWritten, answers, facts } = interpreter;
   const isUser = !callee.file.isPrelude;
   if (interpreter.names.isStudied(callee.file)) interpreter.memory.rest(callee.unit.body);
   const trace = interpreter.trace;
@@ -210,6 +210,7 @@ function callFunction(
     interpreter.running.pop();
     // What an early return left behind holds on one of the ways out.
     interpreter.answers = answers;
+    if (frame.returned.length > 0) interpreter.facts = facts;
     interpreter.isWritten = isWritten;
     if (isUser && site !== undefined) interpreter.sites.pop();
     interpreter.trace = trace;

@@ -107,11 +107,14 @@ export const isBegin = ({ scope, name }: Pick<SymbolAtom, 'scope' | 'name'>): bo
 
 /** Names that constructors give their parameters, and configs do not: those of MLX, of PyTorch's tutorials and of d2l among them. */
 const codeNames: readonly (readonly [names: RegExp, concept: LexiconConcept])[] = [
-  [/^(?:model_)?dims$|^n_?inp$|^num_hiddens$|^emb$/, 'hiddenSize'],
+  [/^(?:model_)?dims$|^model_dimension$|^n_?inp$|^num_hiddens$|^emb$/, 'hiddenSize'],
   [/^(?:ffn|ff|mlp|pf)_(?:num_)?(?:hiddens|dims)$|^nhid$/, 'intermediateSize'],
-  [/^(?:attn|attention)_head_dims?$|^head_dims$/, 'headDim'],
+  [
+    /^(?:attn|attention)_head_dims?$|^head_dims$|^(?:n_)?(?:emb|embd|dim|dims|width|hidden_size|features|channels)_per_(?:attention_)?head$/,
+    'headDim',
+  ],
   [/^(?:n|nb|num)_?heads?$|^heads?_num$/, 'queryHeads'],
-  [/^(?:n|nb|num)_?kv_?heads?$/, 'keyValueHeads'],
+  [/^(?:\w+_)?(?:n|nb|num)_?(?:kv|key_value)_?heads?$/, 'keyValueHeads'],
 ];
 
 /** The concept that a parameter's or config field's name stands for in every format. */
@@ -251,7 +254,7 @@ export const withContext =
     sample(symbol) ?? (isContext(symbol.name) ? 4094 : undefined);
 
 const widthNames =
-  /(?:dim|width|features|channels|hidden|embed|embd|state|model|ff|ffn|mlp|rank|vocab|classes|units|mels)(?:_size|_dim|_width)?$|_(?:dim|size)$|^d_/;
+  /(?:dim|dimension|width|features|channels|hidden|embed|embd|state|model|ff|ffn|mlp|rank|vocab|classes|units|mels)(?:_size|_dim|_width)?$|_(?:dim|size)$|^d_/;
 /** Names of counts and lengths, and of widths that callers may have to make the same. */
 const notWidths =
   /^[^dec]_size$|patch(?!_dim$)|img|image|conv|kernel|window|batch|block|max|min|len|num_|n_layer|stride|pad|pool|step|context|ctx|seq|position|layer|depth|group|grid|tile|chunk|bucket|expert|heads?$|head_|_head|^in_|^out_|_in$|_out$|input|output|query|key|value|cross|cond|time|frame|sample|crop|scale|factor|ratio|mult|coord|shape/;
@@ -303,8 +306,8 @@ function ownWidth(path: string, sample: 0 | 1): number | undefined {
   if (!isWidthName(path) || /\..*patch/.test(path)) return undefined;
   const name = normaliseName(path.slice(path.lastIndexOf('.') + 1));
   const hash = hashOf(name);
-  // Divisible by the samples' numbers of heads, and different from every other size.
-  return 48 * (sample === 0 ? 9 + (hash % 37) : 47 + (hash % 41));
+  // Even parts for the samples' numbers of heads, and different from every other size.
+  return 96 * (sample === 0 ? 9 + (hash % 37) : 47 + (hash % 41));
 }
 
 /** One sample more, in which heads times head dim is not the width: what fails only here is worth no more than a remark. */

@@ -4,6 +4,7 @@ import { applyToShape } from '../dims/shape.ts';
 import type { Substitution } from '../dims/unify.ts';
 import { symbolsOf } from '../dims/visit.ts';
 import { makeCall } from './define.ts';
+import { factorTrials } from './factors.ts';
 import type { Interpreter } from './interpreter.ts';
 import { isInOneRow, isWeight, lengthConflict } from './lengths.ts';
 import { dimOf, none } from './make.ts';
@@ -17,11 +18,13 @@ import {
   isReached,
   isRows,
   lengthScope,
+  type Sample,
   type SampleGroup,
   type Samples,
   sampled,
   sampleGroups,
   separateWidths,
+  usualSizes,
   withContext,
   withoutSides,
 } from './samples.ts';
@@ -60,6 +63,30 @@ export class Trials {
             },
           };
     recording.isPaused = true;
+    const run = (sample: Sample, basis: SampleGroup['basis']): Problem | 'unreached' | 'unchanged' | 'works' => {
+      if (!isReached(facts, sample)) return 'unreached';
+      const numbers = new Map<string, Value>();
+      let changed = false;
+      for (const [name, value] of bound) {
+        const tried = valued(value, (dim) => {
+          const size = sampled(substitution.apply(dim), sample);
+          changed ||= size !== dim;
+          // Beside the number of a length, a size without a number may be any.
+          return basis === 'lengths' && size.constant === undefined && !size.flexible ? unknownDim('a size') : size;
+        });
+        numbers.set(name, tried);
+      }
+      if (!changed) return 'unchanged';
+      this.mismatch = undefined;
+      interpreter.facts = Facts.none;
+      interpreter.countTry();
+      const result = interpreter.guard(() =>
+        interpreter.heap.attempt(() => callee.operation.run(makeCall(call.name, numbers, given, call.site), interpreter)),
+      );
+      interpreter.facts = facts;
+      interpreter.substitution = substitution;
+      return (result === undefined ? undefined : this.mismatch) ?? 'works';
+    };
     try {
       let byDefaults: Problem | undefined;
       // Channels of convolutions change from stage to stage in ways that defaults tell best.
@@ -74,30 +101,10 @@ export class Trials {
         if (fixesLength && !isAddedTable(callee.name, bound) && !mixesPlaces(callee.name, bound)) continue;
         const isCut = basis === 'lengths' && [...bound.values()].some(isPartlyCut);
         for (const member of members) {
-          const sample = isCut ? withContext(member) : member;
-          if (!isReached(facts, sample)) continue;
-          const numbers = new Map<string, Value>();
-          let changed = false;
-          for (const [name, value] of bound) {
-            const tried = valued(value, (dim) => {
-              const size = sampled(substitution.apply(dim), sample);
-              changed ||= size !== dim;
-              // Beside the number of a length, a size without a number may be any.
-              return basis === 'lengths' && size.constant === undefined && !size.flexible ? unknownDim('a size') : size;
-            });
-            numbers.set(name, tried);
-          }
-          if (!changed) break;
-          this.mismatch = undefined;
-          interpreter.facts = Facts.none;
-          interpreter.countTry();
-          const result = interpreter.guard(() =>
-            interpreter.heap.attempt(() => callee.operation.run(makeCall(call.name, numbers, given, call.site), interpreter)),
-          );
-          interpreter.facts = facts;
-          interpreter.substitution = substitution;
-          if (result === undefined || this.mismatch === undefined) break;
-          problems.push(this.mismatch);
+          const tried = run(isCut ? withContext(member) : member, basis);
+          if (tried === 'unreached') continue;
+          if (typeof tried === 'string') break;
+          problems.push(tried);
         }
         const [problem] = problems;
         if (problem === undefined || problems.length < members.length) continue;
@@ -133,6 +140,12 @@ export class Trials {
         interpreter.report(call, { kind: callee.name, message: byDefaults.message, ...ofAxes(byDefaults), basis: 'defaults' });
         return;
       }
+      const forgotten = this.#factor(bound, samples, run);
+      if (forgotten !== undefined) {
+        recording.isPaused = false;
+        interpreter.report(call, { kind: callee.name, message: forgotten.message, ...ofAxes(forgotten), basis: 'samples' });
+        return;
+      }
       const conflict = lengthConflict(callee.name, bound, (dim) => substitution.apply(dim));
       if (conflict === undefined || (interpreter.uncertain > 0 && !products.test(callee.name))) return;
       recording.isPaused = false;
@@ -142,6 +155,27 @@ export class Trials {
       interpreter.facts = facts;
       interpreter.substitution = substitution;
     }
+  }
+
+  /** What fails unless a size that stands as a factor before others is 1. */
+  #factor(
+    bound: ReadonlyMap<string, Value>,
+    samples: Samples,
+    run: (sample: Sample, basis: 'samples') => Problem | 'unreached' | 'unchanged' | 'works',
+  ): Problem | undefined {
+    if (isAxisOpen(bound)) return undefined;
+    const dims: Dim[] = [];
+    for (const value of bound.values())
+      valued(value, (dim) => {
+        dims.push(this.#interpreter.substitution.apply(dim));
+        return dim;
+      });
+    const [usual] = usualSizes(samples);
+    for (const { members, works } of usual === undefined ? [] : factorTrials(dims, usual, samples.defaults)) {
+      const [two, three] = members.map((sample) => run(sample, 'samples'));
+      if (typeof two === 'object' && typeof three === 'object' && run(works, 'samples') === 'works') return two;
+    }
+    return undefined;
   }
 }
 

@@ -310,11 +310,12 @@ function oddWidth(find: Find, clash: Clash): Blame | undefined {
   return { at, hint: `${name} gives ${formatDim(own)}; with ${formatDim(wanted)} it fits.` };
 }
 
-/** Heads of a weight that a class holds itself, which meet others that were split on purpose. */
+/** Heads of a weight that a class holds itself or looks up, which meet others that were split on purpose. */
 function heldHeads(find: Find, clash: Clash): Blame | undefined {
   const odd = besideSplit(find, clash);
   const layer = odd === undefined ? undefined : originOf(find.study, odd)?.layer;
-  const at = layer === undefined || layer.instance !== undefined ? undefined : rangeIn(find.code, madeAt(find.study, layer));
+  const isTableOf = layer?.instance === undefined || layer.instance.class.name === 'Embedding';
+  const at = layer === undefined || !isTableOf ? undefined : rangeIn(find.code, madeAt(find.study, layer));
   if (at === undefined) return undefined;
   const [own, wanted] = odd === clash.left ? [clash.x, clash.y] : [clash.y, clash.x];
   return { at, hint: `It has ${formatDim(own)} there; with ${formatDim(wanted)} it fits.` };

@@ -121,6 +121,7 @@ function isDoubtful(find: Find): boolean {
   // One of a list of settings, as of widths of stages: which one goes with which other size is not known.
   if (basis !== undefined && sizes.some((dim) => symbolsOf(dim).some(({ name }) => name.includes('[')))) return true;
   if (basis === 'samples' && areNamesakes(sizes)) return true;
+  if (basis === 'lengths' && clashesOf(find).some(({ x, y }) => areNamesakes([x, y]))) return true;
   if (sizes.some((dim) => isWidened(find, dim))) return true;
   // `x: (b, 80, t)` tells what the code is run with, which the settings say as well.
   if (basis === 'samples' && inputsOf(failure).some(({ op, shape }) => op === 'input' && shape.dims.some(isNumber))) return true;
