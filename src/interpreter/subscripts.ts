@@ -17,8 +17,11 @@ const maximumChosen = 4;
 /** The class that a table gives for a setting: by its default, in plain tensor operations where the table names such a way, or any of them. */
 function chosenClass({ entries, open }: DictValue, index: Value): Value | undefined {
   const values = [...entries.values()].map(({ value }) => value);
-  if (open || values.length === 0 || !values.every((value) => value.kind === 'class')) return undefined;
+  if (open || values.length === 0) return undefined;
   const plain = entries.get(likelyKeyOf(index) ?? 'eager') ?? entries.get('eager');
+  if (plain?.value.kind === 'class') return plain.value;
+  // What is imported from elsewhere may be any of the others.
+  if (!values.every((value) => value.kind === 'class')) return undefined;
   return plain?.value ?? (values.length > maximumChosen ? undefined : unite(values));
 }
 

@@ -5,7 +5,7 @@
  */
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
-import { contractionOf } from './contractions.ts';
+import { axisBeforeMix, contractionOf } from './contractions.ts';
 import { Backwards, type Step } from './scores.ts';
 import { type Source, sourceOf, writesOf } from './sources.ts';
 import { asTensor, axisBefore, numberArgument, withCopies } from './tensors.ts';
@@ -91,7 +91,7 @@ function attentionsOfStudy(study: Study): readonly Attention[] {
       if (!toSoftmax.leads(weights)) continue;
       for (const { goal, steps } of toSoftmax.paths(weights, 8)) {
         let axis: number | undefined = contraction.summed[i];
-        for (const step of [...steps].reverse()) axis = axis === undefined ? undefined : axisBefore(step.node, axis);
+        axis = axisBeforeSteps(steps, axis);
         const sum: WeightedSum = {
           node,
           axis,
@@ -112,7 +112,9 @@ function attentionsOfStudy(study: Study): readonly Attention[] {
         const contraction = contractionOf(product);
         if (contraction === undefined || toSoftmax.leads(contraction.operands[0]) || toSoftmax.leads(contraction.operands[1])) continue;
         const own = paths.filter(({ goal }) => goal === product).map(({ steps }) => steps);
-        const used = sums.get(node) ?? [];
+        const met = sums.get(node) ?? [];
+        // What was made of the values already is multiplied on.
+        const used = met.filter(({ steps }) => !steps.some((step) => met.some((other) => other.node === step.node)));
         const keys = keysAxis(used, own);
         const isSwapped = keys !== undefined && contraction.own[0] === keys && contraction.own[1] !== keys;
         const [q, k] = isSwapped ? [1, 0] : [0, 1];
@@ -149,8 +151,17 @@ function attentionsOfStudy(study: Study): readonly Attention[] {
 /** The axis of the product's result that holds keys: the one that meets the values, as it was before the scores were rearranged. */
 function keysAxis(sums: readonly WeightedSum[], paths: readonly (readonly Step[])[]): number | undefined {
   const axes = new Set(sums.map(({ axis }) => axis));
-  let [axis] = axes;
+  const [axis] = axes;
   if (axes.size !== 1 || axis === undefined) return undefined;
-  for (const step of [...(paths[0] ?? [])].reverse()) axis = axis === undefined ? undefined : axisBefore(step.node, axis);
+  return axisBeforeSteps(paths[0] ?? [], axis);
+}
+
+/** The axis as it was before the steps. */
+function axisBeforeSteps(steps: readonly Step[], behind: number | undefined): number | undefined {
+  let axis = behind;
+  for (const { kind, node } of [...steps].reverse()) {
+    if (axis === undefined) return undefined;
+    axis = kind === 'mix' ? axisBeforeMix(node, axis) : axisBefore(node, axis);
+  }
   return axis;
 }

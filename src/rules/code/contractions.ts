@@ -45,6 +45,19 @@ export function equationOf(
   return { inputs: left.split(',').map(labels), output: labels(right) };
 }
 
+/** The axis, from the end, of the one operand that is no weight which became this axis of the result: heads are mixed, keys stay. */
+export function axisBeforeMix(node: TensorValue, axis: number): number | undefined {
+  const equation = equationOf(node);
+  const data = node.inputs.flatMap((input, i) => (isWeight(input) ? [] : [i]));
+  const [only] = data;
+  if (equation === undefined || only === undefined || data.length !== 1) return undefined;
+  const label = equation.output[equation.output.length + axis];
+  const labels = equation.inputs[only] ?? [];
+  const at = label === undefined || label === '...' ? -1 : labels.indexOf(label);
+  const isHidden = labels.slice(at).includes('...') || equation.output.slice(axis).includes('...');
+  return at < 0 || isHidden ? undefined : at - labels.length;
+}
+
 const contractions = new WeakMap<TensorValue, Contraction | 'none'>();
 
 /** The product, where it is one of two tensors that are no weights, over one axis. */

@@ -126,10 +126,10 @@ export function lineEnd(text: string, from: number): number {
 
 /** One key per place in the code. */
 export const placeAt = ({ file, unit, node }: Site): string => `${file.path}:${unit.start + node.start}:${unit.start + node.end}`;
-export const placeOf = ({ site }: TensorValue): string => (site === undefined ? '' : placeAt(site));
+export const placeOf = ({ site }: Pick<TensorValue, 'site'>): string => (site === undefined ? '' : placeAt(site));
 
 /** Groups by place: code that is met in several classes, or in both branches of something, is judged as a whole. */
-export function byPlace<Item>(items: readonly Item[], nodeOf: (item: Item) => TensorValue): readonly (readonly Item[])[] {
+export function byPlace<Item>(items: readonly Item[], nodeOf: (item: Item) => Pick<TensorValue, 'site'>): readonly (readonly Item[])[] {
   const groups = new Map<string, Item[]>();
   for (const item of items) {
     const key = placeOf(nodeOf(item));

@@ -67,8 +67,11 @@ export function factorOf(value: Value | undefined, depth = 0): Factor {
       const known = value.options.filter(({ kind }) => kind === 'float' || kind === 'int');
       const others = value.options.filter((option) => !known.includes(option));
       const isFallback = others.every((option) => option.kind === 'none' || (option.kind === 'unknown' && option.path !== undefined));
-      const factor = known.length === 1 && isFallback ? factorOf(known[0], depth + 1) : unknown;
-      return factor.kind === 'powers' ? { ...factor, isDefault: true } : unknown;
+      const factor = known.length === 1 ? factorOf(known[0], depth + 1) : unknown;
+      if (factor.kind !== 'powers') return unknown;
+      if (isFallback) return { ...factor, isDefault: true };
+      // `scale = scale * mscale` under a setting: without it the scale is what it was.
+      return { kind: 'ways', ways: value.options.map((each) => ({ value: each, factor: each === known[0] ? factor : unknown })) };
     }
     case 'tensor':
       return factorOfTensor(value, depth + 1);

@@ -126,7 +126,9 @@ export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerd
     // A scale of the sum of two products, of contents and of positions, is the same for both.
     const sum = path.findIndex(({ kind, node }) => kind === 'other' && node.op === 'add');
     const isOfSum = sum >= 0 && sum < first && sides.length === 0;
-    const scales = scoreScales(isOfSum ? path.filter((_, i) => i !== sum) : path);
+    // Heads that are mixed may be scaled by what mixes them, but not where the code speaks of a scale that it leaves out.
+    const isLeftOut = path.some(({ kind }) => kind === 'mix') && hasIdleScale(code, attention);
+    const scales = scoreScales(path.filter(({ kind }, i) => !(isOfSum && i === sum) && !(isLeftOut && kind === 'mix')));
     if (scales === undefined) return undefined;
     const verdict = judge(code, [...sides, ...scales], widths, wholeWidths(code, attention), 0, false);
     if (isOfSum) {
@@ -266,7 +268,7 @@ function judge(code: CodeReading, written: readonly Step[], ...rest: JudgeRest):
   if (open?.factor?.kind !== 'ways') return judgeOne(code, written, ...rest);
   const verdicts = open.factor.ways.map(({ value, factor }) => judge(code, written.with(at, { ...open, factor, operand: value }), ...rest));
   // Where one of them is right the others may be right for other settings, but no setting asks for a scale turned round.
-  const isRight = verdicts.some((verdict) => verdict?.kind === 'fine');
+  const isRight = verdicts.some((verdict) => verdict?.kind === 'fine') || open.factor.ways.some(({ factor }) => factor.kind === 'unknown');
   return (
     verdicts.find((verdict) => verdict?.kind === 'inverted') ?? (isRight ? undefined : verdicts.find((each) => each?.kind === 'width'))
   );

@@ -175,6 +175,12 @@ function isOpen(flow: Flow, base: TensorValue, branch: TensorValue): boolean {
   return made.op === 'join' && !alternatives(made).every((each) => flow.passesWeights(base, each));
 }
 
+/** One of several tensors where it is normed, or some of them are: whose the norm is depends on which it is. */
+function mayBeNormed(flow: Flow, carried: TensorValue): boolean {
+  const { base, norms } = flow.withoutNorms(carried);
+  return base.op === 'join' && (norms.length > 0 || alternatives(base).some((each) => flow.withoutNorms(each).norms.length > 0));
+}
+
 /** The sublayers of a chain, with where their norms stand. */
 export function sublayersOf(flow: Flow, chain: Chain): readonly Sublayer[] {
   const drafts = chain.steps.map((step, i) => {
@@ -195,8 +201,7 @@ export function sublayersOf(flow: Flow, chain: Chain): readonly Sublayer[] {
       const residual = flow.residuals.get(each);
       return residual !== undefined && residual.base === step.residual?.base && each !== step.output ? [residual] : [];
     });
-    const joins =
-      step.residual !== undefined && (isOpen(flow, step.base, branch) || flow.withoutNorms(step.residual.carried).base.op === 'join');
+    const joins = step.residual !== undefined && (isOpen(flow, step.base, branch) || mayBeNormed(flow, step.residual.carried));
     return {
       step,
       before,

@@ -10,6 +10,8 @@ export interface Unused {
   readonly call: ModuleCall;
   readonly name: string;
   readonly held: InstanceValue;
+  /** All that is made beside it, in that order. */
+  readonly order: readonly (readonly [name: string, value: Value])[];
 }
 
 export interface UnusedNorm extends Unused {
@@ -47,25 +49,28 @@ export function unusedOf(code: CodeReading, study: Study, isWanted: (instance: I
     if (seen.has(owner) || owner.class.file !== code.file) continue;
     seen.add(owner);
     if (call.result === undefined || call.result.kind === 'unknown' || call.result.kind === 'none') continue;
-    for (const [name, value] of heldBy(owner)) {
+    for (const [name, value, order] of heldBy(owner)) {
       if (value.kind !== 'instance' || called.has(value) || !isWanted(value) || !/^[A-Za-z_]/.test(name)) continue;
       if ([...value.attributes.values()].some((each) => each.kind === 'tensor' && used.has(each))) continue;
       // Shared with another module, which may call it.
       if (holders(study, value) !== 1 || isMentioned(code, owner.class, name)) continue;
-      unused.push({ owner, call, name, held: value });
+      unused.push({ owner, call, name, held: value, order });
     }
   }
   return unused;
 }
 
 /** Attributes, those of a dictionary of modules among them. */
-function* heldBy(owner: InstanceValue): Generator<readonly [string, Value]> {
-  for (const [name, value] of owner.attributes) {
-    yield [name, value];
+function* heldBy(owner: InstanceValue): Generator<readonly [string, Value, Unused['order']]> {
+  const order = [...owner.attributes];
+  for (const [name, value] of order) {
+    yield [name, value, order];
     // A norm that some of the instances have.
-    if (value.kind === 'union') for (const option of value.options) if (option.kind === 'instance') yield [name, option];
-    if (value.kind === 'instance' && value.class.qualifiedName === 'torch.nn.ModuleDict')
-      for (const [key, held] of value.attributes) if (held.kind === 'instance') yield [key, held];
+    if (value.kind === 'union') for (const option of value.options) if (option.kind === 'instance') yield [name, option, order];
+    if (value.kind === 'instance' && value.class.qualifiedName === 'torch.nn.ModuleDict') {
+      const held = [...value.attributes];
+      for (const [key, each] of held) if (each.kind === 'instance') yield [key, each, held];
+    }
   }
 }
 

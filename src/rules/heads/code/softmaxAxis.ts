@@ -1,3 +1,5 @@
+import type { CodeReading } from '../../../interpreter/study.ts';
+import type { TensorValue } from '../../../interpreter/value.ts';
 import { attentionsOf, softmaxAxis as axisOf, type SoftmaxAttention } from '../../code/attention.ts';
 import { byPlace, rangeIn, textAt } from '../../code/places.ts';
 import { fromEnd, leastRank } from '../../code/tensors.ts';
@@ -35,13 +37,12 @@ export const softmaxAxis = defineRule({
   },
   checkCode({ code, report }) {
     const all = attentionsOf(code).filter((each): each is SoftmaxAttention => each.kind === 'softmax');
-    for (const group of byPlace(all, ({ node }) => node)) {
+    for (const group of byPlace(all, ({ node }) => saidBy(code, node))) {
       const wrong = group.map(wrongAxis);
       const [first] = wrong;
       const { node } = group[0] as SoftmaxAttention;
       const used = rangeIn(code, node.site);
-      // The axis of a layer is said where the layer is made.
-      const at = (node.layer === undefined ? undefined : rangeIn(code, node.layer.site)) ?? used;
+      const at = rangeIn(code, saidBy(code, node).site) ?? used;
       if (first === undefined || wrong.includes(undefined) || at === undefined) continue;
       // Scores that are normed along both axes, each way for a purpose of its own.
       if (
@@ -50,8 +51,7 @@ export const softmaxAxis = defineRule({
         )
       )
         continue;
-      const text = textAt(code, at);
-      const written = /(\b(?:dim|axis)\s*=\s*|softmax\(\s*(?:[\w.]+\s*,\s*)?)(-?\d+)(?=\s*[,)])/.exec(text);
+      const written = axisIn(textAt(code, at));
       const start = at.start + (written?.index ?? 0) + (written?.[1]?.length ?? 0);
       report({
         at,
@@ -76,15 +76,25 @@ export const softmaxAxis = defineRule({
   },
 });
 
+const axisIn = (text: string): RegExpExecArray | null => /(\b(?:dim|axis)\s*=\s*|\w+\(\s*(?:[\w.]+\s*,\s*)?)(-?\d+)(?=\s*[,)])/.exec(text);
+
+/** What says over which axis a softmax goes: the layer where it is made, the call of a helper that is told the axis, or the softmax itself. */
+function saidBy(code: CodeReading, node: TensorValue): Pick<TensorValue, 'site'> {
+  if (node.layer !== undefined && rangeIn(code, node.layer.site) !== undefined) return node.layer;
+  const { trace } = node;
+  if (trace === undefined || trace === node.call?.trace || axisIn(textAt(code, rangeIn(code, node.site))) !== null) return node;
+  const told = axisIn(textAt(code, rangeIn(code, trace.site)));
+  return told !== null && Number(told[2]) === axisOf(node) ? trace : node;
+}
+
 /** The axis of the softmax and that of the keys, where they surely differ. */
 function wrongAxis({ node, sums }: SoftmaxAttention): { readonly axis: number; readonly keys: number } | undefined {
   const axis = axisOf(node);
   const [first] = sums;
   const keys = first?.axis;
   if (axis === undefined || keys === undefined || sums.some((sum) => sum.axis !== keys)) return undefined;
-  // Weights that are made to add up afterwards, or are multiplied with others, are another thing.
-  if (sums.some(({ steps }) => steps.some(({ kind, factor }) => kind === 'mix' || (kind === 'scale' && factor?.kind !== 'powers'))))
-    return undefined;
+  // Weights that are made to add up afterwards are another thing.
+  if (sums.some(({ steps }) => steps.some(({ kind, factor }) => kind === 'scale' && factor?.kind !== 'powers'))) return undefined;
   if (sums.some(({ steps }) => steps.some(({ kind, node: { op } }) => kind === 'other' && (op === 'mul' || op === 'div'))))
     return undefined;
   const fromLast = axis < 0 ? axis : fromEnd(axis, node);

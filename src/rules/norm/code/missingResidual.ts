@@ -10,6 +10,7 @@ import { idleResiduals } from '../../code/idleResidual.ts';
 import { argumentTensors } from '../../code/norms.ts';
 import { variablesOf } from '../../code/places.ts';
 import type { Sublayer } from '../../code/sublayers.ts';
+import { lostResiduals } from '../../code/twinBranches.ts';
 import { lastDim } from '../../code/widths.ts';
 import { defineRule } from '../../rule.ts';
 import { blockExample } from './examples.ts';
@@ -17,6 +18,14 @@ import { allAlike, isMain, leaves, nameOf, ownBlocks, staleResiduals } from './f
 import { addedStream, carriedOn } from './fixes.ts';
 
 const products: ReadonlySet<string> = new Set(['linear', 'addmm', 'matmul', 'einsum', 'bmm', 'mul']);
+
+/** Attention with its norm before or behind it. */
+const placed = (behind: string) =>
+  blockExample(
+    `if self.pre_norm:\n    x = x + self.attn(self.norm1(x))\nelse:\n    x = ${behind}\nreturn x`,
+    'self.norm1 = nn.LayerNorm(dim)\nself.pre_norm = pre_norm',
+    'dim, heads, pre_norm',
+  );
 
 export const missingResidual = defineRule({
   code: 'HW322',
@@ -31,8 +40,10 @@ export const missingResidual = defineRule({
       blockExample('x = x + self.attn(self.norm1(x))\nx = self.mlp(self.norm2(x))\nreturn x'),
       blockExample('x = self.attn(self.norm1(x))\nx = x + self.mlp(self.norm2(x))\nreturn x'),
       blockExample('h = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm2(h))'),
+      placed('self.norm1(self.attn(x))'),
     ],
     good: [
+      placed('self.norm1(x + self.attn(x))'),
       blockExample('h = x + self.attn(self.norm1(x))\nreturn h + self.mlp(self.norm2(h))'),
       blockExample('return x + self.attn(self.norm1(x)) + self.mlp(self.norm2(x))'),
       blockExample('residual = x + self.attn(self.norm1(x))\nreturn self.mlp(self.norm2(residual)), residual'),
@@ -44,14 +55,16 @@ export const missingResidual = defineRule({
   messages: {
     replaced: 'The output of the {sublayer} takes the place of the residual stream: nothing adds the stream back.',
     idle: '`{name}` is kept for the sum behind this step, and nothing reads it: the residual stream is not added back.',
+    branch: 'This branch normalises what the sublayer computes without adding the stream back, which the other branch does.',
     stale: 'This sum takes the stream from before the {sublayer}: the output of the {sublayer} is left out of the residual stream.',
   },
   checkCode({ code, rangeOf, report }) {
     for (const { block, flow, all } of ownBlocks(code)) {
       const main = block.sublayers.filter(isMain);
       if (!main.some(({ entries, after, before, exits }) => entries.length + after.length + before.length + exits.length > 0)) continue;
-      if (!block.isComplete) continue;
-      for (const sublayer of main) {
+      for (const [i, sublayer] of main.entries()) {
+        // Where the way to the block's input is not known, a sum in front and a sublayer behind say that it is the stream.
+        if (!block.isComplete && !(flow.residuals.has(sublayer.base) && main[i + 1]?.isResidual === true)) continue;
         if (sublayer.isResidual || !isReplaced(flow, block, sublayer)) continue;
         // A first layer may do without by intent: `skip_first_layer_pe`.
         const isAlike = (other: Block): boolean => {
@@ -79,6 +92,12 @@ export const missingResidual = defineRule({
     }
     for (const study of code.studies) {
       const { flow } = blocksOf(study);
+      for (const { norm, residual } of lostResiduals(flow)) {
+        const at = rangeOf(norm.call?.site ?? norm.site);
+        if (at === undefined) continue;
+        const other = { range: rangeOf(residual.sum.site), message: 'The other branch adds the stream here.' };
+        report({ at, message: 'branch', related: [other] });
+      }
       for (const { dropped, site } of staleResiduals(flow)) {
         const at = rangeOf(site);
         if (at === undefined) continue;
@@ -109,18 +128,21 @@ function isReplaced(flow: Flow, block: Block, sublayer: Sublayer): boolean {
   const isPre = entries.length > 0 && raw.length === 0 && after.length === 0;
   const isPost = entries.length === 0 && after.length > 0;
   const [width, other] = [lastDim(output), lastDim(base)];
-  const isBare =
+  const isPlain =
     entries.length === 0 &&
     (width === undefined || width.unknown || other === undefined || other.unknown
       ? block.sublayers.some((each) => each.isResidual && each.isSure && each.place !== 'none')
       : width.key === other.key);
-  // Behind a norm of the sum, or with norms on both sides, as the attention before it.
+  // Behind a norm of the sum, or with norms on both sides, as the attention before it. Attention may take another stream's place, where
+  // it is not between two sums.
+  const at = block.sublayers.indexOf(sublayer);
+  const isBetween = at > 0 && [at - 1, at + 1].every((i) => block.sublayers[i]?.isResidual === true);
   const isNormed =
     entries.length > 0 &&
     after.length > 0 &&
-    sublayer.kind === 'feedForward' &&
-    block.sublayers.some((each) => each !== sublayer && each.isResidual && (each.place === 'none' || each.place === 'sandwich'));
-  if (!(isPre || isPost || isBare || isNormed)) return false;
+    (sublayer.kind === 'feedForward' || isBetween) &&
+    block.sublayers.some((each) => each !== sublayer && each.isResidual && (isBare(each) || each.place === 'sandwich'));
+  if (!(isPre || isPost || isPlain || isNormed)) return false;
   if (width !== undefined && other !== undefined && compare(width, other, Facts.none) === 'different') return false;
   const main = block.sublayers.filter(isMain);
   const others = main.filter((each) => each !== sublayer);
@@ -136,6 +158,10 @@ function isReplaced(flow: Flow, block: Block, sublayer: Sublayer): boolean {
   const isSkipped = (user: TensorValue): boolean => user.op === 'join' && user.inputs.some((each) => flow.passesWeights(output, each));
   return flow.usersOf(base).every((user) => path.has(user) || flow.isPart(user) || !flow.carries(user) || isSkipped(user));
 }
+
+/** A sum without norms, as far as can be told: the norm behind it is what the next sublayer reads. */
+const isBare = ({ place, entries, after, exits }: Sublayer): boolean =>
+  place === 'none' || (place === 'unknown' && entries.length + after.length + exits.length === 0);
 
 /** A caller adds the block's output to its input. */
 function addedOutside(flow: Flow, block: Block): boolean {

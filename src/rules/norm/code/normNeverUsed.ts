@@ -1,5 +1,5 @@
 import type { CodeReading, Study } from '../../../interpreter/study.ts';
-import type { Site } from '../../../interpreter/value.ts';
+import type { ModuleCall, Site, Value } from '../../../interpreter/value.ts';
 import type { Expression, Statement } from '../../../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions } from '../../../syntax/python/walk.ts';
 import { blocksOf } from '../../code/blocks.ts';
@@ -17,6 +17,7 @@ export const normNeverUsed = defineRule({
   name: 'norm-never-used',
   category: 'norm',
   severity: 'warning',
+  restates: 'HW325',
   since: '0.2.0',
   docs: {
     what: 'A norm is created and never applied, or applied and its result thrown away.',
@@ -37,29 +38,46 @@ export const normNeverUsed = defineRule({
     sublayer: '`{name}` is created but never applied: the {sublayer} reads the stream as it is.',
     sum: '`{name}` is created but never applied: the sum of the {sublayer} is not normalised.',
     output: '`{name}` is created but never applied: the output of the {sublayer} is added as it is.',
+    twice: '`{name}` is created but never applied, while `{sublayer}` beside it is applied twice.',
+    beside: '`{name}` is created but never applied: `{sublayer}`, which is made after it, runs without it.',
+    behind: '`{name}` is created but never applied: it is made for what `{sublayer}` computes.',
     sibling: '`{name}` is created but never applied, while the norm beside it is.',
     created: '`{name}` is created but never applied.',
     dropped: 'The result of this norm is thrown away: a norm does not change its input.',
   },
   checkCode({ code, rangeOf, report }) {
+    // A norm is told of once, where most is known of it.
+    const told = new Map<
+      number | undefined,
+      { readonly unused: UnusedNorm; readonly place: Place | undefined; readonly isSure: boolean }
+    >();
     for (const study of code.studies) {
       const stacks = openStacksOf(code, study);
       for (const unused of unusedNormsOf(code, study)) {
         // The rule for the final norm says it where the norm is missing.
         if (stacks.some(({ unused: other }) => other?.norm === unused.norm)) continue;
-        const created = rangeOf(unused.norm.site);
         const place = placeOf(study, unused);
-        const at = rangeOf(place?.site) ?? created;
-        if (at === undefined) continue;
-        report({
-          at,
-          message: place?.message ?? 'created',
-          data: { name: unused.name, sublayer: place?.sublayer ?? '' },
-          severity: place === undefined ? 'information' : 'warning',
-          related: at === created ? [] : [{ range: created, message: 'The norm is created here.' }],
-          fixes: normedFirst(code, at, unused.name),
-        });
+        const key = rangeOf(unused.norm.site)?.start;
+        const known = told.get(key);
+        if (known !== undefined && (known.isSure || place === undefined)) continue;
+        told.set(key, { unused, place: place ?? placeBeside(study, unused), isSure: place !== undefined });
       }
+    }
+    for (const { unused, place } of told.values()) {
+      const created = rangeOf(unused.norm.site);
+      const at = rangeOf(place?.site) ?? created;
+      if (at === undefined) continue;
+      report({
+        at,
+        message: place?.message ?? 'created',
+        // What follows the last of its modules may be normed by who calls it.
+        severity: place === undefined || place.message === 'behind' ? 'information' : 'warning',
+        data: { name: unused.name, sublayer: place?.sublayer ?? '' },
+        related: at === created ? [] : [{ range: created, message: 'The norm is created here.' }],
+        fixes: normedFirst(code, at, unused.name),
+      });
+    }
+    for (const study of code.studies) {
       for (const site of droppedNorms(code, study)) {
         const at = rangeOf(site);
         if (at !== undefined) report({ at, message: 'dropped', fixes: keptResult(code, at) });
@@ -68,11 +86,48 @@ export const normNeverUsed = defineRule({
   },
 });
 
+interface Place {
+  readonly site: Site | undefined;
+  readonly message: 'sublayer' | 'sum' | 'output' | 'sibling' | 'twice' | 'beside' | 'behind';
+  readonly sublayer: string;
+}
+
+/**
+ * Where the norm would be applied, by what its module makes before and behind it: modules are made in the order in which they are
+ * applied. Undefined where neither of its neighbours is applied.
+ */
+function placeBeside(study: Study, { call, order, norm }: UnusedNorm): Place | undefined {
+  const at = order.findIndex(([, value]) => value === norm);
+  const callsOf = (value: Value | undefined): readonly ModuleCall[] => {
+    const held = value?.kind === 'union' ? value.options : value === undefined ? [] : [value];
+    const wanted = new Set(held.flatMap((each) => (each.kind === 'instance' ? [each, ...each.attributes.values()] : [])));
+    return study.calls.filter(({ instance, parent }) => parent === call && wanted.has(instance));
+  };
+  for (const [name, value] of [...order.slice(Math.max(0, at - 1), at), ...order.slice(at + 1, at + 2)]) {
+    const [first, second] = value.kind === 'instance' && value.class === norm.class ? callsOf(value) : [];
+    if (first !== undefined && second !== undefined) return { site: second.site, message: 'twice', sublayer: name };
+  }
+  for (const [name, value] of order.slice(at + 1)) {
+    const [next] = callsOf(value);
+    const reader = value.kind === 'tensor' ? study.tensors.find((each) => each.call === call && each.inputs.includes(value)) : next;
+    if (reader !== undefined && hasWeights(value)) return { site: reader.site, message: 'beside', sublayer: name };
+  }
+  for (const [name, value] of order.slice(0, at).reverse()) {
+    const last = callsOf(value).at(-1);
+    if (last !== undefined && hasWeights(value)) return { site: last.site, message: 'behind', sublayer: name };
+  }
+  return undefined;
+}
+
+/** Something to train, which dropout and activations have not. */
+function hasWeights(value: Value, depth = 0): boolean {
+  if (value.kind === 'tensor') return value.isParameter === true;
+  if (value.kind === 'union') return value.options.some((each) => hasWeights(each, depth));
+  return value.kind === 'instance' && depth < 6 && [...value.attributes.values()].some((each) => hasWeights(each, depth + 1));
+}
+
 /** The sublayer that lacks the norm. */
-function placeOf(
-  study: Study,
-  { owner, call, norm }: UnusedNorm,
-): { readonly site: Site | undefined; readonly message: 'sublayer' | 'sum' | 'output' | 'sibling'; readonly sublayer: string } | undefined {
+function placeOf(study: Study, { owner, call, norm }: UnusedNorm): Place | undefined {
   const { blocks, flow } = blocksOf(study);
   const block = blocks.find((each) => isInside(call, each.call) || each.call.instance === owner);
   if (block === undefined) return undefined;

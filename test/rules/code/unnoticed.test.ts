@@ -1,0 +1,283 @@
+/** What runs and computes something else, each mistake beside the same code without it. What is right is right by PyTorch's own results. */
+import { expectAtLines } from './atLines.ts';
+
+const head = 'import math\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n\n';
+
+const indented = (text: string, by: number): string =>
+  text
+    .split('\n')
+    .map((line) => `${' '.repeat(by)}${line}`)
+    .join('\n');
+
+describe('a norm that nothing applies', () => {
+  const model = (tail: string): string => `${head}class Mixer(nn.Module):
+    def __init__(self, dim, classes, depth):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Conv1d(dim, dim, 3, padding=1) for _ in range(depth)])
+        self.final = nn.LayerNorm(dim)
+        self.drop = nn.Dropout(0.1)
+        self.classify = nn.Linear(dim, classes)
+
+    def forward(self, x):
+        for layer in self.layers:
+            x = x + layer(x.transpose(1, 2)).transpose(1, 2)
+        x = x.mean(dim=1)
+${indented(tail, 8)}
+`;
+
+  it('is told where what is made after it runs', () => {
+    expectAtLines(model('x = self.drop(x)\nreturn self.classify(x)  # HW324'));
+    expectAtLines(model('x = self.drop(self.final(x))\nreturn self.classify(x)'));
+  });
+
+  const pair = (keys: string): string => `${head}class Scores(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.to_q = nn.Linear(dim, dim)
+        self.to_k = nn.Linear(dim, dim)
+        self.q_norm = nn.LayerNorm(dim)
+        self.k_norm = nn.LayerNorm(dim)
+
+    def forward(self, x, context):
+        q = self.q_norm(self.to_q(x))
+        k = self.to_k(context)
+${indented(keys, 8)}
+        return q @ k.transpose(1, 2)
+`;
+
+  it('is told once where the norm beside it is applied in its place', () => {
+    expectAtLines(pair('k = self.q_norm(k)  # HW325'));
+    expectAtLines(pair('k = self.k_norm(k)'));
+  });
+});
+
+const attention = `class Attend(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads = heads
+        self.to_q = nn.Linear(dim, dim)
+        self.to_kv = nn.Linear(dim, 2 * dim)
+        self.to_out = nn.Linear(dim, dim)
+
+    def forward(self, x, context):
+        B, T, C = x.shape
+        q = self.to_q(x).view(B, T, self.heads, C // self.heads).transpose(1, 2)
+        k, v = self.to_kv(context).chunk(2, dim=-1)
+        k = k.reshape(B, -1, self.heads, C // self.heads).transpose(1, 2)
+        v = v.reshape(B, -1, self.heads, C // self.heads).transpose(1, 2)
+        y = F.scaled_dot_product_attention(q, k, v)
+        return self.to_out(y.transpose(1, 2).reshape(B, T, C))
+
+
+`;
+
+describe('the stream', () => {
+  const decoder = (cross: string): string => `${head}${attention}class DecoderLayer(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.own = Attend(dim, heads)
+        self.cross = Attend(dim, heads)
+        self.up = nn.Linear(dim, 4 * dim)
+        self.down = nn.Linear(4 * dim, dim)
+        self.norm1, self.norm2, self.norm3 = nn.LayerNorm(dim), nn.LayerNorm(dim), nn.LayerNorm(dim)
+
+    def forward(self, target, memory):
+        target = self.norm1(target + self.own(target, target))
+        found = self.cross(target, memory)
+        ${cross}
+        return self.norm3(target + self.down(F.relu(self.up(target))))
+`;
+
+  it('is kept by attention between two sums whose norms stand behind them', () => {
+    expectAtLines(decoder('target = self.norm2(found)  # HW322'));
+    expectAtLines(decoder('target = self.norm2(target + found)'));
+  });
+
+  const placed = (behind: string): string => `${head}class Feed(nn.Module):
+    def __init__(self, dim, inner, norm_first):
+        super().__init__()
+        self.norm_first = norm_first
+        self.norm = nn.LayerNorm(dim)
+        self.inner = nn.Sequential(nn.Linear(dim, inner), nn.GELU(), nn.Linear(inner, dim))
+
+    def forward(self, stream):
+        if self.norm_first:
+            out = stream + self.inner(self.norm(stream))
+        else:
+            made = self.inner(stream)
+            ${behind}
+        return out
+`;
+
+  it('is added in both branches where a setting places the norm', () => {
+    expectAtLines(placed('out = self.norm(made)  # HW322'));
+    expectAtLines(placed('out = self.norm(stream + made)'));
+    // A setting that leaves the stream out altogether places no norm.
+    expectAtLines(placed('out = made'));
+  });
+
+  const skipped = (feed: string): string => `${head}${attention}class Decoding(nn.Module):
+    def __init__(self, dim, heads, skip):
+        super().__init__()
+        self.merge = nn.Linear(2 * dim, dim) if skip else None
+        self.norm1 = nn.LayerNorm(dim)
+        self.attend = Attend(dim, heads)
+        self.norm2 = nn.LayerNorm(dim)
+        self.feed = nn.Sequential(nn.Linear(dim, 4 * dim), nn.GELU(), nn.Linear(4 * dim, dim))
+
+    def forward(self, x, earlier=None):
+        if self.merge is not None:
+            x = self.merge(torch.cat([x, earlier], dim=-1))
+        y = self.norm1(x)
+        x = x + self.attend(y, y)
+        ${feed}
+        return x
+
+
+class UNet(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.first = Decoding(dim, heads, False)
+        self.second = Decoding(dim, heads, True)
+
+    def forward(self, x):
+        a = self.first(x)
+        return self.second(a, x)
+`;
+
+  it('may come from one of two places: the norms of a block are known all the same', () => {
+    expectAtLines(skipped('x = self.norm2(x + self.feed(x))  # HW320'));
+    expectAtLines(skipped('x = x + self.feed(self.norm2(x))'));
+  });
+
+  const chosen = (tail: string): string => `${head}from elsewhere import FastAttention
+
+
+class PlainAttention(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.proj = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x)[:, None].chunk(3, dim=-1)
+        return self.proj(F.scaled_dot_product_attention(q, k, v)[:, 0])
+
+
+KINDS = {"eager": PlainAttention, "flash": FastAttention}
+
+
+class Layer(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        kind = "flash" if config.use_flash else config.kind
+        self.attention = KINDS[kind](config)
+        self.norm1 = nn.LayerNorm(config.hidden_size)
+        self.norm2 = nn.LayerNorm(config.hidden_size)
+        self.up = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.down = nn.Linear(config.intermediate_size, config.hidden_size)
+
+    def forward(self, x):
+        x = x + self.attention(self.norm1(x))
+${indented(tail, 8)}
+        return kept + self.down(F.gelu(self.up(x)))
+`;
+
+  it('is followed through the plain one of the kinds of attention that a table names', () => {
+    expectAtLines(chosen('x = self.norm2(x)  # HW321\nkept = x'));
+    expectAtLines(chosen('kept = x\nx = self.norm2(x)'));
+  });
+});
+
+describe('heads that are mixed', () => {
+  const talking = (scores: string, weights: string): string => `${head}class Talking(nn.Module):
+    def __init__(self, dim, heads):
+        super().__init__()
+        self.heads = heads
+        self.scale = (dim // heads) ** -0.5
+        self.qkv = nn.Linear(dim, 3 * dim)
+        self.before = nn.Parameter(torch.randn(heads, heads))
+        self.behind = nn.Parameter(torch.randn(heads, heads))
+        self.proj = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        B, T, C = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
+        ${scores}
+        scores = torch.einsum("bhij,hg->bgij", scores, self.before)
+        ${weights}
+        weights = torch.einsum("bhij,hg->bgij", weights, self.behind)
+        y = torch.einsum("bhij,bhjd->bhid", weights, v)
+        return self.proj(y.transpose(1, 2).reshape(B, T, C))
+`;
+  const scores = 'scores = torch.einsum("bhid,bhjd->bhij", q, k)';
+
+  it('have weights that add up over the keys, and a scale that is used', () => {
+    expectAtLines(talking(`${scores} * self.scale`, 'weights = scores.softmax(dim=-1)'));
+    expectAtLines(talking(`${scores} * self.scale`, 'weights = scores.softmax(dim=-2)  # HW154'));
+    expectAtLines(talking(`${scores}  # HW150`, 'weights = scores.softmax(dim=-1)'));
+  });
+});
+
+describe('a softmax in a helper', () => {
+  const helped = (own: string, other: string): string => `${head}def stable(x, axis):
+    top = x.max(dim=axis, keepdim=True).values
+    return torch.softmax(x - top, dim=axis)
+
+
+class Attention(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.qkv = nn.Linear(dim, 3 * dim)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        weights = stable(q @ k.transpose(-2, -1) / math.sqrt(k.size(-1)), ${own}
+        return weights @ v
+
+
+class Pooling(nn.Module):
+    def __init__(self, dim):
+        super().__init__()
+        self.kv = nn.Linear(dim, 2 * dim)
+        self.q = nn.Linear(dim, dim)
+
+    def forward(self, x):
+        k, v = self.kv(x).chunk(2, dim=-1)
+        weights = stable(k @ self.q(x).transpose(-2, -1) / math.sqrt(k.size(-1)), ${other}
+        return weights.transpose(-2, -1) @ v
+`;
+
+  it('goes over the axis that its caller names', () => {
+    expectAtLines(helped('-1)', '-2)'));
+    expectAtLines(helped('-2)  # HW154', '-2)'));
+  });
+});
+
+describe('a scale that a setting changes', () => {
+  const stretched = (exponent: string): string => `${head}def stretch(factor, weight):
+    return 0.1 * weight * math.log(factor) + 1.0
+
+
+class Attention(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.heads, self.head_dim = config.heads, config.head_dim
+        self.qkv = nn.Linear(config.dim, 3 * config.heads * config.head_dim)
+        self.scale = self.head_dim ** ${exponent}
+        if config.stretching is not None:
+            factor = stretch(config.stretching["factor"], config.stretching["weight"])
+            self.scale = self.scale * factor * factor
+
+    def forward(self, x):
+        B, T, _ = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, self.head_dim).permute(2, 0, 3, 1, 4)
+        weights = F.softmax(q @ k.transpose(-2, -1) * self.scale, dim=-1)
+        return weights @ v
+`;
+
+  it('divides where the setting is not made', () => {
+    expectAtLines(stretched('-0.5'));
+    expectAtLines(stretched('0.5  # HW152'));
+  });
+});
