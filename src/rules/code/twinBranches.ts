@@ -36,7 +36,10 @@ function isSameSublayer(flow: Flow, { base, branch }: Residual, made: TensorValu
   const [inner, own] = [flow.between(base, branch), flow.between(base, made)];
   const weights = weightsOf(inner);
   if (weights.size === 0 || instance === undefined || !flow.passesWeights(base, made)) return false;
-  const isNormed = [...inner].some((each) => flow.norms.get(each)?.instance === instance);
+  const isNormed = [...inner].some((each) => {
+    const entry = flow.norms.get(each);
+    return entry?.instance === instance && flow.base(entry.input) === base;
+  });
   const others = weightsOf(own);
   return isNormed && weights.size === others.size && [...weights].every((each) => others.has(each));
 }

@@ -114,6 +114,8 @@ describe('the stream', () => {
     expectAtLines(placed('out = self.norm(stream + made)'));
     // A setting that leaves the stream out altogether places no norm.
     expectAtLines(placed('out = made'));
+    // Where the norm is the sublayer's own, the setting chooses the sum.
+    expectAtLines(placed('out = self.norm(made)').replace('self.inner(self.norm(stream))', 'self.norm(self.inner(stream))'));
   });
 
   const skipped = (feed: string): string => `${head}${attention}class Decoding(nn.Module):
