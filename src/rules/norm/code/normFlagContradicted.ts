@@ -1,11 +1,33 @@
 import type { Site } from '../../../interpreter/value.ts';
 import type { ClassDefinition, Expression, Statement } from '../../../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions } from '../../../syntax/python/walk.ts';
+import { range } from '../../../text/range.ts';
 import type { Block } from '../../code/blocks.ts';
-import { defineRule } from '../../rule.ts';
+import { unheardFlags } from '../../code/unheardFlags.ts';
+import { defineRule, type RuleExample } from '../../rule.ts';
 import { blockExample } from './examples.ts';
 import { isMain, normSite, ownBlocks } from './findings.ts';
 import { flagAsGiven } from './fixes.ts';
+
+const taken = 'dim, heads, norm_first=False';
+const prenorm = 'x = x + self.attn(self.norm1(x))\nx = x + self.mlp(self.norm2(x))\nreturn x';
+
+/** A layer of torch's with a weight of its own. */
+const layerExample = (given: string): RuleExample => ({
+  language: 'python',
+  code: `import torch
+import torch.nn as nn
+
+
+class Layer(nn.TransformerEncoderLayer):
+    def __init__(self, dim, heads, norm_first=False):
+        super().__init__(dim, heads, 4 * dim, batch_first=True${given})
+        self.weight = nn.Parameter(torch.ones(dim))
+
+    def forward(self, x):
+        return super().forward(x) * self.weight
+`,
+});
 
 export const normFlagContradicted = defineRule({
   code: 'HW327',
@@ -27,8 +49,16 @@ export const normFlagContradicted = defineRule({
         'self.norm1 = nn.LayerNorm(dim)\nself.norm2 = nn.LayerNorm(dim)\nself.norm_first = norm_first',
         'dim, heads, norm_first=False',
       ),
+      blockExample(
+        `if not self.norm_first:\n    return self.norm1(x + self.mlp(self.attn(x)))\n${prenorm}`,
+        'self.norm1 = nn.LayerNorm(dim)\nself.norm2 = nn.LayerNorm(dim)\nself.norm_first = True',
+        taken,
+      ),
+      layerExample(''),
     ],
     good: [
+      blockExample(prenorm, 'self.norm1 = nn.LayerNorm(dim)\nself.norm2 = nn.LayerNorm(dim)\nself.norm_first = True', taken),
+      layerExample(', norm_first=norm_first'),
       blockExample(
         'if self.norm_first:\n    x = x + self.attn(self.norm1(x))\n    x = x + self.mlp(self.norm2(x))\nelse:\n    x = self.norm1(x + self.attn(x))\n    x = self.norm2(x + self.mlp(x))\nreturn x',
         'self.norm1 = nn.LayerNorm(dim)\nself.norm2 = nn.LayerNorm(dim)\nself.norm_first = norm_first',
@@ -42,7 +72,22 @@ export const normFlagContradicted = defineRule({
   messages: {
     ignored: '`{flag}` says where the norms stand, but this block is {placement} whatever it is.',
     contradicted: 'With `{flag}` {value} this block is {placement}.',
+    unheard: '`{flag}` is taken and not heard: it is set to the same whatever is given.',
+    kept: '`{flag}` is taken and not handed on: the base class goes by its default.',
     fixed: '`{flag}` is set to {text} here: the block is {placement} where it should be {wanted}.',
+  },
+  checkFileCode({ code, report }) {
+    for (const { name, parameter, at, isSet } of unheardFlags(code, pattern)) {
+      report({
+        at,
+        message: isSet ? 'unheard' : 'kept',
+        data: { flag: name },
+        related: [{ range: parameter, message: 'The flag is taken here.' }],
+        fixes: isSet
+          ? flagAsGiven(code, at, name)
+          : [{ title: `Hand on \`${name}\``, safe: false, edits: [{ range: range(at.end, at.end), newText: `, ${name}=${name}` }] }],
+      });
+    }
   },
   checkCode({ code, rangeOf, report }) {
     for (const { study, block } of ownBlocks(code)) {
