@@ -57,7 +57,6 @@ export const normFlagContradicted = defineRule({
       layerExample(''),
     ],
     good: [
-      blockExample(prenorm, 'self.norm1 = nn.LayerNorm(dim)\nself.norm2 = nn.LayerNorm(dim)\nself.norm_first = True', taken),
       layerExample(', norm_first=norm_first'),
       blockExample(
         'if self.norm_first:\n    x = x + self.attn(self.norm1(x))\n    x = x + self.mlp(self.norm2(x))\nelse:\n    x = self.norm1(x + self.attn(x))\n    x = self.norm2(x + self.mlp(x))\nreturn x',
