@@ -157,12 +157,19 @@ function sequential(operator: string, left: Value, right: Value): Value {
     const front = left.items.slice(0, left.ellipsis);
     return tuple(front, front.length);
   }
+  if (operator === '+' && left.kind === 'unknown' && right.kind === 'tuple') return tuple(right.items.slice(right.ellipsis ?? 0), 0);
   if (operator === '+' && left.kind === 'list' && right.kind === 'list') {
     if (left.repeat !== undefined || right.repeat !== undefined) return { kind: 'list', items: [], repeat: undefined, open: true };
     const items = [...left.items, ...right.items];
     if (items.length > maximumItems) return unknown('a long list');
     const open = left.open || right.open;
-    return { kind: 'list', items, repeat: undefined, open, ...(open ? { head: left.open ? left.head : left.items } : {}) };
+    return {
+      kind: 'list',
+      items,
+      repeat: undefined,
+      open,
+      ...(open ? { head: left.open ? left.head?.slice(0, left.items.length) : left.items } : {}),
+    };
   }
   if (operator === '*') {
     const [sequence, count] = isSequence(left) ? [left, right] : [right, left];

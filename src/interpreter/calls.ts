@@ -13,6 +13,7 @@ import type { Interpreter } from './interpreter.ts';
 import { join } from './join.ts';
 import { standInFor, standInModule } from './library/standIns.ts';
 import { list, named as namedValue, none, nothingReturned, unknown } from './make.ts';
+import { registerSettings } from './registered.ts';
 import { type Completion, runBody, yields } from './statements.ts';
 import type { BuiltinValue, FunctionValue, InstanceValue, ModuleCall, Value } from './value.ts';
 
@@ -200,7 +201,10 @@ function callFunction(
   }
   try {
     if (definition.kind === 'lambda') return evaluate(interpreter, frame, definition.body);
-    if (isUser) recordArguments(interpreter, frame, definition.parameters);
+    if (isUser) {
+      recordArguments(interpreter, frame, definition.parameters);
+      registerSettings(interpreter, callee, frame.self, bound);
+    }
     const completion = runFunction(interpreter, frame, definition.body);
     const value = resultOf(interpreter, frame, completion, callee);
     for (const changes of frame.exits) interpreter.heap.admit(changes, frame.locals, interpreter.preference);

@@ -10,6 +10,7 @@ import type { Interpreter } from './interpreter.ts';
 import { type Iteration, iterate } from './iteration.ts';
 import { join } from './join.ts';
 import { bool, dict, ellipsis, float, int, keyOf, list, none, nothingReturned, text, tuple, unknown } from './make.ts';
+import { refineAxis } from './ranks.ts';
 import { bindTarget, given, makeFunction, narrow } from './statements.ts';
 import { tensorByIndex } from './subscripts.ts';
 import type { ClassValue, Condition, Question, TupleValue, Value } from './value.ts';
@@ -145,6 +146,8 @@ export function evaluate(interpreter: Interpreter, frame: Frame, expression: Exp
       return unknown(`there is no ${expression.name.name}`);
     }
     case 'subscript': {
+      if (expression.object.kind === 'attribute' && expression.object.name.name === 'shape' && expression.indices.length === 1)
+        refineAxis(interpreter, frame, expression.object.object, expression.indices[0]);
       const object = evaluate(interpreter, frame, expression.object);
       const index = indexValue(interpreter, frame, expression.indices, expression.isTuple);
       const indexed = tensorByIndex(interpreter, frame, expression.object, object, index) ?? object;
@@ -442,6 +445,8 @@ function evaluateCall(interpreter: Interpreter, frame: Frame, expression: Extrac
   if (callee.kind === 'name' && callee.name === 'locals' && frame.locals !== frame.globals) {
     return dict([...frame.locals].map(([name, value]) => [text(name), value] as const));
   }
+  if (callee.kind === 'attribute' && callee.name.name === 'size' && expression.arguments.length === 1)
+    refineAxis(interpreter, frame, callee.object, expression.arguments[0]?.value);
   const target = evaluate(interpreter, frame, callee);
   const { positional, keywords, open } = evaluateArguments(interpreter, frame, expression.arguments, isOperation(target));
   if (!frame.file.isPrelude) {

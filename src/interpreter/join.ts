@@ -5,6 +5,8 @@ import { eitherFloat } from './powers.ts';
 import type { BoolValue, DictValue, ListValue, TensorValue, TupleValue, UnionValue, UnknownValue, Value } from './value.ts';
 
 const maximumOptions = 4;
+/** Of functions a table of activations holds more, each of which answers what the others do. */
+const maximumFunctions = 12;
 let joins = 0;
 
 /** Sizes on which both agree; others are unknown. Shapes of different rank have nothing in common. */
@@ -164,7 +166,8 @@ export function unite(all: readonly Value[]): Value {
     if (other === undefined) options.push(value);
     else options[merge] = join(other, value);
   }
-  if (options.length > maximumOptions || options.length === 0) return unknown('one of many');
+  if (options.length > (options.every(isFunction) ? maximumFunctions : maximumOptions) || options.length === 0)
+    return unknown('one of many');
   const kinds = new Set(options.map(({ kind }) => kind));
   if (kinds.has('unknown') && kinds.has('tensor')) {
     // `if inputs_embeds is None: inputs_embeds = self.embed(ids)`: what is given instead is like what the code makes itself.
@@ -177,6 +180,8 @@ export function unite(all: readonly Value[]): Value {
   const union: UnionValue = { kind: 'union', options };
   return union;
 }
+
+const isFunction = ({ kind }: Value): boolean => kind === 'function' || kind === 'builtin';
 
 const mergeable: ReadonlySet<Value['kind']> = new Set(['tensor', 'float', 'bool', 'tuple', 'dict', 'list']);
 
@@ -214,10 +219,13 @@ export function joinCells(
       isChain && areOtherLayers(each) ? unknown('a layer of one of several chains') : each.reduce((a, b) => join(a, b, prefer, read)),
     );
     const isOpen = lists.some((each) => each.length !== length);
-    // `outputs = [x]; if wanted: outputs.append(weights)`: what was there before is where it was.
+    // `outputs = [x]; if wanted: outputs.append(weights)`: what was there before is where it was, and what was added, if at all, behind it.
     const isAppended =
       kind === 'list' && isOpen && !(owner as ListValue).open && items.every((item, i) => lists.every((each) => each[i] === item));
-    return { value: items, open: isOpen, ...(isAppended && length > 0 ? { head: items } : {}) };
+    const longest =
+      prefer === 'known' ? lists.find((each) => lists.every((other) => other.every((item, i) => item === each[i]))) : undefined;
+    const head = longest ?? items;
+    return { value: items, open: isOpen, ...(isAppended && head.length > 0 ? { head } : {}) };
   }
   if (key === 'open') return { value: values.includes(true), open: false };
   const present = values.filter((value) => value !== undefined);

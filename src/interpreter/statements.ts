@@ -14,8 +14,9 @@ import { iterate } from './iteration.ts';
 import { join } from './join.ts';
 import { keyOf, none, numberOf, unknown } from './make.ts';
 import { absoluteName } from './program.ts';
+import { refine, refined } from './ranks.ts';
 import { putInModule, setItem, storeByIndex, storeOf } from './subscripts.ts';
-import { refine, refined, unpack } from './unpacking.ts';
+import { unpack } from './unpacking.ts';
 import type { FunctionValue, ListValue, UnknownValue, Value } from './value.ts';
 
 /** What holds where nothing is reached. */

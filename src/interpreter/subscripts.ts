@@ -190,7 +190,8 @@ function listItem(object: ListValue, index: Value): Value {
   }
   if (open) {
     const first = position < 0 ? undefined : object.head?.[position];
-    return first !== undefined && object.head?.every((each, i) => items[i] === each) === true ? first : unknown('an item of a list');
+    const isHead = object.head?.every((each, i) => i >= items.length || items[i] === each) === true;
+    return first !== undefined && isHead ? first : unknown('an item of a list');
   }
   const item = items[position < 0 ? position + items.length : position];
   if (item === undefined) throw new Raised('IndexError', 'list index out of range', undefined);

@@ -1,9 +1,8 @@
 /** Taking tuples, tensors and sizes apart into names. */
-import { anonymous, type Dim, flexible } from '../dims/dim.ts';
-import { shapeOf, withRank } from '../dims/shape.ts';
+import type { Dim } from '../dims/dim.ts';
 import type { Expression } from '../syntax/python/ast.ts';
 import { makeCall } from './define.ts';
-import { at, evaluate } from './expressions.ts';
+import { at } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import { iterate } from './iteration.ts';
@@ -82,12 +81,20 @@ export function unpack(interpreter: Interpreter, frame: Frame, targets: readonly
   const [each] = iteration.items;
   if (iteration.repeat !== undefined && each !== undefined && iteration.items.length === 1 && star < 0) {
     if (each.kind === 'tensor' && each.inputs[0] !== undefined) checkParts(interpreter, frame, targets, iteration.repeat, each.inputs[0]);
-    spread(targets.map(() => each));
+    spread(targets.map((_, i) => (i === 0 ? each : pieceLike(interpreter, each, i))));
   } else if (iteration.open || iteration.repeat !== undefined) spread(undefined);
   else {
     checkCount(interpreter, frame, targets, star, value, iteration.items);
     spread(iteration.items);
   }
+}
+
+/** Another of like pieces: a tensor of its own, so that keys are not taken for values. */
+function pieceLike(interpreter: Interpreter, first: Value, index: number): Value {
+  if (first.kind !== 'tensor') return first;
+  const piece = { ...first, id: interpreter.nextTensor(), index };
+  interpreter.recording.note(piece);
+  return piece;
 }
 
 /** What a tensor is taken apart into must be as many as the names for it. */
@@ -134,50 +141,3 @@ function checkParts(interpreter: Interpreter, frame: Frame, targets: readonly Ex
 /** Whether code made the tensor: what comes in may be something else than what is assumed. */
 const isComputed = (tensor: TensorValue): boolean =>
   tensor.op === 'join' || tensor.op === 'getitem' ? tensor.inputs.every(isComputed) : tensor.op !== 'input';
-
-/** `B, T, C = x.size()` says that x has three axes, and names them. */
-export function refine(interpreter: Interpreter, frame: Frame, target: Expression, source: Expression): void {
-  if (target.kind !== 'tuple' && target.kind !== 'list') return;
-  if (target.items.some(({ kind }) => kind === 'starred')) return;
-  const shape = shapeRead(source);
-  if (shape === undefined) return;
-  const tensor = evaluate(interpreter, frame, shape.tensor);
-  if (tensor.kind !== 'tensor' || tensor.shape.ellipsis === undefined || shape.from > tensor.shape.ellipsis) return;
-  const names = target.items.map((item) => (item.kind === 'name' ? item.name : '_'));
-  const rank = names.length + shape.from + shape.to;
-  const filled = withRank(tensor.shape, rank);
-  if (filled === undefined) return;
-  // The same line names other sizes when it runs for another tensor.
-  const scope = `${frame.file.name}:${frame.unit?.start ?? 0}+${target.start}#${tensor.id}`;
-  const dims = filled.dims.map((dim, i) => {
-    if (!dim.unknown) return dim;
-    const name = names[i - shape.from];
-    return name === undefined || name.startsWith('_') ? anonymous(`axis ${i}`, { scope }) : flexible(name, { scope });
-  });
-  interpreter.write(tensor, 'shape', shapeOf(...dims));
-}
-
-/** The value that is assigned, read again where `refine` made it known. */
-export function refined(interpreter: Interpreter, frame: Frame, source: Expression, value: Value, target: Expression): Value {
-  if (target.kind !== 'tuple' && target.kind !== 'list') return value;
-  return value.kind === 'tuple' && value.ellipsis !== undefined && shapeRead(source) !== undefined
-    ? evaluate(interpreter, frame, source)
-    : value;
-}
-
-/** The tensor whose shape an expression reads, and how many axes in front and behind are left out. */
-function shapeRead(source: Expression): { readonly tensor: Expression; readonly from: number; readonly to: number } | undefined {
-  if (source.kind === 'call' && source.callee.kind === 'attribute' && source.callee.name.name === 'size' && source.arguments.length === 0) {
-    return { tensor: source.callee.object, from: 0, to: 0 };
-  }
-  if (source.kind === 'attribute' && source.name.name === 'shape') return { tensor: source.object, from: 0, to: 0 };
-  if (source.kind !== 'subscript' || source.indices.length !== 1) return undefined;
-  const inner = shapeRead(source.object);
-  const [slice] = source.indices;
-  if (inner === undefined || slice?.kind !== 'slice' || slice.step !== undefined) return undefined;
-  const upper = slice.upper === undefined ? 0 : negativeNumber(slice.upper);
-  return slice.lower === undefined && upper !== undefined ? { tensor: inner.tensor, from: 0, to: upper } : undefined;
-}
-
-const negativeNumber = (expression: Expression): number | undefined =>
-  expression.kind === 'unary' && expression.operator === '-' && expression.operand.kind === 'number' ? expression.operand.value : undefined;

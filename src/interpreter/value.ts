@@ -113,7 +113,8 @@ export interface TupleValue {
 
 /**
  * A list. With `repeat`, it holds that many values all like `items[0]`, as `[Block() for _ in range(n_layer)]` makes it with a number
- * that is not known. With `open`, other items may stand anywhere but among those of `head`, as long as these are its first ones.
+ * that is not known. With `open`, other items may stand anywhere but among those of `head`, as long as these are its first ones; what
+ * `head` has more than `items` is there or nothing is.
  */
 export interface ListValue {
   readonly kind: 'list';

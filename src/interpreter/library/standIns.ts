@@ -31,6 +31,17 @@ class Pass(Module):
         return headwise.through('dropout', input)
 
 
+def grown(keys, values, *args, **kwargs):
+    """A cache of MLX: (B, kv_heads, S, head_dim), with what was there before."""
+    if headwise.rank(keys) != 4 or headwise.rank(values) != 4:
+        return keys, values
+    length = len(headwise.open_list())
+    return (
+        headwise.result('cat', (keys.shape[0], keys.shape[1], length, keys.shape[3]), keys),
+        headwise.result('cat', (values.shape[0], values.shape[1], length, values.shape[3]), values),
+    )
+
+
 def nothing(*args, **kwargs):
     return None
 
@@ -102,10 +113,14 @@ const general: readonly (readonly [RegExp, string])[] = [
   [/^to_2tuple$/, 'to_2tuple'],
   [/^(?:trunc|lecun|xavier|kaiming)\w*_$/, 'nothing'],
 ];
+/** Methods of what comes in, by names that nothing else has. */
+const methods: readonly (readonly [RegExp, string])[] = [[/\.update_and_fetch$/, 'grown']];
 const ofTimm = /^(?:Mlp|PatchEmbed|Attention)$/;
 
 /** The name in `standInModule` of what stands for something that was imported, or given, but cannot be read. */
 export function standInFor(name: string): string | undefined {
+  const method = methods.find(([pattern]) => pattern.test(name));
+  if (method !== undefined) return method[1];
   if (!/^[\w.]+$/.test(name)) return undefined;
   const last = name.slice(name.lastIndexOf('.') + 1);
   if (name.startsWith('timm.') && ofTimm.test(last)) return last;

@@ -5,8 +5,9 @@ import { pythonReader } from '../../../src/workspace/python.ts';
 import { pythonParser } from '../python/parser.ts';
 import { answerCases } from './fixtures/answers.ts';
 import { cases as studyCases } from './fixtures/studies.ts';
+import { valueCases } from './fixtures/values.ts';
 
-const cases = [...studyCases, ...answerCases];
+const cases = [...studyCases, ...answerCases, ...valueCases];
 
 let parser: PythonParser;
 before(async () => {

@@ -52,10 +52,10 @@ function length(value: Value, machine: Machine): Value {
     }
     case 'unknown':
       return value.path === undefined
-        ? unknown('a length')
+        ? someInt('a length')
         : { ...value, path: `len(${value.path})`, reason: `the length of ${value.path}` };
     default:
-      return unknown('a length');
+      return someInt('a length');
   }
 }
 

@@ -190,7 +190,7 @@ function opened(self: ListValue, items: readonly Value[], machine: Machine): voi
 /** Puts items into a list at a place that is known, or anywhere. */
 function insert(self: ListValue, at: number | undefined, items: readonly Value[], machine: Machine): void {
   if (self.repeat !== undefined || self.open || at === undefined) {
-    const { head } = self;
+    const head = self.head?.slice(0, self.items.length);
     const isAtEnd = self.repeat === undefined && at === self.items.length;
     opened(self, [...self.items, ...items], machine);
     if (isAtEnd) machine.write(self, 'head', head);

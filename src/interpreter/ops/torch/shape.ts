@@ -1,5 +1,5 @@
 /** Operations that rearrange, join, cut and pick elements. */
-import { add, type Dim, floorDiv, multiply, number, one, subtract, unknownDim } from '../../../dims/dim.ts';
+import { add, type Dim, floorDiv, multiply, number, one, subtract, unknownDim, zero } from '../../../dims/dim.ts';
 import { simplify } from '../../../dims/facts.ts';
 import { chunk, expand, flatten, repeat, reshape, split, splitSizes, unflatten, type ViewDim } from '../../../dims/reshape.ts';
 import {
@@ -22,6 +22,7 @@ import {
   withRank,
 } from '../../../dims/shape.ts';
 import { operations } from '../../define.ts';
+import { joinShapes } from '../../join.ts';
 import { dimOf } from '../../make.ts';
 import type { Call, Machine, TensorOptions } from '../../operation.ts';
 import type { Dtype, TensorValue, Value } from '../../value.ts';
@@ -250,9 +251,18 @@ const unflattened: Run = (call, machine) => {
 const chunked: Run = (call, machine) => {
   const [count, axis] = [call.number('chunks'), axisIn(call)];
   const { context } = machine;
-  if (count === undefined || axis === undefined) return machine.settleAll('chunk', call, unknownPieces(machine));
+  if (axis === undefined) return machine.settleAll('chunk', call, unknownPieces(machine));
+  if (count === undefined) return somePieces('chunk', call, machine, shapeIn(call), axis);
   return machine.settleAll('chunk', call, chunk(shapeIn(call), count, axis, context));
 };
+
+/** Pieces of which it is not known how many there are: in linting, all alike along the other axes. */
+function somePieces(op: string, call: Call, machine: Machine, shape: Shape, axis: number): Value {
+  if (!machine.assumesShapes) return machine.settleAll(op, call, unknownPieces(machine));
+  const index = locateAxis(shape, axis);
+  const piece = typeof index === 'number' ? replaceAt(shape, index, [unknownSize()]) : unknownShape;
+  return { kind: 'list', items: [machine.tensor(op, call, piece)], repeat: unknownSize(), open: false };
+}
 
 const unknownPieces = ({ context }: Machine) => ({ status: 'unknown', shapes: undefined, substitution: context.substitution }) as const;
 
@@ -267,21 +277,22 @@ const cut: Run = (call, machine) => {
   if (axis === undefined) return machine.settleAll('split', call, unknownPieces(machine));
   if (sizes.kind === 'list' || sizes.kind === 'tuple') {
     const parts = itemsOf(sizes)?.map((size) => dimOf(size) ?? unknownSize());
-    return machine.settleAll('split', call, parts === undefined ? unknownPieces(machine) : splitSizes(shape, parts, axis, machine.context));
+    if (parts === undefined) return somePieces('split', call, machine, shape, axis);
+    return machine.settleAll('split', call, splitSizes(shape, parts, axis, machine.context));
   }
   const each = isNumber(sizes) ? dimOf(sizes) : undefined;
-  if (each === undefined) return machine.settleAll('split', call, unknownPieces(machine));
+  if (each === undefined) return somePieces('split', call, machine, shape, axis);
   const pieces = split(shape, each, axis, machine.context);
   const index = locateAxis(shape, axis);
-  if (pieces.status !== 'unknown' || pieces.shapes !== undefined || typeof index !== 'number' || !machine.assumesShapes)
-    return machine.settleAll('split', call, pieces);
+  if (pieces.status !== 'unknown' || pieces.shapes !== undefined || !machine.assumesShapes) return machine.settleAll('split', call, pieces);
+  if (typeof index !== 'number') return somePieces('split', call, machine, shape, axis);
   const length = machine.read(dimAt(shape, axis));
   return manyPieces('split', call, machine, replaceAt(shape, index, [unknownSize()]), floorDiv(subtract(add(length, each), one), each));
 };
 
 /** As many pieces as a size says, all alike. */
 const manyPieces = (op: string, call: Call, machine: Machine, shape: Shape, count: Dim): Value =>
-  count.unknown
+  count.unknown && !machine.assumesShapes
     ? machine.settleAll(op, call, unknownPieces(machine))
     : { kind: 'list', items: [machine.tensor(op, call, shape)], repeat: count, open: false };
 
@@ -295,13 +306,20 @@ const tensorSplit: Run = (call, machine) => {
   const length = machine.read(dimAt(shape, axis));
   if (given.kind === 'int') {
     const [total, count] = [length.constant, given.dim.constant];
-    if (count === undefined || count < 1 || count > 256) return machine.settleAll('tensor_split', call, unknownPieces(machine));
+    if (count === undefined || count < 1 || count > 256) return somePieces('tensor_split', call, machine, shape, axis);
     const sizes = Array.from({ length: count }, (_, i) =>
       total === undefined ? unknownSize() : number(Math.floor(total / count) + (i < total % count ? 1 : 0)),
     );
     return machine.settleAll('tensor_split', call, splitSizes(shape, sizes, axis, context));
   }
-  const places = itemsOf(given)?.map((place) => dimOf(place)?.constant);
+  const cuts = itemsOf(given)?.map(dimOf);
+  const isOrdered = cuts?.every((each) => each !== undefined && !each.unknown && each.min >= 0) === true;
+  if (cuts !== undefined && isOrdered && machine.assumesShapes && cuts.some((each) => each?.constant === undefined)) {
+    const bounds = [zero, ...(cuts as Dim[]), length];
+    const sizes = bounds.slice(1).map((to, i) => subtract(to, bounds[i] ?? zero));
+    if (sizes.every(({ max }) => max >= 0)) return machine.settleAll('tensor_split', call, splitSizes(shape, sizes, axis, context));
+  }
+  const places = cuts?.map((place) => place?.constant);
   const total = length.constant;
   if (places === undefined || places.includes(undefined) || total === undefined) {
     return machine.settleAll('tensor_split', call, unknownPieces(machine));
@@ -351,11 +369,24 @@ function shapesOf(call: Call, name = 'tensors'): Operands | undefined {
 
 const held = ({ inputs, dtype }: Operands): TensorOptions => ({ inputs, dtype });
 
-/** Tensors of one list that repeats an unknown number of times. */
-function repeatedTensor(value: Value): { readonly count: Dim; readonly tensor: TensorValue } | undefined {
-  if (value.kind !== 'list' || value.open || value.repeat === undefined) return undefined;
-  const tensor = tensorOf(value.items[0]);
-  return tensor === undefined ? undefined : { count: value.repeat, tensor };
+interface Repeated {
+  /** Undefined where the others are known to fit this one and no more. */
+  readonly count: Dim | undefined;
+  readonly tensor: TensorValue;
+  readonly shape: Shape;
+}
+
+/** Tensors of one list that repeats an unknown number of times, or of which only some are known: what is joined is of one rank. */
+function repeatedTensor(value: Value): Repeated | undefined {
+  if (value.kind !== 'list') return undefined;
+  if (!value.open) {
+    const tensor = value.repeat === undefined ? undefined : tensorOf(value.items[0]);
+    return tensor === undefined ? undefined : { count: value.repeat, tensor, shape: tensor.shape };
+  }
+  const [tensor, ...others] = value.items.flatMap((item) => tensorOf(item) ?? []);
+  if (tensor === undefined || others.length + 1 < value.items.length) return undefined;
+  const shape = others.reduce((known, each) => joinShapes(known, each.shape), tensor.shape);
+  return (rankOf(shape) ?? 0) < 2 ? undefined : { count: undefined, tensor, shape };
 }
 
 const joined: Run = (call, machine) => {
@@ -364,10 +395,10 @@ const joined: Run = (call, machine) => {
   if (axis === undefined) return machine.tensor('cat', call, unknownShape);
   if (tensors === undefined) {
     const many = repeatedTensor(call.value('tensors'));
-    const index = many === undefined ? undefined : locateAxis(many.tensor.shape, axis);
+    const index = many === undefined ? undefined : locateAxis(many.shape, axis);
     if (many === undefined || typeof index !== 'number') return machine.tensor('cat', call, unknownShape);
-    const size = multiply(many.count, many.tensor.shape.dims[index] ?? unknownSize());
-    return machine.tensor('cat', call, replaceAt(many.tensor.shape, index, [size]), { dtype: many.tensor.dtype, inputs: [many.tensor] });
+    const size = many.count === undefined ? unknownSize() : multiply(many.count, many.shape.dims[index] ?? unknownSize());
+    return machine.tensor('cat', call, replaceAt(many.shape, index, [size]), { dtype: many.tensor.dtype, inputs: [many.tensor] });
   }
   // torch skips tensors of shape (0,), which caches start from.
   const shapes = tensors.shapes.filter(({ dims, ellipsis }) => !(ellipsis === undefined && dims.length === 1 && dims[0]?.constant === 0));
@@ -384,9 +415,9 @@ const stacked: Run = (call, machine) => {
   if (tensors === undefined) {
     const many = repeatedTensor(call.value('tensors'));
     if (many === undefined) return machine.tensor('stack', call, unknownShape);
-    const result = unsqueeze(many.tensor.shape, axis, machine.context);
+    const result = unsqueeze(many.shape, axis, machine.context);
     const index = locateAxis(result.shape, axis);
-    const shape = typeof index === 'number' ? replaceAt(result.shape, index, [many.count]) : unknownShape;
+    const shape = typeof index === 'number' ? replaceAt(result.shape, index, [many.count ?? unknownSize()]) : unknownShape;
     return machine.tensor('stack', call, shape, { dtype: many.tensor.dtype, inputs: [many.tensor] });
   }
   if (tensors.shapes.length === 0) return machine.tensor('stack', call, unknownShape);
@@ -657,13 +688,14 @@ const padSequence: Run = (call, machine) => {
   const items = itemsOf(sequences);
   const many = repeatedTensor(sequences);
   const first = tensorOf(items?.[0]) ?? many?.tensor;
+  const shape = items === undefined ? many?.shape : first?.shape;
   const count = items !== undefined ? number(items.length) : (many?.count ?? unknownSize());
   const batchFirst = call.boolean('batch_first');
-  if (first === undefined || rankOf(first.shape) === undefined || batchFirst === undefined)
+  if (first === undefined || shape === undefined || rankOf(shape) === undefined || batchFirst === undefined)
     return machine.tensor('pad_sequence', call, unknownShape);
   const longest = unknownDim('the longest of several sequences');
   const front: ViewDim[] = batchFirst ? [count, longest] : [longest, count];
-  return machine.tensor('pad_sequence', call, shapeOf(...(plainSizes(front) ?? []), ...first.shape.dims.slice(1)), {
+  return machine.tensor('pad_sequence', call, shapeOf(...(plainSizes(front) ?? []), ...shape.dims.slice(1)), {
     dtype: first.dtype,
   });
 };

@@ -1,0 +1,107 @@
+/** What code says of the number of a tensor's axes by the sizes that it reads. */
+import { anonymous, flexible } from '../dims/dim.ts';
+import { type Shape, unknownShape, withRank } from '../dims/shape.ts';
+import type { Expression } from '../syntax/python/ast.ts';
+import { evaluate } from './expressions.ts';
+import type { Frame } from './frame.ts';
+import type { Interpreter } from './interpreter.ts';
+import type { TensorValue, Value } from './value.ts';
+
+/** `B, T, C = x.size()` says that x has three axes, and names them; `B, T = x.shape[:2]` that it has two or more. */
+export function refine(interpreter: Interpreter, frame: Frame, target: Expression, source: Expression): void {
+  if (target.kind !== 'tuple' && target.kind !== 'list') return;
+  if (target.items.some(({ kind }) => kind === 'starred')) return;
+  const read = shapeRead(source);
+  if (read === undefined) return;
+  const tensor = sized(interpreter, frame, read.tensor);
+  if (tensor === undefined || tensor.shape.ellipsis === undefined) return;
+  const names = target.items.map((item) => (item.kind === 'name' ? item.name : '_'));
+  if (read.from > tensor.shape.ellipsis) return;
+  const filled = read.isCut === true ? withFront(tensor.shape, names.length) : withRank(tensor.shape, names.length + read.from + read.to);
+  if (filled === undefined) return;
+  // The same line names other sizes when it runs for another tensor.
+  const scope = `${frame.file.name}:${frame.unit?.start ?? 0}+${target.start}#${tensor.id}`;
+  const dims = filled.dims.map((dim, i) => {
+    if (!dim.unknown) return dim;
+    const name = names[i - read.from];
+    return name === undefined || name.startsWith('_') ? anonymous(`axis ${i}`, { scope }) : flexible(name, { scope });
+  });
+  interpreter.write(tensor, 'shape', { ...filled, dims });
+}
+
+/** The value that is assigned, read again where `refine` made it known. */
+export function refined(interpreter: Interpreter, frame: Frame, source: Expression, value: Value, target: Expression): Value {
+  if (target.kind !== 'tuple' && target.kind !== 'list') return value;
+  const isHidden = value.kind === 'unknown' || (value.kind === 'tuple' && value.ellipsis !== undefined);
+  return isHidden && shapeRead(source) !== undefined ? evaluate(interpreter, frame, source) : value;
+}
+
+/** `x.shape[1]` and `x.size(1)` say that x has two axes or more, `x.shape[-1]` that it has one. */
+export function refineAxis(interpreter: Interpreter, frame: Frame, source: Expression, index: Expression | undefined): void {
+  if (!interpreter.assumesShapes || source.kind !== 'name' || index === undefined) return;
+  const at = index.kind === 'number' ? index.value : negativeNumber(index);
+  if (at === undefined || Math.abs(at) > 8) return;
+  const tensor = sized(interpreter, frame, source);
+  if (tensor === undefined || tensor.shape.ellipsis === undefined) return;
+  const { shape } = tensor;
+  // Behind sizes that are known from the front, the last axis may be one of these.
+  const filled = at >= 0 ? withFront(shape, at + 1) : shape.dims.length === 0 ? { ...withRank(shape, -at), ellipsis: 0 } : undefined;
+  if (filled?.dims === undefined) return;
+  const dims = filled.dims.map((dim, i) => (dim.unknown ? anonymous(`axis ${i}`, { scope: `axes of #${tensor.id}` }) : dim));
+  interpreter.write(tensor, 'shape', { ellipsis: filled.ellipsis, dims });
+}
+
+/** The shape with at least this many axes known to be there from the front; undefined where it has them, or where its end is known. */
+function withFront(shape: Shape, count: number): Shape | undefined {
+  const known = shape.dims.length;
+  if (shape.ellipsis !== known || known >= count) return undefined;
+  return { dims: withRank(shape, count)?.dims ?? [], ellipsis: count };
+}
+
+/** The tensor whose sizes are read: a local variable of which nothing is known is one by that. */
+function sized(interpreter: Interpreter, frame: Frame, written: Expression): TensorValue | undefined {
+  const value = evaluate(interpreter, frame, written);
+  if (value.kind === 'tensor') return value;
+  if (value.kind !== 'unknown' || value.path !== undefined || written.kind !== 'name' || !interpreter.assumesShapes) return undefined;
+  if (frame.unit === undefined || frame.locals.get(written.name) !== value) return undefined;
+  const tensor: TensorValue = {
+    kind: 'tensor',
+    id: interpreter.nextTensor(),
+    shape: unknownShape,
+    dtype: undefined,
+    op: 'input',
+    arguments: new Map(),
+    inputs: [],
+    site: { file: frame.file, unit: frame.unit, node: written },
+  };
+  interpreter.names.assign(frame, written.name, tensor);
+  return tensor;
+}
+
+interface Read {
+  readonly tensor: Expression;
+  /** Axes in front and behind that are left out. */
+  readonly from: number;
+  readonly to: number;
+  /** Only so many sizes are taken as there are names. */
+  readonly isCut?: true;
+}
+
+/** The tensor whose shape an expression reads. */
+function shapeRead(source: Expression): Read | undefined {
+  if (source.kind === 'call' && source.callee.kind === 'attribute' && source.callee.name.name === 'size' && source.arguments.length === 0) {
+    return { tensor: source.callee.object, from: 0, to: 0 };
+  }
+  if (source.kind === 'attribute' && source.name.name === 'shape') return { tensor: source.object, from: 0, to: 0 };
+  if (source.kind !== 'subscript' || source.indices.length !== 1) return undefined;
+  const inner = shapeRead(source.object);
+  const [slice] = source.indices;
+  if (inner === undefined || slice?.kind !== 'slice' || slice.step !== undefined || slice.lower !== undefined) return undefined;
+  const { upper } = slice;
+  if (upper?.kind === 'number') return { tensor: inner.tensor, from: 0, to: 0, isCut: true };
+  const to = upper === undefined ? 0 : negativeNumber(upper);
+  return to === undefined ? undefined : { tensor: inner.tensor, from: 0, to };
+}
+
+const negativeNumber = (expression: Expression): number | undefined =>
+  expression.kind === 'unary' && expression.operator === '-' && expression.operand.kind === 'number' ? expression.operand.value : undefined;
