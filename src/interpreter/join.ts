@@ -65,7 +65,7 @@ export function join(a: Value, b: Value, prefer: Preference = 'none', read: Read
     if (b.kind === 'unknown' && b.path === undefined && a.kind === 'int') return a;
   }
   if (prefer === 'known' && a.kind === 'int' && b.kind === 'int' && a.dim.unknown !== b.dim.unknown) return a.dim.unknown ? b : a;
-  if (a.kind === 'union' || b.kind === 'union') return unite([...optionsOf(a), ...optionsOf(b)]);
+  if (a.kind === 'union' || b.kind === 'union') return unite([...besides(a, b), ...besides(b, a)]);
   if (a.kind !== b.kind) return unite([a, b]);
   switch (a.kind) {
     case 'none':
@@ -154,6 +154,15 @@ const sameQuestion = ({ condition: a }: BoolValue, { condition: b }: BoolValue):
   a?.asks !== undefined && a.asks.what === b?.asks?.what && a.asks.is === b.asks.is;
 
 const optionsOf = (value: Value): readonly Value[] => (value.kind === 'union' ? value.options : [value]);
+
+/** The options of a value where others may stand in for it: beside these, what was given is no longer the name of whatever is taken. */
+function besides(value: Value, other: Value): readonly Value[] {
+  if (value.kind !== 'union' || optionsOf(other).every((each) => value.options.some((option) => same(option, each))))
+    return optionsOf(value);
+  return value.options.map((option) =>
+    option.kind === 'unknown' && option.isGiven === true ? { ...option, isGiven: false, isRequired: true } : option,
+  );
+}
 
 /** One of these; values of the same kind that can be told apart only by where they came from are joined. */
 export function unite(all: readonly Value[]): Value {

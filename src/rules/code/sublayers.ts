@@ -181,6 +181,13 @@ function mayBeNormed(flow: Flow, carried: TensorValue): boolean {
   return base.op === 'join' && (norms.length > 0 || alternatives(base).some((each) => flow.withoutNorms(each).norms.length > 0));
 }
 
+/** The norms of what a sublayer answers, on each of the ways of which the code takes one: the same or others. */
+function exitsOf(flow: Flow, branch: TensorValue, path: ReadonlySet<TensorValue>): readonly (readonly Norm[])[] {
+  const { base, norms } = flow.withoutNorms(branch);
+  const ways = base.op === 'join' ? alternatives(base).map((each) => [...flow.withoutNorms(each).norms, ...norms]) : [norms];
+  return ways.map((way) => way.filter(({ output }) => path.has(output)));
+}
+
 /** The sublayers of a chain, with where their norms stand. */
 export function sublayersOf(flow: Flow, chain: Chain): readonly Sublayer[] {
   const drafts = chain.steps.map((step, i) => {
@@ -196,7 +203,8 @@ export function sublayersOf(flow: Flow, chain: Chain): readonly Sublayer[] {
     }
     const from = path.has(start) ? start : step.base;
     const { entries, raw, doubled, isSure } = flow.reads(from, path);
-    const exits = step.residual === undefined ? [] : flow.withoutNorms(branch).norms.filter(({ output }) => path.has(output));
+    const ways = step.residual === undefined ? [] : exitsOf(flow, branch, path);
+    const exits = ways.every(({ length }) => length > 0) ? (ways[0] ?? []) : [];
     const inner = [...path].flatMap((each) => {
       const residual = flow.residuals.get(each);
       return residual !== undefined && residual.base === step.residual?.base && each !== step.output ? [residual] : [];
@@ -213,7 +221,7 @@ export function sublayersOf(flow: Flow, chain: Chain): readonly Sublayer[] {
       inner,
       isOther,
       kind: flow.kindOf(from, path),
-      isSure: isSure && !joins && path.size > 0,
+      isSure: isSure && !joins && path.size > 0 && (exits.length > 0 || ways.every(({ length }) => length === 0)),
     };
   });
   const takenFromBefore = new Set<number>();

@@ -266,6 +266,22 @@ class Nested(nn.Module):
     check(block('x = self.norm1(x + self.attn(x))\nreturn x + self.norm2(self.mlp(x))  # HW320: normalises its output'));
   });
 
+  it('know the norm of what a sublayer answers in whichever way the code takes', () => {
+    const windowed = (flipped: string, whole = flipped.replaceAll('.flip(1)', '')): string =>
+      block(
+        `x = x + self.norm1(self.mlp(x))\nif self.training:\n    y = ${whole}\nelse:\n    y = ${flipped}\nx = x + y\nreturn x + self.norm2(self.mlp(x))`,
+      ).replace('        self.norm2', '        self.norm = RMSNorm(dim)\n        self.norm2');
+    check(windowed('self.norm(self.attn(x.flip(1)).flip(1))'));
+    check(windowed('self.norm(self.attn(x.flip(1))).flip(1)'));
+    check(windowed('self.attn(x.flip(1)).flip(1)', 'self.norm(self.attn(x))'));
+    check(
+      windowed('self.attn(x.flip(1)).flip(1)', 'self.attn(x)  # HW320: The attention has no norm').replace(
+        '        self.norm = RMSNorm(dim)\n',
+        '',
+      ),
+    );
+  });
+
   it('find norms that are shared, doubled or not applied', () => {
     check(
       block('x = x + self.attn(self.norm1(x))\nreturn x + self.mlp(self.norm1(x))  # HW325: two different tensors').replace(
