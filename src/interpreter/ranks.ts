@@ -47,7 +47,8 @@ export function refineAxis(interpreter: Interpreter, frame: Frame, source: Expre
   // Behind sizes that are known from the front, the last axis may be one of these.
   const filled = at >= 0 ? withFront(shape, at + 1) : shape.dims.length === 0 ? { ...withRank(shape, -at), ellipsis: 0 } : undefined;
   if (filled?.dims === undefined) return;
-  const dims = filled.dims.map((dim, i) => (dim.unknown ? anonymous(`axis ${i}`, { scope: `axes of #${tensor.id}` }) : dim));
+  // One size may be read to ask whether there is anything at all, as of a cache.
+  const dims = filled.dims.map((dim, i) => (dim.unknown ? anonymous(`axis ${i}`, { scope: `axes of #${tensor.id}`, min: 0 }) : dim));
   interpreter.write(tensor, 'shape', { ellipsis: filled.ellipsis, dims });
 }
 

@@ -248,6 +248,10 @@ describe('softmax and what stands around it', () => {
       separate(`${mask}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w / w.sum(-1, keepdim=True)\nw = w * keep  # HW155\ny = w @ v`),
     );
     expectOwn(separate(`${scores}\nw = F.softmax(scores, dim=-1)\ny = scores @ v  # HW155`));
+    // Queries that are padding have no weights; that hides no keys.
+    const rows = 'rows = torch.zeros(B, 1, T, dtype=torch.bool, device=x.device)';
+    expectOwn(separate(`${rows}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w.masked_fill(rows.unsqueeze(-1), 0.0)\ny = w @ v`));
+    expectOwn(separate(`${rows}\n${scores}\nw = F.softmax(scores, dim=-1)\nw = w.masked_fill(rows.unsqueeze(2), 0.0)  # HW155\ny = w @ v`));
   });
 });
 

@@ -1,3 +1,4 @@
+import { dimAt } from '../../../dims/shape.ts';
 import { ancestors } from '../../../interpreter/graph.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
@@ -82,7 +83,7 @@ function dividesBySumOf({ node, operand }: Step, weights: TensorValue): boolean 
 function lateMask(code: CodeReading, step: Step): 'mask' | 'added' | undefined {
   if (step.kind === 'fill') {
     const fill = fillOf(step.fill);
-    return fill !== undefined && (fill === 0 || fill < -1000) ? 'mask' : undefined;
+    return fill !== undefined && (fill === 0 || fill < -1000) && mayHideKeys(step.mask) ? 'mask' : undefined;
   }
   const meaning = meaningOf(step.operand);
   const isTriangle = meaning?.regions.some(({ kind }) => kind === 'causal') === true;
@@ -95,6 +96,12 @@ function lateMask(code: CodeReading, step: Step): 'mask' | 'added' | undefined {
   if (isTriangle) return 'added';
   const isNamed = /mask/i.test(textAt(code, rangeIn(code, step.node.site)));
   return (operand === undefined || isNamed) && isMaskStep(code, step) ? 'added' : undefined;
+}
+
+/** A mask that is alike for all keys takes whole rows away, as those of queries that are padding; of what cannot be read nobody knows. */
+function mayHideKeys(mask: Step['mask']): boolean {
+  const tensor = asTensor(mask);
+  return tensor === undefined ? mask?.kind !== 'unknown' || mask.path !== undefined : dimAt(tensor.shape, -1).constant !== 1;
 }
 
 /** Products of bare scores with values, where a softmax of the same scores comes to nothing. */
