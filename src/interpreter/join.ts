@@ -1,5 +1,6 @@
 import { type Dim, sameDim, unknownDim } from '../dims/dim.ts';
 import { rankOf, type Shape, unknownShape } from '../dims/shape.ts';
+import { symbolsOf } from '../dims/visit.ts';
 import { bool, keyOf, openList, unknown } from './make.ts';
 import { eitherFloat } from './powers.ts';
 import type { BoolValue, DictValue, ListValue, TensorValue, TupleValue, UnionValue, UnknownValue, Value } from './value.ts';
@@ -33,13 +34,16 @@ function knownShape(a: Shape, b: Shape): Shape {
   if (hidesB) return isEmpty(a) ? b : a;
   if (a.ellipsis !== undefined || b.ellipsis !== undefined || a.dims.length !== b.dims.length) return joinShapes(a, b);
   // Branches that give other sizes on one axis need not agree on another.
-  if (a.dims.some((dim, i) => !(sameDim(dim, b.dims[i] as Dim) || dim.unknown || b.dims[i]?.unknown === true))) return joinShapes(a, b);
+  if (a.dims.some((dim, i) => !(sameDim(dim, b.dims[i] as Dim) || isVague(dim) || isVague(b.dims[i] as Dim)))) return joinShapes(a, b);
   const dims = a.dims.map((dim, i) => {
     const other = b.dims[i] as Dim;
-    return dim.unknown ? other : dim;
+    return dim.unknown || (isVague(dim) && !other.unknown) ? other : dim;
   });
   return { dims, ellipsis: undefined };
 }
+
+/** Not known, or computed from a size that was merely read off what is not known. */
+const isVague = (dim: Dim): boolean => dim.unknown || symbolsOf(dim).some((symbol) => symbol.anonymous && symbol.min === 0);
 
 const sameShape = (a: Shape, b: Shape): boolean =>
   a.ellipsis === b.ellipsis && a.dims.length === b.dims.length && a.dims.every((dim, i) => sameDim(dim, b.dims[i] as Dim));
