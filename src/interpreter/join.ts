@@ -33,11 +33,20 @@ function knownShape(a: Shape, b: Shape): Shape {
   if (hidesA) return isEmpty(b) ? a : b;
   if (hidesB) return isEmpty(a) ? b : a;
   if (a.ellipsis !== undefined || b.ellipsis !== undefined || a.dims.length !== b.dims.length) return joinShapes(a, b);
+  if (sameShape(a, b)) return a;
   // Branches that give other sizes on one axis need not agree on another.
   if (a.dims.some((dim, i) => !(sameDim(dim, b.dims[i] as Dim) || isVague(dim) || isVague(b.dims[i] as Dim)))) return joinShapes(a, b);
+  const standsIn = (dim: Dim, other: Dim): boolean => (other.unknown ? !dim.unknown : isVague(other) && !isVague(dim));
+  const [ofA, ofB] = [a, b].map((from, side) => {
+    const others = side === 0 ? b : a;
+    return from.dims.filter((dim, i) => standsIn(dim, others.dims[i] as Dim)).map(({ key }) => key);
+  }) as [string[], string[]];
+  // One size here in one branch and there in the other: the axes are exchanged.
+  if (ofA.some((key) => ofB.includes(key))) return joinShapes(a, b);
   const dims = a.dims.map((dim, i) => {
     const other = b.dims[i] as Dim;
-    return dim.unknown || (isVague(dim) && !other.unknown) ? other : dim;
+    if (sameDim(dim, other) || standsIn(dim, other)) return dim;
+    return standsIn(other, dim) ? other : unknownDim('branches differ');
   });
   return { dims, ellipsis: undefined };
 }
