@@ -116,6 +116,7 @@ export function judgeContracts(observations: readonly Observation[], substitutio
   const seen = new Set<PlacedContract>();
   const found: (Omit<Contradiction, 'inferred'> & { readonly pair?: Pair })[] = [];
   const bound = new Map<string, { readonly dim: Dim; readonly by: PlacedContract }>();
+  const held = new Set<PlacedContract>();
   for (const { placed, readings } of observations) {
     if (!isFirm(placed) || !readings.every((list) => list !== undefined && list.length > 0)) continue;
     // Above what is no tensor, it may speak of anything near.
@@ -131,6 +132,7 @@ export function judgeContracts(observations: readonly Observation[], substitutio
     const [first] = fits;
     if (first === undefined) continue;
     seen.add(placed);
+    if (possible.length > 0) held.add(placed);
     if (possible.length === 0 && first.verdict !== undefined) {
       const { verdict, subject, reading } = first;
       found.push({ placed, ...verdict, subject, shape: reading.shape, written: formatWritten(placed.shape) });
@@ -171,6 +173,8 @@ export function judgeContracts(observations: readonly Observation[], substitutio
     }
   }
   const contradictions = found
+    // Of two comments on one value at one statement, that which holds speaks of it.
+    .filter(({ placed }) => ![...held].some((other) => isOfSame(placed, other)))
     .filter(({ pair }) => pair === undefined || isAlone(uses.get(pair.name) ?? [], pair.dim))
     .map(({ pair: _, ...rest }) => ({ ...rest, inferred: formatNamed(rest.shape, printed) }));
   return { seen, contradictions, names: printed };
@@ -180,6 +184,13 @@ export function judgeContracts(observations: readonly Observation[], substitutio
 const isAlone = (uses: readonly Use[], dim: Dim): boolean =>
   uses.every((use) => (use.dim.key === dim.key ? use.by.length === 1 : true)) &&
   uses.some((use) => use.dim.key !== dim.key && use.by.length > 1);
+
+/** Whether two comments above one statement speak of one variable there. */
+const isOfSame = (one: PlacedContract, other: PlacedContract): boolean => {
+  const [[a], [b]] = [one.subjects, other.subjects];
+  const isAbove = one.place === 'above' && other.place === 'above' && one.statement !== undefined && one.statement === other.statement;
+  return isAbove && a?.kind === 'variable' && b?.kind === 'variable' && a.name === b.name && a.when === b.when;
+};
 
 const apply = (reading: Reading, substitution: Substitution): Reading => ({
   ...reading,

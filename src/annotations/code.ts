@@ -382,14 +382,27 @@ class Reader {
   }
 
   /** A comment in a function's header or above its first statement. */
-  #placeOnParameters(contract: Contract, definition: FunctionDefinition, parameters: readonly Parameter[], whole: boolean): boolean {
+  #placeOnParameters(
+    contract: Contract,
+    definition: FunctionDefinition,
+    parameters: readonly Parameter[],
+    whole: boolean,
+    first?: Statement,
+  ): boolean {
+    const rebound = first === undefined ? undefined : assignedNames(first);
+    /** `x, size = self.embed(x)` as the first statement: above it, x may be meant as it will be. */
+    const next = (name: string): readonly Subject[] => {
+      const node = rebound?.get(name);
+      return node === undefined || first === undefined ? [] : [{ kind: 'variable', name, node, when: 'after', statement: first }];
+    };
     const subject = (parameter: Parameter): Subject => ({ kind: 'parameter', name: parameter.name?.name ?? '', parameter });
     if (contract.stated === 'named') {
       const found = contract.names.map(({ text }) => definition.parameters.find((each) => each.name?.name === text));
       if (found.some((parameter) => parameter === undefined)) return false;
       if (contract.from.length === 0) {
         for (const parameter of found)
-          if (parameter !== undefined) this.#addToFunction(definition, contract, [subject(parameter)], 'trailing');
+          if (parameter !== undefined)
+            this.#addToFunction(definition, contract, [subject(parameter), ...next(parameter.name?.name ?? '')], 'trailing');
         return true;
       }
     }
@@ -535,6 +548,8 @@ class Reader {
         continue;
       }
       const subjects: Subject[] = node === undefined ? [as('before')] : [as('after')];
+      // At the end of a line that binds another name, it may have been copied from where it was this one.
+      if (node === undefined && place === 'trailing') subjects.push(...resultsOf(statement).flat());
       // Above a statement that reads and binds it, the name may be meant as it was or as it will be.
       const wasMade = previous !== undefined && assignedNames(previous).has(name);
       if (node !== undefined && place === 'above' && (reading !== undefined || wasMade)) subjects.push(as('before'));
@@ -556,7 +571,7 @@ class Reader {
     // What the line below says of itself at its end holds there: above it stands what its steps make, or what comes in.
     if (below !== undefined && !isCompound(below) && this.#saysItself(below)) return;
     if (contract.stated === 'named') {
-      if (isHead && this.#placeOnParameters(contract, definition, withoutSelf(definition.parameters), false)) return;
+      if (isHead && this.#placeOnParameters(contract, definition, withoutSelf(definition.parameters), false, below)) return;
       if (below !== undefined && this.#placeNamed(contract, spot, below, above, 'above')) return;
       if (below === undefined && above !== undefined && this.#placeNamed(contract, spot, above, undefined, 'trailing')) return;
     }
@@ -567,7 +582,9 @@ class Reader {
     const simple = below !== undefined && !isCompound(below) ? below : undefined;
     if (simple === undefined) {
       // Above an `if` or a `for`, only what was just made can be meant.
-      if (above !== undefined && below === undefined && stated.from.length === 0) this.#placeResults(stated, spot, [above], 'above');
+      const after = below === undefined && next !== undefined && !isCompound(next) ? [next] : [];
+      if (above !== undefined && below === undefined && stated.from.length === 0)
+        this.#placeResults(stated, spot, [above, ...after], 'above');
       return;
     }
     const later = this.#paragraph(simple);

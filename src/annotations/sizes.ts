@@ -144,6 +144,17 @@ export function readList(text: string, start: number, place: Range, bracketed: b
   return { shape: { dims: dims.map(({ dim }) => dim), range: place }, dims, separator, bracketed };
 }
 
+/** What is put before and behind each axis. */
+const sides = /(?:^|_)(?:left|right|top|bottom|front|back)$/i;
+
+/** `[0, 1, ..., T-1]`: numbers of places, which are no sizes. */
+const isCount = (texts: readonly string[]): boolean => {
+  const rest = texts.findIndex((text) => /^(?:\.\.\.|…)$/.test(text));
+  return (
+    texts[0] === '0' || (rest > 1 && texts.slice(0, rest).every((text, i) => /^\d+$/.test(text) && Number(text) === Number(texts[0]) + i))
+  );
+};
+
 /**
  * Whether the list is one of sizes. With `said`, the text calls it a shape, so that numbers and any name will do; without it,
  * the names alone must say so.
@@ -157,6 +168,7 @@ export function isShape(read: ReadShape, said: boolean): boolean {
   const others = count('other');
   const texts = read.dims.map(({ dim }) => dim.text);
   const sized = sure + letters + others;
+  if (isCount(texts) || texts.filter((text) => sides.test(text)).length > 1) return false;
   if (said) {
     if (read.separator === 'single') return sure + letters > 0;
     if (read.separator === 'space') return weak === 0 && sized > 0;

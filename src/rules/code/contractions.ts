@@ -11,6 +11,8 @@ export interface Contraction {
   readonly summed: readonly [number, number];
   /** The axis of the result that is each operand's own, from the end. */
   readonly own: readonly [number | undefined, number | undefined];
+  /** The same axis as it stands in the operand, from the end. */
+  readonly kept: readonly [number | undefined, number | undefined];
 }
 
 export const products: ReadonlySet<string> = new Set(['matmul', 'bmm', 'mm', 'baddbmm', 'einsum']);
@@ -78,7 +80,7 @@ function readContraction(node: TensorValue): Contraction | undefined {
   if (node.op !== 'einsum') {
     const rank = (tensor: TensorValue): number => tensor.shape.dims.length;
     if ([left, right].some((tensor) => tensor.shape.ellipsis === undefined && rank(tensor) < 2)) return undefined;
-    return { node, operands: [left, right], summed: [-1, -2], own: [-2, -1] };
+    return { node, operands: [left, right], summed: [-1, -2], own: [-2, -1], kept: [-2, -1] };
   }
   const equation = equationOf(node);
   if (equation === undefined || node.inputs.length !== 2 || equation.inputs.length !== 2) return undefined;
@@ -87,15 +89,18 @@ function readContraction(node: TensorValue): Contraction | undefined {
   const summed = a.filter((label) => label !== '...' && b.includes(label) && !output.includes(label));
   const [label] = summed;
   if (label === undefined || summed.length !== 1) return undefined;
-  const own = (mine: readonly string[], others: readonly string[]): number | undefined => {
+  const own = (mine: readonly string[], others: readonly string[]): string | undefined => {
     const found = mine.filter((each) => each !== '...' && !others.includes(each) && output.includes(each));
-    const [only] = found;
-    return only === undefined || found.length > 1 ? undefined : output.indexOf(only) - output.length;
+    return found.length > 1 ? undefined : found[0];
   };
+  const at = (axes: readonly string[], each: string | undefined): number | undefined =>
+    each === undefined ? undefined : axes.indexOf(each) - axes.length;
+  const [ofLeft, ofRight] = [own(a, b), own(b, a)];
   return {
     node,
     operands: [left, right],
     summed: [a.indexOf(label) - a.length, b.indexOf(label) - b.length],
-    own: [own(a, b), own(b, a)],
+    own: [at(output, ofLeft), at(output, ofRight)],
+    kept: [at(a, ofLeft), at(b, ofRight)],
   };
 }

@@ -14,6 +14,7 @@ import { isRows, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
+import { isAdditiveScore } from './additive.ts';
 import { attentionsOf } from './attention.ts';
 import { axisPath } from './axes.ts';
 import { blameOf, callOf } from './blame.ts';
@@ -158,7 +159,7 @@ function kindOf(find: Find): Fault | undefined {
   if (productOps.test(op)) return productFault(find);
   if (splitOps.test(op)) return splitFault(find);
   if (normOps.test(op)) return normFault(find);
-  if (elementwiseOps.test(op)) return elementwiseFault(find);
+  if (elementwiseOps.test(op)) return isAdditiveScore(find) ? undefined : elementwiseFault(find);
   if (pieceOps.test(op)) return at(find, 'pieces', undefined, plainFact(find));
   if (op === 'check') return checkFault(find);
   if (op === 'arguments') return at(find, 'arguments', undefined, sentence(failure.problem.message));

@@ -1,6 +1,6 @@
 /**
- * Code that is right, in ways that are easily misread, and what is wrong in the same code once a line is changed. Each was run in
- * PyTorch: as it stands it computes what it says, and changed it crashes or computes something else.
+ * Code that is right, in ways that are easily misread, and what is wrong in the same code once a line is changed: it crashes then, or
+ * computes something else.
  */
 import assert from 'node:assert/strict';
 import { expectAtLines, findingsIn } from './atLines.ts';
@@ -11,7 +11,7 @@ const head =
 interface Reading {
   readonly title: string;
   readonly code: string;
-  /** What is put in place of what, and the finding on that line; every finding of the rules is at that line. */
+  /** What is put in place of what, and the one finding, on the last line of it. */
   readonly changes: readonly (readonly [from: string, to: string, code: string])[];
 }
 
@@ -113,6 +113,68 @@ def loss(model, ids, attention_mask, labels):
     logits = model(ids, ${call})
     return F.cross_entropy(logits.flatten(0, 1), labels.flatten())
 `;
+
+const wired = (norms: string, steps: string): string => `class Mlp(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+
+    def forward(self, x):
+        return self.down(F.gelu(self.up(x)))
+
+
+class Attend(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        w = F.softmax(q @ k.transpose(-2, -1) / math.sqrt(x.shape[-1]), dim=-1)
+        return self.proj(w @ v)
+
+
+class Layers(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        width = config.width
+        self.depth = config.depth
+        self.last = config.last if config.last is not None else False
+${norms}
+        self.attends = nn.ModuleList([Attend(width) for _ in range(config.depth)])
+        self.mlps = nn.ModuleList([Mlp(width) for _ in range(config.depth)])
+
+    def forward(self, x):
+        for i in range(self.depth):
+${steps}
+        return x
+`;
+
+const either = wired(
+  '        self.norm1 = nn.LayerNorm(width)\n        self.norm2 = nn.LayerNorm(width)',
+  `            y = x
+            if not self.last:
+                y = self.norm1(y)
+            y = self.attends[i](y)
+            if self.last:
+                y = self.norm1(y)
+            x = x + y
+            y = x
+            if not self.last:
+                y = self.norm2(y)
+            y = self.mlps[i](y)
+            if self.last:
+                y = self.norm2(y)
+            x = x + y`,
+);
+
+const listed = wired(
+  '        self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(2 * config.depth)])',
+  `            x = x + self.attends[i](self.norms[2 * i](x))
+            x = x + self.mlps[i](self.norms[2 * i + 1](x))`,
+);
 
 const readings: readonly Reading[] = [
   {
@@ -234,6 +296,169 @@ class Model(nn.Module):
 `,
     changes: [['self.weight.transpose(0, 1)', 'self.weight', 'HW210']],
   },
+  {
+    title: 'a norm that comes before or behind the sublayer',
+    code: either,
+    changes: [['if not self.last:\n                y = self.norm2(y)', 'if not self.last:\n                y = self.norm1(y)', 'HW325']],
+  },
+  {
+    title: 'norms of a list, two for each layer',
+    code: listed,
+    changes: [['self.norms[2 * i + 1](x)', 'self.norms[2 * i](x)', 'HW325']],
+  },
+  {
+    title: 'additive attention, one query at a time',
+    code: `class Additive(nn.Module):
+    def __init__(self, hidden_size):
+        super().__init__()
+        self.query = nn.Linear(hidden_size, hidden_size)
+        self.key = nn.Linear(hidden_size, hidden_size)
+        self.score = nn.Linear(hidden_size, 1)
+
+    def forward(self, query, keys):
+        scores = self.score(torch.tanh(self.query(query) + self.key(keys)))
+        weights = F.softmax(scores.squeeze(2).unsqueeze(1), dim=-1)
+        return torch.bmm(weights, keys), weights
+`,
+    changes: [['self.key = nn.Linear(hidden_size, hidden_size)', 'self.key = nn.Linear(hidden_size, 2 * hidden_size)', 'HW217']],
+  },
+  {
+    title: 'a cache of keys with the tokens before the heads',
+    code: `class Cached(nn.Module):
+    def __init__(self, n_embd, n_head):
+        super().__init__()
+        self.n_head = n_head
+        self.size = n_embd // n_head
+        self.q = nn.Linear(n_embd, n_embd)
+        self.k = nn.Linear(n_embd, n_embd)
+        self.v = nn.Linear(n_embd, n_embd)
+        self.out = nn.Linear(n_embd, n_embd)
+
+    def forward(self, x, past):
+        B, T, C = x.shape
+        q = self.q(x).reshape(B, T, self.n_head, self.size)
+        k = self.k(x).reshape(B, T, self.n_head, self.size)
+        v = self.v(x).reshape(B, T, self.n_head, self.size)
+        past_k, past_v = past
+        k = torch.cat([past_k, k], dim=1)
+        v = torch.cat([past_v, v], dim=1)
+        w = F.softmax(torch.einsum("bqhd,bkhd->bhqk", q, k) / math.sqrt(self.size), dim=-1)
+        y = torch.einsum("bhqk,bkhd->bqhd", w, v)
+        return self.out(y.reshape(B, T, C))
+`,
+    changes: [['k = torch.cat([past_k, k], dim=1)', 'k = torch.cat([past_k, k], dim=2)', 'HW425']],
+  },
+  {
+    title: 'a token of the class that alone is carried on',
+    code: `class ClassAttend(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.q = nn.Linear(width, width)
+        self.k = nn.Linear(width, width)
+        self.v = nn.Linear(width, width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x):
+        q = self.q(x[:, :1])
+        w = F.softmax(q @ self.k(x).transpose(-2, -1) / math.sqrt(x.shape[-1]), dim=-1)
+        return self.proj(w @ self.v(x))
+
+
+class ClassBlock(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.attend = ClassAttend(width)
+        self.mlp = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
+
+    def forward(self, x, token):
+        both = torch.cat((token, x), dim=1)
+        token = token + self.attend(self.norm1(both))
+        token = token + self.mlp(self.norm2(token))
+        return token
+
+
+class Reader(nn.Module):
+    def __init__(self, channels, width, depth):
+        super().__init__()
+        self.embed = nn.Conv2d(channels, width, 16, 16)
+        self.token = nn.Parameter(torch.zeros(1, 1, width))
+        self.blocks = nn.ModuleList([ClassBlock(width) for _ in range(depth)])
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, images):
+        x = self.embed(images).flatten(2).transpose(1, 2)
+        token = self.token.expand(x.shape[0], -1, -1)
+        for block in self.blocks:
+            token = block(x, token)
+        return self.norm(token)
+`,
+    changes: [['token = token + self.attend(self.norm1(both))', 'token = self.attend(self.norm1(both))', 'HW322']],
+  },
+  {
+    title: 'comments that number places and name sides',
+    code: `class Embed(nn.Module):
+    def __init__(self, vocab_size, context_size, d_model):
+        super().__init__()
+        self.tokens = nn.Embedding(vocab_size, d_model)
+        self.places = nn.Embedding(context_size, d_model)
+
+    def forward(self, idx):
+        B, T = idx.shape
+        positions = torch.arange(T, device=idx.device)  # [0, 1, ..., T-1]
+        x = self.tokens(idx) + self.places(positions)  # (B, T, d_model)
+        # (C_front, C_back, T_front, T_back)
+        x = F.pad(x, (0, 0, 0, 1))
+        return x
+`,
+    changes: [['# (B, T, d_model)', '# (B, d_model)', 'HW290']],
+  },
+  {
+    title: 'a comment above the line that gives its name another value',
+    code: `class Patches(nn.Module):
+    def __init__(self, channels, width, size):
+        super().__init__()
+        self.proj = nn.Conv2d(channels, width, size, size)
+
+    def forward(self, x):
+        x = self.proj(x)
+        H, W = x.shape[-2:]
+        return x.flatten(2).transpose(1, 2), H, W
+
+
+class Stage(nn.Module):
+    def __init__(self, channels, width, size):
+        super().__init__()
+        self.embed = Patches(channels, width, size)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, x):
+        # x: [B, L, C]
+        x, H, W = self.embed(x)
+        return self.norm(x)
+`,
+    changes: [],
+  },
+  {
+    title: 'a comment that kept the name of another line',
+    code: `class Attend(nn.Module):
+    def __init__(self, n_embd, n_head):
+        super().__init__()
+        self.n_head = n_head
+        self.qkv = nn.Linear(n_embd, 3 * n_embd)
+        self.proj = nn.Linear(n_embd, n_embd)
+
+    def forward(self, x):
+        B, N, C = x.shape
+        H = self.n_head
+        qkv = self.qkv(x).reshape(B, N, 3, H, C // H).permute(2, 0, 3, 1, 4)  # x: (3, B, H, N, C // H)
+        q, k, v = qkv[0], qkv[1], qkv[2]
+        w = F.softmax(q @ k.transpose(-2, -1) / math.sqrt(C // H), dim=-1)
+        return self.proj((w @ v).transpose(1, 2).reshape(B, N, C))
+`,
+    changes: [['# x: (3, B, H, N, C // H)', '# x: (B, 3, H, C // H)', 'HW290']],
+  },
 ];
 
 describe('code that is easily misread', function () {
@@ -247,8 +472,10 @@ describe('code that is easily misread', function () {
         const start = text.indexOf(from);
         assert.ok(start >= 0, from);
         const changed = text.slice(0, start) + to + text.slice(start + from.length);
-        const end = changed.indexOf('\n', start + to.length);
-        expectAtLines(`${changed.slice(0, end)}  # ${finding}${changed.slice(end)}`);
+        const lineOf = (offset: number): number => changed.slice(0, offset).split('\n').length;
+        const alarms = findingsIn(changed).filter(({ severity }) => severity === 'error' || severity === 'warning');
+        const found = alarms.map(({ code: each, range }) => `${lineOf(range.start)} ${each}`);
+        assert.deepEqual(found, [`${lineOf(start + to.length)} ${finding}`]);
       });
     }
   }

@@ -73,7 +73,7 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
     },
     { says: 'is that of one of several results', code: 'y, w = self.attn(x)  # (B, T, C)', contracts: ['y> | w> (B, T, C)'] },
     { says: 'is that of the result that is kept', code: 'y, _ = self.attn(x)  # (B, T, C)', contracts: ['y> (B, T, C)'] },
-    { says: 'has names', code: 'y = f(x)\nz = g(y)  # y: (B, T, C)', contracts: ['y< (B, T, C)'] },
+    { says: 'has names, and may have been copied', code: 'y = f(x)\nz = g(y)  # y: (B, T, C)', contracts: ['y< | z> (B, T, C)'] },
     { says: 'has the name that is assigned', code: 'x = g(x)  # x: (B, T, C)', contracts: ['x> (B, T, C)'] },
     { says: 'has a name that the code has not', code: 'y = g(x)  # scores: (B, T, C)', contracts: ['y> (B, T, C) in prose'] },
     {
@@ -145,9 +145,9 @@ const cases: Readonly<Record<string, readonly Case[]>> = {
       contracts: ['x> | x< (B, T, C)'],
     },
     {
-      says: 'is that of the statement above where a blank line follows',
+      says: 'is that of the statement above where a blank line follows, or of the next',
       code: 'y = f(x)\n# (B, T, C)\n\nz = g(y)',
-      contracts: ['y> (B, T, C)'],
+      contracts: ['y> | z> (B, T, C)'],
     },
     { says: 'says nothing between two blank lines', code: 'y = f(x)\n\n# (B, T, C)\n\nz = g(y)', contracts: [] },
     { says: 'says nothing above a branch', code: 'z = 1\n\n# (B, T, C)\nif z:\n    y = f(z)', contracts: [] },

@@ -122,7 +122,7 @@ function isReplaced(flow: Flow, block: Block, sublayer: Sublayer): boolean {
     (products.has(op) || /^conv\d/.test(op)) && (op === 'linear' || inputs.some((input) => input.isParameter === true));
   // An output projection that one setting leaves out.
   const made = alternatives(output).map((each) => flow.base(each));
-  if (!made.some(isProjection) || !made.every((each) => flow.passesWeights(base, each))) return false;
+  if (!made.some(isProjection) || !made.every((each) => flow.passesWeights(base, each)) || addsPart(flow, sublayer)) return false;
   const replaced = block.sublayers.filter(({ isResidual }) => !isResidual);
   if (replaced.length > 1 && replaced.length < block.sublayers.length) return false;
   const isPre = entries.length > 0 && raw.length === 0 && after.length === 0;
@@ -162,6 +162,20 @@ function isReplaced(flow: Flow, block: Block, sublayer: Sublayer): boolean {
 /** A sum without norms, as far as can be told: the norm behind it is what the next sublayer reads. */
 const isBare = ({ place, entries, after, exits }: Sublayer): boolean =>
   place === 'none' || (place === 'unknown' && entries.length + after.length + exits.length === 0);
+
+/** What goes in was put together, `cat((class_token, x))`, and one of its parts is what is added to the output. */
+function addsPart(flow: Flow, { entries, output }: Sublayer): boolean {
+  const parts = new Set(entries.flatMap(({ input }) => (input.op === 'cat' ? input.inputs.map((each) => flow.base(each)) : [])));
+  return (
+    parts.size > 0 &&
+    flow.study.tensors.some(
+      ({ op, inputs }) =>
+        op === 'add' &&
+        inputs.some((each) => parts.has(flow.base(each))) &&
+        inputs.some((each) => each === output || flow.between(output, each).size > 0),
+    )
+  );
+}
 
 /** A caller adds the block's output to its input. */
 function addedOutside(flow: Flow, block: Block): boolean {

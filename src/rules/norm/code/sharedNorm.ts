@@ -1,9 +1,10 @@
 import { formatShape } from '../../../dims/shape.ts';
 import type { Study } from '../../../interpreter/study.ts';
 import type { InstanceValue, ModuleCall, Site, Value } from '../../../interpreter/value.ts';
-import type { Statement } from '../../../syntax/python/ast.ts';
+import { type Statement, spanIn } from '../../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../../syntax/python/walk.ts';
 import { type Block, blocksOf } from '../../code/blocks.ts';
+import { areExclusive } from '../../code/exclusive.ts';
 import type { Flow } from '../../code/flow.ts';
 import type { Norm } from '../../code/norms.ts';
 import { type UnusedNorm, unusedNormsOf } from '../../code/unused.ts';
@@ -86,6 +87,7 @@ export const sharedNorm = defineRule({
         // The same code run twice: layers that share their weights.
         if (here === undefined || there === undefined || (here.node.start === there.node.start && here.unit.body === there.unit.body))
           continue;
+        if (areExclusive(here, there) || areItems(here, there)) continue;
         const alias = aliasOf(shared.instance, instance);
         const at = rangeOf(alias) ?? rangeOf(here);
         if (at === undefined) continue;
@@ -116,6 +118,15 @@ export const sharedNorm = defineRule({
     }
   },
 });
+
+/** `self.norms[2 * i](x)` and `self.norms[2 * i + 1](x)`: one of a list stands for all of them, and it is not the same one. */
+function areItems(one: Site, other: Site): boolean {
+  const [a, b] = [one, other].map(({ file, unit, node }) => {
+    const { start, end } = spanIn(unit, node);
+    return /^[\w.]+\[[^\]]*\](?=\()/.exec(file.module.text.slice(start, end))?.[0];
+  });
+  return a !== undefined && b !== undefined && a !== b;
+}
 
 /** Where two uses of a norm stand in the code of a call: each in its own function, or where that is one, where that is called. */
 function placesIn(shared: ModuleCall, one: Norm, other: Norm, block: Block): readonly [Site | undefined, Site | undefined] {

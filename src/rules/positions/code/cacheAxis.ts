@@ -1,6 +1,7 @@
 import { alternatives } from '../../../interpreter/graph.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
-import { attentionsOf, type Operand } from '../../code/attention.ts';
+import { type Attention, attentionsOf, type Operand } from '../../code/attention.ts';
+import { contractionOf } from '../../code/contractions.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import { sourceOf } from '../../code/sources.ts';
 import { axisBefore, fromEnd, numberArgument } from '../../code/tensors.ts';
@@ -60,7 +61,11 @@ export const cacheAxis = defineRule({
     for (const attention of attentionsOf(code)) {
       const value = attention.kind === 'softmax' ? attention.sums[0]?.value : attention.value;
       const isOdd = attention.kind === 'softmax' && untransposed(code, attention) !== undefined;
-      const joins = [...(isOdd ? [] : joinsOf(attention.key, true)), ...(value === undefined ? [] : joinsOf(value, false))];
+      // Keys sum over the head dim, values over the tokens.
+      const joins = [
+        ...(isOdd ? [] : joinsOf(attention.key, tokensOfKeys(attention))),
+        ...(value === undefined ? [] : joinsOf(value, value.axis)),
+      ];
       for (const { node, axis, tokens } of joins) {
         const at = rangeIn(code, node.site);
         if (at === undefined || seen.has(at.start) || !isCache(node, textAt(code, at))) continue;
@@ -89,10 +94,15 @@ interface Joined {
 }
 
 /** Where a list of a tensor and something that is not known is joined, with the axis as it is written and that of the tokens. */
-function joinsOf({ axis: summed, source }: Operand, isKey: boolean): readonly Joined[] {
-  // Keys sum over the head dim, values over the tokens.
-  const tokens = isKey ? (summed === -1 ? -2 : summed === -2 ? -1 : undefined) : summed;
-  return tokens === undefined ? [] : joinsAmong(source?.passed ?? [], tokens, 0);
+const joinsOf = ({ source }: Operand, tokens: number | undefined): readonly Joined[] =>
+  tokens === undefined ? [] : joinsAmong(source?.passed ?? [], tokens, 0);
+
+/** The axis along which the keys are one for each token. */
+function tokensOfKeys(attention: Attention): number | undefined {
+  if (attention.kind === 'called') return -2;
+  const contraction = contractionOf(attention.product);
+  const at = contraction?.operands.indexOf(attention.key.tensor) ?? -1;
+  return contraction?.kept[at];
 }
 
 function joinsAmong(passed: readonly TensorValue[], from: number, depth: number): readonly Joined[] {
