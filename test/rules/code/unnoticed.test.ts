@@ -28,6 +28,13 @@ ${indented(tail, 8)}
   it('is told where what is made after it runs', () => {
     expectAtLines(model('x = self.drop(x)\nreturn self.classify(x)  # HW324'));
     expectAtLines(model('x = self.drop(self.final(x))\nreturn self.classify(x)'));
+    // Behind the last of the modules who calls may norm; a setting may leave the norm out.
+    const last = (norm: string): string =>
+      model('return self.classify(x)')
+        .replace(/ {8}self\.final.*\n/, '')
+        .replace('dim, classes)\n', `dim, classes)\n        self.final = ${norm}\n`);
+    expectAtLines(last('nn.LayerNorm(dim)'));
+    expectAtLines(last('nn.LayerNorm(dim) if depth > 2 else None'));
   });
 
   const pair = (keys: string): string => `${head}class Scores(nn.Module):

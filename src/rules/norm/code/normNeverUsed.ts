@@ -96,8 +96,8 @@ interface Place {
  * Where the norm would be applied, by what its module makes before and behind it: modules are made in the order in which they are
  * applied. Undefined where neither of its neighbours is applied.
  */
-function placeBeside(study: Study, { call, order, norm }: UnusedNorm): Place | undefined {
-  const at = order.findIndex(([, value]) => value === norm);
+function placeBeside(study: Study, { call, order, name: own, norm }: UnusedNorm): Place | undefined {
+  const at = order.findIndex(([name]) => name === own);
   const callsOf = (value: Value | undefined): readonly ModuleCall[] => {
     const held = value?.kind === 'union' ? value.options : value === undefined ? [] : [value];
     const wanted = new Set(held.flatMap((each) => (each.kind === 'instance' ? [each, ...each.attributes.values()] : [])));
