@@ -11,6 +11,7 @@ import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
 import { type Attention, attentionsOf, type Operand } from './attention.ts';
+import { equationOf } from './contractions.ts';
 import { studyOf } from './layers.ts';
 
 export const isView = ({ op }: TensorValue): boolean => op === 'view' || op === 'reshape' || op === 'unflatten' || op === 'flatten';
@@ -167,7 +168,6 @@ export function attentionAxes(
   attention: Attention,
 ): { readonly summed: Dim; readonly over: Dim; readonly before: Dim | undefined } | undefined {
   const { query, key } = attention;
-  // The letters of an einsum may name the axes in any order.
   if (attention.kind === 'softmax' && attention.product.op === 'einsum') return undefined;
   if (attention.kind === 'called' && attention.node.op !== 'scaled_dot_product_attention') return undefined;
   const [q, k] = [dimsIn(code, query.tensor), dimsIn(code, key.tensor)];
@@ -180,10 +180,33 @@ export function attentionAxes(
   return summed === undefined || over === undefined ? undefined : { summed, over, before: q.at(-3) };
 }
 
+/** The same of an einsum, whose letters name the axes in any order: the last that queries and keys share stands for what is before. */
+function namedAxes(
+  code: CodeReading,
+  attention: Attention,
+): { readonly summed: Dim; readonly over: Dim; readonly before: Dim | undefined } | undefined {
+  if (attention.kind !== 'softmax' || attention.product.op !== 'einsum') return undefined;
+  const equation = equationOf(attention.product);
+  const { inputs } = attention.product;
+  const read = ({ tensor }: Operand): { readonly labels: readonly string[]; readonly dims: readonly Dim[] } | undefined => {
+    const [labels, dims] = [equation?.inputs[inputs.indexOf(tensor)], dimsIn(code, tensor)];
+    return labels === undefined || dims === undefined || labels.length !== dims.length || labels.includes('...')
+      ? undefined
+      : { labels, dims };
+  };
+  const [q, k] = [read(attention.query), read(attention.key)];
+  if (equation === undefined || q === undefined || k === undefined) return undefined;
+  const isKept = (label: string): boolean => equation.output.includes(label);
+  const summed = q.dims[q.labels.findIndex((label) => k.labels.includes(label) && !isKept(label))];
+  const over = k.dims[k.labels.findIndex((label) => !q.labels.includes(label) && isKept(label))];
+  const before = q.dims[q.labels.findLastIndex((label) => k.labels.includes(label) && isKept(label))];
+  return summed === undefined || over === undefined ? undefined : { summed, over, before };
+}
+
 /** Attention that sums over heads where it should over the features of a head. */
 export function swappedHeads(code: CodeReading): readonly Misplaced[] {
   return attentionsOf(code).flatMap((attention) => {
-    const axes = attentionAxes(code, attention);
+    const axes = attentionAxes(code, attention) ?? namedAxes(code, attention);
     if (axes?.before === undefined || roleOfAxis(axes.summed) !== 'heads') return [];
     if (roleOfAxis(axes.before) !== 'headDim') return [];
     const splits = splitOf(attention.query);

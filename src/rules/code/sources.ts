@@ -17,7 +17,7 @@ export interface Source {
    * scale as before; 'unit': the head has length 1, and the scale is another one.
    */
   readonly norm: 'mean' | 'unit' | undefined;
-  /** Turned by position, as rotary embeddings do. */
+  /** Turned by position, as rotary embeddings do, on one of the ways at least: a setting may turn neither queries nor keys. */
   readonly isRotated: boolean;
   /** Something was met that may change what was found. */
   readonly isUncertain: boolean;
@@ -213,11 +213,11 @@ function followed(tensor: TensorValue, writes: Writes, depth: number): Source | 
     if (at.op === 'join') {
       const options = alternatives(at);
       const sources = options.map((option) => sourceOf(option, writes, depth + 1));
-      const [one] = sources;
+      // The way that is turned shows where.
+      const one = sources.find((each) => each?.isRotated === true) ?? sources[0];
       if (one === undefined || options.length > 8) return undefined;
       const isSame = sources.every((each) => each !== undefined && isSameProjection(each.node, one.node) && each.part === one.part);
       if (!isSame) return undefined;
-      const agreed = sources.every((each) => each?.isRotated === one.isRotated);
       // Where only some branches normalise, the others are judged; a unit length on some of them is another scale on those.
       const kinds = new Set(sources.map((each) => each?.norm));
       if (kinds.has('unit')) norm = 'unit';
@@ -228,8 +228,8 @@ function followed(tensor: TensorValue, writes: Writes, depth: number): Source | 
         part: [one.part, ...[...parts].reverse()].filter((part) => part !== '').join(' '),
         scales: [...one.scales, ...[...scales].reverse()],
         norm,
-        isRotated: isRotated || sources.every((each) => each?.isRotated === true),
-        isUncertain: isUncertain || !agreed || !sameScales || sources.some((each) => each?.isUncertain === true),
+        isRotated: isRotated || sources.some((each) => each?.isRotated === true),
+        isUncertain: isUncertain || !sameScales || sources.some((each) => each?.isUncertain === true),
         passed: [...passed, ...one.passed],
       };
     }

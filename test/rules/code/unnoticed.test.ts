@@ -290,3 +290,73 @@ class Attention(nn.Module):
     expectAtLines(stretched('0.5  # HW152'));
   });
 });
+
+describe('heads that einops names', () => {
+  const named = (split: string, merge: string): string => `${head}from einops import rearrange
+from torch import einsum
+
+
+class Attention(nn.Module):
+    def __init__(self, dim, heads=8, dim_head=64):
+        super().__init__()
+        self.heads = heads
+        self.scale = dim_head ** -0.5
+        self.to_qkv = nn.Linear(dim, 3 * heads * dim_head)
+        self.to_out = nn.Linear(heads * dim_head, dim)
+
+    def forward(self, x):
+        q, k, v = self.to_qkv(x).chunk(3, dim=-1)
+        q, k, v = (${split} for t in (q, k, v))
+        weights = (einsum("b h i d, b h j d -> b h i j", q, k) * self.scale).softmax(dim=-1)
+        y = einsum("b h i j, b h j d -> b h i d", weights, v)
+        y = ${merge}
+        return self.to_out(y)
+`;
+  const split = 'rearrange(t, "b n (h d) -> b h n d", h=self.heads)';
+  const merge = 'rearrange(y, "b h n d -> b n (h d)")';
+
+  it('are not summed over, and are merged as they were split', () => {
+    expectAtLines(named(split, merge));
+    const swapped = named(split.replace('h=', 'd='), merge).replace('for t in (q, k, v))', 'for t in (q, k, v))  # HW232');
+    expectAtLines(swapped);
+    expectAtLines(named(split, `${merge.replace('(h d)', '(d h)')}  # HW232`));
+    // Another width that is split the other way round, and merged so.
+    expectAtLines(named(split.replace('(h d)', '(d h)'), merge.replace('(h d)', '(d h)')));
+  });
+});
+
+describe('rotary embeddings that a setting turns on', () => {
+  const turned = (call: string): string => `${head}def turn(x):
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat((-b, a), dim=-1)
+
+
+def rotate(x, y, cos, sin):
+    return x * cos + turn(x) * sin, y * cos + turn(y) * sin
+
+
+class Attention(nn.Module):
+    def __init__(self, dim, heads, rotary):
+        super().__init__()
+        self.heads, self.head_dim = heads, dim // heads
+        self.rotary = rotary
+        self.q, self.k, self.v = nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, dim)
+
+    def forward(self, x):
+        B, T, C = x.shape
+        angles = torch.arange(T)[:, None] * 10000 ** (-torch.arange(0, self.head_dim) / self.head_dim)
+        cos, sin = angles.cos(), angles.sin()
+        q = self.q(x).view(B, T, self.heads, self.head_dim).transpose(1, 2)
+        k = self.k(x).view(B, T, self.heads, self.head_dim).transpose(1, 2)
+        v = self.v(x).view(B, T, self.heads, self.head_dim).transpose(1, 2)
+        if self.rotary:
+            ${call}
+        y = F.scaled_dot_product_attention(q, k, v)
+        return y.transpose(1, 2).reshape(B, T, C)
+`;
+
+  it('turn queries and keys', () => {
+    expectAtLines(turned('q, k = rotate(q, k, cos, sin)'));
+    expectAtLines(turned('q, v = rotate(q, v, cos, sin)  # HW420'));
+  });
+});
