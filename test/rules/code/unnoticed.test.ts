@@ -37,6 +37,16 @@ ${indented(tail, 8)}
     expectAtLines(last('nn.LayerNorm(dim) if depth > 2 else None'));
   });
 
+  it('may be inherited without need', () => {
+    const inherited = `${model('x = self.drop(self.final(x))\nreturn self.classify(x)')}
+
+class Plain(Mixer):
+    def forward(self, x):
+        return self.classify(x.mean(dim=1))
+`;
+    expectAtLines(inherited);
+  });
+
   const pair = (keys: string): string => `${head}class Scores(nn.Module):
     def __init__(self, dim):
         super().__init__()

@@ -96,7 +96,12 @@ interface Place {
  * Where the norm would be applied, by what its module makes before and behind it: modules are made in the order in which they are
  * applied. Undefined where neither of its neighbours is applied.
  */
-function placeBeside(study: Study, { call, order, name: own, norm }: UnusedNorm): Place | undefined {
+function placeBeside(study: Study, { owner, call, order, name: own, norm }: UnusedNorm): Place | undefined {
+  // What is inherited may be of no use to a `forward` of one's own.
+  const runs = owner.class.mro.find(({ definition }) =>
+    definition?.body.some((each) => each.kind === 'function' && each.name.name === 'forward'),
+  );
+  if (runs?.definition === undefined || norm.site?.unit.body.statement !== runs.definition) return undefined;
   const at = order.findIndex(([name]) => name === own);
   const callsOf = (value: Value | undefined): readonly ModuleCall[] => {
     const held = value?.kind === 'union' ? value.options : value === undefined ? [] : [value];
