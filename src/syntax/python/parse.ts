@@ -1,6 +1,7 @@
 import { Edit, Language, Parser, type Point, type Tree, type TreeCursor } from 'web-tree-sitter';
 import type { PythonModule, Span, Unit } from './ast.ts';
 import { convertStatement } from './convert.ts';
+import { aloneInClass, memberAround, moved, placeOfText, withMember } from './member.ts';
 import { type NodeTypes, nodeTypes, RawReader } from './raw.ts';
 import { isTooDeep, startsAnew, withoutLongComments } from './screen.ts';
 
@@ -163,7 +164,8 @@ function readModule(cursor: TreeCursor, reader: RawReader, types: NodeTypes, tex
   do {
     const start = cursor.startIndex;
     const end = cursor.endIndex;
-    if (types[cursor.nodeTypeId]?.treatment === 'comment') {
+    const treatment = types[cursor.nodeTypeId]?.treatment;
+    if (treatment === 'comment') {
       if (open !== undefined && isSameLine(text, open.end, start)) open.inner.push({ start: start - open.start, end: end - open.start });
       else comments.push({ start, end });
       continue;
@@ -172,7 +174,8 @@ function readModule(cursor: TreeCursor, reader: RawReader, types: NodeTypes, tex
     reader.base = start;
     reader.comments = [];
     reader.hasErrors = false;
-    const body = kept?.find(text, start, end);
+    // The same text may be read in one broken file and not in the next.
+    const body = treatment === undefined || treatment === 'error' ? undefined : kept?.find(text, start, end);
     if (body !== undefined) {
       // Comments inside the statement are its own; one behind it comes again.
       open = {
@@ -289,15 +292,16 @@ class OpenDocument implements PythonDocument {
       const edit = { startIndex: change.start, oldEndIndex: change.end, newEndIndex: change.newEnd, ...editPoints(before, text, change) };
       old.edit(new Edit(edit));
     }
-    const alone = isPlain && !old.rootNode.hasError ? this.#updateAlone(text, change) : undefined;
+    const isSound = isPlain && !old.rootNode.hasError;
+    const alone = isSound ? this.#updateAlone(text, change) : undefined;
     if (alone !== undefined) {
       // The tree stays behind: it knows what was edited, and is brought up to date when more than one statement changes.
       this.#tree = undefined;
       return new OpenDocument(this.#parser, old, alone, this.#goneBefore(alone, touched));
     }
-    let tree = this.#parser.tree(text, isPlain ? old : undefined);
     // Error recovery depends on what was there before; a tree with errors is made anew, so that it says the same as a first parse.
-    if (isPlain && tree?.rootNode.hasError === true) {
+    let tree = this.#parser.tree(text, isSound ? old : undefined);
+    if (isSound && tree?.rootNode.hasError === true) {
       tree.delete();
       tree = this.#parser.tree(text, undefined);
     }
@@ -322,15 +326,17 @@ class OpenDocument implements PythonDocument {
     if (change.end >= end) return undefined;
     const to = next?.start ?? before.length;
     const shift = change.newEnd - change.end;
-    const moved = ({ start, end }: Span): Span => ({ start: start + shift, end: end + shift });
     const again = this.#gone.find((each) => each.text.length === end + shift - start && text.startsWith(each.text, start));
     let made: { readonly unit: Unit; readonly comments: readonly Span[] } | undefined;
-    if (again === undefined) made = this.#parser.statement(text.slice(start, to + shift), start, next !== undefined);
-    else {
-      const behind = unit.body.comments.filter((comment) => comment.start >= unit.body.statement.end).map(moved);
+    if (again === undefined) {
+      made =
+        this.#memberAlone(text, change, unit, to, next !== undefined) ??
+        this.#parser.statement(text.slice(start, to + shift), start, next !== undefined);
+    } else {
+      const behind = unit.body.comments.filter((comment) => comment.start >= unit.body.statement.end).map((each) => moved(each, shift));
       made = {
         unit: withComments(again.unit, behind),
-        comments: comments.filter((each) => each.start >= end && each.start < to).map(moved),
+        comments: comments.filter((each) => each.start >= end && each.start < to).map((each) => moved(each, shift)),
       };
     }
     if (made === undefined) return undefined;
@@ -342,9 +348,31 @@ class OpenDocument implements PythonDocument {
       comments: [
         ...comments.filter((each) => each.start < start),
         ...made.comments,
-        ...comments.filter((each) => each.start >= to).map(moved),
+        ...comments.filter((each) => each.start >= to).map((each) => moved(each, shift)),
       ],
     };
+  }
+
+  /** The same where the change lies inside one statement of a class, which ends before `to`: only that is parsed. */
+  #memberAlone(
+    text: string,
+    change: Change,
+    unit: Unit,
+    to: number,
+    isFollowed: boolean,
+  ): { readonly unit: Unit; readonly comments: readonly Span[] } | undefined {
+    const member = memberAround(this.module, unit, change.start, change.end, to);
+    if (member === undefined) return undefined;
+    const { start, end, indent } = member;
+    const shift = change.newEnd - change.end;
+    const lines = text.slice(start, end + shift);
+    const isLast = indent === undefined;
+    const parsed = this.#parser.statement(aloneInClass(member, lines), placeOfText(member), isLast && isFollowed);
+    const made = parsed === undefined ? undefined : withMember(member, parsed.unit, unit, lines.length);
+    if (parsed === undefined || made === undefined) return undefined;
+    if (isLast) return { unit: made, comments: parsed.comments };
+    const behind = this.module.comments.filter((each) => each.start >= unit.start + unit.body.statement.end && each.start < to);
+    return parsed.comments.length > 0 ? undefined : { unit: made, comments: behind.map((each) => moved(each, shift)) };
   }
 
   /** What is not in the next version, newest first. */

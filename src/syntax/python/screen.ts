@@ -57,8 +57,8 @@ export function isTooDeep(text: string): boolean {
   return false;
 }
 
-/** Whether a line is taken to begin a statement of its own, outside all brackets: it starts with a letter, or with `@`. */
+/** Whether a line is taken to begin a statement of its own, outside all brackets: it starts with a letter, with `_` or with `@`. */
 export function startsAnew(text: string, line: number): boolean {
   const code = text.charCodeAt(line);
-  return (code >= 64 && code <= 90) || (code >= 97 && code <= 122);
+  return (code >= 64 && code <= 90) || code === 95 || (code >= 97 && code <= 122);
 }

@@ -1,5 +1,5 @@
 import { deepEqual, equal, ok } from 'node:assert/strict';
-import { type Statement, spanIn, type UnitBody } from '../../../src/syntax/python/ast.ts';
+import { type PythonModule, type Statement, spanIn, type UnitBody } from '../../../src/syntax/python/ast.ts';
 import { stringValue } from '../../../src/syntax/python/literals.ts';
 import { changeBetween, type PythonParser } from '../../../src/syntax/python/parse.ts';
 import { pythonParser, unknownNodes } from './parser.ts';
@@ -232,6 +232,74 @@ describe('Python syntax', () => {
       deepEqual(document.module, parser.parse(version), `after edit ${i}`);
     }
     document.dispose();
+  });
+
+  it('reads the one statement of a class that an edit touches, and says what a first parse says', () => {
+    const text = [
+      'import a',
+      '@wrap',
+      'class Model(a.Module):',
+      '    """Of (b, t, d)."""',
+      '    size = 4; other = 5  # two',
+      '    # before',
+      '    def first(self, x):  # (b, t)',
+      '        if x:',
+      '            return x  # as it is',
+      '        return self.norm(x)',
+      '  # low',
+      '',
+      '    @a.jit',
+      '    async def second(self):',
+      '        return f"{self.size}"',
+      '',
+      '    def last(self):',
+      '        return [1, 2]  # both',
+      '        # its end',
+      '# behind',
+      '_all = 1',
+      '',
+    ].join('\n');
+    const edits: readonly (readonly [from: string, to: string])[] = [
+      ['norm(x)', 'normal(x)'],
+      ['x  # as it is', 'x + (1,\n  2)  # as\n            # it is'],
+      ['[1, 2]', '[1, 2, 3]'],
+      ['# its end', '# its very end\n    # of all'],
+      ['{self.size}', '{self.size + 1}'],
+      ['return x', 'return x; x = 1'],
+      ['size = 4', 'size = 44'],
+      ['(b, t, d)', '(b, t, d, e)'],
+      ['other = 5', 'other = 55'],
+      // What leaves the class, the statement or the language.
+      ['        return self.norm(x)', '    return self.norm(x)'],
+      ['        return self.norm(x)', '        return self.norm(x)\n    y = 1'],
+      ['        return self.norm(x)', '        return self.norm(x)\ny = 1'],
+      ['        return [1, 2]', '        return [1, 2]\ny = 1'],
+      ['self.norm(x)', 'self.norm(x'],
+      ['return x  # as', 'return """x  # as'],
+      ['    async def second', 'async def second'],
+    ];
+    const before = parser.parse(text);
+    for (const [from, to] of edits) {
+      const version = text.replace(from, to);
+      let document = parser.open(text).update(version);
+      deepEqual(document.module, parser.parse(version), to);
+      document = document.update(text);
+      deepEqual(document.module, before, `${to}, taken back`);
+      document.dispose();
+    }
+    const membersOf = ({ units }: PythonModule): readonly unknown[] => {
+      const statement = units[1]?.body.statement;
+      return statement?.kind === 'class' ? statement.body : [];
+    };
+    const opened = parser.open(text);
+    const known = membersOf(opened.module);
+    const edited = opened.update(text.replace('[1, 2]', '[1, 2, 3]'));
+    deepEqual(
+      membersOf(edited.module).map((member, i) => member === known[i]),
+      [true, true, true, true, true, false],
+      'statements before the edit are not read again',
+    );
+    edited.dispose();
   });
 
   it('reads the code around thousands of lines of comments, at its places', () => {
