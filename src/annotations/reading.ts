@@ -33,14 +33,14 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
     const annotations = annotationsOf(unit, text);
     if (contractsOf(annotations).size === 0) continue;
     const reports = new Map<FunctionDefinition, ContractReport[]>();
-    // What was last said of a statement that was not edited stands until it is followed again.
-    for (const study of [...code.studies, ...(code.stale ?? [])]) {
+    const add = (study: Study, found: Reports): void => {
       // What comes into a part by itself is assumed, where the model gives it something.
-      if (study.isPart === true) continue;
-      for (const [definition, list] of reportsOf(study, annotations)) {
-        reports.set(definition, [...(reports.get(definition) ?? []), ...list]);
-      }
-    }
+      if (study.isPart === true) return;
+      for (const [definition, list] of found) reports.set(definition, [...(reports.get(definition) ?? []), ...list]);
+    };
+    for (const study of code.studies) add(study, reportsOf(study, annotations));
+    // What was last said of a statement that was not edited stands until it is followed again.
+    for (const study of code.stale ?? []) add(study, known.get(study.tensors)?.get(annotations) ?? nothing);
     for (const list of reports.values()) for (const each of combineReports(list)) if (!isOfWhole(each)) found.push({ ...each, unit });
   }
   // Of a comment with an arrow the result comes first; one finding for a comment is enough.

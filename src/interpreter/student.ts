@@ -23,10 +23,16 @@ import { type CodeReading, type FunctionRun, type Settings, type Study, withAll 
 import { Symbols } from './symbols.ts';
 import type { ClassValue, FunctionValue, InstanceValue, ModuleCall, SourceFile, TensorValue } from './value.ts';
 
-/** Whether there is no time for a study of about so much work, in steps; 0 where nothing is known of it. */
-export type IsOver = (work: number) => boolean;
+/**
+ * Whether there is no time for a study of about so much work, in steps; 0 where nothing is known of it. `isBegun` where the study was
+ * looked at once, and wants to be looked at again under other assumptions.
+ */
+export type IsOver = (work: number, isBegun?: boolean) => boolean;
 
 const never: IsOver = () => false;
+
+/** There is no time for the rest of a study. */
+class PutOff extends Error {}
 
 export interface StudyOptions extends Pick<InterpreterOptions, 'loader' | 'parse'> {
   /** Statements and calls for each class. */
@@ -59,6 +65,9 @@ export class Student {
   #symbols: Symbols;
   #stated: StatedAxes | undefined;
   #now = fresh();
+  /** Steps of the attempts at the study that is being made, and whether there is time for another. */
+  #attempts: number[] = [];
+  #isOver = never;
 
   constructor(options: StudyOptions) {
     this.#options = options;
@@ -152,8 +161,9 @@ export class Student {
     const workOf = (key: string): number => before.get(key)?.work ?? 0;
     const make = (key: string, of: Root): void => {
       const started = interpreter.work;
-      const { result, rests } = interpreter.memory.tracked(() => this.#study(of));
-      if (result !== undefined) kept.set(key, { ...result, work: interpreter.work - started + result.tensors.length });
+      const { result, rests } = interpreter.memory.tracked(() => this.#inTime(of, isOver));
+      if (result === 'put off') isPartial = true;
+      else if (result !== undefined) kept.set(key, { ...result, work: interpreter.work - started + result.tensors.length });
       else {
         for (const each of of.kind === 'class' ? of.mro : of.kind === 'function' ? [of] : [])
           if (each.unit !== undefined && each.file === file) rests.add(each.unit.body);
@@ -249,6 +259,18 @@ export class Student {
     return { studies: readings.flatMap(({ studies }) => studies), ...(stale === undefined ? {} : { stale }) };
   }
 
+  /** The study, unless looking at it again, as it turns out to be needed, takes more time than there is. */
+  #inTime(of: Root, isOver: IsOver): Study | undefined | 'put off' {
+    this.#attempts = [];
+    this.#isOver = isOver;
+    try {
+      return this.#study(of);
+    } catch (error) {
+      if (error instanceof PutOff) return 'put off';
+      throw error;
+    }
+  }
+
   #study(of: Root): Study | undefined {
     const chosen = this.#chosen(of);
     // How a mask is asked for is not seen from where it is made: what goes wrong may go wrong for these inputs alone.
@@ -307,6 +329,8 @@ export class Student {
 
   /** Studies the class with the shapes that its inputs have by one choice, or none. */
   #attempt(of: Root, choice: Choice | undefined): Attempt | undefined {
+    const last = this.#attempts.at(-1);
+    if (last !== undefined && this.#isOver(last, true)) throw new PutOff();
     this.#now = fresh();
     const interpreter = this.#interpreter;
     const before = interpreter.work;
@@ -315,6 +339,7 @@ export class Student {
     interpreter.substitution = Substitution.empty;
     interpreter.answers = noAnswers;
     const { result, rests } = interpreter.memory.tracked(() => studyClass(interpreter, of, this.#symbols, choice, this.#stated));
+    this.#attempts.push(interpreter.work - before + this.#now.tensors.length);
     if (result === undefined) return undefined;
     const made = result.instance.class;
     const { fixed, ...now } = this.#now;

@@ -8,11 +8,21 @@ const unknownSteps = 300;
 /** For an answer that somebody waits for. It counts steps and no time: what an edit shows at once does not depend on the machine. */
 export function inHaste(): IsOver {
   let spent = 0;
-  return (steps) => {
+  /** Of the study that was let begin: what it was expected to take and has not taken. */
+  let left = 0;
+  return (steps, isBegun = false) => {
+    if (isBegun) {
+      left -= steps;
+      // What is half written fits under no assumption: such a study asks to be looked at again and again, and waits.
+      if (left < steps) spent += steps;
+      return spent > 2 * hastySteps;
+    }
+    const expected = Math.max(1, steps === 0 ? unknownSteps : steps);
     const isOver = spent > 0 && spent + steps > hastySteps;
     // One study that takes twice as much is better than none.
     if (isOver || steps > 2 * hastySteps) return true;
-    spent += Math.max(1, steps === 0 ? unknownSteps : steps);
+    spent += expected;
+    left = expected;
     return false;
   };
 }
@@ -20,7 +30,7 @@ export function inHaste(): IsOver {
 /** For work that nobody waits for: one study, and then whoever asks for something comes first. */
 export function oneByOne(): IsOver {
   let count = 0;
-  return () => count++ > 0;
+  return (_, isBegun = false) => !isBegun && count++ > 0;
 }
 
 /** Goes on, while nothing else happens, with what hasty answers left. */

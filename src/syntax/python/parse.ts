@@ -109,7 +109,7 @@ class TreeSitterParser implements PythonParser {
     try {
       const reader = new RawReader(cursor, this.#types, root.hasError);
       reader.text = text;
-      return root.type === 'module' ? readModule(cursor, reader, this.#types, text, previous) : unreadable(text);
+      return root.type === 'module' ? readModule(cursor, reader, this.#types, text, previous, root.hasError) : unreadable(text);
     } finally {
       cursor.delete();
     }
@@ -142,7 +142,14 @@ const unreadable = (text: string): PythonModule => ({
   comments: [],
 });
 
-function readModule(cursor: TreeCursor, reader: RawReader, types: NodeTypes, text: string, previous: Previous | undefined): PythonModule {
+function readModule(
+  cursor: TreeCursor,
+  reader: RawReader,
+  types: NodeTypes,
+  text: string,
+  previous: Previous | undefined,
+  isBroken: boolean,
+): PythonModule {
   const units: Unit[] = [];
   const comments: Span[] = [];
   const kept = previous === undefined ? undefined : new KeptUnits(previous);
@@ -164,8 +171,7 @@ function readModule(cursor: TreeCursor, reader: RawReader, types: NodeTypes, tex
   do {
     const start = cursor.startIndex;
     const end = cursor.endIndex;
-    const treatment = types[cursor.nodeTypeId]?.treatment;
-    if (treatment === 'comment') {
+    if (types[cursor.nodeTypeId]?.treatment === 'comment') {
       if (open !== undefined && isSameLine(text, open.end, start)) open.inner.push({ start: start - open.start, end: end - open.start });
       else comments.push({ start, end });
       continue;
@@ -175,7 +181,8 @@ function readModule(cursor: TreeCursor, reader: RawReader, types: NodeTypes, tex
     reader.comments = [];
     reader.hasErrors = false;
     // The same text may be read in one broken file and not in the next.
-    const body = treatment === undefined || treatment === 'error' ? undefined : kept?.find(text, start, end);
+    const isSound = !isBroken || !cursor.currentNode.hasError;
+    const body = isSound ? kept?.find(text, start, end) : undefined;
     if (body !== undefined) {
       // Comments inside the statement are its own; one behind it comes again.
       open = {
