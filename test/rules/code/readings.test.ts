@@ -176,6 +176,16 @@ const listed = wired(
             x = x + self.mlps[i](self.norms[2 * i + 1](x))`,
 );
 
+const twice = wired(
+  `        self.norms = nn.ModuleList([nn.LayerNorm(width) for _ in range(config.depth)])
+        self.others = nn.ModuleList([nn.LayerNorm(width) for _ in range(config.depth)])`,
+  `            x = x + self.attends[i](self.norms[i](x))
+            x = x + self.mlps[i](self.others[i](x))
+        for i in range(self.depth):
+            x = x + self.attends[i](self.norms[i](x))
+            x = x + self.mlps[i](self.others[i](x))`,
+);
+
 const readings: readonly Reading[] = [
   {
     title: 'settings that may be left out, in the notation of unions',
@@ -305,6 +315,11 @@ class Model(nn.Module):
     title: 'norms of a list, two for each layer',
     code: listed,
     changes: [['self.norms[2 * i + 1](x)', 'self.norms[2 * i](x)', 'HW325']],
+  },
+  {
+    title: 'layers that are gone through twice',
+    code: twice,
+    changes: [['x = x + self.mlps[i](self.others[i](x))', 'x = x + self.mlps[i](self.norms[i](x))', 'HW325']],
   },
   {
     title: 'additive attention, one query at a time',

@@ -4,6 +4,7 @@ import type { InstanceValue, ModuleCall, Site, Value } from '../../../interprete
 import { type Statement, spanIn } from '../../../syntax/python/ast.ts';
 import { eachChildStatement } from '../../../syntax/python/walk.ts';
 import { type Block, blocksOf } from '../../code/blocks.ts';
+import { loopAround } from '../../code/callSites.ts';
 import { areExclusive } from '../../code/exclusive.ts';
 import type { Flow } from '../../code/flow.ts';
 import type { Norm } from '../../code/norms.ts';
@@ -87,7 +88,7 @@ export const sharedNorm = defineRule({
         // The same code run twice: layers that share their weights.
         if (here === undefined || there === undefined || (here.node.start === there.node.start && here.unit.body === there.unit.body))
           continue;
-        if (areExclusive(here, there) || areItems(here, there)) continue;
+        if (areExclusive(here, there) || areItems(here, there) || areOfTwoLoops(here, there)) continue;
         const alias = aliasOf(shared.instance, instance);
         const at = rangeOf(alias) ?? rangeOf(here);
         if (at === undefined) continue;
@@ -125,6 +126,12 @@ function areItems(one: Site, other: Site): boolean {
     const { start, end } = spanIn(unit, node);
     return /^[\w.]+\[[^\]]*\](?=\()/.exec(file.module.text.slice(start, end))?.[0];
   });
+  return a !== undefined && b !== undefined && a !== b;
+}
+
+/** Each stands in a loop of its own: layers that are gone through twice, with the weights they have. */
+function areOfTwoLoops(one: Site, other: Site): boolean {
+  const [a, b] = [loopAround(one), loopAround(other)];
   return a !== undefined && b !== undefined && a !== b;
 }
 
