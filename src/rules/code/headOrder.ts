@@ -40,8 +40,11 @@ export function reorderedHeads(code: CodeReading): readonly Reordered[] {
 const isAscending = (pieces: readonly Piece[]): boolean =>
   pieces.every((piece, i) => {
     const before = pieces[i - 1];
-    return before === undefined || before.from !== piece.from || before.path < piece.path;
+    return before === undefined || before.from !== piece.from || partOf(before) !== partOf(piece) || before.path < piece.path;
   });
+
+/** The part of a projection that was split before its axes were: queries and keys of one projection have no order between them. */
+const partOf = ({ path }: Piece): string => path.slice(0, path.lastIndexOf('.') + 1);
 
 /** The view or rearrangement that made the tensor. */
 function lastLayout(tensor: TensorValue): TensorValue | undefined {
