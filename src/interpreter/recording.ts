@@ -83,20 +83,24 @@ export class Recording {
     this.#tell(happening);
   }
 
-  /** Notes a failure, or holds it back while it is not known whether it counts. */
+  /** Notes a failure; it is held back while it is not known whether it counts. */
   fail(failure: Failure): void {
-    if (this.#held === undefined) this.note({ happened: 'failure', failure });
-    else this.#held.push(failure);
+    this.note({ happened: 'failure', failure });
   }
 
   /** Holds back the failures in some work. */
   holding(failures: Failure[], work: () => void): void {
-    const held = this.#held;
+    const [held, log] = [this.#held, this.#log];
     this.#held = failures;
+    // What is taken over of a call in the work fails as it did; around it the failures are those that come to count.
+    const own: Happening[] = [];
+    if (log !== undefined) this.#log = own;
     try {
       work();
     } finally {
       this.#held = held;
+      this.#log = log;
+      for (const happening of own) if (!('happened' in happening && happening.happened === 'failure')) log?.push(happening);
     }
   }
 

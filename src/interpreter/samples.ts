@@ -34,6 +34,9 @@ const typical: readonly Readonly<Partial<Record<LexiconConcept, number>>>[] = [
     layers: 5,
     experts: 8,
     expertsPerToken: 2,
+    valueDim: 40,
+    expertIntermediateSize: 1056,
+    sharedExperts: 3,
   },
   {
     hiddenSize: 1280,
@@ -46,6 +49,9 @@ const typical: readonly Readonly<Partial<Record<LexiconConcept, number>>>[] = [
     layers: 7,
     experts: 16,
     expertsPerToken: 4,
+    valueDim: 72,
+    expertIntermediateSize: 1824,
+    sharedExperts: 5,
   },
 ];
 

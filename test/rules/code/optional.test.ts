@@ -201,3 +201,103 @@ describe('what a constructor hands on', () => {
     expectAtLines(handed('heads').replace('nn.Linear(heads, dim)', '$&  # HW223'));
   });
 });
+
+describe('one of two kinds of layer', () => {
+  // Run in PyTorch: the sizes of the gate and of what it gates do not broadcast in either kind.
+  const model = (up: string): string => `import torch
+from torch import nn
+
+
+class Gated(nn.Module):
+    def __init__(self, config, inner=None):
+        super().__init__()
+        inner = config.intermediate_size if inner is None else inner
+        self.gate = nn.Linear(config.hidden_size, inner)
+        self.up = ${up}
+        self.down = nn.Linear(inner, config.hidden_size)
+
+    def forward(self, x):
+        return self.down(nn.functional.silu(self.gate(x)) * self.up(x))
+
+
+class Routed(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.shared = Gated(config, config.moe_intermediate_size)
+        self.router = nn.Linear(config.hidden_size, 1)
+
+    def forward(self, x):
+        return self.router(x).sigmoid() * self.shared(x)
+
+
+class Layer(nn.Module):
+    def __init__(self, config, index):
+        super().__init__()
+        self.mlp = Routed(config) if index >= config.first_routed else Gated(config)
+        self.norm = nn.LayerNorm(config.hidden_size)
+
+    def forward(self, x, mask=None):
+        if mask is not None:
+            x = x * mask.unsqueeze(-1)
+        return x + self.mlp(self.norm(x))
+
+
+class Model(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.embed = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.layers = nn.ModuleList(Layer(config, i) for i in range(config.num_layers))
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.head = nn.Linear(config.hidden_size, config.vocab_size)
+
+    def forward(self, input_ids, attention_mask=None):
+        x = self.embed(input_ids)
+        for layer in self.layers:
+            x = layer(x, attention_mask)
+        return self.head(self.norm(x))
+`;
+
+  it('fails in both where both fail, however often it is followed', () => {
+    expectAtLines(model('nn.Linear(config.hidden_size, config.hidden_size)  # HW224'));
+    expectAtLines(model('nn.Linear(config.hidden_size, inner)'));
+  });
+});
+
+describe('a table of classes', () => {
+  const model = (out: string): string => `import torch
+from torch import nn
+from .elsewhere import OtherAttention
+
+
+class PlainAttention(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.heads, self.size = config.num_attention_heads, config.head_dim
+        self.qkv = nn.Linear(config.hidden_size, 3 * self.heads * self.size)
+
+    def forward(self, x):
+        b, t, _ = x.shape
+        q, k, v = self.qkv(x).view(b, t, 3, self.heads, self.size).permute(2, 0, 3, 1, 4).unbind(0)
+        y = (q @ k.transpose(-2, -1) / self.size**0.5).softmax(-1) @ v
+        return y.transpose(1, 2).reshape(b, t, self.heads * self.size)
+
+
+KINDS = {'eager': PlainAttention, 'sdpa': PlainAttention, 'other': OtherAttention}
+
+
+class Layer(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.attend = KINDS['mha_'[:0] + config._attn_implementation](config)
+        self.out = ${out}
+
+    def forward(self, x):
+        return x + self.out(self.attend(self.norm(x)))
+`;
+
+  it('is read though a class of it is not', () => {
+    expectAtLines(model('nn.Linear(config.intermediate_size, config.hidden_size)  # HW221'));
+    expectAtLines(model('nn.Linear(config.num_attention_heads * config.head_dim, config.hidden_size)'));
+  });
+});
