@@ -1,7 +1,7 @@
 /** Axes that stand in another order than the failing operation wants: the operation that put them so. */
 
 import { symbolsOf } from '../../dims/visit.ts';
-import { sameElements } from '../../interpreter/graph.ts';
+import { ancestors, sameElements } from '../../interpreter/graph.ts';
 import { lengthScope } from '../../interpreter/samples.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
@@ -11,7 +11,7 @@ import { chainOf, isProductOp, keysOf, rangeOfNode, sameSize, textOf, traceSites
 import { type Clash, clashesOf, type Swap, swapsThatFit } from './clashes.ts';
 import { type Find, firstOf, inputsOf, tensorOf } from './failing.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
-import { aliasOf, defaultOf, definitionOf, placeAt, placeOf } from './places.ts';
+import { aliasOf, defaultOf, definitionOf, isCopy, placeAt, placeOf } from './places.ts';
 import { dimFromEnd, isWeight } from './tensors.ts';
 
 /** Queries and keys, features last in both, multiplied as they are: the product itself. */
@@ -41,6 +41,24 @@ export function turnedOtherwise(find: Find): Blame | undefined {
   }
   const at = rangeOfNode(find, right);
   return at === undefined ? undefined : { at, hint: `With the last two axes transposed it fits.` };
+}
+
+/** What was transposed on its way from what it is added to, and not back: the last that was done to it. */
+export function notTurnedBack(find: Find, clashes: readonly Clash[]): Blame | undefined {
+  const [left, right] = /^(?:add|sub)$/.test(find.op) ? inputsOf(find.failure) : [];
+  if (left === undefined || right === undefined || clashes.length < 2) return undefined;
+  for (const [own, other] of [
+    [left, right],
+    [right, left],
+  ] as const) {
+    const isStart = (node: TensorValue): boolean => isCopy(node, other);
+    const behind = ancestors(own, (node) => !isStart(node), 200);
+    if (!behind.some(isStart) || !behind.some((node) => orders.test(node.op) || /^m?T$/.test(node.op))) continue;
+    if (!swapsThatFit(find, clashes).some(({ node }) => node === own)) continue;
+    const at = firstOf(chainOf(own), (node) => rangeOfNode(find, node));
+    if (at !== undefined) return { at, hint: 'Its axes were exchanged before; exchanged again it fits.' };
+  }
+  return undefined;
 }
 
 export const moves = /^(?:transpose|permute|swapaxes|movedim|T|mT|view|reshape|unflatten|flatten|rearrange|getitem|unsqueeze|select)$/;

@@ -11,7 +11,7 @@ import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
 import { givenAt, isTable, tableAt } from './angleTables.ts';
 import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axes.ts';
-import { isTrusted, moves, oddOne, swapped, turnedOtherwise, untransposed } from './axisOrder.ts';
+import { isTrusted, moves, notTurnedBack, oddOne, swapped, turnedOtherwise, untransposed } from './axisOrder.ts';
 import { callAt, chainOf, keysOf, mainInput, rangeOfNode, sameSize, textOf } from './chains.ts';
 import { type Clash, clashesOf } from './clashes.ts';
 import { decidedAt } from './deciders.ts';
@@ -48,6 +48,7 @@ export function blameOf(find: Find): Blame | undefined {
   return (
     emptied(find) ??
     untransposed(find) ??
+    notTurnedBack(find, clashes) ??
     rankChanged(find) ??
     heldOtherwise(find) ??
     wrongPattern(find) ??

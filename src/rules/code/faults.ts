@@ -73,7 +73,13 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
         failed.add(`${placeAt(site)} ${inputShapes(inputsOf(failure))}`);
       if (fault === undefined) continue;
       const keys = [`${fault.use.start}`, `${fault.at.start}`];
-      if (keys.some((key) => seen.has(key))) continue;
+      if (keys.some((key) => seen.has(key))) {
+        // The same place again, in a call of which more is known.
+        const i = faults.findIndex(({ use }) => use.start === fault.use.start);
+        const known = faults[i];
+        if (known !== undefined && isBetter(fault, known)) faults[i] = fault;
+        continue;
+      }
       for (const key of keys) seen.add(key);
       faults.push(fault);
     }
@@ -81,6 +87,10 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
   found.set(code, faults);
   return faults;
 }
+
+const isBetter = (fault: Fault, known: Fault): boolean =>
+  (known.isDoubtful && !fault.isDoubtful) ||
+  (known.at.start === known.use.start && fault.at.start !== fault.use.start && known.isDoubtful === fault.isDoubtful);
 
 const inputShapes = (inputs: readonly TensorValue[]): string => inputs.map(({ shape }) => formatShape(shape)).join(' ');
 

@@ -165,3 +165,58 @@ describe('where one function serves two kinds of attention', () => {
   it('blames the one projection that is fed something else, and not the call', () =>
     expectHere(looking({ value: 'self.value(x)  # here' })));
 });
+
+/** A feed-forward network of convolutions, with channels in front of tokens, in a file that runs itself. Both changes crash in PyTorch. */
+const convolving = (parts: { readonly back?: string; readonly out?: string } = {}): string => `${head}
+class Attend(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.query, self.key, self.value = (nn.Linear(width, heads * each) for _ in range(3))
+        self.merge = ${parts.out ?? 'nn.Linear(heads * each, width)'}
+
+    def forward(self, x):
+        rows = x.size(0)
+        q, k, v = (f(x).view(rows, -1, heads, each).transpose(1, 2) for f in (self.query, self.key, self.value))
+        mixed = torch.matmul((torch.matmul(q, k.transpose(-1, -2)) / each**0.5).softmax(-1), v)
+        mixed = mixed.transpose(1, 2).reshape(rows, -1, heads * each)
+        return self.merge(mixed)
+
+
+class Widen(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv1d(width, inner, 1), nn.Conv1d(inner, width, 1)
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, tokens):
+        y = F.relu(self.first(tokens.transpose(1, 2)))
+        # Tokens are in front again where they are added.
+        y = self.second(y)${parts.back ?? '.transpose(1, 2)'}
+
+        kept = tokens
+        return self.norm(y + kept)
+
+
+class Model(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed = nn.Embedding(words, width)
+        self.attend, self.widen = Attend(), Widen()
+
+    def forward(self, ids):
+        x = self.embed(ids)
+        return self.widen(x + self.attend(x))
+
+
+if __name__ == '__main__':
+    words, width, inner, heads, each = 900, 512, 2048, 8, 64
+    model = Model()
+    print(model(torch.zeros(1, 5, dtype=torch.long)).shape)
+`;
+
+describe('where a file runs its own model', () => {
+  it('leaves it alone', () => expectHere(convolving()));
+  it('blames what is not transposed back', () => expectHere(convolving({ back: '  # here' })));
+  it('blames the layer, though the first call that fails is of a model of which less is known', () =>
+    expectHere(convolving({ out: 'nn.Linear(each, width)  # here' })));
+});
