@@ -88,9 +88,16 @@ export function faultsOf(code: CodeReading): readonly Fault[] {
   return faults;
 }
 
+/** Called from the same place too, and surer or better placed. */
 const isBetter = (fault: Fault, known: Fault): boolean =>
-  (known.isDoubtful && !fault.isDoubtful) ||
-  (known.at.start === known.use.start && fault.at.start !== fault.use.start && known.isDoubtful === fault.isDoubtful);
+  callOfFailure(fault) === callOfFailure(known) &&
+  ((known.isDoubtful && !fault.isDoubtful) ||
+    (known.at.start === known.use.start && fault.at.start !== fault.use.start && known.isDoubtful === fault.isDoubtful));
+
+function callOfFailure({ failure }: Fault): string {
+  const [, call] = failure.sites;
+  return call === undefined ? '' : placeAt(call);
+}
 
 const inputShapes = (inputs: readonly TensorValue[]): string => inputs.map(({ shape }) => formatShape(shape)).join(' ');
 
