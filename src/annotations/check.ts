@@ -203,10 +203,14 @@ const sameShape = (a: Shape, b: Shape): boolean =>
 
 /** `(B, nh, T, hs)`: sizes under the names that comments and code use for them. */
 function formatNamed({ dims, ellipsis }: Shape, names: ReadonlyMap<string, string>): string {
-  const parts = dims.map((dim) => (dim.constant === undefined ? (names.get(dim.key) ?? formatDim(dim)) : formatDim(dim)));
+  const parts = dims.map((dim) => (dim.constant === undefined ? names.get(dim.key) : undefined) ?? legible(formatDim(dim)));
   if (ellipsis !== undefined) parts.splice(ellipsis, 0, '...');
   return parts.length === 1 && ellipsis === undefined ? `(${parts[0]},)` : `(${parts.join(', ')})`;
 }
+
+/** What a slice between unknown places leaves takes a line to write, and says nothing. */
+const longestSize = 60;
+const legible = (size: string): string => (size.length > longestSize ? '?' : size);
 
 /** The sizes that surely stand beside each other, or why the numbers of axes cannot be the same. */
 function align(written: WrittenShape, { dims, ellipsis }: Shape): readonly (readonly [WrittenDim, Dim])[] | string {

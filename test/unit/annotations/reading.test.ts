@@ -91,6 +91,14 @@ describe('contracts against code', () => {
     ]);
   });
 
+  it('leave out of the message a size that takes a line to write', () => {
+    const text = attention(`rows = self.n_embd * self.n_head + 7 * self.n_head * self.n_head + self.n_embd // 3 + self.n_head // 5
+y = x.repeat(1, 1, rows)  # (B, T)
+return y`);
+    const [said = ''] = contradictions(text);
+    assert.match(said, /y is \(B, T, \?\): 2 axes are written, and there are 3/);
+  });
+
   it('differ in a size that the code names', () => {
     assert.deepEqual(contradictions(replaced('# (B, T, 3 * C)', '# (B, T, C)')), [
       'C: name: qkv is (B, T, 3 * n_embd): C is n_embd, and the size here is 3 * n_embd',
