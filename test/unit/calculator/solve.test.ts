@@ -193,6 +193,7 @@ describe('solving for a value', () => {
   });
 
   it('answers within a frame, the slowest question included', () => {
+    // The first dozen runs of a question are those in which its code is compiled.
     for (const query of [
       'd=? h=1 hd%1',
       'd=32768 h=? hd%1',
@@ -213,7 +214,7 @@ describe('solving for a value', () => {
       'whisper-tiny params=7b ?',
       'whisper-tiny d=? params<1b',
     ])
-      assert.ok(fastest(() => calculate(query)) < 16, query);
+      assert.ok(fastest(() => calculate(query), 25) < 16, query);
   });
 
   it('answers every keystroke within a frame', () => {

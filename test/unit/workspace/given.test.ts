@@ -115,12 +115,13 @@ class ModelArgs:
     });
 
     it('are checked, and only where they are the numbers of the code', () => {
-      const half = configured('config.moe_intermediate_size');
+      // What its name tells nothing of may be any size, the right one too.
+      const half = configured('config.inner');
       deepEqual(study(half).findings, []);
-      const [finding] = study(half, { ...config, moe_intermediate_size: 86 }).findings;
+      const [finding] = study(half, { ...config, inner: 86 }).findings;
       equal(finding?.code, 'HW211');
       equal(finding?.severity, 'warning');
-      deepEqual(study(half, { ...config, moe_intermediate_size: 172 }).findings, []);
+      deepEqual(study(half, { ...config, inner: 172 }).findings, []);
     });
 
     it('come from the part of the model that the class is of', () => {
