@@ -1,6 +1,6 @@
 /** How the classes of a file are made in it. */
-import type { Call, Statement, UnitBody } from '../syntax/python/ast.ts';
-import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
+import type { Call, UnitBody } from '../syntax/python/ast.ts';
+import { eachExpressionWithin } from '../syntax/python/walk.ts';
 import type { Interpreter } from './interpreter.ts';
 import type { ClassValue } from './value.ts';
 
@@ -11,15 +11,11 @@ function callsIn(body: UnitBody): ReadonlyMap<string, readonly Call[]> {
   let calls = known.get(body);
   if (calls === undefined) {
     const found = new Map<string, Call[]>();
-    const visit = (statement: Statement): void => {
-      eachExpression(statement, (expression) => {
-        if (expression.kind !== 'call' || expression.callee.kind !== 'name') return;
-        const { name } = expression.callee;
-        found.set(name, [...(found.get(name) ?? []), expression]);
-      });
-      eachChildStatement(statement, visit);
-    };
-    visit(body.statement);
+    eachExpressionWithin(body.statement, (expression) => {
+      if (expression.kind !== 'call' || expression.callee.kind !== 'name') return;
+      const { name } = expression.callee;
+      found.set(name, [...(found.get(name) ?? []), expression]);
+    });
     calls = found;
     known.set(body, calls);
   }

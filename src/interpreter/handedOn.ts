@@ -1,6 +1,6 @@
 /** What a constructor hands on under `**kwargs`, and whoever is given it cannot do without. */
 import type { Call, Statement } from '../syntax/python/ast.ts';
-import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
+import { eachExpressionWithin } from '../syntax/python/walk.ts';
 import type { Interpreter } from './interpreter.ts';
 import type { Symbols } from './symbols.ts';
 import type { ClassValue, FunctionValue, Value } from './value.ts';
@@ -43,15 +43,12 @@ export function addHandedOn(
 /** The calls that are given all of a function's `**kwargs`. */
 function callsWith(body: readonly Statement[], rest: string): readonly Call[] {
   const found: Call[] = [];
-  const visit = (statement: Statement): void => {
-    eachExpression(statement, (expression) => {
+  for (const statement of body)
+    eachExpressionWithin(statement, (expression) => {
       if (expression.kind !== 'call') return;
       if (expression.arguments.some(({ kind, value }) => kind === 'kwargs' && value.kind === 'name' && value.name === rest))
         found.push(expression);
     });
-    eachChildStatement(statement, visit);
-  };
-  body.forEach(visit);
   return found;
 }
 

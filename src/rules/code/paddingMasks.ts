@@ -3,8 +3,8 @@ import { sameElements } from '../../interpreter/graph.ts';
 import { holdsArrays } from '../../interpreter/interpreter.ts';
 import { dimOf } from '../../interpreter/make.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
-import type { Expression, PythonModule, Statement } from '../../syntax/python/ast.ts';
-import { eachChildStatement, eachExpression } from '../../syntax/python/walk.ts';
+import type { Expression, PythonModule } from '../../syntax/python/ast.ts';
+import { eachExpressionWithin } from '../../syntax/python/walk.ts';
 import type { Meaning, Region } from './regions.ts';
 import { asTensor } from './tensors.ts';
 
@@ -58,14 +58,11 @@ function keptNames(module: PythonModule): ReadonlySet<string> {
   const known = keptBy.get(module);
   if (known !== undefined) return known;
   const found = new Set<string>();
-  const visit = (statement: Statement): void => {
-    eachExpression(statement, (expression) => {
+  for (const { body } of module.units)
+    eachExpressionWithin(body.statement, (expression) => {
       if (expression.kind !== 'call') return;
       for (const { name, value } of expression.arguments) if (name !== undefined && marksTokens(value)) found.add(name.name);
     });
-    eachChildStatement(statement, visit);
-  };
-  for (const { body } of module.units) visit(body.statement);
   keptBy.set(module, found);
   return found;
 }

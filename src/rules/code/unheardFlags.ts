@@ -1,7 +1,7 @@
 /** Flags that a constructor takes and does not look at, though what it makes has a flag of that name. */
 import type { CodeReading } from '../../interpreter/study.ts';
 import { type Call, type ClassDefinition, type FunctionDefinition, type Statement, spanIn } from '../../syntax/python/ast.ts';
-import { eachChildStatement, eachExpression } from '../../syntax/python/walk.ts';
+import { eachChildStatement, eachExpression, eachExpressionWithin } from '../../syntax/python/walk.ts';
 import type { Range } from '../../text/range.ts';
 
 export interface UnheardFlag {
@@ -50,13 +50,11 @@ const constructorOf = (definition: ClassDefinition): FunctionDefinition | undefi
 /** Whether other methods than the constructor look at the attribute. */
 function isAsked(definition: ClassDefinition, name: string): boolean {
   let found = false;
-  const visit = (statement: Statement): void => {
-    eachExpression(statement, (each) => {
-      if (each.kind === 'attribute' && each.name.name === name) found = true;
-    });
-    eachChildStatement(statement, visit);
-  };
-  for (const each of definition.body) if (each.kind === 'function' && each.name.name !== '__init__') visit(each);
+  for (const member of definition.body)
+    if (member.kind === 'function' && member.name.name !== '__init__')
+      eachExpressionWithin(member, (each) => {
+        if (each.kind === 'attribute' && each.name.name === name) found = true;
+      });
   return found;
 }
 

@@ -91,14 +91,8 @@ function movedPart(part: unknown, by: number): unknown {
   const copy: Record<string, unknown> = {};
   for (const key in part) {
     const value = (part as Record<string, unknown>)[key];
-    copy[key] =
-      typeof value === 'number'
-        ? key === 'start' || key === 'end'
-          ? value + by
-          : value
-        : typeof value === 'object'
-          ? movedPart(value, by)
-          : value;
+    const isPlace = typeof value === 'number' && (key === 'start' || key === 'end');
+    copy[key] = isPlace ? value + by : movedPart(value, by);
   }
   return copy;
 }

@@ -180,3 +180,9 @@ export function eachExpression(statement: Statement, visit: (expression: Express
     eachChildExpression(next, wait);
   }
 }
+
+/** The same of statements inside it, too; of one statement after the other, as they stand. */
+export function eachExpressionWithin(statement: Statement, visit: (expression: Expression) => void): void {
+  eachExpression(statement, visit);
+  eachChildStatement(statement, (child) => eachExpressionWithin(child, visit));
+}

@@ -15,6 +15,18 @@ interface Reading {
   readonly changes: readonly (readonly [from: string, to: string, code: string])[];
 }
 
+const oneHead = `class Attend(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.qkv = nn.Linear(width, 3 * width)
+        self.proj = nn.Linear(width, width)
+
+    def forward(self, x):
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        w = F.softmax(q @ k.transpose(-2, -1) / math.sqrt(x.shape[-1]), dim=-1)
+        return self.proj(w @ v)
+`;
+
 const encoder = (annotation: string): string => `@dataclass
 class Settings:
     hidden: int = 768
@@ -124,17 +136,7 @@ const wired = (norms: string, steps: string): string => `class Mlp(nn.Module):
         return self.down(F.gelu(self.up(x)))
 
 
-class Attend(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, x):
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
-        w = F.softmax(q @ k.transpose(-2, -1) / math.sqrt(x.shape[-1]), dim=-1)
-        return self.proj(w @ v)
-
+${oneHead}
 
 class Layers(nn.Module):
     def __init__(self, config):
@@ -242,17 +244,7 @@ const readings: readonly Reading[] = [
   },
   {
     title: 'a layer called out that belongs to no attention',
-    code: `class Attend(nn.Module):
-    def __init__(self, width):
-        super().__init__()
-        self.qkv = nn.Linear(width, 3 * width)
-        self.proj = nn.Linear(width, width)
-
-    def forward(self, x):
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
-        w = F.softmax(q @ k.transpose(-2, -1) / math.sqrt(x.shape[-1]), dim=-1)
-        return self.proj(w @ v)
-
+    code: `${oneHead}
 
 class Model(nn.Module):
     def __init__(self, channels, width, codes):
