@@ -1,7 +1,20 @@
-/** Places of one function of which a run reaches only one, because the same thing is asked before each and answered otherwise. */
+/** What the code asks before it reaches a place. */
 import type { Site } from '../../interpreter/value.ts';
 import { type Expression, type Statement, spanIn } from '../../syntax/python/ast.ts';
-import { eachChildStatement } from '../../syntax/python/walk.ts';
+import { eachChildExpression, eachChildStatement } from '../../syntax/python/walk.ts';
+
+/** Whether the code asks before a place how one size compares with another. */
+export function isBehindComparison(site: Site): boolean {
+  let found = false;
+  const visit = (test: Expression): void => {
+    if (test.kind === 'compare') {
+      const isOfNames = test.operands.some(({ kind }) => kind === 'string');
+      if (!isOfNames && test.operators.some((operator) => /^(?:[<>]=?|[!=]=)$/.test(operator))) found = true;
+    } else eachChildExpression(test, visit);
+  };
+  eachTest(site, visit);
+  return found;
+}
 
 /** Whether the code asks the same before both places, and reaches them on different answers: `if a: ...` and `if not a: ...`. */
 export function areExclusive(one: Site, other: Site): boolean {
@@ -11,16 +24,22 @@ export function areExclusive(one: Site, other: Site): boolean {
 }
 
 /** What the statements around a place ask, in the code's words, and the answer under which it is reached. */
-function answersAt({ file, unit, node }: Site): ReadonlyMap<string, boolean> {
+function answersAt(site: Site): ReadonlyMap<string, boolean> {
   const found = new Map<string, boolean>();
-  const holds = (statements: readonly Statement[]): boolean => statements.some((each) => each.start <= node.start && node.end <= each.end);
   const note = (test: Expression, answer: boolean): void => {
     if (test.kind === 'unary' && test.operator === 'not') note(test.operand, !answer);
     else {
-      const { start, end } = spanIn(unit, test);
-      found.set(file.module.text.slice(start, end), answer);
+      const { start, end } = spanIn(site.unit, test);
+      found.set(site.file.module.text.slice(start, end), answer);
     }
   };
+  eachTest(site, note);
+  return found;
+}
+
+/** Visits what the statements around a place ask, with the answer under which it is reached. */
+function eachTest({ unit, node }: Site, note: (test: Expression, answer: boolean) => void): void {
+  const holds = (statements: readonly Statement[]): boolean => statements.some((each) => each.start <= node.start && node.end <= each.end);
   const visit = (statement: Statement): void => {
     if (node.start < statement.start || statement.end < node.end) return;
     if (statement.kind === 'if') {
@@ -31,5 +50,4 @@ function answersAt({ file, unit, node }: Site): ReadonlyMap<string, boolean> {
     eachChildStatement(statement, visit);
   };
   visit(unit.body.statement);
-  return found;
 }

@@ -20,6 +20,7 @@ import { axisPath } from './axes.ts';
 import { blameOf, callOf } from './blame.ts';
 import { checkFault } from './checkFault.ts';
 import { clashesOf, swapsThatFit } from './clashes.ts';
+import { isBehindComparison } from './exclusive.ts';
 import {
   axisOps,
   collect,
@@ -107,6 +108,7 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   // Channels of convolutions change from stage to stage in ways that defaults alone do not tell.
   if (failure.problem.basis === 'defaults' && /^(?:group_norm|batch_norm|conv[123]d)$/.test(op)) return undefined;
   const use = rangeIn(code, site);
+  if (isOfOthers(code, failure)) return undefined;
   if (use === undefined || restsOnFactor(code, failure) || isAskedFor(op, failure) || areOneSetting(code, failure)) return undefined;
   const find: Find = { code, study, failure, op, use };
   const fault = kindOf(find);
@@ -127,6 +129,11 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   const related = place === use ? [] : [{ range: use, message: 'It fails here.' }];
   const isDoubtful = blame.isSure !== true && fault.isDoubtful;
   return { ...fault, kind: blame.kind ?? fault.kind, at: place, fact: `${fault.fact} ${blame.hint}`, related, isDoubtful };
+}
+
+/** It happens in another file's code that runs for some sizes or on some devices only: this file is not known to get there. */
+function isOfOthers(code: CodeReading, { depth, sites: [site] }: Failure): boolean {
+  return depth > 0 && site !== undefined && site.file !== code.file && isBehindComparison(site);
 }
 
 /** The projection that gives a view another width than those beside it give the same view elsewhere. */
