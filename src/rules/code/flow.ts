@@ -88,6 +88,14 @@ const firstOnly: ReadonlySet<string> = new Set(['type_as', 'view_as', 'reshape_a
 export const valuesOf = (tensor: TensorValue): readonly TensorValue[] =>
   shapeOnly.has(tensor.op) ? [] : firstOnly.has(tensor.op) ? tensor.inputs.slice(0, 1) : tensor.inputs;
 
+/** Made of what is not known, as of what a module given from outside answers. */
+const isOfUnknown = ({ inputs, arguments: given, content }: TensorValue): boolean =>
+  inputs.length === 0 && content === undefined && given.get('input')?.kind === 'unknown';
+
+/** A sum with something that is not known: another sublayer may end in it. */
+export const isOpenSum = ({ op, inputs, arguments: given }: TensorValue): boolean =>
+  op === 'add' && (inputs.some(isOfUnknown) || [...given.values()].some(({ kind }) => kind === 'unknown'));
+
 /** The dataflow of one study, with what was worked out about it. */
 export class Flow {
   readonly study: Study;
@@ -159,7 +167,8 @@ export class Flow {
     else if (tensor.op === 'embedding') {
       const indices = tensor.arguments.get('input');
       result = indices?.kind !== 'tensor' || this.carries(indices, depth + 1);
-    } else if (tensor.isParameter !== true && tensor.isBuffer !== true && tensor.content === undefined)
+    } else if (isOfUnknown(tensor)) result = true;
+    else if (tensor.isParameter !== true && tensor.isBuffer !== true && tensor.content === undefined)
       for (const input of tensor.op === 'getitem' ? lookedUp(tensor) : valuesOf(tensor)) if (this.carries(input, depth + 1)) result = true;
     this.#carries.set(tensor, result);
     return result;

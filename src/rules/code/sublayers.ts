@@ -2,7 +2,7 @@
 import { alternatives } from '../../interpreter/graph.ts';
 import type { ModuleCall, TensorValue } from '../../interpreter/value.ts';
 import { loopAround, siteIn } from './callSites.ts';
-import { type Flow, type Residual, type SublayerKind, valuesOf } from './flow.ts';
+import { type Flow, isOpenSum, type Residual, type SublayerKind, valuesOf } from './flow.ts';
 import { argumentTensors, isInside, isWithin, type Norm } from './norms.ts';
 
 /**
@@ -169,10 +169,10 @@ function isEmbedded(flow: Flow, tensor: TensorValue, depth = 3): boolean {
   return depth > 0 && (op === 'add' || op === 'mul') && inputs.some((input) => isEmbedded(flow, input, depth - 1));
 }
 
-/** One of several tensors of which not all come from the stream through weights: a sublayer that may be left out. */
+/** A sum with what is not known, or one of several tensors of which not all come from the stream through weights: a sublayer that may be left out. */
 function isOpen(flow: Flow, base: TensorValue, branch: TensorValue): boolean {
   const { base: made } = flow.withoutNorms(branch);
-  return made.op === 'join' && !alternatives(made).every((each) => flow.passesWeights(base, each));
+  return isOpenSum(made) || (made.op === 'join' && !alternatives(made).every((each) => flow.passesWeights(base, each)));
 }
 
 /** One of several tensors where it is normed, or some of them are: whose the norm is depends on which it is. */

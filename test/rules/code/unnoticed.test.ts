@@ -1,5 +1,6 @@
 /** What runs and computes something else, each mistake beside the same code without it. What is right is right by PyTorch's own results. */
-import { expectAtLines } from './atLines.ts';
+import { deepEqual } from 'node:assert/strict';
+import { expectAtLines, findingsIn } from './atLines.ts';
 
 const head = 'import math\nimport torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n\n';
 
@@ -205,6 +206,37 @@ ${indented(tail, 8)}
   it('is followed through the plain one of the kinds of attention that a table names', () => {
     expectAtLines(chosen('x = self.norm2(x)  # HW321\nkept = x'));
     expectAtLines(chosen('kept = x\nx = self.norm2(x)'));
+  });
+});
+
+describe('a sublayer that is given from outside', () => {
+  const layer = (cross: string): string => `${head}class Layer(nn.Module):
+    def __init__(self, width: int, cross: nn.Module, heads: int):
+        super().__init__()
+        self.attend = nn.MultiheadAttention(width, heads)
+        self.cross = cross
+        self.dropout = nn.Dropout(0.1)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.norm3 = nn.LayerNorm(width)
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+
+    def forward(self, x, memory):
+        x = self.norm1(x + self.attend(x, x, x)[0])
+${indented(cross, 8)}
+        return self.norm3(x + self.down(F.relu(self.up(x))))
+`;
+
+  it('stands between the norms around it', () => {
+    for (const sum of ['x + y', 'x + self.dropout(y)'])
+      deepEqual(
+        findingsIn(layer(`y = self.cross(query=x, key=memory, value=memory)[0]\nx = self.norm2(${sum})`)).filter(
+          ({ severity }) => severity !== 'hint',
+        ),
+        [],
+      );
+    expectAtLines(layer('x = self.norm2(x)  # HW326'));
   });
 });
 
