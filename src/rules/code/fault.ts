@@ -4,13 +4,14 @@ import { divides, type Facts } from '../../dims/facts.ts';
 import { someAtom, substitute, symbolsOf } from '../../dims/visit.ts';
 import type { Failure } from '../../interpreter/recording.ts';
 import { isUsed } from '../../interpreter/roots.ts';
-import { conceptOf, isRows, lengthScope } from '../../interpreter/samples.ts';
-import type { CodeReading } from '../../interpreter/study.ts';
+import { conceptOf, isRows, lengthScope, sampled } from '../../interpreter/samples.ts';
+import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue } from '../../interpreter/value.ts';
+import type { Expression } from '../../syntax/python/ast.ts';
 import type { Range } from '../../text/range.ts';
 import { clashesOf } from './clashes.ts';
 import { decidedAt } from './deciders.ts';
-import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn } from './failing.ts';
+import { dimsOf, elementwiseOps, type Find, inputsOf, shapeIn, tensorOf } from './failing.ts';
 import type { Layer } from './layers.ts';
 import { mentionsLength } from './layouts.ts';
 import { rangeIn, settingsOf } from './places.ts';
@@ -70,13 +71,7 @@ function isApart({ code, study }: Find): boolean {
 /** A width and what comes on top, none unless it is given: it is given where the input is that brings it. */
 const isWidened = ({ study }: Find, dim: Dim): boolean =>
   dim.terms.length > 1 &&
-  symbolsOf(dim).some(({ name, scope }) =>
-    study.instances.some(({ class: of }) => {
-      const initializer = of.qualifiedName === scope ? of.members.get('__init__') : undefined;
-      const parameters = initializer?.kind === 'function' ? initializer.definition.parameters : [];
-      return parameters.some((each) => each.name?.name === name && each.default?.kind === 'number' && each.default.value === 0);
-    }),
-  );
+  symbolsOf(dim).some(({ name, scope }) => defaultsOf(study, name, scope).some((value) => value?.kind === 'number' && value.value === 0));
 
 const isNumber = ({ constant = 0 }: Dim): boolean => constant > 1;
 
@@ -91,6 +86,8 @@ const isTableOfRows = ({ op, inputs: [table], shape }: TensorValue): boolean =>
 function isDoubtful(find: Find): boolean {
   const { failure } = find;
   if (isApart(find)) return true;
+  // Whether another file's branch is taken may hang on settings that rule each other out.
+  if (failure.depth > 0 && failure.sites[0] !== undefined && failure.sites[0].file !== find.code.file) return true;
   // What a model hands its part is assumed: names of settings, lengths and numbers of axes say too little of what is.
   const { basis, isOfAxes } = failure.problem;
   if (find.study.isPart === true && (basis === 'samples' || basis === 'lengths' || isOfAxes === true)) return true;
@@ -130,6 +127,10 @@ function isDoubtful(find: Find): boolean {
     symbolsOf(dim).some(({ key, name, scope }) => scope !== lengthScope && conceptOf(name) === undefined && find.code.defaults.has(key)),
   );
   if (basis === 'samples' && isGuessed && !(failure.problem.failsByDefaults === true && isOfOneSetUp(find))) return true;
+  if (basis === 'samples') {
+    const clashes = /^conv\d/.test(find.op) ? channelsOf(find) : clashesOf(find);
+    if (clashes.length > 0 && clashes.every(({ x, y }) => mayBeNumber(find, x, y) || mayBeNumber(find, y, x))) return true;
+  }
   // A layer that takes what it gets in the other branch: which of them runs hangs on what it was made for.
   const weight = failure.call.arguments.get('weight');
   const works = (tensor: TensorValue): boolean =>
@@ -142,6 +143,34 @@ function isDoubtful(find: Find): boolean {
   const atom = over === undefined ? undefined : loneAtom(over);
   return basis === 'samples' && atom?.kind === 'quotient';
 }
+
+/** The channels that come in, and those that the kernel of a convolution is made for. */
+function channelsOf(find: Find): readonly { readonly x: Dim; readonly y: Dim }[] {
+  const [input, weight] = [tensorOf(find, 'input'), tensorOf(find, 'weight')];
+  const y = weight === undefined ? undefined : shapeIn(find, weight).dims;
+  const x = input === undefined || y === undefined ? undefined : shapeIn(find, input).dims.at(1 - y.length);
+  return x === undefined || y?.[1] === undefined ? [] : [{ x, y: y[1] }];
+}
+
+/** A number in the code that another size comes to by the code's own defaults, or by settings of which nothing tells what they are. */
+function mayBeNumber({ code: { defaults }, study }: Find, { constant }: Dim, size: Dim): boolean {
+  if (constant === undefined || constant < 2 || size.constant !== undefined || size.unknown) return false;
+  const open = symbolsOf(size).filter(({ key }) => !defaults.has(key));
+  if (open.length > 0) return open.every(({ name, scope }) => name.includes('.') || isOptional(study, name, scope));
+  return sampled(size, ({ key }) => defaults.get(key)).constant === constant;
+}
+
+/** Whether a parameter of a constructor is None unless it is given. */
+const isOptional = (study: Study, name: string, scope: string): boolean =>
+  defaultsOf(study, name, scope).some((value) => value?.kind === 'constant' && value.value === null);
+
+/** What stands as the default of a constructor's parameter. */
+const defaultsOf = (study: Study, name: string, scope: string): readonly (Expression | undefined)[] =>
+  study.instances.flatMap(({ class: of }) => {
+    const initializer = of.qualifiedName === scope ? of.members.get('__init__') : undefined;
+    const parameters = initializer?.kind === 'function' ? initializer.definition.parameters : [];
+    return parameters.filter((each) => each.name?.name === name).map((each) => each.default);
+  });
 
 /**
  * Whether all sizes are settings of one constructor, or of one plain class of settings of the file, with the numbers that it gives them

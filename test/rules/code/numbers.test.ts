@@ -1,4 +1,5 @@
-import { expectAtLines } from './atLines.ts';
+import { deepEqual } from 'node:assert/strict';
+import { expectAtLines, findingsIn } from './atLines.ts';
 
 /** A head as lectures write it: every size is a number of the module. */
 const head = (scores: string): string => `import torch
@@ -46,6 +47,83 @@ class Mixes(nn.Module):
         B, T, C = x.shape
         return self.weight @ x.view(B, T, C)
 `);
+  });
+});
+
+describe('a number beside a size that may come to it', () => {
+  const tower = (given: string, width: string, embed: string): string => `import torch
+from torch import nn
+
+
+class Tower(nn.Module):
+    def __init__(self, ${given}):
+        super().__init__()
+        self.embed = nn.Linear(48, ${embed})
+        self.norm = nn.LayerNorm(${embed})
+        self.proj = nn.Linear(${width}, 256)
+
+    def forward(self, x):
+        return self.proj(self.norm(self.embed(x)))
+`;
+  const severities = (text: string): readonly string[] =>
+    findingsIn(text).flatMap(({ code, severity }) => (/^HW2/.test(code) ? [severity] : []));
+
+  it('is worth a look where nothing tells what the setting is, or where the defaults make it that number', () => {
+    deepEqual(severities(tower('config', "config['vision_width']", '768')), ['information']);
+    deepEqual(severities(tower('config', 'config.vision_width', '768')), ['information']);
+    deepEqual(severities(tower('width: int = 768', 'width', '768')), ['information']);
+    deepEqual(severities(tower('width: int = None', 'width', '768')), ['information']);
+    deepEqual(severities(tower('heads: int = 12, head_dim: int = 64', 'heads * head_dim', '768')), ['information']);
+  });
+
+  it('is a mistake where the size is another by default', () => {
+    deepEqual(severities(tower('width: int = 512', 'width', '768')), ['warning']);
+    deepEqual(severities(tower('heads: int = 12, head_dim: int = 48', 'heads * head_dim', '768')), ['warning']);
+  });
+
+  it('may be the number of channels of an image', () => {
+    const mapper = (channels: string): string => `import torch
+from torch import nn
+
+
+class Mapper(nn.Module):
+    def __init__(self, width: int, channels: ${channels}):
+        super().__init__()
+        self.width = width
+        if channels is not None:
+            self.pixels = nn.Conv2d(channels, width, kernel_size=1)
+
+    def forward(self, x):
+        return self.pixels(x.new_zeros(x.size(0), 3, 8, 8))
+`;
+    deepEqual(severities(mapper('int = None')), ['information']);
+  });
+});
+
+describe('a table that is tied to a head', () => {
+  const model = (head: string): string => `import torch.nn as nn
+
+
+class Model(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.embed = nn.Embedding(config.vocab_size, config.hidden_size)
+        self.mlp = nn.Linear(config.hidden_size, config.hidden_size)
+        self.head = ${head}
+        self.head.weight = self.embed.weight
+
+    def forward(self, input_ids):
+        return self.head(self.mlp(self.embed(input_ids)))
+`;
+
+  // In PyTorch the second runs, and gives what the right one gives; the third fails when it adds its bias.
+  it('works without a bias however the head was made', () => {
+    const severities = (text: string): readonly string[] =>
+      findingsIn(text).flatMap(({ code, severity }) => (code === 'HW236' ? [severity] : []));
+    deepEqual(severities(model('nn.Linear(config.hidden_size, config.vocab_size, bias=False)')), []);
+    deepEqual(severities(model('nn.Linear(config.vocab_size, config.hidden_size, bias=False)')), ['information']);
+    deepEqual(severities(model('nn.Linear(config.vocab_size, config.hidden_size)')), ['error']);
+    deepEqual(severities(model('nn.Linear(config.intermediate_size, config.vocab_size, bias=False)')), ['error']);
   });
 });
 

@@ -1,3 +1,4 @@
+import type { Dim } from '../../../dims/dim.ts';
 import { formatDim } from '../../../dims/format.ts';
 import { dimOf } from '../../../interpreter/make.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
@@ -60,12 +61,14 @@ export const tiedWeightShape = defineRule({
           wantedColumns: formatDim(wanted[1]),
         },
         related: [{ range: rangeIn(code, layer.site), message: 'The layer is made here.' }],
+        // Without a bias it multiplies with the weight that it got, and works: only what it says of its sizes is wrong.
+        ...(isTurned(code, weight, wanted) && !hasBias(layer) ? { severity: 'information' as const } : {}),
       });
     }
   },
 });
 
-type Sizes = readonly [NonNullable<ReturnType<typeof dimOf>>, NonNullable<ReturnType<typeof dimOf>>];
+type Sizes = readonly [rows: Dim, columns: Dim];
 
 interface Tied {
   readonly name: string;
@@ -84,13 +87,20 @@ function tied(code: CodeReading): readonly Tied[] {
         const wanted = sizesOf(layer);
         const weight = layer.attributes.get('weight');
         if (wanted === undefined || weight?.kind !== 'tensor' || weight.shape.dims.length !== 2) continue;
-        const differs = weight.shape.dims.some((dim, i) => /^different/.test(compareSizes(code, dim, wanted[i] as Sizes[0])));
+        const differs = weight.shape.dims.some((dim, i) => /^different/.test(compareSizes(code, dim, wanted[i] as Dim)));
         if (differs) found.push({ name, layer, weight, wanted });
       }
     }
   }
   return found;
 }
+
+const isSame = (code: CodeReading, a: Dim | undefined, b: Dim): boolean => a !== undefined && compareSizes(code, a, b) === 'same';
+
+const isTurned = (code: CodeReading, { shape: { dims } }: TensorValue, [rows, columns]: Sizes): boolean =>
+  isSame(code, dims[0], columns) && isSame(code, dims[1], rows);
+
+const hasBias = ({ attributes }: InstanceValue): boolean => attributes.get('bias')?.kind === 'tensor';
 
 function sizesOf({ class: { qualifiedName }, attributes }: InstanceValue): Sizes | undefined {
   const of = (name: string) => {
