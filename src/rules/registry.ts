@@ -66,6 +66,7 @@ import { sequenceDoesNotSplit } from './parallelism/sequenceDoesNotSplit.ts';
 import { vocabularyDoesNotSplit } from './parallelism/vocabularyDoesNotSplit.ts';
 import { cacheAxis } from './positions/code/cacheAxis.ts';
 import { cacheShape } from './positions/code/cacheShape.ts';
+import { positionsLost } from './positions/code/positionsLost.ts';
 import { positionTableTooSmall } from './positions/code/positionTableTooSmall.ts';
 import { rotaryOnOne } from './positions/code/rotaryOnOne.ts';
 import { rotaryOnValues } from './positions/code/rotaryOnValues.ts';
@@ -228,6 +229,7 @@ export const rules: readonly Rule[] = [
   cacheShape,
   cacheAxis,
   positionTableTooSmall,
+  positionsLost,
   flashHeadDim,
   pagedHeadDim,
   widthOffTensorCores,

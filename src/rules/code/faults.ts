@@ -3,7 +3,7 @@
  * the constructor of the layer whose declared width disagrees with everything around it, or the expression.
  */
 
-import { addAll, type Dim, divideExactly, multiply } from '../../dims/dim.ts';
+import { addAll, type Dim, divideExactly, loneAtom, multiply } from '../../dims/dim.ts';
 import { formatDim } from '../../dims/format.ts';
 import { applyToShape, formatShape } from '../../dims/shape.ts';
 import { symbolsOf } from '../../dims/visit.ts';
@@ -111,6 +111,7 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   if (isOfOthers(code, failure)) return undefined;
   if (use === undefined || restsOnFactor(code, failure) || isAskedFor(op, failure) || areOneSetting(code, failure)) return undefined;
   const find: Find = { code, study, failure, op, use };
+  if (restsOnSetting(find)) return undefined;
   const fault = kindOf(find);
   const blame = fault === undefined ? undefined : blameOf(find);
   if (fault === undefined) return undefined;
@@ -204,6 +205,23 @@ const restsOnFactor = (code: CodeReading, failure: Failure): boolean =>
       ),
     ),
   );
+
+/**
+ * A number that the code writes against a setting whose number stands in a configuration: the same, as far as can be told, since code
+ * that writes 768 runs with what has 768 there.
+ */
+function restsOnSetting(find: Find): boolean {
+  const { basis } = find.failure.problem;
+  if (basis !== 'samples' && basis !== 'widths') return false;
+  const isSetting = (dim: Dim): boolean => {
+    const atom = loneAtom(dim);
+    return atom?.kind === 'symbol' && atom.name.includes('.') && !find.code.defaults.has(atom.key);
+  };
+  const clashes = clashesOf(find);
+  return clashes.length > 0 && clashes.every(({ x, y }) => (isNumber(x) && isSetting(y)) || (isNumber(y) && isSetting(x)));
+}
+
+const isNumber = ({ constant = 0 }: Dim): boolean => constant > 1;
 
 /**
  * A size that only a view asks for, of one of several tensors, one of which has in its place the very size that the operand meets: the

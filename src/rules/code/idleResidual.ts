@@ -48,7 +48,7 @@ function idleIn(body: readonly Statement[]): readonly (readonly [Statement, read
 const boundBy = (statement: Statement): ReadonlySet<string> =>
   new Set(statement.kind === 'assign' ? statement.targets.flatMap((target) => [...targetNames(target)]) : []);
 
-function reads(statement: Statement, name: string): boolean {
+export function reads(statement: Statement, name: string): boolean {
   let found = false;
   const see = (expression: Expression): void => {
     if (expression.kind === 'name' && expression.name === name) found = true;

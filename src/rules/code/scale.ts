@@ -86,8 +86,12 @@ function factorOfTensor(tensor: TensorValue, depth: number): Factor {
   const [first, second] = [at.arguments.get('input'), at.arguments.get('other')];
   const of = (value: Value | undefined): Factor => factorOf(value, depth + 1);
   switch (at.op) {
-    case 'parameter':
-      return { kind: 'learned' };
+    case 'parameter': {
+      // A flag that freezes it, or may: what it holds is the scale.
+      const learns = at.arguments.get('requires_grad');
+      const isFixed = learns !== undefined && (learns.kind !== 'bool' || !learns.value);
+      return isFixed ? of(at.arguments.get('data')) : { kind: 'learned' };
+    }
     case 'buffer':
       return of(at.arguments.get('data'));
     case 'tensor':

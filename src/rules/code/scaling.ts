@@ -6,7 +6,7 @@ import { alternatives, isLayout, sameElements } from '../../interpreter/graph.ts
 import { dimOf } from '../../interpreter/make.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
-import type { Powers, TensorValue } from '../../interpreter/value.ts';
+import type { Powers, Site, TensorValue } from '../../interpreter/value.ts';
 import type { Attention, Operand } from './attention.ts';
 import { rangeIn, textAt } from './places.ts';
 import { constantFactor, type Factor, factorOf, multiplyFactors, readPowers } from './scale.ts';
@@ -209,6 +209,7 @@ function hasIdleScale(code: CodeReading, { product }: Extract<Attention, { reado
     /^[^\n]*\n\s*[rR]?("""|''')(?:(?!\1)[\s\S])*?scaled[\s_-]+dot/i.test(text)
   )
     return true;
+  if (isClass && hasIdleLocal(code, site)) return true;
   const owner = isClass ? 'self\\.' : '(?<![.\\w])';
   const names = new Set(
     [...text.matchAll(new RegExp(`${owner}(\\w*(?:scal(?:e|ing)|temperature))(?=\\s*[:=,)])`, 'g'))].map(([, name]) => name),
@@ -217,6 +218,20 @@ function hasIdleScale(code: CodeReading, { product }: Extract<Attention, { reado
     const mentions = [...text.matchAll(new RegExp(`${owner}${name}\\b(?!\\s*(?::[^=,\\n]+)?(?:=(?!=)|,\\s*$)|:|\\s+is\\s)`, 'gm'))];
     return mentions.length === 0;
   });
+}
+
+/** `scale = self.scale or 1 / sqrt(E)` in the method around the place, which reads it nowhere. */
+function hasIdleLocal(code: CodeReading, { unit, node }: Site): boolean {
+  const { statement } = unit.body;
+  const method =
+    statement.kind === 'class'
+      ? statement.body.find((each) => each.kind === 'function' && each.start <= node.start && node.end <= each.end)
+      : undefined;
+  if (method === undefined) return false;
+  const text = code.file.module.text.slice(unit.start + method.start, unit.start + method.end);
+  return [...text.matchAll(/^[ \t]+(\w*(?:scal(?:e|ing)|temperature))[ \t]*=(?!=)/gm)].some(
+    ([, name]) => [...text.matchAll(new RegExp(`(?<![.\\w])${name}\\b(?!\\s*=(?!=))`, 'g'))].length === 0,
+  );
 }
 
 /** Queries or keys come in as they are: whether they are scaled already is not seen. */

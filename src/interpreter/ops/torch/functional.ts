@@ -698,7 +698,10 @@ export const functionalOperations = operations({
     attention('scaled_dot_product_attention'),
   ],
   'flash_attn.flash_attn_func': ['q, k, v, dropout_p=0.0, softmax_scale=None, causal=False, **kwargs', flash],
-  'xformers.ops.memory_efficient_attention': ['q|query, k|key, v|value, attn_bias=None, p=0.0, scale=None, *, op=None', flash],
+  'xformers.ops.memory_efficient_attention xformers.ops.fmha.memory_efficient_attention': [
+    'q|query, k|key, v|value, attn_bias=None, p=0.0, scale=None, *, op=None',
+    flash,
+  ],
   'torch.nn.functional.multi_head_attention_forward': [
     'query, key, value, embed_dim_to_check, num_heads, in_proj_weight, in_proj_bias, bias_k, bias_v, add_zero_attn, dropout_p, out_proj_weight, out_proj_bias, training=True, key_padding_mask=None, need_weights=True, attn_mask=None, use_separate_proj_weight=False, q_proj_weight=None, k_proj_weight=None, v_proj_weight=None, static_k=None, static_v=None, average_attn_weights=True, is_causal=False',
     multiHeadAttention,

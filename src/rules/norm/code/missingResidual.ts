@@ -5,6 +5,7 @@ import { type Range, range } from '../../../text/range.ts';
 import type { Block } from '../../code/blocks.ts';
 import { blocksOf } from '../../code/blocks.ts';
 import { siteIn } from '../../code/callSites.ts';
+import { droppedStreams } from '../../code/droppedStream.ts';
 import type { Flow } from '../../code/flow.ts';
 import { idleResiduals } from '../../code/idleResidual.ts';
 import { argumentTensors } from '../../code/norms.ts';
@@ -55,10 +56,13 @@ export const missingResidual = defineRule({
   messages: {
     replaced: 'The output of the {sublayer} takes the place of the residual stream: nothing adds the stream back.',
     idle: '`{name}` is kept for the sum behind this step, and nothing reads it: the residual stream is not added back.',
+    beside: 'This takes the place of the residual stream `{stream}`, which the sublayer beside it adds back.',
+    wrapper: 'The class is called a residual connection, and nothing adds `{stream}` back.',
     branch: 'This branch normalises what the sublayer computes without adding the stream back, which the other branch does.',
     stale: 'This sum takes the stream from before the {sublayer}: the output of the {sublayer} is left out of the residual stream.',
   },
   checkCode({ code, rangeOf, report }) {
+    const reported: Range[] = [];
     for (const { block, flow, all } of ownBlocks(code)) {
       const main = block.sublayers.filter(isMain);
       if (!main.some(({ entries, after, before, exits }) => entries.length + after.length + before.length + exits.length > 0)) continue;
@@ -76,8 +80,20 @@ export const missingResidual = defineRule({
         const whole = rangeOf(place);
         if (whole === undefined) continue;
         const at = lastLine(code.file.module.text, whole);
+        reported.push(at);
         report({ at, message: 'replaced', data: { sublayer: nameOf(sublayer) }, fixes: addedStream(code, at) });
       }
+    }
+    for (const { stream, site, sum } of droppedStreams(code)) {
+      const at = rangeOf(site);
+      if (at === undefined || reported.some(({ start, end }) => start < at.end && at.start < end)) continue;
+      report({
+        at,
+        message: sum === undefined ? 'wrapper' : 'beside',
+        severity: 'information',
+        data: { stream },
+        related: sum === undefined ? [] : [{ range: rangeOf(sum), message: 'Here the stream is added back.' }],
+      });
     }
     for (const { name, site, kept } of idleResiduals(code)) {
       const at = rangeOf(site);
