@@ -142,6 +142,9 @@ export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerd
   const [first] = verdicts;
   if (first === undefined || verdicts.some((verdict) => verdict?.kind !== first.kind)) return undefined;
   if ((first.kind === 'none' || first.kind === 'half') && isInitialised(code)) return undefined;
+  // A parameter that may be learned begins near the scale: of which width is its own affair.
+  const scale = first.kind === 'width' ? first.step?.operand : undefined;
+  if (scale?.kind === 'tensor' && scale.isParameter === true) return undefined;
   if (
     comesIn(attention) &&
     first.kind !== 'inverted' &&

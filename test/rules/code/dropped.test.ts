@@ -212,3 +212,108 @@ class Attention(nn.Module):
     expectAtLines(model('n_heads * head_dim, dim'), ({ code }) => /^HW2[12]/.test(code));
   });
 });
+
+describe('what the text of attention shows', () => {
+  const counts =
+    (code: string) =>
+    (finding: { readonly code: string }): boolean =>
+      finding.code === code;
+  const attention = (forward: string, init = ''): string => `${head}from einops import rearrange, repeat\n
+class Attention(nn.Module):
+    def __init__(self, dim, num_heads, rope):
+        super().__init__()
+        assert dim % num_heads == 0
+        self.num_heads = num_heads
+        self.head_dim = dim // num_heads
+        self.rope = rope
+        self.to_q = nn.Linear(dim, dim)
+        self.to_k = nn.Linear(dim, dim)
+        self.to_v = nn.Linear(dim, dim)
+        self.to_kv = nn.Linear(dim, 2 * dim)
+${init}
+    def forward(self, x, pos, mask=None):
+        b, n, c = x.shape
+${forward
+  .split('\n')
+  .map((line) => `        ${line}`)
+  .join('\n')}
+`;
+  const split = 'reshape(b, n, self.num_heads, -1).transpose(1, 2)';
+  const project = `q = self.to_q(x).${split}\nk = self.to_k(x).${split}\nv = self.to_v(x).${split}`;
+  const weigh =
+    'attn = ((q @ k.transpose(-2, -1)) * self.head_dim ** -0.5).softmax(-1)\nreturn (attn @ v).transpose(1, 2).reshape(b, n, c)';
+
+  it('turns queries and keys alike', () => {
+    const turned = (lines: string): string => attention(`${project}\n${lines}\n${weigh}`);
+    expectAtLines(turned('q = self.rope(q, pos)  # HW421'), counts('HW421'));
+    expectAtLines(turned('q = self.rope(q, pos)\nk = self.rope(k, pos)'), counts('HW421'));
+    expectAtLines(turned('q, k = self.rope(q, pos), self.rope(k, pos)'), counts('HW421'));
+    expectAtLines(turned('q = self.rope(q, pos)\nk = self.rope(torch.cat((pos.cached_keys, k), 2), pos)'), counts('HW421'));
+  });
+
+  it('takes apart axes in the order in which it put them together', () => {
+    const heads = (back: string): string =>
+      attention(`q, k, v = map(lambda t: rearrange(t, 'b n (h d) -> (b h) n d', h=self.num_heads), (self.to_q(x), self.to_k(x), self.to_v(x)))
+attn = (q @ k.transpose(-2, -1) * self.head_dim ** -0.5).softmax(-1)
+out = attn @ v
+return ${back}`);
+    expectAtLines(heads("rearrange(out, '(h b) n d -> b n (h d)', h=self.num_heads)  # HW231"), counts('HW231'));
+    expectAtLines(heads("rearrange(out, '(b h) n d -> b n (h d)', h=self.num_heads)"), counts('HW231'));
+    expectAtLines(
+      attention(
+        `x = rearrange(x, 'b (h w) c -> b (w h) c', h=self.num_heads)\nreturn rearrange(x, 'b (h w) c -> b h w c', h=self.num_heads)`,
+      ),
+      counts('HW231'),
+    );
+    expectAtLines(attention(`x = rearrange(x, 'b (h w) c -> b h w c', h=4)\nreturn rearrange(x, 'b h w c -> b (w h) c')`), counts('HW231'));
+  });
+
+  it('makes heads of what one token has', () => {
+    const widths = (view: string, init: string): string => attention(`kv = self.to_heads(x).${view}\nreturn kv`, init);
+    const layer = (width: string, mark = ''): string => `        self.to_heads = nn.Linear(dim, ${width})${mark}`;
+    const both = 'view(1, -1, 2, self.num_heads, self.head_dim)';
+    expectAtLines(widths(both, layer('dim', '  # HW231')), counts('HW231'));
+    expectAtLines(widths(both, layer('2 * dim')), counts('HW231'));
+    expectAtLines(widths('view(b, -1, self.num_heads, self.d_k)', `        self.d_k = dim  # HW231\n${layer('dim')}`), counts('HW231'));
+    expectAtLines(widths('view(b, -1, self.num_heads, self.d_k)', `        self.d_k = dim // num_heads\n${layer('dim')}`), counts('HW231'));
+    expectAtLines(widths('view(b, -1, 4, 4, c)', layer('dim')), counts('HW231'));
+    expectAtLines(widths('view(b, -1, 4 * c)', layer('dim')), counts('HW231'));
+  });
+
+  it('lets a token see itself where keys stand in front', () => {
+    const causal = (diagonal: string): string =>
+      attention(
+        `${project}
+k = torch.cat((self.null.expand(b, -1, -1, -1), k), dim=-2)
+v = torch.cat((self.null.expand(b, -1, -1, -1), v), dim=-2)
+sim = q @ k.transpose(-2, -1) * self.head_dim ** -0.5
+i, j = sim.shape[-2:]
+future = torch.ones((i, j), dtype=torch.bool, device=x.device).triu(${diagonal}
+sim = sim.masked_fill(future, -torch.finfo(sim.dtype).max)
+return (sim.softmax(-1) @ v).transpose(1, 2).reshape(b, n, c)`,
+        '        self.null = nn.Parameter(torch.zeros(1, num_heads, 1, dim // num_heads))',
+      );
+    expectAtLines(causal('j - i)  # HW157'), counts('HW157'));
+    expectAtLines(causal('j - i + 1)'), counts('HW157'));
+    expectAtLines(causal('1)'), counts('HW157'));
+  });
+
+  it('reads the memory that comes in', () => {
+    const decoder = (call: string): string => `${head}
+class DecoderLayer(nn.Module):
+    def __init__(self, dim, self_attention, cross_attention):
+        super().__init__()
+        self.self_attention = self_attention
+        self.cross_attention = cross_attention
+        self.norm = nn.LayerNorm(dim)
+
+    def forward(self, x, cross, x_mask=None, cross_mask=None):
+        x = self.norm(x + self.self_attention(x, x, x, x_mask)[0])
+        ${call}
+        return x
+`;
+    expectAtLines(decoder('x = x + self.cross_attention(x, x, x, cross_mask)[0]  # HW170'), counts('HW170'));
+    expectAtLines(decoder('x = x + self.cross_attention(x, cross, cross, cross_mask)[0]'), counts('HW170'));
+    expectAtLines(decoder('x = x + self.self_attention(x, x, x, cross_mask)[0]'), counts('HW170'));
+  });
+});

@@ -1,4 +1,6 @@
 import { sameDim } from '../../../dims/dim.ts';
+import type { TensorValue } from '../../../interpreter/value.ts';
+import type { Call } from '../../../syntax/python/ast.ts';
 import { partedFromThemselves } from '../../code/madeMasks.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
@@ -42,6 +44,7 @@ export const causalDiagonal = defineRule({
   },
   messages: {
     diagonal: 'This causal mask hides the diagonal: a token does not see itself, and the first sees nothing.',
+    own: 'This causal mask hides the token itself: with the keys in front counted in, the boundary is to be one key further.',
     ahead: 'This causal mask shows each token {count} to come: the boundary is to be the diagonal.',
     parted:
       'This causal mask puts the token itself on the side of what comes later: it hides either the diagonal, or the past instead of the future.',
@@ -52,16 +55,18 @@ export const causalDiagonal = defineRule({
       if (kind !== 'diagonal' && kind !== 'ahead' && kind !== 'behind') continue;
       const at = made ?? used;
       if (at === undefined) continue;
-      // With more keys than queries, which key stands for the query itself is the code's affair.
+      // With more keys than queries, which key stands for the query itself is the code's affair, unless it counts them: `triu(j - i)`.
       const [rows, columns] = region.made.shape.dims.slice(-2);
-      if (rows !== undefined && columns !== undefined && !sameDim(rows, columns)) continue;
+      const isOblong = rows !== undefined && columns !== undefined && !sameDim(rows, columns);
+      if (isOblong && !(kind === 'diagonal' && isCounted(region.made))) continue;
       const count = Math.abs(off) - (kind === 'behind' ? 1 : 0);
       report({
         at,
-        message: kind,
+        message: isOblong ? 'own' : kind,
+        ...(isOblong ? { severity: 'warning' as const } : {}),
         data: { count: count === 1 ? 'one token' : `${count} tokens` },
         related: [{ range: used === at ? undefined : used, message: 'The mask is used here.' }],
-        fixes: fixesOf(textAt(code, rangeIn(code, region.made.site)), at.start, region.made.op, at === made),
+        fixes: isOblong ? [] : fixesOf(textAt(code, rangeIn(code, region.made.site)), at.start, region.made.op, at === made),
       });
     }
     const judged = new Set(causalVerdicts(code).map(({ region }) => region.made.site?.node));
@@ -71,6 +76,12 @@ export const causalDiagonal = defineRule({
     }
   },
 });
+
+/** Whether the boundary is worked out, by a difference of sizes. */
+function isCounted({ op, site }: TensorValue): boolean {
+  const call = site?.node as Partial<Call> | undefined;
+  return /^tri[ul]$/.test(op) && call?.kind === 'call' && call.arguments?.some(({ value }) => value.kind === 'binary') === true;
+}
 
 /** `triu(x)` gets `diagonal=1`; `tril(x, diagonal=-1)` and the like lose theirs. */
 function fixesOf(text: string, start: number, op: string, isMade: boolean) {

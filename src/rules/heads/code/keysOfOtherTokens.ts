@@ -7,6 +7,7 @@ import { studyOf } from '../../code/layers.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import { asTensor } from '../../code/tensors.ts';
 import { tokenOrigins } from '../../code/tokenOrigins.ts';
+import { unreadMemories } from '../../code/unreadMemory.ts';
 import { defineRule } from '../../rule.ts';
 
 const decoder = (given: string) => ({
@@ -61,8 +62,13 @@ export const keysOfOtherTokens = defineRule({
   },
   messages: {
     fact: 'The keys are made of `{keys}` and the values of `{values}`: attention needs both of the same tokens.',
+    unread: '`{name}` comes in and nothing reads it: this cross-attention gets none of its tokens.',
   },
   checkCode({ code, report }) {
+    for (const { name, call } of unreadMemories(code)) {
+      const at = rangeIn(code, call);
+      if (at !== undefined) report({ at, message: 'unread', severity: 'information', data: { name } });
+    }
     const study = studyOf(code);
     if (study === undefined) return;
     const all = attendedIn(code, study);

@@ -1,3 +1,4 @@
+import { turnedAlone } from '../../code/namedRotary.ts';
 import { rangeIn } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { rotaryExample } from './examples.ts';
@@ -27,6 +28,11 @@ export const rotaryOnOne = defineRule({
       const at = rangeIn(code, site) ?? used;
       if (at !== undefined)
         report({ at, message: kind, related: [{ range: at === used ? undefined : used, message: 'Queries and keys meet here.' }] });
+    }
+    if (rotaryVerdicts(code).length > 0) return;
+    for (const { kind, site } of turnedAlone(code)) {
+      const at = rangeIn(code, site);
+      if (at !== undefined) report({ at, message: kind, severity: 'information' });
     }
   },
 });

@@ -1,3 +1,6 @@
+import { formatDim } from '../../../dims/format.ts';
+import { eatenTokens } from '../../code/eatenTokens.ts';
+import { oddOrders } from '../../code/einopsOrder.ts';
 import { rangeIn, shown } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { fusedAttention, groupedAttention } from './examples.ts';
@@ -26,6 +29,8 @@ export const headsSplitWithoutTranspose = defineRule({
   },
   messages: {
     split: '`{text}` cuts {before} into {after}: the tokens are not where the view puts them, so heads get other tokens.',
+    eaten: '`{text}` makes heads of {asked} features, and a token has {width}: it takes those of other tokens.',
+    order: 'This pattern has ({order}) where the others of this function have ({usual}): the axes come out mixed.',
     moved: '`{text}` makes {after} of {before}: the tokens do not stay together.',
   },
   checkCode({ code, report }) {
@@ -37,6 +42,22 @@ export const headsSplitWithoutTranspose = defineRule({
         message: scramble.kind === 'split' ? 'split' : 'moved',
         data: { text: shown(code, at, 50), ...shapesOf(scramble) },
         fixes: scramble.kind === 'split' ? splitFix(code, scramble) : [],
+      });
+    }
+    for (const { site, order, usual, other } of oddOrders(code)) {
+      const at = rangeIn(code, site);
+      const related = [{ range: rangeIn(code, other), message: `Here the order is (${usual}).` }];
+      if (at !== undefined) report({ at, message: 'order', severity: 'information', data: { order, usual }, related });
+    }
+    for (const { node, width, asked, site } of eatenTokens(code)) {
+      const used = rangeIn(code, node.site);
+      const at = rangeIn(code, site) ?? used;
+      if (at === undefined) continue;
+      report({
+        at,
+        message: 'eaten',
+        data: { text: shown(code, used, 50), asked: formatDim(asked), width: formatDim(width) },
+        related: used === at ? [] : [{ range: used, message: 'The view is here.' }],
       });
     }
   },
