@@ -2,7 +2,7 @@
 import { type Dim, loneAtom, multiply } from '../../dims/dim.ts';
 import { plain } from '../../interpreter/graph.ts';
 import { dimOf } from '../../interpreter/make.ts';
-import { isHeads } from '../../interpreter/samples.ts';
+import { conceptOf, isHeads } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../interpreter/value.ts';
 import { layerOfWeight } from './layers.ts';
@@ -34,7 +34,7 @@ export function eatenTokens(code: CodeReading): readonly EatenTokens[] {
       const isSame = (dim: Dim): boolean => seemSame(code, dim, width);
       const asked = dims.reduce(multiply);
       // `view(b, -1, heads, d_model)`: a head as wide as the model.
-      if (dims.length === 2 && isSame(features)) {
+      if (dims.length === 2 && features.key === width.key && !isHeadSize(width)) {
         const given = code.variables.find(({ name, value, site }) => {
           const dim = site.file === code.file && headDimNames.test(name) ? dimOf(value) : undefined;
           return dim !== undefined && readDim(code, dim).key === features.key;
@@ -56,6 +56,12 @@ export function eatenTokens(code: CodeReading): readonly EatenTokens[] {
     }
   }
   return [...found.values()];
+}
+
+/** A projection as wide as one head is what is too narrow. */
+function isHeadSize(width: Dim): boolean {
+  const atom = loneAtom(width);
+  return atom?.kind !== 'symbol' || conceptOf(atom.name) === 'headDim';
 }
 
 const headDimNames = /(?:^|[._])(?:d_[kvq]|d_?head|dim_head|head_dim|head_size|head_width|dim_per_head)$/;

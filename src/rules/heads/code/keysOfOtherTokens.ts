@@ -57,7 +57,7 @@ export const keysOfOtherTokens = defineRule({
     what: 'Attention takes its keys from one sequence and its values from another.',
     why: 'There is one weight for each key, and it is the weight of the value of the same token. With keys of an encoder and values of a decoder the product of weights and values fails as soon as the two sequences differ in length, and mixes unrelated tokens where they do not. Reported where one of the two goes with the queries and both are known to be sequences of their own: each attends to itself elsewhere, or is called a memory or a context.',
     bad: [decoder('h, memory, h'), decoder('h, h, memory')],
-    good: [decoder('h, memory, memory'), decoder('h, h, h')],
+    good: [decoder('h, memory, memory')],
     references: ['https://arxiv.org/abs/1706.03762'],
   },
   messages: {
