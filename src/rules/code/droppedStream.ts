@@ -98,6 +98,8 @@ function replacedIn(body: readonly Statement[], frame: Frame, definition: Functi
     const sums = own.filter((each) => isSum(each.value, stream));
     const at = own.indexOf(replaced);
     const [before, after] = [own[at - 1], own[at + 1]];
+    // The first sublayer may change the width, and add something of its own instead.
+    if (read.isNormed && at === 0 && addsAnything(read.call, frame)) continue;
     if (read.isNormed) {
       const sum = sums.find(({ value }) => summands(value).some((each) => sublayerCall(each, stream)?.isNormed === true));
       if (sum !== undefined) found.push({ stream, replaced, sum });
@@ -198,6 +200,23 @@ function addsItsInput({ definition }: FunctionValue): boolean {
     eachExpressionWithin(statement, (each) => {
       if (summands(each).length > 1 && summands(each).some((part) => part.kind === 'name' && part.name === stream)) adds = true;
     });
+  return adds;
+}
+
+/** Whether the module's `forward`, or the method, is known to hold a sum. */
+function addsAnything(call: Call, { self, owner }: Frame): boolean {
+  const name = attributeCalled(call);
+  const held = self?.kind === 'instance' && name !== undefined ? self.attributes.get(name) : undefined;
+  const called =
+    held?.kind === 'instance'
+      ? held.class.mro.map(({ members }) => members.get('forward')).find(Boolean)
+      : owner?.mro.map(({ members }) => members.get(name ?? '')).find(Boolean);
+  let adds = false;
+  if (called?.kind === 'function' && called.definition.kind === 'function')
+    for (const statement of called.definition.body)
+      eachExpressionWithin(statement, (each) => {
+        if (each.kind === 'binary' && each.operator === '+') adds = true;
+      });
   return adds;
 }
 

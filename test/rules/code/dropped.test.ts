@@ -46,6 +46,7 @@ ${body
     expectAtLines(block(`shortcut = x\nx = self.attn(self.norm1(x), mask)\nx = shortcut + x\n${sum}return x`), counts);
     expectAtLines(block(`y = self.attn(self.norm1(x), mask)\nx = x + y\n${sum}return x`), counts);
     expectAtLines(block(`${sum}x = self.mixing_attn(x)\nx = x + self.mlp(self.norm3(x))\nreturn x`), counts);
+    expectAtLines(block(`x = self.mixing_attn(self.norm1(x))\n${sum}return x`), counts);
     expectAtLines(block(`${sum}logits = self.mlp(self.norm3(x))\nreturn logits`), counts);
     expectAtLines(block(`x = x + self.attn(self.norm1(x), mask)\nx = self.drop_path(self.norm2(x))\nreturn x`), counts);
   });
