@@ -45,6 +45,28 @@ ${norm}
 `;
   const normed = '        q, k = self.q_norm(q), self.k_norm(k)';
 
+  it('are said to be taken twice where the number is made that scales both sides', () => {
+    const fused = (scale: string): string => `${head}
+class Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x):
+        B, T, C = x.shape
+        d = C // self.heads
+        scale = ${scale}
+        q, k, v = torch.split(self.qkv(x).view(B, T, self.heads, 3 * d), d, dim=-1)
+        weight = torch.einsum("bthc,bshc->bhts", q * scale, k * scale)
+        weight = torch.softmax(weight.float(), dim=-1)
+        return self.out(torch.einsum("bhts,bshc->bthc", weight, v).reshape(B, T, C))
+`;
+    expectAtLines(fused('1 / math.sqrt(math.sqrt(d))'));
+    expectAtLines(fused('1 / math.sqrt(d)  # HW153'));
+  });
+
   it('are powers of a head dim that a config gives or that is computed', () => {
     expectAtLines(configured('self.head_dim ** 0.5  # HW152'));
     expectAtLines(configured('config.hidden_size ** -0.5  # HW151'));

@@ -1,7 +1,19 @@
+import type { CodeReading } from '../../../interpreter/study.ts';
+import type { TensorValue } from '../../../interpreter/value.ts';
+import type { Range } from '../../../text/range.ts';
 import { rangeIn } from '../../code/places.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample, calledExample } from './examples.ts';
 import { judgedScales, nodeOf, sizeText, withoutScale } from './scale.ts';
+
+/** Where the code gives a name to the one number that scales at all the places. */
+function madeOnce(code: CodeReading, steps: readonly { readonly node: TensorValue }[]): Range | undefined {
+  const scales = steps.map(({ node }) => [...node.arguments.values()].find(({ kind }) => kind === 'float'));
+  const [scale] = scales;
+  if (scale === undefined || scales.length < 2 || scales.some((each) => each !== scale)) return undefined;
+  const named = code.variables.find(({ isArgument, name, value }) => !isArgument && value === scale && /^\w+$/.test(name));
+  return named === undefined ? undefined : rangeIn(code, named.site);
+}
 
 export const scaledTwice = defineRule({
   code: 'HW153',
@@ -32,6 +44,7 @@ export const scaledTwice = defineRule({
   },
   messages: {
     called: 'The scores are scaled here, and `scaled_dot_product_attention` divides by sqrt({width}) once more.',
+    both: 'The scores are scaled by this at more than one place: in all by more than 1/sqrt({width}).',
     twice: 'The scores are scaled by 1/sqrt({width}) more than once: here and in another place.',
   },
   checkCode({ code, report }) {
@@ -39,6 +52,16 @@ export const scaledTwice = defineRule({
       const steps = verdict.steps;
       const places = steps.map(({ node }) => rangeIn(code, node.site));
       const product = rangeIn(code, nodeOf(attention).site);
+      const made = madeOnce(code, steps);
+      if (made !== undefined && !verdict.called) {
+        report({
+          at: made,
+          message: 'both',
+          data: { width: sizeText(verdict.width) },
+          related: places.flatMap((range) => (range === undefined ? [] : [{ range, message: 'It scales here.' }])),
+        });
+        continue;
+      }
       for (const [i, at] of places.entries()) {
         const step = steps[i];
         if (at === undefined || step === undefined) continue;
