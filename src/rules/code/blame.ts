@@ -190,6 +190,8 @@ function resizedAxis(
     /^(?:cat|concat|repeat|repeat_interleave)$/.test(node.op) &&
     !before.includes(size.key) &&
     !isRejoined(find, node, axis) &&
+    // Pieces that differ along this axis could be joined along no other.
+    (!/^(?:cat|concat)$/.test(node.op) || node.inputs.every((each) => dimFromEnd(each, axis)?.key === dimFromEnd(input, axis)?.key)) &&
     !(axis === -1 && joinedFor(find)?.node === node)
   ) {
     const was = divideExactly(size, factor);

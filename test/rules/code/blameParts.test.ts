@@ -220,3 +220,29 @@ describe('where a file runs its own model', () => {
   it('blames the layer, though the first call that fails is of a model of which less is known', () =>
     expectHere(convolving({ out: 'nn.Linear(each, width)  # here' })));
 });
+
+describe('a layer behind parts that are joined', () => {
+  const parallel = (layer: string): string => `import torch
+import torch.nn as nn
+import torch.nn.functional as F
+
+
+class Parallel(nn.Module):
+    def __init__(self, width, heads, ratio=4):
+        super().__init__()
+        self.heads, self.width, self.inner = heads, width, width * ratio
+        self.into = nn.Linear(width, 3 * width + self.inner)
+        self.out = ${layer}
+
+    def forward(self, x):
+        B, T, C = x.shape
+        qkv, hidden = torch.split(self.into(x), [3 * self.width, self.inner], dim=-1)
+        q, k, v = qkv.view(B, T, 3, self.heads, C // self.heads).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(B, T, C)
+        return x + self.out(torch.cat((y, F.gelu(hidden)), 2))
+`;
+  it('is to blame where they can be joined along no other axis', () => {
+    expectHere(parallel('nn.Linear(width + self.inner, width)'));
+    expectHere(parallel('nn.Linear(width, width)  # here'));
+  });
+});
