@@ -9,7 +9,7 @@
 import { type Dim, flexible, mod, number, rigid } from '../dims/dim.ts';
 import { openShape, type Shape, shapeOf, unknownShape } from '../dims/shape.ts';
 import { parseEinops } from '../syntax/einops.ts';
-import type { Argument, Call, Expression, FunctionDefinition, Statement } from '../syntax/python/ast.ts';
+import type { Argument, Call, Expression, FunctionDefinition, Statement, Subscript } from '../syntax/python/ast.ts';
 import { eachChildExpression, eachChildStatement, statementExpressions, targetNames } from '../syntax/python/walk.ts';
 import { classMember } from './attributes.ts';
 import type { Interpreter } from './interpreter.ts';
@@ -37,6 +37,10 @@ interface Evidence {
   isFlattened?: boolean;
   /** What another input is made from: of a length of its own. */
   isSource?: boolean;
+  /** Where its axes are read off. */
+  axesOf?: FunctionDefinition;
+  /** Something longer is cut where it ends: what is before, what is after, or both are taken. */
+  cut?: { isBefore?: boolean; isAfter?: boolean };
   /** One branch takes it apart into more axes than another. */
   isOfSeveralRanks?: boolean;
   /** It has methods that tensors alone have. */
@@ -96,10 +100,24 @@ export function inputShapes(
   const assumed = new Set<string>();
   const lengths = new Map<string, Dim>();
   const writtenAxes = new Set<string>();
+  /** The name of the length of what came first, and where it is called so. */
+  let measured: { readonly axis: string; readonly of: FunctionDefinition } | undefined;
+  /** What stands beside another in something longer. */
+  let part: string | undefined;
   for (const name of names) {
     const isOfKeys = hasKeys && /^keys?_(?:padding_)?mask$/.test(name);
     const evidence: Evidence = { isSource: isOfKeys || (hasTarget && sourceNames.test(name)) };
     gather(interpreter, instance, definition, name, evidence, 0, globals);
+    // What one function reads off two inputs under two names are two lengths.
+    const axis = evidence.axes?.length === 3 ? evidence.axes[1] : undefined;
+    if (axis !== undefined && evidence.axesOf !== undefined && lengthAxes.test(axis)) {
+      measured ??= { axis, of: evidence.axesOf };
+      if (measured.of === evidence.axesOf && measured.axis !== axis) evidence.isSource = true;
+    }
+    if (evidence.cut?.isBefore === true && evidence.cut.isAfter === true && names.length > 1) {
+      evidence.isSource = true;
+      part = name;
+    }
     const isMask = evidence.kind === undefined && (evidence.isMask === true || maskNames.test(name));
     // What the code does with an input comes first, then what is written of it; the rest are the other ways it may be.
     const spoken = stated?.(definition, name);
@@ -178,6 +196,17 @@ export function inputShapes(
         isUsual: [usualNames, stateNames, memoryNames, imageNames].some((names) => names.test(name)),
       });
   }
+  // Where two sequences stand one behind the other, nothing makes them one length.
+  const states = [...found].filter(
+    ([
+      ,
+      {
+        shapes: [first],
+      },
+    ]) => isStates(first),
+  );
+  if (part !== undefined && states.length === 2)
+    for (const [name, each] of states) found.set(name, { ...each, apart: undefined, uncounted: undefined });
   // Beside states of which the code says that their lengths come first, others that nothing is said of have them first, too.
   if ([...found.values()].some(({ shapes: [first] }) => isLengthFirst(first)))
     for (const [name, each] of found)
@@ -401,6 +430,18 @@ function gather(
     // One that makes four widths where six are taken from it makes several, too.
     return width !== undefined && [count, 2, 3, 5].some((each) => (each === count || count > 2) && mod(width, number(each)).constant === 0);
   };
+  /** `self.lin(silu(vec))[:, None, :]`: what a layer makes of it has two axes, and between them one for the tokens is put. */
+  const isWidthSpread = ({ object, indices }: Subscript): boolean => {
+    const [rows, row, width] = indices;
+    const isAll = (index: Expression | undefined): boolean =>
+      index?.kind === 'slice' && index.lower === undefined && index.upper === undefined && index.step === undefined;
+    const isSpread = indices.length === 3 && isAll(rows) && row?.kind === 'constant' && row.value === null && isAll(width);
+    if (!isSpread || object.kind !== 'call' || object.arguments.length !== 1) return false;
+    const value = object.arguments[0]?.value;
+    const inner = value?.kind === 'call' && value.arguments.length === 1 ? value.arguments[0]?.value : value;
+    const layer = inner !== undefined && isHeld(inner) ? resolve(object.callee) : undefined;
+    return layer?.kind === 'instance' && widthOf(interpreter, layer) !== undefined;
+  };
   /** `checkpoint(self._forward, (x, context), ...)` calls `self._forward(x, context)`. */
   const handedOn = (call: Call): void => {
     const [through, first, ...others] = call.arguments;
@@ -416,6 +457,11 @@ function gather(
     if (callee.kind === 'attribute' && isHeld(callee.object)) {
       const first = call.arguments[0]?.value;
       if (tensorMethods.test(callee.name.name)) evidence.isTensor = true;
+      // It serves any number of axes: any will do to read it.
+      if (depth === 0 && callee.name.name === 'mean' && isOfFeatures(call) && isNormalizer(self)) {
+        evidence.kind ??= 'states';
+        evidence.axes ??= [undefined, undefined, undefined];
+      }
       if (/^(?:view|reshape)$/.test(callee.name.name) && call.arguments.length === 2 && first?.kind === 'unary')
         evidence.isFlattened = true;
       if (callee.name.name === 'permute') {
@@ -513,6 +559,8 @@ function gather(
     if (expression.kind === 'call') called(expression);
     if (expression.kind === 'comprehension' && expression.clauses.some(({ iterable }) => isRun(iterable))) evidence.isSequence = true;
     if (expression.kind === 'subscript' && expression.indices.some(isHeld)) evidence.isIndex = true;
+    if (expression.kind === 'subscript' && isWidthSpread(expression)) evidence.axes ??= ['B', undefined];
+    if (expression.kind === 'subscript' && expression.object.kind === 'name' && !isHeld(expression.object)) noteCut(expression);
     const [index] = expression.kind === 'subscript' && expression.indices.length === 1 ? expression.indices : [];
     if (expression.kind === 'subscript' && index !== undefined && isHeld(index)) {
       const table = resolve(expression.object);
@@ -531,8 +579,22 @@ function gather(
       expression.callee.kind === 'attribute' &&
       expression.callee.name.name === 'size' &&
       isHeld(expression.callee.object));
+  /** `joined[:, :text.shape[1]]`, `joined[:, text.shape[1]:]`. */
+  const noteCut = ({ indices }: Subscript): void => {
+    const index = indices[1];
+    if (index?.kind !== 'slice' || (index.lower === undefined) === (index.upper === undefined)) return;
+    const bound = index.lower ?? index.upper;
+    const sizes = bound?.kind === 'subscript' && bound.indices.length === 1 ? bound.object : bound;
+    const axis = bound?.kind === 'subscript' ? bound.indices[0] : bound?.kind === 'call' ? bound.arguments[0]?.value : undefined;
+    const isSize =
+      sizes?.kind === 'call' && sizes.callee.kind === 'attribute' && sizes.callee.name.name === 'size' && isHeld(sizes.callee.object);
+    if (sizes === undefined || !(isSize || isShape(sizes)) || wholeNumber(axis) !== 1) return;
+    evidence.cut = { ...evidence.cut, ...(index.upper === undefined ? { isAfter: true } : { isBefore: true }) };
+  };
   /** The input, the input where it is given, or the input normed: it has the axes of the input. */
   const isSameAxes = (value: Expression): boolean => {
+    // A residual sum.
+    if (value.kind === 'binary' && value.operator === '+') return isHeld(value.left) || isHeld(value.right);
     if (value.kind !== 'call') return isHeld(value);
     if (value.arguments[0] !== undefined && isHeld(value.arguments[0].value) && givesBackFirst(resolve(value.callee))) return true;
     const layer =
@@ -558,6 +620,7 @@ function gather(
         const axes = target.items.map((item) => (item.kind === 'name' ? item.name.replace(/^_+/, '') || undefined : undefined));
         if (target.items.every((item) => item.kind !== 'starred')) {
           if (evidence.axes !== undefined && evidence.axes.length !== axes.length) evidence.isOfSeveralRanks = true;
+          if (evidence.axes === undefined) evidence.axesOf = definition;
           evidence.axes ??= axes;
         }
       }
@@ -637,13 +700,30 @@ function fedLibrary(name: string, argument: number | string, evidence: Evidence)
   if (/^(?:MultiheadAttention|Transformer)/.test(name) && !isState(name, argument)) evidence.isMask = true;
   else if (name === 'Embedding' || name === 'Embed') evidence.kind ??= 'tokens';
   else if (name === 'Conv2d') evidence.kind ??= 'image';
-  else if (name === 'Conv1d') evidence.kind ??= 'channels';
-  else if (
+  else if (name === 'Conv1d') {
+    if (evidence.kind === 'states') evidence.axes ??= [undefined, undefined, undefined];
+    evidence.kind ??= 'channels';
+  } else if (
     /^(?:Linear|Dense|LayerNorm|LayerNormalization|RMSNorm|RMSNormalization|MultiheadAttention|Conv1D|Transformer(?:Encoder|Decoder)?(?:Layer)?)$/.test(
       name,
     )
   )
     evidence.kind ??= 'states';
+}
+
+/** `x.mean(-1, keepdim=True)`: over the last axis. */
+const isOfFeatures = ({ arguments: given }: Call): boolean =>
+  given.some(({ name, value }, i) => (name === undefined ? i === 0 : name.name === 'dim') && wholeNumber(value) === -1) &&
+  given.some(({ name, value }) => name?.name === 'keepdim' && value.kind === 'constant' && value.value === true);
+
+/** A norm that is written out: it holds no layers, and a weight for each feature. */
+function isNormalizer(self: Value | undefined): boolean {
+  if (self?.kind !== 'instance') return false;
+  const held = [...self.attributes.values()];
+  return (
+    held.every(({ kind }) => kind !== 'instance' && kind !== 'list') &&
+    held.some((value) => value.kind === 'tensor' && value.isParameter === true && value.shape.dims.length === 1)
+  );
 }
 
 /** `def default(value, other)`: a function that gives back what it is given, and something else where that is None. */

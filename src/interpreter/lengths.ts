@@ -72,6 +72,8 @@ export function lengthConflict(name: string, bound: ReadonlyMap<string, Value>, 
   const isProduct = op === 'matmul' || op === 'bmm';
   const [x, y] = [left, right].map((operand) => shapeOf(operand, read) ?? (isProduct ? lastOf(operand, read) : undefined));
   if (x === undefined || y === undefined) return undefined;
+  // Channels come before the tokens.
+  if (op === 'conv1d' && (x.length === 2 || x.length === 3)) return pairs([[x.at(-2), y.at(-2)]], true);
   const holdsWeight = operands.some(isWeight);
   if (isProduct) {
     if (x.length < 2 || y.length < 2 || holdsWeight) return undefined;

@@ -58,13 +58,14 @@ function tensorOperator(interpreter: Interpreter, operator: string, left: Value,
   if (operation === undefined) return unknown(`the operator ${operator} of tensors`);
   const known = left.kind === 'tensor' ? left : right.kind === 'tensor' ? right : undefined;
   const other = known === left ? right : left;
-  const isDoubtful = other.kind === 'unknown' || other.kind === 'union' || other.kind === 'instance';
+  const isDoubtful = other.kind === 'unknown' || other.kind === 'union' || other.kind === 'instance' || isOfNothingKnown(other);
   const result = interpreter.call(operation, [left, right]);
   if (!isDoubtful || known === undefined || operator === '@' || result.kind !== 'tensor') return result;
   const isNumber = other.kind === 'unknown' && other.path !== undefined;
   if (interpreter.options.assumesShapes !== true && !isNumber) return result;
   // An optional input that is added has, where it is given, a shape that stretches to interpreter one; a table or scale stretches to the input.
-  const isTable = known.shape.ellipsis === undefined && (known.shape.dims.length < 3 || isOfWeight(known)) && !isNumber;
+  const isTable =
+    known.shape.ellipsis === undefined && (known.shape.dims.length < 3 || isOfWeight(known)) && !isNumber && !isOfNothingKnown(other);
   interpreter.heap.write(
     result,
     'shape',
@@ -72,6 +73,14 @@ function tensorOperator(interpreter: Interpreter, operator: string, left: Value,
   );
   return result;
 }
+
+/** `dropout(result)` where nothing is known of the result. */
+const isOfNothingKnown = (value: Value): boolean =>
+  value.kind === 'tensor' &&
+  value.inputs.length === 0 &&
+  value.shape.dims.length === 0 &&
+  value.shape.ellipsis !== undefined &&
+  /^(?:dropout|to|type_as|float|contiguous)$/.test(value.op);
 
 export function applyComparison(interpreter: Interpreter, operator: string, left: Value, right: Value): Value {
   if (left.kind === 'tensor' || right.kind === 'tensor') {

@@ -120,7 +120,7 @@ const codeNames: readonly (readonly [names: RegExp, concept: LexiconConcept])[] 
     'headDim',
   ],
   [/^(?:n|nb|num)_?heads?$|^heads?_num$/, 'queryHeads'],
-  [/^(?:\w+_)?(?:n|nb|num)_?(?:kv|key_value)_?heads?$/, 'keyValueHeads'],
+  [/^(?:\w+_)?(?:n|nb|num)_?(?:kv|key_value)_?heads?$|^n_local_heads$/, 'keyValueHeads'],
 ];
 
 /** The concept that a parameter's or config field's name stands for in every format. */

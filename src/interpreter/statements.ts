@@ -70,6 +70,7 @@ function decide(interpreter: Interpreter, frame: Frame, statement: If): readonly
     if (!isSimple(branch.test) && branch !== first) return undefined;
     const condition = evaluate(interpreter, frame, branch.test);
     const truth = interpreter.truth(condition);
+    if (truth === true && isRefusal(branch.body) && takesAsSet(interpreter, frame, branch.test, true)) continue;
     if (isRefusal(branch.body) && asksForParts(branch.test)) {
       at(interpreter, frame, branch.test, () => noteCheck(interpreter, frame, branch.test, false));
       // What comes after is followed all the same, so that what was noted is not lost; nothing is said of it.
@@ -268,7 +269,8 @@ export function runStatement(interpreter: Interpreter, frame: Frame, statement: 
       if (condition.kind === 'bool' && condition.value === undefined)
         interpreter.facts = interpreter.facts.assume(condition.condition?.whenTrue ?? []);
       // What comes after is reached with other sizes than those assumed here.
-      else if (condition.kind === 'bool' && condition.value === false) interpreter.facts = interpreter.facts.assume(never);
+      else if (condition.kind === 'bool' && condition.value === false && !takesAsSet(interpreter, frame, statement.test, false))
+        interpreter.facts = interpreter.facts.assume(never);
       narrow(interpreter, frame, statement.test, true);
       return normal;
     }
@@ -685,6 +687,20 @@ function askedOfNone(test: Expression): { readonly of: Expression; readonly isNo
   if (left === undefined || right?.kind !== 'constant' || right.value !== null) return undefined;
   if (operator === 'is' || operator === '==') return { of: left, isNone: true };
   return operator === 'is not' || operator === '!=' ? { of: left, isNone: false } : undefined;
+}
+
+/**
+ * `assert self.angles is not None` where the constructor leaves None: another method is to be called before, and what it sets is not
+ * known. False where something else is asked.
+ */
+function takesAsSet(interpreter: Interpreter, frame: Frame, test: Expression, isNone: boolean): boolean {
+  const asked = askedOfNone(test);
+  if (!interpreter.assumesShapes || asked?.isNone !== isNone || asked.of.kind !== 'attribute' || !isPlace(asked.of)) return false;
+  const { object: owner, name } = asked.of;
+  const object = evaluate(interpreter, frame, owner);
+  if (object.kind !== 'instance' || object.attributes.get(name.name)?.kind !== 'none') return false;
+  setPlain(interpreter, object, name.name, given(unknown(`what is set as ${name.name}`)));
+  return true;
 }
 
 /** Whether what a function is given is None where it answers yes; undefined for a function that does anything else than ask for that. */

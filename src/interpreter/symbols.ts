@@ -2,10 +2,11 @@ import { type Dim, loneAtom, rigid } from '../dims/dim.ts';
 import type { ClassDefinition, Expression, Parameter, Statement, UnitBody } from '../syntax/python/ast.ts';
 import { eachChildStatement, eachExpression } from '../syntax/python/walk.ts';
 import { flag } from './answers.ts';
+import { classMember } from './attributes.ts';
 import { isAlwaysGiven } from './callers.ts';
 import { defaultOf, fieldsOf, isDataclass } from './classes.ts';
 import type { Interpreter } from './interpreter.ts';
-import { float, int, named, numberOf, shareOf, text } from './make.ts';
+import { dimOf, float, int, named, none, numberOf, shareOf, text } from './make.ts';
 import { definitionsOf } from './roots.ts';
 import { conceptOf } from './samples.ts';
 import type { ClassValue, InstanceValue, Value } from './value.ts';
@@ -185,7 +186,29 @@ export class Symbols {
       }
     }
     attributes.set('__path__', named(path, scope));
+    this.#derive(instance);
     return instance;
+  }
+
+  /** What `__post_init__` works out of the other fields: the sizes that it makes whatever they are, and the numbers behind the symbols. */
+  #derive(instance: InstanceValue): void {
+    const interpreter = this.#interpreter;
+    const { class: of, attributes } = instance;
+    const after = of.mro.some(isDataclass) ? classMember(of, '__post_init__') : undefined;
+    if (after?.kind !== 'function') return;
+    const before = new Map(attributes);
+    interpreter.guard(() => interpreter.call(after, [instance]));
+    const made = interpreter.guard(() => interpreter.call(of, []));
+    for (const [name, value] of [...attributes]) {
+      const given = before.get(name);
+      // What is set only where nothing else was given stays as free as it was.
+      if (given !== undefined && value !== given && (value.kind !== 'int' || value.dim.unknown)) attributes.set(name, given);
+      const own = given === undefined ? undefined : dimOf(given);
+      const symbol = own === undefined ? undefined : loneAtom(own);
+      const number = made?.kind === 'instance' ? numberOf(made.attributes.get(name) ?? none) : undefined;
+      if (symbol !== undefined && number !== undefined && number > 0) this.#defaults.set(symbol.key, number);
+    }
+    for (const [name, given] of before) if (!attributes.has(name)) attributes.set(name, given);
   }
 }
 

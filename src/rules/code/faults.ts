@@ -302,6 +302,7 @@ function viewFault(find: Find): Fault | undefined {
   const cutAt = cut === undefined || !(isUncut(cut, source) || fitsWhole(find, cut, source)) ? undefined : rangeIn(find.code, cut.site);
   if (cutAt !== undefined)
     return { ...at(find, 'split', undefined, fact), at: cutAt, related: [{ range: find.use, message: 'It fails here.' }] };
+  if (countsOther(find, input)) return at(find, 'view', undefined, fact);
   if (failsInParts(find, source)) return at(find, kind, source, fact);
   // A size that is left open says nothing of what is meant.
   const isOpen = dimsOf(find.failure.call.arguments.get('shape')).some(({ constant }) => constant === -1);
@@ -335,6 +336,18 @@ function viewFault(find: Find): Fault | undefined {
   // `view(B, T, 3, h, d)`: queries, keys and values, or keys and values, lie in one projection.
   const isFused = sizes.some(({ constant }) => constant === 2 || constant === 3) && roleOf(source.name) === undefined;
   return at(find, kind, useVotes > layerVotes || (isFused && useVotes === layerVotes) ? source : undefined, fact);
+}
+
+/** The view counts the tokens of another input than the one that it is of: whatever the layer gives, it does not fit. */
+function countsOther(find: Find, input: TensorValue): boolean {
+  const lengthsOf = (dims: readonly Dim[]): ReadonlySet<string> =>
+    new Set(
+      dims.flatMap((dim) =>
+        symbolsOf(read(find, dim)).flatMap(({ scope, name, key }) => (scope === lengthScope && name !== 'B' ? [key] : [])),
+      ),
+    );
+  const [own, asked] = [lengthsOf(input.shape.dims), lengthsOf(dimsOf(find.failure.call.arguments.get('shape')))];
+  return own.size > 0 && asked.size > 0 && [...own].every((key) => !asked.has(key));
 }
 
 /** The parameter of a class of the file from which the axis has its size. */
