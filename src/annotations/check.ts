@@ -4,6 +4,7 @@ import { compare, type Facts } from '../dims/facts.ts';
 import { formatDim } from '../dims/format.ts';
 import { applyToShape, type Shape } from '../dims/shape.ts';
 import type { Substitution } from '../dims/unify.ts';
+import type { Value } from '../interpreter/value.ts';
 import type { Range } from '../text/range.ts';
 import { formatWritten, namesIn, toDim, type WrittenDim, type WrittenShape } from './contract.ts';
 import type { PlacedContract, Subject } from './place.ts';
@@ -13,6 +14,8 @@ export interface Reading {
   readonly shape: Shape;
   readonly facts: Facts;
   readonly names: ReadonlyMap<string, Dim>;
+  /** Whose shape it is. */
+  readonly value?: Value;
 }
 
 /** What one evaluation of a function says about one contract. */
@@ -39,6 +42,7 @@ export interface Contradiction {
   readonly range: Range;
   readonly subject: Subject;
   readonly shape: Shape;
+  readonly value?: Value;
   /** `(B, T, C)`, as the contract says. */
   readonly written: string;
   /** `(B, n_head, T, head_dim)`, under the names that the comments of the function use. */
@@ -135,7 +139,8 @@ export function judgeContracts(observations: readonly Observation[], substitutio
     if (possible.length > 0) held.add(placed);
     if (possible.length === 0 && first.verdict !== undefined) {
       const { verdict, subject, reading } = first;
-      found.push({ placed, ...verdict, subject, shape: reading.shape, written: formatWritten(placed.shape) });
+      const { shape, value } = reading;
+      found.push({ placed, ...verdict, subject, shape, ...(value === undefined ? {} : { value }), written: formatWritten(placed.shape) });
       continue;
     }
     // Docstrings are copied from function to function; what they call a size says nothing about the comments.
@@ -295,7 +300,10 @@ function swapped(
     const meant = meaning(written);
     if (meant === undefined) {
       const whole = toDim(written, (name) => names.get(name) ?? bound.get(name)?.dim);
-      if (whole.unknown || compare(whole, dim, facts) !== 'equal') return undefined;
+      if (whole.unknown) return undefined;
+      if (compare(whole, dim, facts) === 'equal') continue;
+      if (whole.constant !== undefined) return undefined;
+      off.push({ written, dim, meant: whole });
     } else if (meant.unknown) return undefined;
     else if (compare(meant, dim, facts) !== 'equal') off.push({ written, dim, meant });
   }

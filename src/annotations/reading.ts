@@ -2,6 +2,7 @@
 import type { Dim } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { applyToShape, rankOf, type Shape } from '../dims/shape.ts';
+import { ancestors } from '../interpreter/graph.ts';
 import { dimOf } from '../interpreter/make.ts';
 import type { Variable } from '../interpreter/recording.ts';
 import type { CodeReading, Study } from '../interpreter/study.ts';
@@ -28,6 +29,7 @@ const maxFrames = 16;
  */
 export function contradictionsIn(code: CodeReading): readonly CodeContradiction[] {
   const { text, units } = code.file.module;
+  const typed = typedParameters(code);
   const found: CodeContradiction[] = [];
   for (const unit of units) {
     const annotations = annotationsOf(unit, text);
@@ -38,18 +40,46 @@ export function contradictionsIn(code: CodeReading): readonly CodeContradiction[
       if (study.isPart === true) return;
       for (const [definition, list] of found) reports.set(definition, [...(reports.get(definition) ?? []), ...list]);
     };
-    for (const study of code.studies) add(study, reportsOf(study, annotations));
+    for (const study of code.studies) add(study, reportsOf(study, annotations, typed));
     // What was last said of a statement that was not edited stands until it is followed again.
     for (const study of code.stale ?? []) add(study, known.get(study.tensors)?.get(annotations) ?? nothing);
     for (const list of reports.values()) for (const each of combineReports(list)) if (!isOfWhole(each)) found.push({ ...each, unit });
   }
+  const isFirst = isFirstWrong(code, found);
   // Of a comment with an arrow the result comes first; one finding for a comment is enough.
   const said = new Set<Contract>();
   return found
+    .filter(isFirst)
     .sort((a, b) => Number(a.placed.shape !== a.placed.contract.to) - Number(b.placed.shape !== b.placed.contract.to))
     .filter(({ placed: { contract } }) => !said.has(contract) && said.add(contract))
     .sort((a, b) => a.unit.start + a.range.start - (b.unit.start + b.range.start))
     .filter(isFirstOf());
+}
+
+/** False of what a type contradicts because what it was made of was wrong, or failed: that is said where it is. */
+function isFirstWrong(code: CodeReading, found: readonly CodeContradiction[]): (each: CodeContradiction) => boolean {
+  const failed = new Set(code.studies.flatMap(({ failures }) => failures.map(({ call }) => call.arguments)));
+  const typed = found.filter(({ placed }) => placed.place === 'type');
+  return (each) => {
+    if (each.placed.place !== 'type' || each.value?.kind !== 'tensor') return true;
+    const before = new Set(ancestors(each.value));
+    if ([...before].some((tensor) => failed.has(tensor.arguments))) return false;
+    const { site } = each.value;
+    return !typed.some((other) => {
+      if (other.placed.contract === each.placed.contract || other.value?.kind !== 'tensor') return false;
+      if (before.has(other.value) && other.value !== each.value) return true;
+      // What another call of the function gave.
+      const definition = other.placed.function;
+      return (
+        other.subject.kind === 'return' &&
+        each.subject.kind !== 'return' &&
+        definition !== undefined &&
+        site?.unit === other.unit &&
+        definition.start <= site.node.start &&
+        site.node.end <= definition.end
+      );
+    });
+  };
 }
 
 /** `q, k, v = qkv.permute(2, 0, 1, 3)  # (3, B, T, C)` speaks of what is taken apart. */
@@ -63,11 +93,12 @@ function isOfWhole({ placed, shape }: Contradiction): boolean {
 export function namedSizesOf(code: CodeReading, unit: Unit, definition: FunctionDefinition): ReadonlyMap<string, string> {
   const names = new Map<string, string>();
   const annotations = annotationsOf(unit, code.file.module.text);
+  const typed = typedParameters(code);
   for (const study of code.studies) {
-    for (const report of reportsOf(study, annotations).get(definition) ?? []) {
+    for (const report of reportsOf(study, annotations, typed).get(definition) ?? []) {
       for (const [key, name] of report.names) if (!names.has(key)) names.set(key, name);
     }
-    for (const { events } of traceOf(study).frames.get(definition) ?? []) {
+    for (const { events } of traceOf(study, typed).frames.get(definition) ?? []) {
       for (const { name, value } of events) {
         if (value.kind !== 'int' || name.includes('.')) continue;
         const dim = study.substitution.apply(value.dim);
@@ -99,7 +130,7 @@ const known = new WeakMap<Study['tensors'], WeakMap<UnitAnnotations, Reports>>()
 const nothing: Reports = new Map();
 
 /** What a study says of the contracts of one top-level statement, by function. */
-function reportsOf(study: Study, annotations: UnitAnnotations): Reports {
+function reportsOf(study: Study, annotations: UnitAnnotations, typed: TypedParameters): Reports {
   const contracts = contractsOf(annotations);
   if (contracts.size === 0) return nothing;
   let ofStudy = known.get(study.tensors);
@@ -109,7 +140,7 @@ function reportsOf(study: Study, annotations: UnitAnnotations): Reports {
   }
   const done = ofStudy.get(annotations);
   if (done !== undefined) return done;
-  const trace = traceOf(study);
+  const trace = traceOf(study, typed);
   const reports = new Map<FunctionDefinition, ContractReport[]>();
   for (const [definition, placed] of contracts) {
     for (const frame of trace.frames.get(definition) ?? []) {
@@ -178,7 +209,7 @@ interface StudyTrace {
 
 const traces = new WeakMap<Study['tensors'], StudyTrace>();
 
-function traceOf(study: Study): StudyTrace {
+function traceOf(study: Study, typed: TypedParameters): StudyTrace {
   const done = traces.get(study.tensors);
   if (done !== undefined) return done;
   const byFrame = new Map<Variable['frame'], Variable[]>();
@@ -203,10 +234,32 @@ function traceOf(study: Study): StudyTrace {
     if (list === undefined) made.set(tensor.site.node, [tensor]);
     else if (list.length < maxFrames) list.push(tensor);
   }
-  const trace: StudyTrace = { frames, made, certain: certainInputs(frames) };
+  const trace: StudyTrace = { frames, made, certain: new Set([...certainInputs(frames), ...typedInputs(study, typed)]) };
   traces.set(study.tensors, trace);
   return trace;
 }
+
+/** The number of axes that types of arrays state of parameters, by the parameter's name where it stands. */
+type TypedParameters = ReadonlyMap<Span, number>;
+
+/** What types state of the parameters of the file: they are meant to be checked when the code runs. */
+function typedParameters({ file: { module } }: CodeReading): TypedParameters {
+  const found = new Map<Span, number>();
+  for (const unit of module.units) {
+    for (const list of annotationsOf(unit, module.text).functions.values()) {
+      for (const { place, subjects, shape } of list) {
+        const [subject] = subjects;
+        const name = subject?.kind === 'parameter' ? subject.parameter.name : undefined;
+        if (place === 'type' && name !== undefined && shape.dims.every(({ kind }) => kind !== 'rest')) found.set(name, shape.dims.length);
+      }
+    }
+  }
+  return found;
+}
+
+/** Inputs that have as many axes as their type says. */
+const typedInputs = ({ inputs }: Study, typed: TypedParameters): readonly TensorValue[] =>
+  inputs.filter(({ site, shape }) => site !== undefined && typed.get(site.node) === rankOf(shape));
 
 /**
  * The inputs of a study have shapes that are assumed. One whose sizes the code takes apart (`B, T, C = x.shape`), of itself or of
@@ -337,6 +390,13 @@ const keyOfShape = (shape: Shape): string => `${shape.ellipsis ?? ''} ${shape.di
 const sameShape = (a: Shape | 'none', b: Shape | 'none'): boolean =>
   a === b || (a !== 'none' && b !== 'none' && keyOfShape(a) === keyOfShape(b));
 
+/** What a subject was at one time, with the number of events before it and the place. */
+interface Moment {
+  readonly value: Value;
+  readonly index: number;
+  readonly node: Span;
+}
+
 /** Reads what contracts speak of off one call. */
 class CallTrace {
   readonly #events: readonly Variable[];
@@ -360,7 +420,8 @@ class CallTrace {
     const at = this.#moments(subject);
     if (at === undefined) return undefined;
     const readings: Reading[] = [];
-    for (const { seen, index, node } of at) {
+    for (const { value, index, node } of at) {
+      const seen = this.#shapeOf(value);
       if (seen === undefined) return undefined;
       if (seen === 'none') {
         if (at.length === 1) return 'none';
@@ -368,18 +429,17 @@ class CallTrace {
       }
       if (readings.some(({ shape }) => sameShape(shape, seen))) continue;
       if (readings.length === maxRounds) return undefined;
-      readings.push({ shape: seen, facts: Facts.none, names: this.#names(placed, index, node) });
+      readings.push({ shape: seen, facts: Facts.none, names: this.#names(placed, index, node), value });
     }
     return readings;
   }
 
-  /** The shapes that a subject had, with the number of events before it and the place. */
-  #moments(subject: Subject): readonly { readonly seen: Seen; readonly index: number; readonly node: Span }[] | undefined {
+  #moments(subject: Subject): readonly Moment[] | undefined {
     switch (subject.kind) {
       case 'parameter': {
         const index = this.#events.findIndex(({ isArgument, name }) => isArgument && name === subject.name);
         const event = this.#events[index];
-        return event === undefined ? undefined : [{ seen: this.#shapeOf(event.value), index: index + 1, node: subject.parameter }];
+        return event === undefined ? undefined : [{ value: event.value, index: index + 1, node: subject.parameter }];
       }
       case 'return': {
         const value = this.#result;
@@ -387,26 +447,28 @@ class CallTrace {
         const item = subject.item;
         const index = this.#events.length;
         const node = { start: Number.MAX_SAFE_INTEGER, end: Number.MAX_SAFE_INTEGER };
-        if (item === undefined) return value.kind === 'none' ? undefined : [{ seen: this.#shapeOf(value), index, node }];
+        if (item === undefined) return value.kind === 'none' ? undefined : [{ value, index, node }];
         const part = value.kind === 'tuple' && value.ellipsis === undefined ? value.items[item] : undefined;
-        return part === undefined ? undefined : [{ seen: this.#shapeOf(part), index, node }];
+        return part === undefined ? undefined : [{ value: part, index, node }];
       }
       case 'expression': {
-        const shapes = this.#study.made.get(subject.node)?.map((tensor) => this.#shapeOf(tensor));
-        const first = shapes?.[0];
+        const made = this.#study.made.get(subject.node) ?? [];
+        const shapes = made.map((tensor) => this.#shapeOf(tensor));
+        const [value] = made;
+        const [first] = shapes;
         // Calls of other frames are among them; only what is the same in all of them is sure.
-        if (shapes === undefined || first === undefined || first === 'none') return undefined;
+        if (value === undefined || first === undefined || first === 'none') return undefined;
         if (!shapes.every((shape) => shape !== undefined && sameShape(shape, first))) return undefined;
-        return [{ seen: first, index: this.#positionOf(subject.statement), node: subject.statement }];
+        return [{ value, index: this.#positionOf(subject.statement), node: subject.statement }];
       }
       case 'variable': {
         if (subject.when === 'before') {
           const index = this.#positionOf(subject.statement);
           const found = this.#latest(subject.name, index, subject.statement);
-          return found === undefined ? undefined : [{ seen: this.#shapeOf(found), index, node: subject.statement }];
+          return found === undefined ? undefined : [{ value: found, index, node: subject.statement }];
         }
         const moments = this.#events.flatMap(({ site, value }, index) =>
-          site.node === subject.node ? [{ seen: this.#shapeOf(value), index: index + 1, node: subject.statement }] : [],
+          site.node === subject.node ? [{ value, index: index + 1, node: subject.statement }] : [],
         );
         return moments.length === 0 ? undefined : moments;
       }

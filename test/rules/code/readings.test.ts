@@ -466,6 +466,45 @@ class Stage(nn.Module):
 `,
     changes: [['# x: (3, B, H, N, C // H)', '# x: (B, 3, H, C // H)', 'HW290']],
   },
+  {
+    title: 'types that state the axes of arrays',
+    code: `from jaxtyping import Float, Int
+from torch import Tensor
+
+
+class Mix(nn.Module):
+    def __init__(self, width, heads, head_dim):
+        super().__init__()
+        self.W_V = nn.Parameter(torch.empty(heads, width, head_dim))
+        self.W_O = nn.Parameter(torch.empty(heads, head_dim, width))
+
+    def split(self, x: Float[Tensor, "b t d"], weight: Float[Tensor, "h d k"]) -> Float[Tensor, "b h t k"]:
+        return x[:, None] @ weight[None]
+
+    def scaled(self, x: Float[Tensor, "#b t d"], by: Float[Tensor, "*#axes"]) -> Float[Tensor, "..."]:
+        return x * by
+
+    def forward(self, x: Float[Tensor, "b t d"]) -> Float[Tensor, "b t d"]:
+        v: Float[Tensor, "b h t k"] = self.split(x, self.W_V)
+        out: Float[Tensor, "b h t d"] = v @ self.W_O
+        return self.scaled(out.sum(dim=1), torch.ones(1))
+
+
+class Tower(nn.Module):
+    def __init__(self, vocab, width, heads, head_dim):
+        super().__init__()
+        self.W_E = nn.Parameter(torch.empty(vocab, width))
+        self.mix = Mix(width, heads, head_dim)
+        self.W_U = nn.Parameter(torch.empty(width, vocab))
+
+    def forward(self, tokens: Int[Tensor, "b t"]) -> Float[Tensor, "b t v"]:
+        return self.mix(self.W_E[tokens]) @ self.W_U
+`,
+    changes: [
+      ['return x[:, None] @ weight[None]', 'return x @ weight[0]', 'HW290'],
+      ['return self.mix(self.W_E[tokens]) @ self.W_U', 'return (self.mix(self.W_E[tokens]) @ self.W_U)[:, -1]', 'HW290'],
+    ],
+  },
 ];
 
 describe('code that is easily misread', function () {

@@ -2,6 +2,8 @@ import type { CodeContradiction } from '../../../annotations/reading.ts';
 import { contradictionsIn, namedSizesOf } from '../../../annotations/reading.ts';
 import { styleOf, writeShape } from '../../../annotations/write.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
+import type { Span, Statement } from '../../../syntax/python/ast.ts';
+import { eachChildStatement } from '../../../syntax/python/walk.ts';
 import { range } from '../../../text/range.ts';
 import { type CodeContext, defineRule, type RuleExample } from '../../rule.ts';
 
@@ -54,8 +56,12 @@ export const commentContradictsCode = defineRule({
     for (const found of contradictionsIn(code)) {
       const { placed, unit, written, inferred, reason, sure } = found;
       const source = placed.place === 'docstring' || placed.place === 'type' ? placed.place : 'comment';
+      const stated = range(unit.start + found.range.start, unit.start + found.range.end);
+      const given = source === 'type' ? returned(found) : undefined;
       report({
-        at: range(unit.start + found.range.start, unit.start + found.range.end),
+        // Types are checked when the code runs: what is returned is what will be refused.
+        at: given === undefined ? stated : range(unit.start + given.start, unit.start + given.end),
+        ...(given === undefined ? {} : { related: [{ range: stated, message: 'The annotation stands here.' }] }),
         message: source,
         data: { written, inferred, reason, subject: subjectText(found) },
         // Docstrings are copied from function to function; a letter may stand for two things.
@@ -65,6 +71,18 @@ export const commentContradictsCode = defineRule({
     }
   },
 });
+
+/** What the one `return` of the function gives, where it is the result that is contradicted. */
+function returned({ subject, placed }: CodeContradiction): Span | undefined {
+  if (subject.kind !== 'return' || subject.item !== undefined || placed.function === undefined) return undefined;
+  const found: (Span | undefined)[] = [];
+  const visit = (statement: Statement): void => {
+    if (statement.kind === 'return') found.push(statement.value);
+    else if (statement.kind !== 'function' && statement.kind !== 'class') eachChildStatement(statement, visit);
+  };
+  placed.function.body.forEach(visit);
+  return found.length === 1 ? found[0] : undefined;
+}
 
 function subjectText({ subject }: CodeContradiction): string {
   if (subject.kind === 'return') return 'the result';
