@@ -6,7 +6,7 @@
  * The number of rows and the lengths are rigid symbols of the scope `lengths`: the code must work whatever they are, so they
  * never become equal to a width. Widths are flexible.
  */
-import { type Dim, flexible, mod, number, rigid } from '../dims/dim.ts';
+import { type Dim, flexible, loneAtom, mod, number, rigid } from '../dims/dim.ts';
 import { openShape, type Shape, shapeOf, unknownShape } from '../dims/shape.ts';
 import { parseEinops } from '../syntax/einops.ts';
 import type { Argument, Call, Expression, FunctionDefinition, Statement, Subscript } from '../syntax/python/ast.ts';
@@ -49,6 +49,8 @@ interface Evidence {
   attended?: { readonly rank: number | undefined; readonly isHeaded?: true };
   /** The function itself multiplies it as it comes in, whatever those do that it hands it on to. */
   isMultiplied?: boolean;
+  /** How many axes it has where the code puts new ones between them, as in `mask[:, None, None, :]`; 'several' where that is done to other ones. */
+  spread?: number | 'several';
   /** It is given to attention as a mask. */
   isMask?: boolean;
   /** Something is looked up by it. */
@@ -141,7 +143,10 @@ export function inputShapes(
     const isCopied = written?.by === 'docstring' && writtenAxes.has(written.axes.at(-1) ?? '');
     const asWritten = isCopied ? [...asShared, ...readAs(`${name}.shape`, true)] : asShared;
     for (const axis of written?.axes ?? []) if (axis !== undefined) writtenAxes.add(axis);
-    const other = shapesOf(name, isMask && evidence.axes === undefined ? { kind: 'mask', isSource: isOfKeys } : evidence);
+    const other = shapesOf(
+      name,
+      isMask && evidence.axes === undefined ? { kind: 'mask', isSource: isOfKeys, spread: evidence.spread } : evidence,
+    );
     // Where the code tells the axes, what is written tells what their lengths are called.
     const [taken] = said === undefined ? other : [];
     if (spoken !== undefined && taken?.ellipsis === undefined && taken?.dims.length === spoken.axes.length)
@@ -159,7 +164,7 @@ export function inputShapes(
     const last = asWritten.length > 0 && others.length === 0 && !isAgreed ? [unknownShape] : [];
     const isSure =
       evidence.attended !== undefined ||
-      (isMask && /pad/.test(name)) ||
+      (isMask && (/pad/.test(name) || evidence.spread === 2)) ||
       (evidence.isIndex === true && placeNames.test(name)) ||
       evidence.kind !== undefined ||
       evidence.axes !== undefined ||
@@ -169,7 +174,7 @@ export function inputShapes(
       found.size === 0 ||
       asWritten.length > 0 ||
       evidence.isSource === true ||
-      /^(?:(?:decoder_)?input_ids|idx|tokens|(?:input_)?token_ids)$/.test(name) ||
+      /^(?:(?:decoder_)?input_ids|idx|tokens|(?:input_)?token_ids|token_type_ids|segment_ids)$/.test(name) ||
       memoryNames.test(name) ||
       placeNames.test(name) ||
       producedNames.test(name);
@@ -234,7 +239,15 @@ function uncountedOf(shape: Shape | undefined, kind: Kind | undefined): Shape | 
 const apartFrom = (name: string, shape: Shape | undefined): Shape | undefined =>
   shape === undefined || shape.ellipsis !== undefined
     ? undefined
-    : shapeOf(...shape.dims.map((_, i) => flexible(`axis${i}`, { scope: `${name}.shape` })));
+    : shapeOf(...shape.dims.map((dim, i) => (isOwn(dim, name) ? dim : flexible(`axis${i}`, { scope: ownScope(name) }))));
+
+const ownScope = (name: string): string => `${name}.shape`;
+
+/** A size that no other input has. */
+const isOwn = (dim: Dim, name: string): boolean => {
+  const atom = loneAtom(dim);
+  return atom?.kind === 'symbol' && atom.flexible && atom.scope === ownScope(name);
+};
 
 /** What the class is made with under this name. */
 function sizeNamed({ class: of }: InstanceValue, name: string): Dim | undefined {
@@ -289,7 +302,7 @@ const lengthKey = (axis: string): string =>
 
 function shapesOf(
   name: string,
-  { kind, axes, leastRank = 0, isSource = false, isFlattened = false, attended, isMultiplied = false }: Evidence,
+  { kind, axes, leastRank = 0, spread, isSource = false, isFlattened = false, attended, isMultiplied = false }: Evidence,
   /** Lengths by the names that are written for them: another name is another length. */
   lengthsByName?: Map<string, Dim>,
   sizeBy?: (axis: string) => Dim | undefined,
@@ -305,7 +318,7 @@ function shapesOf(
     lengthsByName.set(key, dim);
     return dim;
   };
-  const free = (axis: string): Dim => flexible(axis, { scope: `${name}.shape` });
+  const free = (axis: string): Dim => flexible(axis, { scope: ownScope(name) });
   const by = leastRank > 2 && kind !== 'image' ? undefined : (kind ?? kindByName(name));
   if (axes?.some((axis) => axis !== undefined) === true) {
     // `N` is the batch where another axis is the length, and the length beside a batch.
@@ -359,6 +372,7 @@ function shapesOf(
       ];
     case 'mask':
       // Padding is told for each row; what is called a mask of attention may be told for each query, too.
+      if (spread === 2) return [shapeOf(batch, long)];
       return [shapeOf(batch, long), /pad/.test(name) ? shapeOf(batch, number(1), number(1), long) : unknownShape];
     case 'channels':
       if (rank !== undefined && rank !== 3) return [];
@@ -485,12 +499,7 @@ function gather(
     const functionName = callee.kind === 'name' ? callee.name : callee.kind === 'attribute' ? callee.name.name : '';
     if (/^(?:rearrange|repeat|reduce)$/.test(functionName)) {
       const pattern = call.arguments.find(({ value }) => value.kind === 'string')?.value;
-      const parsed = pattern?.kind === 'string' && pattern.value !== undefined ? parseEinops(pattern.value) : undefined;
-      const side = parsed?.inputs[0];
-      if (side !== undefined) {
-        const hasEllipsis = side.some(({ axes }) => axes.some(({ kind }) => kind === 'ellipsis'));
-        if (!hasEllipsis) evidence.axes ??= side.map(({ composed, axes }) => (composed ? undefined : axes[0]?.text));
-      }
+      evidence.axes ??= pattern?.kind === 'string' ? axesIn(pattern.value) : undefined;
       return;
     }
     const isFunction =
@@ -570,6 +579,9 @@ function gather(
     if (expression.kind === 'subscript' && isHeld(expression.object)) {
       const isCounted = ({ kind, ...each }: Expression): boolean => kind !== 'constant' || !('value' in each) || each.value === true;
       evidence.leastRank = Math.max(evidence.leastRank ?? 0, expression.indices.filter(isCounted).length);
+      const own = expression.indices.filter((each) => !isNone(each));
+      if (own.length > 1 && own.length < expression.indices.length && own.every(({ kind }) => kind === 'slice'))
+        evidence.spread = (evidence.spread ?? own.length) === own.length ? own.length : 'several';
     }
   };
   const isShape = (expression: Expression): boolean =>
@@ -685,6 +697,9 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
         const isPassing = item.kind === 'instance' && item.class.file?.isPrelude === true && passing.test(item.class.name);
         if (library.name === 'ModuleList' || evidence.kind !== undefined || !isPassing) break;
       }
+    } else if (made !== undefined && /^(?:Rearrange|Reduce)$/.test(library.name)) {
+      const pattern = made.attributes.get('pattern');
+      evidence.axes ??= pattern?.kind === 'string' ? axesIn(pattern.value) : undefined;
     } else fedLibrary(library.name, argument, evidence);
     return;
   }
@@ -693,6 +708,17 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
   const name = typeof argument === 'string' ? argument : definition.parameters[argument + 1]?.name?.name;
   if (name !== undefined)
     gather(interpreter, made, definition, name, evidence, depth + 1, made === undefined ? forward.globals : undefined);
+}
+
+/** The axes that an einops pattern takes, by name; undefined where it takes any number of them. */
+function axesIn(pattern: string | undefined): readonly AxisName[] | undefined {
+  const side = pattern === undefined ? undefined : parseEinops(pattern)?.inputs[0];
+  const isOpen = side?.some(({ axes }) => axes.some(({ kind }) => kind === 'ellipsis'));
+  if (side === undefined || isOpen === true) return undefined;
+  // An image that is cut into patches along both sides.
+  const cut = side.filter(({ composed }) => composed);
+  const sides = side.length === 4 && cut.length === 2 ? ['H', 'W'] : [];
+  return side.map((group) => (group.composed ? sides[cut.indexOf(group)] : group.axes[0]?.text));
 }
 
 /** What it says about an input that it is given to this layer of a library. */
@@ -743,6 +769,8 @@ const passing = /^(?:ReLU6?|GELU|SiLU|Mish|Tanh|Sigmoid|ELU|LeakyReLU|Hardswish|
 
 /** The first class of a library among those that a class is made of. */
 const libraryClass = (of: ClassValue): ClassValue | undefined => of.mro.find(({ file }) => file?.isPrelude === true);
+
+const isNone = (expression: Expression): boolean => expression.kind === 'constant' && expression.value === null;
 
 const isSuper = (expression: Expression): boolean =>
   expression.kind === 'call' && expression.callee.kind === 'name' && expression.callee.name === 'super';
