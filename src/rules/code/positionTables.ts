@@ -2,9 +2,11 @@
 import { type Dim, loneAtom } from '../../dims/dim.ts';
 import { symbolsOf } from '../../dims/visit.ts';
 import { isLayout, sameElements } from '../../interpreter/graph.ts';
+import { shareScope } from '../../interpreter/make.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
+import { axisPath } from './axes.ts';
 import { readDim } from './sizes.ts';
 import { projectedness } from './sources.ts';
 import { asTensor, dimFromEnd } from './tensors.ts';
@@ -77,22 +79,70 @@ export interface SmallTable {
 export function smallTables(code: CodeReading): readonly SmallTable[] {
   const found: SmallTable[] = [];
   for (const { tensors } of code.studies) {
+    const seen = new Set<TensorValue>();
     for (const node of tensors) {
+      const cut = node.op === 'getitem' ? cutTable(code, node) : undefined;
+      if (cut !== undefined && !seen.has(cut.weight)) {
+        seen.add(cut.weight);
+        const rows = readDim(code, cut.rows);
+        const short = rows.unknown ? undefined : shortness(rows);
+        if (short !== undefined) found.push({ table: { ...cut, node, width: undefined, counted: undefined }, rows, ...short });
+      }
       if (node.op !== 'embedding') continue;
       const table = positionTableOf(node);
       const rows = table?.rows === undefined ? undefined : readDim(code, table.rows);
       const counted = table?.counted === undefined ? undefined : readDim(code, table.counted);
       if (table === undefined || rows === undefined || rows.unknown || counted === undefined || !isWholeLength(counted)) continue;
-      const symbols = symbolsOf(rows);
-      const [only] = symbols;
-      if (only === undefined || symbols.length !== 1) continue;
-      const atom = loneAtom(rows);
-      if (conceptOf(only.name) === 'maxPositions' && atom?.kind === 'quotient' && atom.divisor.constant !== undefined)
-        found.push({ table, rows, context: atom.dividend });
-      else if (isOtherCount(only.name) && atom?.kind === 'symbol') found.push({ table, rows, context: undefined });
+      const short = shortness(rows);
+      if (short !== undefined) found.push({ table, rows, ...short });
     }
   }
   return found;
+}
+
+/** Why so many rows are too few. */
+function shortness(rows: Dim): Pick<SmallTable, 'context'> | undefined {
+  const symbols = symbolsOf(rows);
+  const [only] = symbols;
+  if (only === undefined) return undefined;
+  const atom = loneAtom(rows);
+  if (symbols.length === 1 && conceptOf(only.name) === 'maxPositions')
+    return atom?.kind === 'quotient' && atom.divisor.constant !== undefined ? { context: atom.dividend } : undefined;
+  if (symbols.length === 1 && atom?.kind === 'symbol') return isOtherCount(only.name) ? { context: undefined } : undefined;
+  // A width, or the part of it that one head has.
+  const isWidth = symbols.some(({ name }) => conceptOf(name) === 'hiddenSize') && atom?.kind === 'quotient';
+  return isWidth && symbols.every(({ name, scope }) => isOtherCount(name) || scope.startsWith(shareScope))
+    ? { context: undefined }
+    : undefined;
+}
+
+interface CutTable {
+  readonly weight: TensorValue;
+  readonly rows: Dim;
+  readonly site: Site | undefined;
+}
+
+/** A table that was worked out for places, counted from 0, and is cut to the length of what came in. */
+function cutTable(code: CodeReading, { inputs: [whole], shape }: TensorValue): CutTable | undefined {
+  if (whole === undefined || whole.shape.ellipsis !== undefined || whole.shape.dims.length !== shape.dims.length) return undefined;
+  const table = root(whole);
+  if (table.isBuffer !== true) return undefined;
+  for (const [i, rows] of whole.shape.dims.entries()) {
+    const left = shape.dims[i];
+    if (left === undefined || left.key === rows.key || !isCutToLength(readDim(code, left), readDim(code, rows))) continue;
+    const last = axisPath({ node: whole, axis: i - whole.shape.dims.length }).at(-1)?.node;
+    if (last?.op !== 'arange' || last.shape.dims[0]?.key !== rows.key) return undefined;
+    const isWritten = last.site !== undefined && last.site.unit === table.site?.unit;
+    return { weight: table, rows, site: isWritten ? last.site : table.site };
+  }
+  return undefined;
+}
+
+/** As long as what came in, or as the table where that is shorter. */
+function isCutToLength(left: Dim, rows: Dim): boolean {
+  const isGiven = (dim: Dim): boolean => isWholeLength(dim) && !dim.flexible;
+  const atom = loneAtom(left);
+  return isGiven(left) || (atom?.kind === 'minimum' && atom.operands.every((each) => each.key === rows.key || isGiven(each)));
 }
 
 /** What counts something else than positions. */

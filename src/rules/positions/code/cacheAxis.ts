@@ -1,9 +1,10 @@
 import { alternatives } from '../../../interpreter/graph.ts';
-import type { TensorValue } from '../../../interpreter/value.ts';
+import type { CodeReading } from '../../../interpreter/study.ts';
+import type { TensorValue, Value } from '../../../interpreter/value.ts';
 import { type Attention, attentionsOf, type Operand } from '../../code/attention.ts';
 import { contractionOf } from '../../code/contractions.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
-import { sourceOf } from '../../code/sources.ts';
+import { projectedness, sourceOf } from '../../code/sources.ts';
 import { axisBefore, fromEnd, numberArgument } from '../../code/tensors.ts';
 import { untransposed } from '../../code/untransposed.ts';
 import { defineRule } from '../../rule.ts';
@@ -54,6 +55,7 @@ export const cacheAxis = defineRule({
   },
   messages: {
     axis: 'Joined along axis {axis}, but the tokens are along axis {tokens}.',
+    one: 'The {joined} are joined with cached ones, and the {others} are not: there are not as many of them.',
     order: '`{cache}` is joined behind the new tokens: what is cached came before them.',
   },
   checkCode({ code, report }) {
@@ -62,10 +64,19 @@ export const cacheAxis = defineRule({
       const value = attention.kind === 'softmax' ? attention.sums[0]?.value : attention.value;
       const isOdd = attention.kind === 'softmax' && untransposed(code, attention) !== undefined;
       // Keys sum over the head dim, values over the tokens.
-      const joins = [
-        ...(isOdd ? [] : joinsOf(attention.key, tokensOfKeys(attention))),
-        ...(value === undefined ? [] : joinsOf(value, value.axis)),
-      ];
+      const ofKeys = isOdd ? [] : joinsOf(attention.key, tokensOfKeys(attention));
+      const ofValues = value === undefined ? [] : joinsOf(value, attention.kind === 'called' ? -2 : value.axis);
+      const joins = [...ofKeys, ...ofValues];
+      const [[joined, others, other], alone] =
+        ofKeys.length > 0 ? [['keys', 'values', value] as const, ofKeys] : [['values', 'keys', attention.key] as const, ofValues];
+      if (ofKeys.length === 0 || ofValues.length === 0) {
+        for (const { node } of other === undefined || isOdd || !isNew(code, other) ? [] : alone) {
+          const at = rangeIn(code, node.site);
+          if (at === undefined || seen.has(at.start) || !isCache(node, textAt(code, at))) continue;
+          seen.add(at.start);
+          report({ at, message: 'one', data: { joined, others } });
+        }
+      }
       for (const { node, axis, tokens } of joins) {
         const at = rangeIn(code, node.site);
         if (at === undefined || seen.has(at.start) || !isCache(node, textAt(code, at))) continue;
@@ -96,6 +107,16 @@ interface Joined {
 /** Where a list of a tensor and something that is not known is joined, with the axis as it is written and that of the tokens. */
 const joinsOf = ({ source }: Operand, tokens: number | undefined): readonly Joined[] =>
   tokens === undefined ? [] : joinsAmong(source?.passed ?? [], tokens, 0);
+
+/** Made by a layer of what came in, on one way alone: nothing that is not known stands under its names besides. */
+function isNew({ variables }: CodeReading, { tensor, source }: Operand): boolean {
+  if (source === undefined || projectedness(tensor) === 0) return false;
+  const passed = new Set<Value>([tensor, ...source.passed]);
+  if (source.passed.some(({ op }) => /^(?:join|cat|concat|where|setitem)$/.test(op))) return false;
+  const named = variables.filter(({ value }) => passed.has(value));
+  const names = new Set(named.map(({ name, frame }) => `${name} ${frame.function?.definition.start}`));
+  return !variables.some(({ name, frame, value }) => value.kind === 'unknown' && names.has(`${name} ${frame.function?.definition.start}`));
+}
 
 /** The axis along which the keys are one for each token. */
 function tokensOfKeys(attention: Attention): number | undefined {
