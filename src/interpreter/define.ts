@@ -112,7 +112,10 @@ export function bindArguments(
     }
   }
   const catchAll = signature.find(({ kind }) => kind === 'kwargs');
-  if (catchAll !== undefined) bound.set(catchAll.name, dict([...(rest ?? [])].map(([key, value]) => [text(key), value] as const)));
+  if (catchAll !== undefined) {
+    const entries = dict([...(rest ?? [])].map(([key, value]) => [text(key), value] as const));
+    bound.set(catchAll.name, openArguments ? { ...entries, open: true } : entries);
+  }
   if (next < positional.length) problem ??= { message: `${positional.length} positional arguments where ${next} are taken` };
   return { bound, given, problem };
 }

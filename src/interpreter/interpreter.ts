@@ -21,7 +21,7 @@ import { Names } from './names.ts';
 import type { Call, Machine, Problem, TensorOptions } from './operation.ts';
 import { applyComparison, applyOperator } from './operators.ts';
 import type { SourceLoader } from './program.ts';
-import { type Recorder, Recording } from './recording.ts';
+import { type Failure, type Recorder, Recording } from './recording.ts';
 import type { Samples } from './samples.ts';
 import { runBody } from './statements.ts';
 import { subscript } from './subscripts.ts';
@@ -53,6 +53,14 @@ export interface InterpreterOptions {
 /** What it takes to record what happened, in steps. */
 const workOfNoting = 1 / 8;
 
+/** What held on the path on which something was made. */
+interface MadeUnder {
+  readonly facts: Facts;
+  readonly answers: Answers;
+  /** Branches around it of which others may be taken. */
+  readonly depth: number;
+}
+
 /**
  * Evaluates Python code without running it: sizes are symbols, tensors are shapes with a record of how they were computed, and where
  * a condition is not known both branches are followed and joined. Never throws but for `Raised` and `BudgetExceeded`, which `guard` catches.
@@ -75,6 +83,8 @@ export class Interpreter implements Machine {
   trace: Trace | undefined;
   /** How many undecided branches surround the code. */
   uncertain = 0;
+  /** The same with those that are as good as sure to be taken, as where an input is given that need not be. */
+  branches = 0;
   /** How many `try` statements that catch something surround it. */
   tries = 0;
   /** The arguments of the call that is being followed stand in the code one by one. */
@@ -93,6 +103,7 @@ export class Interpreter implements Machine {
   #tensors = 0;
   #instances = 0;
   readonly #assumptions: Assumptions | undefined;
+  readonly #made = new WeakMap<TensorValue, MadeUnder>();
 
   constructor(options: InterpreterOptions) {
     this.options = options;
@@ -179,6 +190,7 @@ export class Interpreter implements Machine {
     const live: { changes: Parameters<Heap['apply']>[0]; facts: Facts; substitution: Substitution; answers: Answers }[] = [];
     let raised: Raised | undefined;
     this.uncertain += 1;
+    this.branches += 1;
     try {
       for (const work of branches) {
         this.facts = facts;
@@ -205,6 +217,7 @@ export class Interpreter implements Machine {
       }
     } finally {
       this.uncertain -= 1;
+      this.branches -= 1;
       this.facts = facts;
       this.substitution = substitution;
       this.answers = answers;
@@ -284,8 +297,14 @@ export class Interpreter implements Machine {
       isBuffer: options.isBuffer === true ? true : undefined,
       content: options.content,
     };
+    if (this.branches > 0 && this.assumesShapes) this.#made.set(tensor, { facts: this.facts, answers: this.answers, depth: this.branches });
     this.recording.note(tensor);
     return tensor;
+  }
+
+  /** What held where a tensor was made inside a branch that is not certain to be taken; undefined for others. */
+  madeUnder(tensor: TensorValue): MadeUnder | undefined {
+    return this.#made.get(tensor);
   }
 
   settle(op: string, call: Call, result: ShapeResult, options: TensorOptions = {}): TensorValue {
@@ -313,8 +332,13 @@ export class Interpreter implements Machine {
       return;
     }
     if (!this.recording.asksFor('failure') || this.facts.contradictory) return;
+    this.recording.fail(this.failureOf(call, problem));
+  }
+
+  /** The problem with how the code came there. */
+  failureOf(call: Call, problem: Problem): Failure {
     const sites = this.site === undefined ? [...this.sites] : [...this.sites, this.site];
-    this.recording.fail({ problem, call, sites: sites.reverse(), context: this.context, depth: this.uncertain });
+    return { problem, call, sites: sites.reverse(), context: this.context, depth: this.uncertain };
   }
 
   /** Notes that Python raises here, where the code is sure to run and nothing catches it. */

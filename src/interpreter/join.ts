@@ -99,6 +99,7 @@ export function join(a: Value, b: Value, prefer: Preference = 'none', read: Read
         inputs: [a, other],
         site: undefined,
         ...(a.isParameter === true && other.isParameter === true ? { isParameter: true } : {}),
+        ...(prefer === 'known' ? { isOfBranches: true as const } : {}),
       };
     }
     case 'bool': {

@@ -72,6 +72,10 @@ export interface Problem {
   readonly lengths?: readonly string[];
   /** It goes wrong by the number of axes that something has. */
   readonly isOfAxes?: true;
+  /** It works for one length of what comes in, though a table of that size is cut to what comes in elsewhere. */
+  readonly isOfOneLength?: true;
+  /** What one of two branches gave, where it goes wrong with that alone. */
+  readonly ofBranch?: TensorValue;
   /** Named parts of the message, for rules that phrase it themselves. */
   readonly data?: Readonly<Record<string, string | number>>;
 }

@@ -24,6 +24,16 @@ export interface Failure {
   readonly depth: number;
 }
 
+/** Something fits one length of what comes in alone. */
+export interface Fixing {
+  /** The lengths by their keys. */
+  readonly lengths: readonly string[];
+  /** By its key the size of the code that a length would have to be, where that is a table's. */
+  readonly size?: string;
+  /** How it fails for other lengths, where it is a table as a whole that fits one of them. */
+  readonly failure?: Failure;
+}
+
 export interface Recorder {
   variable?(variable: Variable): void;
   failure?(failure: Failure): void;
@@ -31,8 +41,8 @@ export interface Recorder {
   tensor?(tensor: TensorValue): void;
   /** Every instance that is made, in order. */
   instance?(instance: InstanceValue): void;
-  /** Lengths of what comes in, by their keys, that fit one number of the code alone. */
-  fixed?(lengths: readonly string[]): void;
+  /** Lengths of what comes in, by their keys, that fit one size of the code alone. */
+  fixed?(fixing: Fixing): void;
   called?(callee: FunctionValue): void;
   returned?(frame: Frame, value: Value): void;
   /** A module is about to be called. */
@@ -45,7 +55,7 @@ export type Happening =
   | ModuleCall
   | { readonly happened: 'variable'; readonly variable: Variable }
   | { readonly happened: 'failure'; readonly failure: Failure }
-  | { readonly happened: 'fixed'; readonly lengths: readonly string[] }
+  | { readonly happened: 'fixed'; readonly fixing: Fixing }
   | { readonly happened: 'instance'; readonly instance: InstanceValue }
   | { readonly happened: 'called'; readonly callee: FunctionValue }
   | { readonly happened: 'returned'; readonly frame: Frame; readonly value: Value };
@@ -133,7 +143,7 @@ export class Recording {
           recorder.instance?.(happening.instance);
           break;
         case 'fixed':
-          recorder.fixed?.(happening.lengths);
+          recorder.fixed?.(happening.fixing);
           break;
         case 'called':
           recorder.called?.(happening.callee);

@@ -6,6 +6,7 @@
 import { loneAtom } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
 import { Substitution } from '../dims/unify.ts';
+import { symbolsOf } from '../dims/visit.ts';
 import type { PythonModule, UnitBody } from '../syntax/python/ast.ts';
 import { noAnswers } from './answers.ts';
 import { flagValue, isWiringFlag, type Wiring, wiringsOf } from './flags.ts';
@@ -16,7 +17,7 @@ import { bool, text } from './make.ts';
 import { areAmong, givenSettings, openSettings } from './memory.ts';
 import type { Problem } from './operation.ts';
 import { vaguePart } from './parts.ts';
-import type { Failure, Recorder, Variable } from './recording.ts';
+import type { Failure, Fixing, Recorder, Variable } from './recording.ts';
 import { attentionFunctions, definitionsOf, entriesOf, hasForward, isUsed, makersOf, maskMakers } from './roots.ts';
 import { Defaults, lengthScope, type Sample } from './samples.ts';
 import { type CodeReading, type FunctionRun, type Settings, type Study, withAll } from './study.ts';
@@ -75,9 +76,7 @@ export class Student {
     const recorder: Recorder = {
       variable: (variable) => this.#now.variables.push(variable),
       failure: (failure) => this.#now.failures.push(failure),
-      fixed: (lengths) => {
-        for (const each of lengths) this.#now.fixed.add(each);
-      },
+      fixed: (fixing) => this.#now.fixings.push(fixing),
       tensor: (tensor) => this.#now.tensors.push(tensor),
       instance: (instance) => this.#now.instances.push(instance),
       moduleCalled: (call) => this.#now.calls.push(call),
@@ -342,7 +341,11 @@ export class Student {
     this.#attempts.push(interpreter.work - before + this.#now.tensors.length);
     if (result === undefined) return undefined;
     const made = result.instance.class;
-    const { fixed, ...now } = this.#now;
+    const { fixings, ...now } = this.#now;
+    const cuts = fixings.some(({ size }) => size !== undefined) ? cutSizes(now.tensors) : new Set();
+    const isCutToo = ({ size }: Fixing): boolean => size !== undefined && cuts.has(size);
+    const fixed = new Set(fixings.flatMap((fixing) => (isCutToo(fixing) ? [] : fixing.lengths)));
+    const uncut = fixings.flatMap((fixing) => (isCutToo(fixing) && fixing.failure !== undefined ? [fixing.failure] : []));
     for (const each of made.mro) if (each.unit !== undefined && each.file === this.#file) rests.add(each.unit.body);
     if (of.kind === 'function') rests.add(of.unit.body);
     if (of.kind === 'part') for (const body of of.whole.rests) rests.add(body);
@@ -354,7 +357,7 @@ export class Student {
       ...result,
       ...now,
       // What fits one length alone is not to work for others.
-      failures: now.failures.filter(
+      failures: [...now.failures, ...uncut].filter(
         ({ problem }) => problem.lengths?.some((each) => fixed.has(each)) !== true && (of.kind !== 'part' || !isOfWholeGroups(problem)),
       ),
       work: interpreter.work - before,
@@ -377,6 +380,22 @@ const partKey = ({ qualifiedName }: ClassValue): string => `part ${qualifiedName
 const rowNames = /^(?:b|bs|bsz|n?_?batch(?:es|_?sizes?)?)$/i;
 
 const lengthNames = /^(?:t|seq\w*|\w*_?seq_?len\w*|[qkst]_?len|(?:tgt|src|query|key)_?len\w*|n_?tokens|num_tokens)$/i;
+
+/** By their keys, sizes of tables that are cut to a length of what comes in. */
+function cutSizes(tensors: readonly TensorValue[]): ReadonlySet<unknown> {
+  const found = new Set<unknown>();
+  for (const { op, shape, inputs } of tensors) {
+    const [whole] = inputs;
+    if (op !== 'getitem' || whole?.shape.dims.length !== shape.dims.length) continue;
+    for (const [i, dim] of whole.shape.dims.entries()) {
+      const left = shape.dims[i];
+      const isCut =
+        left !== undefined && left.key !== dim.key && symbolsOf(left).some(({ scope, name }) => scope === lengthScope && name !== 'B');
+      if (isCut && dim.constant === undefined && loneAtom(dim)?.kind === 'symbol') found.add(dim.key);
+    }
+  }
+  return found;
+}
 
 /** Places where a number of rows or a length of what comes in is called so. */
 function namedSizes({ variables }: Study): ReadonlyMap<string, string> {
@@ -428,5 +447,5 @@ const fresh = (): {
   calls: ModuleCall[];
   instances: InstanceValue[];
   reached: Set<unknown>;
-  fixed: Set<string>;
-} => ({ tensors: [], failures: [], variables: [], runs: [], calls: [], instances: [], reached: new Set(), fixed: new Set() });
+  fixings: Fixing[];
+} => ({ tensors: [], failures: [], variables: [], runs: [], calls: [], instances: [], reached: new Set(), fixings: [] });

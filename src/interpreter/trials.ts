@@ -1,14 +1,18 @@
 import { type Dim, loneAtom, type SymbolAtom, unknownDim } from '../dims/dim.ts';
 import { Facts } from '../dims/facts.ts';
+import { formatDim } from '../dims/format.ts';
 import { applyToShape } from '../dims/shape.ts';
 import type { Substitution } from '../dims/unify.ts';
 import { symbolsOf } from '../dims/visit.ts';
+import type { Answers } from './answers.ts';
 import { makeCall } from './define.ts';
 import { factorTrials } from './factors.ts';
+import { alternatives, ancestors } from './graph.ts';
 import type { Interpreter } from './interpreter.ts';
 import { isInOneRow, isWeight, lengthConflict } from './lengths.ts';
-import { dimOf, none } from './make.ts';
+import { choiceScope, dimOf, none } from './make.ts';
 import type { Call, Problem } from './operation.ts';
+import type { Fixing } from './recording.ts';
 import {
   isBegin,
   isContext,
@@ -63,11 +67,11 @@ export class Trials {
             },
           };
     recording.isPaused = true;
-    const run = (sample: Sample, basis: SampleGroup['basis']): Problem | 'unreached' | 'unchanged' | 'works' => {
-      if (!isReached(facts, sample)) return 'unreached';
+    const run: Run = (sample, basis, values = bound, under = facts) => {
+      if (!isReached(under, sample)) return 'unreached';
       const numbers = new Map<string, Value>();
       let changed = false;
-      for (const [name, value] of bound) {
+      for (const [name, value] of values) {
         const tried = valued(value, (dim) => {
           const size = sampled(substitution.apply(dim), sample);
           changed ||= size !== dim;
@@ -110,7 +114,9 @@ export class Trials {
         if (problem === undefined || problems.length < members.length) continue;
         if (fixesLength) {
           recording.isPaused = false;
-          recording.note({ happened: 'fixed', lengths: lengthsIn(bound, substitution) });
+          const lengths = lengthsIn(bound, substitution);
+          const fixing = this.#wholeTable(call, bound) ?? {};
+          recording.note({ happened: 'fixed', fixing: { ...fixing, lengths } });
           recording.isPaused = true;
           continue;
         }
@@ -146,8 +152,26 @@ export class Trials {
         interpreter.report(call, { kind: callee.name, message: forgotten.message, ...ofAxes(forgotten), basis: 'samples' });
         return;
       }
+      const oneBranch = this.#oneBranch(callee.name, bound, samples, run);
+      if (oneBranch !== undefined) {
+        recording.isPaused = false;
+        const { values, leaf, message } = oneBranch;
+        interpreter.report(makeCall(call.name, values, given, call.site), {
+          kind: callee.name,
+          message,
+          basis: 'lengths',
+          lengths: lengthsIn(values, substitution),
+          ofBranch: leaf,
+        });
+        return;
+      }
       const conflict = lengthConflict(callee.name, bound, (dim) => substitution.apply(dim));
-      if (conflict === undefined || (interpreter.uncertain > 0 && !products.test(callee.name))) return;
+      if (conflict === undefined || (interpreter.uncertain > 0 && !products.test(callee.name))) {
+        const fixing = this.#wholeTable(call, bound);
+        recording.isPaused = false;
+        if (fixing !== undefined) recording.note({ happened: 'fixed', fixing });
+        return;
+      }
       recording.isPaused = false;
       interpreter.report(call, { kind: callee.name, message: conflict, basis: 'lengths', lengths: lengthsIn(bound, substitution) });
     } finally {
@@ -157,12 +181,59 @@ export class Trials {
     }
   }
 
+  /** A table of one size that stands uncut where a length of what comes in does. */
+  #wholeTable(call: Call, bound: ReadonlyMap<string, Value>): Fixing | undefined {
+    const interpreter = this.#interpreter;
+    const found = sums.test(call.name) && interpreter.uncertain === 0 ? tableSize(bound, interpreter.substitution) : undefined;
+    if (found === undefined) return undefined;
+    const { length, size } = found;
+    const problem: Problem = {
+      kind: call.name,
+      message: `${formatDim(length)} is to be ${formatDim(size)} here, and elsewhere a table of that length is cut to what comes in`,
+      basis: 'lengths',
+      lengths: lengthsIn(bound, interpreter.substitution),
+      isOfOneLength: true,
+    };
+    return { lengths: [], size: size.key, failure: interpreter.failureOf(call, problem) };
+  }
+
+  /**
+   * What fails with what one of two branches gives and works with what the other does, whatever the widths are: where the tensor that
+   * comes of either is used, the code does not ask again which branch ran.
+   */
+  #oneBranch(name: string, bound: ReadonlyMap<string, Value>, samples: Samples, run: Run): OfBranch | undefined {
+    const interpreter = this.#interpreter;
+    const given = [...bound].flatMap(([key, value]) => (value.kind === 'tensor' ? [[key, value] as const] : []));
+    const open = given.filter(([, value]) => isOpenByBranches(value));
+    const [only] = open;
+    if (only === undefined || open.length > 1 || isAxisOpen(bound)) return undefined;
+    const [key, joined] = only;
+    // What else differs between branches may differ between the same ones.
+    if (given.some(([, value]) => value !== joined && ancestors(value, undefined, 200).some(isOpenByBranches))) return undefined;
+    const failing: OfBranch[] = [];
+    let works = 0;
+    for (const leaf of alternatives(joined)) {
+      const under = interpreter.madeUnder(leaf);
+      if (under === undefined || under.depth <= interpreter.branches || contradicts(under.answers, interpreter.answers)) continue;
+      if (!isWhollyKnown(leaf) || leaf.shape.dims.length !== joined.shape.dims.length) continue;
+      const values = new Map(bound).set(key, leaf);
+      const tried = (basis: SampleGroup['basis']): readonly ReturnType<Run>[] =>
+        sampleGroups(samples).flatMap((group) =>
+          group.basis === basis ? group.members.map((member) => run(member, basis, values, under.facts)) : [],
+        );
+      const lengths = tried('lengths');
+      const problems = lengths.flatMap((each) => (typeof each === 'object' ? [each] : []));
+      const [problem] = problems;
+      if (problem === undefined) works += lengths.includes('unreached') ? 0 : 1;
+      // Widths that differ in one branch alone may be settings that go with it.
+      else if (problems.length === lengths.length && !tried('samples').some((each) => typeof each === 'object'))
+        if (!mayFixLength(name, values, interpreter.uncertain)) failing.push({ values, leaf, message: problem.message });
+    }
+    return works > 0 && failing.length === 1 ? failing[0] : undefined;
+  }
+
   /** What fails unless a size that stands as a factor before others is 1. */
-  #factor(
-    bound: ReadonlyMap<string, Value>,
-    samples: Samples,
-    run: (sample: Sample, basis: 'samples') => Problem | 'unreached' | 'unchanged' | 'works',
-  ): Problem | undefined {
+  #factor(bound: ReadonlyMap<string, Value>, samples: Samples, run: Run): Problem | undefined {
     if (isAxisOpen(bound)) return undefined;
     const dims: Dim[] = [];
     for (const value of bound.values())
@@ -178,6 +249,62 @@ export class Trials {
     return undefined;
   }
 }
+
+/** Tries an operation with a sample's numbers, in place of the arguments and facts that are given to it, or of others. */
+type Run = (
+  sample: Sample,
+  basis: SampleGroup['basis'],
+  values?: ReadonlyMap<string, Value>,
+  under?: Facts,
+) => Problem | 'unreached' | 'unchanged' | 'works';
+
+/** The size of a table that stands uncut where a length of what comes in does. */
+function tableSize(
+  bound: ReadonlyMap<string, Value>,
+  substitution: Substitution,
+): { readonly length: Dim; readonly size: Dim } | undefined {
+  const [left, right, ...others] = [...bound.values()].filter((value): value is TensorValue => value.kind === 'tensor');
+  if (left === undefined || right === undefined || others.length > 0) return undefined;
+  const [x, y] = [left, right].map(({ shape }) => applyToShape(shape, substitution));
+  if (x === undefined || y === undefined || x.ellipsis !== undefined || y.ellipsis !== undefined) return undefined;
+  for (let i = 1; i <= Math.min(x.dims.length, y.dims.length); i++) {
+    const [a, b] = [x.dims.at(-i) as Dim, y.dims.at(-i) as Dim];
+    const [length, size, table] = isInputLength(a) ? [a, b, right] : [b, a, left];
+    const atom = loneAtom(size);
+    if (isInputLength(length) && atom?.kind === 'symbol' && !atom.flexible && atom.scope !== lengthScope && isHeld(table))
+      return { length, size };
+  }
+  return undefined;
+}
+
+/** Held by the model as it is: no rows of it are looked up. */
+function isHeld(tensor: TensorValue): boolean {
+  let at: TensorValue | undefined = tensor;
+  for (let i = 0; at !== undefined && i < 6; i++) {
+    if (at.isParameter === true || at.isBuffer === true) return true;
+    at = at.inputs.length === 1 && at.op !== 'embedding' ? at.inputs[0] : undefined;
+  }
+  return false;
+}
+
+/** What one of two branches gave, the arguments with it, and what goes wrong. */
+interface OfBranch {
+  readonly leaf: TensorValue;
+  readonly values: ReadonlyMap<string, Value>;
+  readonly message: string;
+}
+
+/** Its number of axes is known, and a size is not that differs between branches. */
+const isOpenByBranches = ({ isOfBranches, shape }: TensorValue): boolean =>
+  isOfBranches === true && shape.ellipsis === undefined && shape.dims.some(({ unknown }) => unknown);
+
+/** What is known of each size does not hang on what was chosen somewhere else. */
+const isWhollyKnown = ({ shape }: TensorValue): boolean =>
+  shape.ellipsis === undefined &&
+  shape.dims.every((dim) => !dim.unknown && symbolsOf(dim).every(({ scope, flexible }) => !flexible && !scope.startsWith(choiceScope)));
+
+const contradicts = (some: Answers, others: Answers): boolean =>
+  [...some].some(([what, answer]) => others.has(what) && others.get(what) !== answer);
 
 const ofAxes = ({ isOfAxes }: Problem): Pick<Problem, 'isOfAxes'> => (isOfAxes === true ? { isOfAxes } : {});
 

@@ -219,6 +219,8 @@ export interface TensorValue {
   readonly isBuffer?: boolean | undefined;
   /** True for what comes in with a number of axes that nothing counts. */
   readonly isUncounted?: boolean;
+  /** True where two branches of the code, of which one runs, gave it. */
+  readonly isOfBranches?: true;
   /** What is known about its values, by those who make masks and scales: 'causal', 'zeros', 'ones', 'arange'. */
   readonly content?: string | undefined;
 }

@@ -70,3 +70,21 @@ function mayMake({ code }: Find, maker: InstanceValue, wanted: Dim): boolean {
   const symbols = symbolsOf(wanted);
   return all.length === 0 || symbols.length === 0 || symbols.every(({ key }) => told.has(key));
 }
+
+/**
+ * Where an object was made that holds what is written into, where its constructor was told the size that does not fit, and nothing of
+ * which the one that does could be made.
+ */
+export function storeDecidedAt(find: Find): Site | undefined {
+  const { study, failure } = find;
+  const [target, value] = [failure.call.arguments.get('input'), failure.call.arguments.get('value')];
+  if (target?.kind !== 'tensor' || value?.kind !== 'tensor') return undefined;
+  const [has, given] = [target.shape.dims.at(-1), value.shape.dims.at(-1)];
+  if (has === undefined || given === undefined || has.unknown || given.unknown || has.key === given.key) return undefined;
+  const owner = study.instances.find(({ attributes }) => [...attributes.values()].some((held) => held === target));
+  if (owner?.site === undefined || owner === study.instance || owner.site.file !== find.code.file) return undefined;
+  const told = toldTo(find.code, owner).map((each) => dimOf(each));
+  const known = new Set(told.flatMap((dim) => (dim === undefined ? [] : symbolsOf(dim).map(({ key }) => key))));
+  const isTold = told.some((dim) => dim?.key === has.key) && told.every((dim) => dim !== undefined && !dim.unknown);
+  return isTold && !symbolsOf(given).every(({ key }) => known.has(key)) ? owner.site : undefined;
+}

@@ -89,7 +89,9 @@ function isDoubtful(find: Find): boolean {
   // Whether another file's branch is taken may hang on settings that rule each other out.
   if (failure.depth > 0 && failure.sites[0] !== undefined && failure.sites[0].file !== find.code.file) return true;
   // What a model hands its part is assumed: names of settings, lengths and numbers of axes say too little of what is.
-  const { basis, isOfAxes } = failure.problem;
+  const { basis, isOfAxes, isOfOneLength } = failure.problem;
+  // All that comes in may be of that length.
+  if (isOfOneLength === true) return true;
   if (find.study.isPart === true && (basis === 'samples' || basis === 'lengths' || isOfAxes === true)) return true;
   if (basis === 'widths' || (basis === 'defaults' && !isOfOneSetUp(find))) return true;
   // Inputs with their rows behind their length are assumed for want of anything better.

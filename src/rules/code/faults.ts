@@ -20,6 +20,7 @@ import { axisPath } from './axes.ts';
 import { blameOf, callOf } from './blame.ts';
 import { checkFault } from './checkFault.ts';
 import { clashesOf, swapsThatFit } from './clashes.ts';
+import { storeDecidedAt } from './deciders.ts';
 import { isBehindComparison } from './exclusive.ts';
 import {
   axisOps,
@@ -113,8 +114,17 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   const find: Find = { code, study, failure, op, use };
   if (restsOnSetting(find)) return undefined;
   const fault = kindOf(find);
-  const blame = fault === undefined ? undefined : blameOf(find);
   if (fault === undefined) return undefined;
+  // Where only one of two branches does not fit, it is what is wrong.
+  const branch = failure.problem.ofBranch === undefined ? undefined : rangeIn(code, failure.problem.ofBranch.site);
+  if (branch !== undefined) return { ...fault, at: branch, related: [{ range: use, message: 'It fails here.' }] };
+  if (failure.problem.isOfOneLength === true) {
+    const fact = `\`${expression(find)}\` fits one length alone: ${failure.problem.message}.`;
+    return { ...fault, at: callOf(find) ?? use, fact, related: [] };
+  }
+  const store = op === 'setitem' ? rangeIn(code, storeDecidedAt(find)) : undefined;
+  if (store !== undefined) return { ...fault, at: store, related: [{ range: use, message: 'It fails here.' }] };
+  const blame = blameOf(find);
   if (blame === undefined) {
     const isMoved = fault.isHere !== true && fault.at.start === use.start && fault.at.end === use.end;
     const call = isMoved ? (callOf(find) ?? sizesGivenAt(find)) : undefined;
