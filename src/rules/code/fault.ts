@@ -1,6 +1,7 @@
 /** One fault of model code, and the place where it is reported. */
 import { type Dim, divideExactly, loneAtom, one } from '../../dims/dim.ts';
 import { divides, type Facts } from '../../dims/facts.ts';
+import type { Shape } from '../../dims/shape.ts';
 import { someAtom, substitute, symbolsOf } from '../../dims/visit.ts';
 import type { Failure } from '../../interpreter/recording.ts';
 import { isUsed } from '../../interpreter/roots.ts';
@@ -100,6 +101,7 @@ function isDoubtful(find: Find): boolean {
   // A branch may be there for what is not cached.
   if (basis === 'lengths' && failure.depth > 0 && elementwiseOps.test(find.op)) return true;
   const shapes = inputsOf(failure).map((tensor) => shapeIn(find, tensor));
+  if (elementwiseOps.test(find.op) && fitOneRow(shapes)) return true;
   // Where two known sizes clash that nobody makes alike, the others need not be known; numbers are of one way to build it.
   const isOwn = (dim: Dim): boolean => symbolsOf(dim).every(({ scope }) => scope === find.study.class.qualifiedName);
   const isKnown = ({ unknown, constant }: Dim): boolean => !unknown && constant === undefined;
@@ -145,6 +147,22 @@ function isDoubtful(find: Find): boolean {
   const atom = over === undefined ? undefined : loneAtom(over);
   return basis === 'samples' && atom?.kind === 'quotient';
 }
+
+/** Whether tokens of all rows stand in one axis, and fit where one row comes in: code for generation may be run with no more. */
+function fitOneRow([first, ...others]: readonly Shape[]): boolean {
+  if (first === undefined || others.length === 0 || [first, ...others].some(({ ellipsis }) => ellipsis !== undefined)) return false;
+  if (![first, ...others].some(({ dims: [rows] }) => rows !== undefined && !isRows(rows) && ofOneRow(rows).key !== rows.key)) return false;
+  const [dims, ...rest] = [first, ...others].map((shape) => shape.dims.map(ofOneRow).reverse());
+  return rest.every((other) =>
+    other.every((dim, i) => {
+      const beside = dims?.[i];
+      return beside === undefined || beside.key === dim.key || beside.constant === 1 || dim.constant === 1;
+    }),
+  );
+}
+
+const ofOneRow = (dim: Dim): Dim =>
+  substitute(dim, (atom) => (atom.kind === 'symbol' && atom.scope === lengthScope && atom.name === 'B' ? one : undefined));
 
 /** The channels that come in, and those that the kernel of a convolution is made for. */
 function channelsOf(find: Find): readonly { readonly x: Dim; readonly y: Dim }[] {

@@ -4,7 +4,7 @@ import { analyse } from '../../../src/workspace/analyse.ts';
 import { type PythonReader, pythonReader } from '../../../src/workspace/python.ts';
 import { defaultSettings } from '../../../src/workspace/settings.ts';
 import { pythonParser } from '../../unit/python/parser.ts';
-import { expectAtLines } from './atLines.ts';
+import { expectAtLines, findingsIn } from './atLines.ts';
 
 let python: PythonReader;
 before(async () => {
@@ -192,5 +192,35 @@ ${cut}
     expectAtLines(
       coder('        places = self.places[:, : source.shape[1]]  # HW217\n        y = self.words(target)\n        y = y + places'),
     );
+  });
+});
+
+describe('tokens of all rows in one axis', () => {
+  const block = (result: string): string => `import torch
+from torch import nn
+
+
+class Mixed(nn.Module):
+    def __init__(self, width: int, hidden: int):
+        super().__init__()
+        self.width = width
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, hidden)
+        self.down = nn.Linear(hidden, width)
+
+    def mix(self, x):
+        b, t, c = x.shape
+        y = self.down(torch.relu(self.up(x.view(-1, self.width))))
+        return ${result}
+
+    def forward(self, x):
+        return x + self.mix(self.norm(x))
+`;
+
+  // In PyTorch the second runs for one row, as code for generation is run, and fails for two.
+  it('are worth a look where they are added to rows of tokens', () => {
+    const severities = (text: string): readonly string[] => findingsIn(text).map(({ code, severity }) => `${code} ${severity}`);
+    assert.deepEqual(severities(block('y.view(b, t, c)')), []);
+    assert.deepEqual(severities(block('y')), ['HW217 information']);
   });
 });
