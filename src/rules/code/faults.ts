@@ -10,7 +10,7 @@ import { symbolsOf } from '../../dims/visit.ts';
 import { alternatives, ancestors, isLayout, plain } from '../../interpreter/graph.ts';
 import { dimOf } from '../../interpreter/make.ts';
 import type { Failure } from '../../interpreter/recording.ts';
-import { isRows, lengthScope } from '../../interpreter/samples.ts';
+import { conceptOf, isRows, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { TensorValue, Value } from '../../interpreter/value.ts';
 import type { Range } from '../../text/range.ts';
@@ -46,7 +46,7 @@ import {
 import { at, type Fault, type FaultKind } from './fault.ts';
 import { layerFault, projectedFault } from './layerFaults.ts';
 import { type Layer, layerOfWeight, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
-import { isLength, isView } from './layouts.ts';
+import { isLength, isView, mentionsLength } from './layouts.ts';
 import { aliasOf, placeAt, placeOf, rangeIn, shown } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { isAccepted } from './witnesses.ts';
@@ -113,6 +113,8 @@ function faultOf(code: CodeReading, study: Study, failure: Failure): Fault | und
   if (use === undefined || restsOnFactor(code, failure) || isAskedFor(op, failure) || areOneSetting(code, failure)) return undefined;
   const find: Find = { code, study, failure, op, use };
   if (restsOnSetting(find)) return undefined;
+  const behind = normBehindHead(find);
+  if (behind !== undefined) return behind;
   const fault = kindOf(find);
   if (fault === undefined) return undefined;
   // Where only one of two branches does not fit, it is what is wrong.
@@ -472,14 +474,25 @@ function productFault(find: Find): Fault | undefined {
   const heads = [x.dims.at(-3), y.dims.at(-3)] as const;
   const odd = isInner ? undefined : oddProjection(study, b);
   if (!isInner && x.dims.length === 4 && y.dims.length === 4 && heads[0] !== undefined && heads[1] !== undefined)
-    if (compareSizes(code, heads[0], heads[1]) !== 'same')
-      return at(
-        find,
-        'heads',
-        odd,
-        `\`${expression(find)}\` multiplies ${formatShape(x)} with ${formatShape(y)}: ${formatDim(heads[0])} heads meet ${formatDim(heads[1])}`,
-      );
+    if (compareSizes(code, heads[0], heads[1]) !== 'same') {
+      const met = `\`${expression(find)}\` multiplies ${formatShape(x)} with ${formatShape(y)}: ${formatDim(heads[0])} heads meet ${formatDim(heads[1])}`;
+      const found = at(find, 'heads', odd, met);
+      const turned = heads.findIndex((dim) => dim !== undefined && mentionsLength(dim));
+      const alias = odd === undefined && turned >= 0 ? nameOfUnturned(find, turned) : undefined;
+      return alias === undefined ? found : { ...found, at: alias, related: [{ range: find.use, message: 'It fails here.' }] };
+    }
   return at(find, 'product', undefined, fact);
+}
+
+/** Where the operand that has tokens in the place of heads got its name, as it was. */
+function nameOfUnturned({ code, failure }: Find, operand: number): Range | undefined {
+  let node = inputsOf(failure)[operand];
+  for (let i = 0; node !== undefined && i < 4; i++) {
+    const alias = aliasOf(code, node);
+    if (alias !== undefined) return alias.at;
+    node = node.inputs.length === 1 ? node.inputs[0] : undefined;
+  }
+  return undefined;
 }
 
 /** Whether the weight is used in another place too, or fits when the letters for its axes are exchanged. */
@@ -586,6 +599,30 @@ function normFault(find: Find): Fault | undefined {
   if (width === undefined || made === undefined) return at(find, 'norm', undefined, plainFact(find));
   const fact = `The norm is made for ${formatDim(read(find, made))} features, and its input is ${formatDim(width)} wide`;
   return at(find, 'norm', layer !== undefined && isFineElsewhere(find, layer) ? undefined : layer, fact, width);
+}
+
+/** What a model tells apart, words or classes: nothing norms scores for these. */
+const isCount = (dim: Dim): boolean => {
+  const [only, ...others] = symbolsOf(dim);
+  return only !== undefined && others.length === 0 && (conceptOf(only.name) === 'vocabularySize' || /(?:classes|labels)$/.test(only.name));
+};
+
+/** A norm of the head's scores that is as wide as what the head takes: it belongs in front of the head. */
+function normBehindHead(find: Find): Fault | undefined {
+  const { study, code } = find;
+  const [input, weight] = [tensorOf(find, 'input'), tensorOf(find, 'weight')];
+  if (!normOps.test(find.op) || input === undefined || weight === undefined) return undefined;
+  const norm = layerOfWeight(study, weight);
+  const made = norm?.inputs;
+  const { layer: head } = widthSource(study, input);
+  if (made === undefined || head?.inputs === undefined || head.outputs === undefined || !isCount(head.outputs)) return undefined;
+  if (compareSizes(code, head.inputs, made) !== 'same') return undefined;
+  const fact = `The norm is made for ${formatDim(read(find, made))} features, and \`${head.name}\` gives ${formatDim(read(find, head.outputs))}`;
+  const sites = [rangeIn(code, head.site), rangeIn(code, norm?.site)].map((range) => range?.start ?? 0).sort((a, b) => a - b);
+  // In a chain of layers the order is that in which they are made.
+  const isChain = !/\n\s*[\w.]+\s*=(?!=)/.test(code.file.module.text.slice(sites[0], sites[1]));
+  const found = at(find, 'norm', isChain ? norm : undefined, fact);
+  return { ...found, fact: `${found.fact} In front of \`${head.name}\` it fits.` };
 }
 
 function elementwiseFault(find: Find): Fault | undefined {

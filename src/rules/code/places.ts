@@ -103,9 +103,13 @@ export const isCopy = (left: TensorValue, right: TensorValue): boolean => left =
 const sameMaking = (left: TensorValue, right: TensorValue): boolean =>
   left.op === right.op &&
   left.index === right.index &&
-  placeOf(left) !== '' &&
-  placeOf(left) === placeOf(right) &&
-  left.trace?.site.node.start === right.trace?.site.node.start;
+  (left.op === 'join' ? haveSameMaking(left.inputs, right.inputs) : sameCall(left, right));
+
+const haveSameMaking = (some: readonly TensorValue[], others: readonly TensorValue[]): boolean =>
+  some.length === others.length && some.every((each, i) => each.op !== 'join' && isCopy(each, others[i] as TensorValue));
+
+const sameCall = (left: TensorValue, right: TensorValue): boolean =>
+  placeOf(left) !== '' && placeOf(left) === placeOf(right) && left.trace?.site.node.start === right.trace?.site.node.start;
 
 /** The parameter whose default the number is: no call gives another. */
 export function defaultOf(code: CodeReading, value: Value): { readonly at: Range; readonly name: string } | undefined {

@@ -246,3 +246,65 @@ class Parallel(nn.Module):
     expectHere(parallel('nn.Linear(width, width)  # here'));
   });
 });
+
+describe('a norm of the scores of a head', () => {
+  const reader = (parts: { readonly made?: string; readonly result?: string } = {}): string => `${head}
+class Reader(nn.Module):
+    def __init__(self, vocab_size, num_classes, width, hidden):
+        super().__init__()
+        self.words = nn.Embedding(vocab_size, width)
+        self.mix = nn.Sequential(nn.Linear(width, hidden), nn.GELU(), nn.Linear(hidden, width))
+        self.norm = nn.LayerNorm(width)
+        self.classifier = nn.Linear(width, num_classes)
+        ${parts.made ?? 'self.chain = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, num_classes))'}
+
+    def forward(self, tokens):
+        x = self.words(tokens)
+        x = x + self.mix(x)
+        x = x.mean(dim=1)
+        other = self.chain(x)
+        ${parts.result ?? 'return other + self.classifier(self.norm(x))'}
+`;
+
+  it('belongs in front of the head', () => {
+    expectHere(reader());
+    expectHere(reader({ result: 'return other + self.norm(self.classifier(x))  # here' }));
+    expectHere(reader({ made: 'self.chain = nn.Sequential(nn.Linear(width, num_classes), nn.LayerNorm(width))  # here' }));
+  });
+});
+
+describe('keys that keep their axes under another name', () => {
+  const attention = (keys: string): string => `${head}
+class Attend(nn.Module):
+    def __init__(self, width: int, heads: int, kv_heads: int, head_dim: int):
+        super().__init__()
+        self.heads, self.kv_heads, self.head_dim = heads, kv_heads, head_dim
+        self.qkv = nn.Linear(width, (heads + 2 * kv_heads) * head_dim)
+        self.out = nn.Linear(heads * head_dim, width)
+
+    def forward(self, x):
+        b, t, _ = x.shape
+        sizes = [self.heads * self.head_dim, self.kv_heads * self.head_dim, self.kv_heads * self.head_dim]
+        xq, xk, xv = self.qkv(x).split(sizes, dim=-1)
+        xq = xq.view(b, t, self.heads, self.head_dim)
+        xk = xk.view(b, t, self.kv_heads, self.head_dim)
+        xv = xv.view(b, t, self.kv_heads, self.head_dim)
+        if self.heads != self.kv_heads:
+            xk = torch.repeat_interleave(xk, self.heads // self.kv_heads, dim=2)
+            xv = torch.repeat_interleave(xv, self.heads // self.kv_heads, dim=2)
+
+        ${keys}
+        q = xq.transpose(1, 2)
+        v = xv.transpose(1, 2)
+        q = q * self.head_dim**-0.5
+
+        weights = torch.softmax(torch.matmul(q, k.transpose(2, 3)), dim=-1)
+        y = torch.matmul(weights, v)
+        return self.out(y.transpose(1, 2).reshape(b, t, -1))
+`;
+
+  it('are blamed where they get it', () => {
+    expectHere(attention('k = xk.transpose(1, 2)'));
+    expectHere(attention('k = xk  # here'));
+  });
+});
