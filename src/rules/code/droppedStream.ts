@@ -7,6 +7,7 @@ import type { CodeReading } from '../../interpreter/study.ts';
 import type { FunctionValue, Site, Value } from '../../interpreter/value.ts';
 import type { Assign, Call, Expression, FunctionDefinition, Statement } from '../../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, eachExpressionWithin } from '../../syntax/python/walk.ts';
+import { functionsThatRan } from './places.ts';
 
 export interface DroppedStream {
   readonly stream: string;
@@ -22,13 +23,10 @@ const wrapperClasses =
   /^(?:(?:Pre|Post)?(?:Norm)?Residual(?:Connection|Add|Wrapper|Module|Layer|Unit)?(?:Module|Layer)?|(?:Sublayer|Skip|Residual)Connection)$/i;
 const joining = /^(?:add_?|sum|cat|concat|concatenate|stack|lerp|residual\w*)$/;
 
-export function droppedStreams({ runs, file }: CodeReading): readonly DroppedStream[] {
+export function droppedStreams(code: CodeReading): readonly DroppedStream[] {
+  const { file } = code;
   const found: DroppedStream[] = [];
-  const seen = new Set<unknown>();
-  for (const { frame } of runs) {
-    const { definition, file: from, unit } = frame.function ?? {};
-    if (definition?.kind !== 'function' || from !== file || unit === undefined || seen.has(definition)) continue;
-    seen.add(definition);
+  for (const { frame, definition, unit } of functionsThatRan(code)) {
     const site = (node: Expression | Statement): Site => ({ file, unit, node });
     const wrapped = unsummed(frame, definition);
     if (wrapped !== undefined) found.push({ ...wrapped, site: site(wrapped.node) });

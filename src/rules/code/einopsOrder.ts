@@ -4,6 +4,7 @@ import type { Site } from '../../interpreter/value.ts';
 import { type EinopsPattern, parseEinops } from '../../syntax/einops.ts';
 import type { Expression, Statement } from '../../syntax/python/ast.ts';
 import { eachExpressionWithin } from '../../syntax/python/walk.ts';
+import { functionsThatRan } from './places.ts';
 
 export interface OddOrder {
   readonly site: Site;
@@ -19,13 +20,10 @@ interface Group {
   readonly node: Expression;
 }
 
-export function oddOrders({ runs, file }: CodeReading): readonly OddOrder[] {
+export function oddOrders(code: CodeReading): readonly OddOrder[] {
+  const { file } = code;
   const found: OddOrder[] = [];
-  const seen = new Set<unknown>();
-  for (const { frame } of runs) {
-    const { definition, file: from, unit } = frame.function ?? {};
-    if (definition?.kind !== 'function' || from !== file || unit === undefined || seen.has(definition)) continue;
-    seen.add(definition);
+  for (const { definition, unit } of functionsThatRan(code)) {
     for (const groups of groupsByAxes(definition.body)) {
       const odd = oddOf(groups);
       if (odd === undefined) continue;

@@ -4,6 +4,7 @@ import type { Site } from '../../interpreter/value.ts';
 import type { Expression, Statement } from '../../syntax/python/ast.ts';
 import { childExpressions, eachExpressionWithin } from '../../syntax/python/walk.ts';
 import { reads } from './idleResidual.ts';
+import { functionsThatRan } from './places.ts';
 
 export interface IdlePositions {
   readonly name: string;
@@ -14,13 +15,10 @@ const positionNames =
   /^(?:\w+_)?(?:pos(?:ition)?(?:al|s)?|pe)_?(?:emb(?:ed(?:ding)?)?s?|enc(?:od(?:ed|ing))?s?)(?:_\w+)?$|^(?:emb(?:edding)?s?|enc(?:oding)?)_pos(?:ition)?s?$/i;
 
 /** The last of what a function calls its embeddings of positions, made from what the module holds, where nothing reads it. */
-export function idlePositions({ runs, file }: CodeReading): readonly IdlePositions[] {
+export function idlePositions(code: CodeReading): readonly IdlePositions[] {
+  const { file } = code;
   const found: IdlePositions[] = [];
-  const seen = new Set<unknown>();
-  for (const { frame } of runs) {
-    const { definition, file: from, unit } = frame.function ?? {};
-    if (definition?.kind !== 'function' || from !== file || unit === undefined || seen.has(definition)) continue;
-    seen.add(definition);
+  for (const { definition, unit } of functionsThatRan(code)) {
     const { body } = definition;
     const names = new Set<string>();
     for (const each of body) {

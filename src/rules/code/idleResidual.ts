@@ -3,6 +3,7 @@ import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site } from '../../interpreter/value.ts';
 import type { Expression, Statement } from '../../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions, targetNames } from '../../syntax/python/walk.ts';
+import { functionsThatRan } from './places.ts';
 
 export interface IdleResidual {
   readonly name: string;
@@ -14,13 +15,10 @@ export interface IdleResidual {
 const residualNames = /^(?:residual|shortcut|identity|skip)(?:_\w+)?$/;
 
 /** What is kept under the name of a residual in the functions that were followed, and never read. */
-export function idleResiduals({ runs, file }: CodeReading): readonly IdleResidual[] {
+export function idleResiduals(code: CodeReading): readonly IdleResidual[] {
+  const { file } = code;
   const found: IdleResidual[] = [];
-  const seen = new Set<unknown>();
-  for (const { frame } of runs) {
-    const { definition, file: from, unit } = frame.function ?? {};
-    if (definition?.kind !== 'function' || from !== file || unit === undefined || seen.has(definition)) continue;
-    seen.add(definition);
+  for (const { definition, unit } of functionsThatRan(code)) {
     for (const [kept, after] of idleIn(definition.body)) {
       if (kept.kind !== 'assign' || kept.targets[0]?.kind !== 'name' || kept.value.kind !== 'name') continue;
       const stream = kept.value.name;

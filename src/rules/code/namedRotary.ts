@@ -3,6 +3,7 @@ import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site } from '../../interpreter/value.ts';
 import type { Call, Expression, Statement } from '../../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, eachExpressionWithin } from '../../syntax/python/walk.ts';
+import { functionsThatRan } from './places.ts';
 
 export interface TurnedAlone {
   readonly kind: 'queriesOnly' | 'keysOnly';
@@ -16,13 +17,10 @@ const keyNames = /^(?:x?k|keys?|k_s|key_states|key_layer|k_\w+)$/;
 const otherPositions = /cache|past|memory|context|latent|mem\b|inducing|relative/i;
 
 /** Functions that project queries and keys, turn one of the two and not the other. */
-export function turnedAlone({ runs, file }: CodeReading): readonly TurnedAlone[] {
+export function turnedAlone(code: CodeReading): readonly TurnedAlone[] {
+  const { file } = code;
   const found: TurnedAlone[] = [];
-  const seen = new Set<unknown>();
-  for (const { frame } of runs) {
-    const { definition, file: from, unit } = frame.function ?? {};
-    if (definition?.kind !== 'function' || from !== file || unit === undefined || seen.has(definition)) continue;
-    seen.add(definition);
+  for (const { definition, unit } of functionsThatRan(code)) {
     const text = file.module.text.slice(unit.start + definition.start, unit.start + definition.end);
     if (!/rope|rot/i.test(text) || otherPositions.test(text)) continue;
     const turnings: Statement[] = [];

@@ -1,8 +1,9 @@
 /** Where things stand in the text of model code, and how findings name them. */
+import type { Frame } from '../../interpreter/frame.ts';
 import type { Variable } from '../../interpreter/recording.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site, TensorValue, Value } from '../../interpreter/value.ts';
-import { type ClassDefinition, type Expression, spanIn, type Unit } from '../../syntax/python/ast.ts';
+import { type ClassDefinition, type Expression, type FunctionDefinition, spanIn, type Unit } from '../../syntax/python/ast.ts';
 import type { Range } from '../../text/range.ts';
 
 /** The place in the file under study; undefined elsewhere. */
@@ -28,6 +29,24 @@ export function settingsOf(
     if (statement.kind === 'class' && scope.endsWith(`.${statement.name.name}`)) return { unit, definition: statement };
   }
   return undefined;
+}
+
+/** A function of the file that ran, in the first call of it. */
+export interface FunctionThatRan {
+  readonly frame: Frame;
+  readonly definition: FunctionDefinition;
+  readonly unit: Unit;
+}
+
+/** The functions of the file that ran, each once. */
+export function* functionsThatRan({ runs, file }: CodeReading): Generator<FunctionThatRan> {
+  const seen = new Set<FunctionDefinition>();
+  for (const { frame } of runs) {
+    const { definition, file: from, unit } = frame.function ?? {};
+    if (definition?.kind !== 'function' || from !== file || unit === undefined || seen.has(definition)) continue;
+    seen.add(definition);
+    yield { frame, definition, unit };
+  }
 }
 
 const definitions = new WeakMap<CodeReading, Map<Value, Variable[]>>();

@@ -4,6 +4,7 @@ import type { Site } from '../../interpreter/value.ts';
 import type { Call } from '../../syntax/python/ast.ts';
 import { eachExpressionWithin } from '../../syntax/python/walk.ts';
 import { reads } from './idleResidual.ts';
+import { functionsThatRan } from './places.ts';
 
 export interface UnreadMemory {
   readonly name: string;
@@ -13,13 +14,10 @@ export interface UnreadMemory {
 const memoryNames = /^(?:cross|memory|context|enc(?:oder)?_(?:hidden_states?|outputs?|out|states?|memory))$/;
 const crossNames = /cross|(?:src|enc(?:oder)?|context|memory)_?(?:dec(?:oder)?_?)?att/i;
 
-export function unreadMemories({ runs, file }: CodeReading): readonly UnreadMemory[] {
+export function unreadMemories(code: CodeReading): readonly UnreadMemory[] {
+  const { file } = code;
   const found: UnreadMemory[] = [];
-  const seen = new Set<unknown>();
-  for (const { frame } of runs) {
-    const { definition, file: from, unit } = frame.function ?? {};
-    if (definition?.kind !== 'function' || from !== file || unit === undefined || seen.has(definition)) continue;
-    seen.add(definition);
+  for (const { definition, unit } of functionsThatRan(code)) {
     const { body } = definition;
     const unread = definition.parameters.find(
       ({ name }) => name !== undefined && memoryNames.test(name.name) && !body.some((each) => reads(each, name.name)),
