@@ -9,12 +9,14 @@ import { ensureChromium, Unavailable } from './lib/browser.mjs';
 import { ensureVsCodeServer, ensureVsCodeWeb } from './lib/cache.mjs';
 import { hasDesktop } from './lib/desktop.mjs';
 import { root, run } from './lib/process.mjs';
-import { bundleHostSuite, bundleNodeSuite, nodeSuites } from './lib/tests.mjs';
+import { bundleHostSuite, bundleNodeSuite, bundleNodeSuiteInParts, nodeSuites } from './lib/tests.mjs';
 import { packageExtension } from './package.mjs';
 
 /** @typedef {{ passes: number, failures: number }} Counts */
 
 const started = Date.now();
+/** How many processes run side by side, where nothing is timed. */
+const cores = Math.min(4, availableParallelism());
 const scratch = await mkdtemp(join(tmpdir(), 'headwise-test-'));
 const log = (/** @type {string} */ line) => console.log(line);
 const echo = (/** @type {string} */ text) => process.stdout.write(text);
@@ -57,25 +59,22 @@ async function mocha(files, timeout, { retries = 0, onText = echo } = {}) {
 }
 
 /**
- * Runs mocha over bundles whose tests ask nothing of the clock, several runs side by side, and prints what each said when it is over.
- * @param {readonly string[]} files @param {number} timeout in ms, of each run
- * @param {{ lanes?: number, retries?: number }} [options] `lanes`: how many at a time, at most; one for each core where it is not said
+ * Runs mocha over bundles whose tests ask nothing of the clock, a process for each, as many at a time as there are cores, and prints what
+ * each said when it is over.
+ * @param {readonly string[]} files @param {number} timeout in ms, of each run @param {number} [retries]
  * @returns {Promise<Counts>}
  */
-async function mochaSideBySide(files, timeout, { lanes = 4, retries = 0 } = {}) {
-  const cores = Math.min(lanes, availableParallelism());
-  // More runs than cores, dealt out in turn, so that all are done at about the same time; each has to be started.
-  const runs = Math.min(files.length, 4 * cores);
-  const waiting = Array.from({ length: runs }, (_, run) => files.filter((_, at) => at % runs === run));
+async function mochaSideBySide(files, timeout, retries = 0) {
+  const waiting = [...files];
   /** @type {Counts} */
   const sum = { passes: 0, failures: 0 };
   const lane = async () => {
-    for (let part = waiting.shift(); part !== undefined; part = waiting.shift()) {
+    for (let file = waiting.shift(); file !== undefined; file = waiting.shift()) {
       let said = '';
       const onText = (/** @type {string} */ text) => {
         said += text;
       };
-      add(sum, await mocha(part, timeout, { retries, onText }));
+      add(sum, await mocha([file], timeout, { retries, onText }));
       echo(said);
     }
   };
@@ -110,9 +109,9 @@ suites.set('types', check([bin('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfi
 suites.set('lint', check([bin('@biomejs/biome/bin/biome'), 'check', '.']));
 for (const name of nodeSuites()) {
   suites.set(name, async () => {
-    const files = await bundleNodeSuite(name);
-    if (name === 'perf') return mocha(files, 240_000, { retries: 2 });
-    return name === 'lsp' ? mocha(files, 240_000) : mochaSideBySide(files, 300_000);
+    if (name === 'perf') return mocha(await bundleNodeSuite(name), 240_000, { retries: 2 });
+    if (name === 'lsp') return mocha(await bundleNodeSuite(name), 240_000);
+    return mochaSideBySide(await bundleNodeSuiteInParts(name, 2 * cores), 300_000);
   });
 }
 suites.set('extension', async () => {
@@ -136,7 +135,7 @@ suites.set('e2e', async () => {
   // What asks for the page's times has the machine to itself.
   const isTimed = (/** @type {string} */ file) => file.endsWith('-large.test.cjs');
   const walks = files.filter((file) => !isTimed(file));
-  const counts = await mochaSideBySide(walks, 600_000, { lanes: 2, retries: 1 });
+  const counts = await mochaSideBySide(walks, 600_000, 1);
   return add(counts, await mocha(files.filter(isTimed), 300_000, { retries: 1 }));
 });
 

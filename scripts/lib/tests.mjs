@@ -50,11 +50,41 @@ const nodeOptions = {
  */
 export async function bundleNodeSuite(suite) {
   const base = join(root, 'test', suite);
-  const outdir = join(root, 'dist', `test-${suite}`);
-  await rm(outdir, { recursive: true, force: true });
+  const outdir = await emptied(suite);
   const entryPoints = testFiles(base);
   await esbuild.build({ ...nodeOptions, entryPoints, outdir, outbase: base });
   return entryPoints.map((file) => join(outdir, relative(base, file).replace(/\.ts$/, '.cjs')));
+}
+
+/**
+ * Bundles one Node suite as several bundles of many test files each: what files have in common is loaded and compiled once for them all.
+ * @param {string} suite
+ * @param {number} parts how many, at most
+ * @returns {Promise<string[]>} the bundles
+ */
+export async function bundleNodeSuiteInParts(suite, parts) {
+  const outdir = await emptied(suite);
+  const files = testFiles(join(root, 'test', suite));
+  return Promise.all(
+    Array.from({ length: Math.min(parts, files.length) }, async (_, part) => {
+      // Dealt out in turn: neighbours, which are alike, go to different parts.
+      const contents = importsOf(
+        files.filter((_, at) => at % parts === part),
+        root,
+      );
+      const outfile = join(outdir, `${part}.cjs`);
+      const stdin = { contents, resolveDir: root, sourcefile: `${suite}-tests-${part}.ts`, loader: /** @type {const} */ ('ts') };
+      await esbuild.build({ ...nodeOptions, stdin, outfile });
+      return outfile;
+    }),
+  );
+}
+
+/** @param {string} suite @returns {Promise<string>} the folder of a suite's bundles, with nothing in it */
+async function emptied(suite) {
+  const folder = join(root, 'dist', `test-${suite}`);
+  await rm(folder, { recursive: true, force: true });
+  return folder;
 }
 
 /** @param {readonly string[]} files @param {string} from */
