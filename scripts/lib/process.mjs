@@ -131,7 +131,7 @@ export async function run(command, args, { timeout = 300_000, ...options } = {})
  * @param {{ timeout?: number, every?: number, detail?: () => string }} [options] in ms
  * @returns {Promise<T>}
  */
-export async function waitFor(what, probe, { timeout = 15_000, every = 50, detail } = {}) {
+export async function waitFor(what, probe, { timeout = 40_000, every = 50, detail } = {}) {
   const end = Date.now() + timeout;
   /** @type {unknown} */
   let last;

@@ -9,7 +9,7 @@ const themes: readonly Theme[] = ['dark', 'light'];
 const plain = (text: string): string => text.replaceAll('\u202f', '');
 
 describe('the shape calculator in VS Code', function () {
-  this.timeout(90_000);
+  this.timeout(240_000);
   let lab: Lab;
   before(async () => {
     lab = await startLab();
@@ -82,7 +82,7 @@ describe('the shape calculator in VS Code', function () {
       it('keeps what it shows while it is hidden, and follows its config', async () => {
         await code.closeEditors();
         await code.openFile('qwen-good/config.json');
-        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 30_000 });
+        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 60_000 });
         await calculate('T=1k');
         await rows().filter({ hasText: 'Scores per head: [1024, 1024]' }).waitFor();
         await code.page.keyboard.press('Enter');
@@ -114,7 +114,7 @@ describe('the shape calculator in VS Code', function () {
       it('comes back after a reload of the window with its question, and follows its config again', async () => {
         await code.closeEditors();
         await code.openFile('qwen-good/config.json');
-        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 30_000 });
+        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 60_000 });
         await calculate('T=1k kv=4');
         await rows().filter({ hasText: 'K projection: [512, 1024]' }).waitFor();
         await code.page.keyboard.press('Enter');
@@ -123,7 +123,7 @@ describe('the shape calculator in VS Code', function () {
         equal(plain(await frame.locator('tr[data-step="keys"] td').nth(1).innerText()), '[1, 1024, 512]');
         // An orderly reload, for which VS Code keeps what panels know.
         await code.runCommand('Developer: Reload Window');
-        await waitFor('the window to be gone', async () => (frame.isDetached() ? true : undefined), { timeout: 30_000 });
+        await waitFor('the window to be gone', async () => (frame.isDetached() ? true : undefined), { timeout: 60_000 });
         frame = await code.webview('tr[data-step="keys"]', 60_000);
         equal(await frame.locator('#query-first').evaluate((field) => (field as HTMLInputElement).value), 'T=1k kv=4');
         equal(plain(await frame.locator('tr[data-step="keys"] td').nth(1).innerText()), '[1, 1024, 512]');
@@ -135,7 +135,7 @@ describe('the shape calculator in VS Code', function () {
       it('writes sizes into the open config, and shapes into code', async () => {
         await code.closeEditors();
         await code.openFile('qwen-good/config.json');
-        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 30_000 });
+        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 60_000 });
         await calculate('kv=4 L=24');
         await rows().filter({ hasText: 'K projection: [512, 1024]' }).waitFor();
         await act('Insert as config keys');

@@ -62,7 +62,7 @@ export class CalculatorPage {
   }
 
   async until(expression: string): Promise<void> {
-    await waitFor(expression, async () => ((await this.page.evaluate(expression)) ? true : undefined), { timeout: 20_000 });
+    await waitFor(expression, async () => ((await this.page.evaluate(expression)) ? true : undefined), { timeout: 60_000 });
   }
 
   read<T>(expression: string): Promise<T> {
@@ -170,7 +170,7 @@ export async function startCalculatorLab(): Promise<CalculatorLab> {
         reducedMotion,
       });
       const page = await context.newPage();
-      page.setDefaultTimeout(15_000);
+      page.setDefaultTimeout(40_000);
       const made = new CalculatorPage(page);
       await page.exposeFunction('answer', async (message: unknown) => {
         try {

@@ -8,7 +8,7 @@ import { pageThemes, themeScript } from './preview-server.ts';
 const numbers = (text: string): string => text.replaceAll('\u202f', '');
 
 describe('the calculator’s result in a browser', function () {
-  this.timeout(90_000);
+  this.timeout(240_000);
   let lab: CalculatorLab;
   before(async () => {
     lab = await startCalculatorLab();

@@ -7,7 +7,7 @@ import { type Lab, startLab, type Theme, textOf, type Workbench } from './workbe
 const themes: readonly Theme[] = ['dark', 'light'];
 
 describe('Headwise on model code in VS Code', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let lab: Lab;
   before(async () => {
     lab = await startLab();
@@ -39,8 +39,8 @@ describe('Headwise on model code in VS Code', function () {
         await code.page.keyboard.press('Enter');
         const cells = code.page.locator('.notebookOverlay .code-cell-row');
         const cell = cells.filter({ hasText: 'GatedFeedForward(nn.Module)' }).first();
-        await cell.waitFor({ timeout: 30_000 });
-        await cell.locator('.squiggly-error').first().waitFor({ timeout: 40_000 });
+        await cell.waitFor({ timeout: 60_000 });
+        await cell.locator('.squiggly-error').first().waitFor({ timeout: 60_000 });
         // Its inner width is 3 x 512 by the default of the cell above.
         await cell.locator('.view-line').filter({ hasText: '(B, T, 1536)' }).first().waitFor();
         equal(await cells.filter({ hasText: 'matplotlib' }).locator('.squiggly-error, .squiggly-warning').count(), 0);
@@ -56,7 +56,7 @@ describe('Headwise on model code in VS Code', function () {
         const text = await readFile(join(code.workspace, 'model/attention.py'), 'utf8');
         const line = text.split('\n').findIndex((each) => each.includes('k = k.view'));
         await code.goTo(line + 1, (text.split('\n')[line]?.length ?? 0) + 1);
-        await code.editor.locator('.view-line').filter({ hasText: '(B, 12, T, 64)' }).first().waitFor({ timeout: 30_000 });
+        await code.editor.locator('.view-line').filter({ hasText: '(B, 12, T, 64)' }).first().waitFor({ timeout: 60_000 });
         await code.page.keyboard.type('  # ', { delay: 60 });
         const item = code.page.locator('.suggest-widget.visible .monaco-list-row').filter({ hasText: '(B, h, T, d)' }).first();
         await item.waitFor();
@@ -76,7 +76,7 @@ describe('Headwise on model code in VS Code', function () {
         await write('sizes/tiny.json', '{\n  "hidden_size": 64,\n  "intermediate_size": 172,\n  "ffn_size": 170\n}\n');
         await write('sizes/config.json', '{\n  "hidden_size": 256,\n  "intermediate_size": 688,\n  "ffn_size": 688\n}\n');
         await code.openFile('sizes/modeling.py');
-        await lens('numbers of config.json').waitFor({ timeout: 30_000 });
+        await lens('numbers of config.json').waitFor({ timeout: 60_000 });
         await code.editor.locator('.view-line').filter({ hasText: '(B, T, 688)' }).first().waitFor();
         equal(await code.editor.locator('.squiggly-error, .squiggly-warning').count(), 0);
         await lens('numbers of config.json').click();
@@ -84,7 +84,7 @@ describe('Headwise on model code in VS Code', function () {
         await rows.filter({ hasText: 'sizes/tiny.json' }).first().waitFor();
         await code.screenshot('choose-config');
         await rows.filter({ hasText: 'sizes/tiny.json' }).first().click();
-        await lens('numbers of tiny.json').waitFor({ timeout: 20_000 });
+        await lens('numbers of tiny.json').waitFor({ timeout: 60_000 });
         await code.editor.locator('.view-line').filter({ hasText: '(B, T, 172)' }).first().waitFor();
         const squiggle = code.editor.locator('.squiggly-warning').first();
         await squiggle.waitFor();
@@ -108,7 +108,7 @@ describe('Headwise on model code in VS Code', function () {
         await lens('pre-norm, 12 heads x 64, 7.1M parameters')
           .or(code.editor.locator('.codelens-decoration').filter({ hasText: '7.1M parameters' }).first())
           .first()
-          .waitFor({ timeout: 30_000 });
+          .waitFor({ timeout: 60_000 });
         const line = code.editor.locator('.codelens-decoration').filter({ hasText: '7.1M parameters' }).first();
         match(await textOf(line), /pre-norm, 12 heads x 64, 7\.1M parameters.*Preview attention.*Calculate shapes/);
         await line.locator('a').filter({ hasText: 'Preview attention' }).click();
@@ -123,7 +123,7 @@ describe('Headwise on model code in VS Code', function () {
         const line = code.editor.locator('.codelens-decoration').filter({ hasText: '7.1M parameters' }).first();
         const text = await readFile(join(code.workspace, 'model/mended.py'), 'utf8');
         await code.goTo(text.slice(0, text.indexOf('class Block')).split('\n').length);
-        await line.waitFor({ timeout: 30_000 });
+        await line.waitFor({ timeout: 60_000 });
         await line.locator('a').filter({ hasText: 'Calculate shapes' }).click();
         // K maps the width of 768 to 12 heads x 64.
         await code.page.locator('.quick-input-list .monaco-list-row').filter({ hasText: 'K projection: [768, 768]' }).waitFor();

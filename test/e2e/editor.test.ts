@@ -15,7 +15,7 @@ function processorShare(): number {
 const themes: readonly Theme[] = ['dark', 'light'];
 
 describe('Headwise in VS Code', function () {
-  this.timeout(90_000);
+  this.timeout(240_000);
   let lab: Lab;
   before(async () => {
     lab = await startLab();
@@ -36,7 +36,7 @@ describe('Headwise in VS Code', function () {
       it('underlines a width that its heads do not divide, and says why on hover', async () => {
         await code.openFile('gpt2-wide/config.json');
         const squiggle = code.editor.locator('.squiggly-error').first();
-        await squiggle.waitFor({ timeout: 30_000 });
+        await squiggle.waitFor({ timeout: 60_000 });
         const hover = code.hover.filter({ hasText: 'HW101' }).first();
         await code.hoverOver(squiggle, hover);
         match(await textOf(hover), /770/);
@@ -62,7 +62,7 @@ describe('Headwise in VS Code', function () {
       it('shows the design in a lens and what the numbers amount to', async () => {
         await code.openFile('qwen-good/config.json');
         const lens = code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first();
-        await lens.waitFor({ timeout: 20_000 });
+        await lens.waitFor({ timeout: 60_000 });
         match(await textOf(lens), /16 heads x 128 over 8 KV heads/);
         await code.editor.locator('.view-line').filter({ hasText: 'groups of 2' }).waitFor();
         equal(await code.editor.locator('.squiggly-error, .squiggly-warning').count(), 0);
@@ -81,7 +81,7 @@ describe('Headwise in VS Code', function () {
         await code.openFile('model/attention.py');
         const text = await readFile(join(code.workspace, 'model/attention.py'), 'utf8');
         await code.goTo(text.slice(0, text.indexOf('scores = q @ k')).split('\n').length, 9);
-        await code.editor.locator('.squiggly-error').first().waitFor({ timeout: 30_000 });
+        await code.editor.locator('.squiggly-error').first().waitFor({ timeout: 60_000 });
         // Twelve heads of 64, by the config's defaults.
         await code.editor.locator('.view-line').filter({ hasText: '(B, 12, T, 64)' }).first().waitFor();
         const squiggle = code.editor.locator('.squiggly-error').first();
@@ -143,7 +143,7 @@ describe('Headwise in VS Code', function () {
       const code = await lab.open('dark');
       try {
         await code.openFile('qwen-good/config.json');
-        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 30_000 });
+        await code.editor.locator('.codelens-decoration').filter({ hasText: '28 layers' }).first().waitFor({ timeout: 60_000 });
         const [load, call, finish] = await code.activationTimes('headwise.headwise');
         const share = processorShare();
         // `load` runs from the moment when every extension for JSON begins to load until this one has, so it holds the others' too;

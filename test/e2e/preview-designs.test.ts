@@ -37,7 +37,7 @@ const t5: PreviewDesign = {
 };
 
 describe('the attention preview of other designs', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let lab: PreviewLab;
   before(async () => {
     lab = await startPreviewLab();

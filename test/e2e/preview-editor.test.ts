@@ -76,7 +76,7 @@ const deepseek = {
 };
 
 describe('the attention preview in VS Code', function () {
-  this.timeout(120_000);
+  this.timeout(240_000);
   let lab: Lab;
   let code: Workbench;
   before(async () => {
@@ -243,10 +243,10 @@ describe('the attention preview in VS Code', function () {
     await code.runCommand('Developer: Reload Window');
     await frame
       .locator('#detail-title')
-      .waitFor({ state: 'detached', timeout: 30_000 })
+      .waitFor({ state: 'detached', timeout: 60_000 })
       .catch(() => undefined);
     frame = await code.webview('#detail-title', 60_000);
-    await frame.locator('#detail-title').filter({ hasText: 'Head 3' }).waitFor({ timeout: 30_000 });
+    await frame.locator('#detail-title').filter({ hasText: 'Head 3' }).waitFor({ timeout: 60_000 });
     await same(frame, wantedEntropies({ seed: 7 }));
 
     // The command is what keybindings.json takes.
@@ -260,7 +260,7 @@ describe('the attention preview in VS Code', function () {
     await code.closeEditors();
     await code.page.keyboard.press('Control+Alt+9');
     frame = await code.webview('#detail-title');
-    await frame.locator('#detail-title').filter({ hasText: 'Head 3' }).waitFor({ timeout: 30_000 });
+    await frame.locator('#detail-title').filter({ hasText: 'Head 3' }).waitFor({ timeout: 60_000 });
     await same(frame, wantedEntropies({ seed: 7 }));
   });
 
@@ -277,10 +277,10 @@ describe('the attention preview in VS Code', function () {
     await code.runCommand('Developer: Reload Window');
     await frame
       .locator('#title')
-      .waitFor({ state: 'detached', timeout: 30_000 })
+      .waitFor({ state: 'detached', timeout: 60_000 })
       .catch(() => undefined);
     frame = await code.webview('button[data-head] canvas', 60_000);
-    await frame.getByText('16 heads × 5 × 5 weights computed in').waitFor({ timeout: 30_000 });
+    await frame.getByText('16 heads × 5 × 5 weights computed in').waitFor({ timeout: 60_000 });
     await frame.locator('.notices .note').filter({ hasText: 'Tokens are the rows of rows.npy' }).waitFor();
     await code.closeEditors();
   });

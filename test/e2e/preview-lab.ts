@@ -89,7 +89,7 @@ export class Preview {
 
   /** Waits until an expression holds in the page, asked from here: the page's policy forbids it to evaluate strings. */
   async until(expression: string): Promise<void> {
-    await waitFor(expression, async () => ((await this.page.evaluate(expression)) ? true : undefined), { timeout: 30_000 });
+    await waitFor(expression, async () => ((await this.page.evaluate(expression)) ? true : undefined), { timeout: 60_000 });
   }
 
   /**
@@ -242,7 +242,7 @@ export async function startPreviewLab(options: PreviewServerOptions = {}): Promi
         reducedMotion,
       });
       const page = await context.newPage();
-      page.setDefaultTimeout(15_000);
+      page.setDefaultTimeout(40_000);
       await page.addInitScript(`
         window.sent = [];
         window.acquireVsCodeApi = () => ({

@@ -12,7 +12,7 @@ import { assertNear, grouped, type Preview, type PreviewLab, processorShare, sta
 const processors = `Object.defineProperty(navigator, 'hardwareConcurrency', { value: 2 });`;
 
 describe('the attention preview with large problems', function () {
-  this.timeout(180_000);
+  this.timeout(240_000);
   let lab: PreviewLab;
   before(async () => {
     lab = await startPreviewLab();

@@ -7,7 +7,7 @@ import { assertNear, designMessage, expected, grouped, type Preview, type Previe
 import { pageThemes, startPreviewServer, themeScript } from './preview-server.ts';
 
 describe('the attention preview in a browser', function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let lab: PreviewLab;
   before(async () => {
     lab = await startPreviewLab();

@@ -22,7 +22,7 @@ function trainedReference(settings: SampleSettings) {
 const axeSource = readFileSync(join(root, 'node_modules/axe-core/axe.min.js'), 'utf8');
 
 describe('the views of the attention preview', function () {
-  this.timeout(90_000);
+  this.timeout(240_000);
   let lab: PreviewLab;
   before(async () => {
     lab = await startPreviewLab();

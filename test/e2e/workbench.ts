@@ -54,9 +54,9 @@ export async function startLab(): Promise<Lab> {
         permissions: ['clipboard-read', 'clipboard-write'],
       });
       const page = await context.newPage();
-      page.setDefaultTimeout(15_000);
-      await page.goto(`${server.origin}/?folder=${encodeURIComponent(workspace)}`, { timeout: 30_000, waitUntil: 'domcontentloaded' });
-      await page.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 45_000 });
+      page.setDefaultTimeout(40_000);
+      await page.goto(`${server.origin}/?folder=${encodeURIComponent(workspace)}`, { timeout: 60_000, waitUntil: 'domcontentloaded' });
+      await page.locator('.monaco-workbench .explorer-folders-view .monaco-list-row').first().waitFor({ timeout: 60_000 });
       return new Workbench(page, workspace, theme);
     },
     async close() {
@@ -148,7 +148,7 @@ export class Workbench {
           () => undefined,
         );
       },
-      { timeout: 30_000, every: 200 },
+      { timeout: 60_000, every: 200 },
     );
   }
 
@@ -176,7 +176,7 @@ export class Workbench {
           () => undefined,
         );
       },
-      { timeout: 15_000 },
+      { timeout: 45_000 },
     );
   }
 
@@ -220,7 +220,7 @@ export class Workbench {
   }
 
   /** The first webview frame that holds `selector`. Webview content is two frames deep. */
-  async webview(selector: string, timeout = 20_000): Promise<Frame> {
+  async webview(selector: string, timeout = 60_000): Promise<Frame> {
     return waitFor(
       `a webview with ${selector}`,
       async () => {
