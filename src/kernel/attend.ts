@@ -58,7 +58,7 @@ export function* attend(
   const ranges = machine.take(2 * panels);
   const packed = machine.take(blockRows * headDim);
   const scores = machine.take(blockRows * (paddedKeys + 8));
-  const columns = machine.take(blockRows * roundUp(valueDim, 24));
+  const columns = machine.take(blockRows * roundUp(valueDim, 20));
   const inverses = machine.take(blockRows);
   const weights = wantWeights || wantStatistics || pooled !== undefined ? machine.take(blockRows * paddedKeys) : 0;
   const output = machine.take(blockRows * paddedValues);

@@ -2,7 +2,7 @@ import type { MatrixProblem } from './interface.ts';
 import { type Machine, roundUp } from './machine.ts';
 import { type Steps, takeArray } from './steps.ts';
 
-/** Rows of a product held at once, a multiple of both tile heights (5 and 6). */
+/** Rows of a product held at once, a multiple of the height of a tile. */
 const ROWS = 1020;
 /** Rows that go in and out of the machine at once. */
 const STRIP_ROWS = 60;

@@ -37,7 +37,7 @@ export function most(a: i32, b: i32): i32 {
  * ranges   scratch: 2 i32 per panel
  * packed   scratch: [panels][headDim][8]
  * scores   scratch: [panels][keyLength padded to 8, and 8 more][8]
- * columns  scratch: [panels][valueDim padded to 24][8]
+ * columns  scratch: [panels][valueDim padded to 20][8]
  * inverses scratch: [panels][8]
  * weights  out: [panels * 8, keyLength padded to 8], or 0: none wanted
  * output   out: [panels * 8, valueDim padded to 8]
@@ -55,7 +55,7 @@ export function attendBlock(
   const queryBytes = <usize>headDim * 32;
   const keyBytes = <usize>(headDim * ROW_TILE) * 4;
   const outputWidth = (valueDim + 7) & ~7;
-  const columnBytes = <usize>((valueDim + 23) / 24 * 24) * 32;
+  const columnBytes = <usize>((valueDim + 19) / 20 * 20) * 32;
 
   // The keys that any row of a panel may see, and of the block.
   let blockLow = keyLength;

@@ -21,7 +21,6 @@ export function packRows(source: usize, rows: i32, depth: i32, stride: i32, targ
       const r2 = at(source, first + 2, stride);
       const r3 = at(source, first + 3, stride);
       const r4 = at(source, first + 4, stride);
-      const r5 = at(source, first + 5, stride); // read only where the tile has six rows
       let k: usize = 0;
       const whole = <usize>(depth & ~3) * 4;
       for (; k < whole; k += 16) {
@@ -39,20 +38,10 @@ export function packRows(source: usize, rows: i32, depth: i32, stride: i32, targ
         v128.store(target + row, v128.shuffle<f32>(ab0, cd0, 2, 3, 6, 7));
         v128.store(target + row * 2, v128.shuffle<f32>(ab1, cd1, 0, 1, 4, 5));
         v128.store(target + row * 3, v128.shuffle<f32>(ab1, cd1, 2, 3, 6, 7));
-        if (ASC_FEATURE_RELAXED_SIMD) {
-          const f = f32x4.mul(v128.load(r5 + k), scale);
-          const ef0 = v128.shuffle<f32>(e, f, 0, 4, 1, 5);
-          const ef1 = v128.shuffle<f32>(e, f, 2, 6, 3, 7);
-          v128.store_lane<u64>(target, ef0, 0, 16);
-          v128.store_lane<u64>(target + row, ef0, 1, 16);
-          v128.store_lane<u64>(target + row * 2, ef1, 0, 16);
-          v128.store_lane<u64>(target + row * 3, ef1, 1, 16);
-        } else {
-          v128.store_lane<u32>(target, e, 0, 16);
-          v128.store_lane<u32>(target + row, e, 1, 16);
-          v128.store_lane<u32>(target + row * 2, e, 2, 16);
-          v128.store_lane<u32>(target + row * 3, e, 3, 16);
-        }
+        v128.store_lane<u32>(target, e, 0, 16);
+        v128.store_lane<u32>(target + row, e, 1, 16);
+        v128.store_lane<u32>(target + row * 2, e, 2, 16);
+        v128.store_lane<u32>(target + row * 3, e, 3, 16);
         target += row * 4;
       }
       const end = <usize>depth * 4;
@@ -62,7 +51,6 @@ export function packRows(source: usize, rows: i32, depth: i32, stride: i32, targ
         store<f32>(target, load<f32>(r2 + k) * factor, 8);
         store<f32>(target, load<f32>(r3 + k) * factor, 12);
         store<f32>(target, load<f32>(r4 + k) * factor, 16);
-        if (ASC_FEATURE_RELAXED_SIMD) store<f32>(target, load<f32>(r5 + k) * factor, 20);
         target += <usize>ROW_TILE * 4;
       }
     } else {
@@ -164,8 +152,7 @@ export function packValues(source: usize, depth: i32, columns: i32, target: usiz
     if (left >= ROW_TILE) {
       for (let k = 0; k < depth; k++) {
         v128.store(target, v128.load(row));
-        if (ASC_FEATURE_RELAXED_SIMD) store<u64>(target, load<u64>(row, 16), 16);
-        else store<u32>(target, load<u32>(row, 16), 16);
+        store<u32>(target, load<u32>(row, 16), 16);
         target += <usize>ROW_TILE * 4;
         row += stride;
       }

@@ -5,14 +5,14 @@
 //   column panel  [depth][8]          8 columns of the right matrix, interleaved
 // Remainders are packed as zeros, so the loop has one form only.
 //
-// The tile is 6 x 8 with fused multiply-add (12 accumulators, 2 columns, 1 row value fit the 16 registers of x64) and
-// 5 x 8 with multiply and add, whose product needs one register more.
+// The tile is 5 x 8: 10 accumulators, 2 columns and a row value. V8 has 15 registers to give and puts the loads of a round
+// first, so that 6 x 8 spills accumulators into memory on x64: free where the processor renames memory (Zen), a fifth of the
+// speed where it does not (Skylake and its successors).
 //
 // The loop is a do-while behind a test, with the choice between adding and storing after it: in V8 11 other forms of the
 // same loop spill registers and run at half the speed.
 
-export const RELAXED: bool = ASC_FEATURE_RELAXED_SIMD;
-export const ROW_TILE: i32 = RELAXED ? 6 : 5;
+export const ROW_TILE: i32 = 5;
 export const COLUMN_TILE: i32 = 8;
 
 // @ts-ignore: decorator
@@ -33,7 +33,7 @@ export function multiplyTile(
   rowPanel: usize, columnPanel: usize, depth: i32, start: usize, product: usize, stride: usize, accumulate: bool,
 ): void {
   let c00 = v128.load(start), c01 = v128.load(start, 16), c10 = c00, c11 = c01, c20 = c00, c21 = c01;
-  let c30 = c00, c31 = c01, c40 = c00, c41 = c01, c50 = c00, c51 = c01;
+  let c30 = c00, c31 = c01, c40 = c00, c41 = c01;
   if (depth > 0) {
     do {
       const b0 = v128.load(columnPanel);
@@ -53,11 +53,6 @@ export function multiplyTile(
       a = v128.load_splat<f32>(rowPanel, 16);
       c40 = multiplyAdd(a, b0, c40);
       c41 = multiplyAdd(a, b1, c41);
-      if (ASC_FEATURE_RELAXED_SIMD) {
-        a = v128.load_splat<f32>(rowPanel, 20);
-        c50 = multiplyAdd(a, b0, c50);
-        c51 = multiplyAdd(a, b1, c51);
-      }
       rowPanel += <usize>ROW_TILE * 4;
       columnPanel += 32;
       depth--;
@@ -71,9 +66,7 @@ export function multiplyTile(
     addTo(product, c20, c21);
     product += stride;
     addTo(product, c30, c31);
-    product += stride;
-    addTo(product, c40, c41);
-    if (ASC_FEATURE_RELAXED_SIMD) addTo(product + stride, c50, c51);
+    addTo(product + stride, c40, c41);
   } else {
     v128.store(product, c00);
     v128.store(product, c01, 16);
@@ -89,11 +82,6 @@ export function multiplyTile(
     product += stride;
     v128.store(product, c40);
     v128.store(product, c41, 16);
-    if (ASC_FEATURE_RELAXED_SIMD) {
-      product += stride;
-      v128.store(product, c50);
-      v128.store(product, c51, 16);
-    }
   }
 }
 
