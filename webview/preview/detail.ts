@@ -58,6 +58,7 @@ export class Detail {
   #tile: Tile | undefined;
   #asked = '';
   #timer: number | undefined;
+  #opening: number | undefined;
 
   constructor(events: DetailEvents) {
     this.#events = events;
@@ -157,6 +158,7 @@ export class Detail {
   }
 
   hide(): void {
+    clearTimeout(this.#opening);
     this.root.hidden = true;
     this.#at = undefined;
     this.#opened = -1;
@@ -168,7 +170,8 @@ export class Detail {
     const { tokens, design } = result;
     const statistics = result.statistics[head];
     if (statistics === undefined) return;
-    const moved = head !== this.#opened || this.root.hidden;
+    const isOpening = this.root.hidden;
+    const moved = head !== this.#opened || isOpening;
     if (this.#shown?.weights.result.tokens.length !== tokens.length) this.#window = { row: 0, column: 0, cells: tokens.length };
     this.#shown = shown;
     this.#opened = head;
@@ -181,7 +184,6 @@ export class Detail {
       ),
     );
     this.#offer(shown, head);
-    this.#draw();
     const shownNumbers = statisticNames.filter((name) => statistics[name] !== undefined);
     this.#numbers.replaceChildren(
       ...shownNumbers.map((name) => {
@@ -193,7 +195,16 @@ export class Detail {
     const last = tokens.length - 1;
     const wanted = display.pinned ?? (moved && this.#at === undefined ? undefined : this.#at);
     const row = Math.min(last, wanted?.row ?? last);
-    this.#go({ row, column: Math.min(last, wanted?.column ?? this.#heaviest(row)) });
+    const at = { row, column: Math.min(last, wanted?.column ?? this.#heaviest(row)) };
+    this.#at = at;
+    const draw = (): void => {
+      this.#draw();
+      this.#go(this.#at ?? at);
+    };
+    clearTimeout(this.#opening);
+    // All the controls are laid out for the first time: the picture is drawn in a task of its own, so that neither is a long one.
+    if (isOpening) this.#opening = window.setTimeout(draw, 0);
+    else draw();
   }
 
   /** Exact rows that were asked for. */
