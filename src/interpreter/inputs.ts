@@ -340,10 +340,13 @@ function shapesOf(
   if (attended !== undefined && by === undefined && axes === undefined && attendedNames.test(name)) {
     // Queries and keys are as wide as each other, and no length is.
     const [heads, width] = [free('h'), rigid(/^v/.test(name) ? 'Dv' : 'D', { scope: 'attended' })];
-    if (attended.rank === undefined)
+    const byLength = (rows: Dim): readonly Shape[] => {
+      if (attended.rank !== undefined) return [attended.rank === 4 ? shapeOf(batch, heads, rows, width) : shapeOf(batch, rows, width)];
       // What torch's own function is given has its heads beside its rows, where nothing tells otherwise.
-      return [...(attended.isHeaded === true ? [shapeOf(batch, heads, long, width)] : []), openShape([], [long, width])];
-    return [attended.rank === 4 ? shapeOf(batch, heads, long, width) : shapeOf(batch, long, width)];
+      return [...(attended.isHeaded === true ? [shapeOf(batch, heads, rows, width)] : []), openShape([], [rows, width])];
+    };
+    // Code that builds a mask as square as the queries are long attends to as many keys.
+    return long === length ? byLength(length) : [...byLength(long), ...byLength(length)];
   }
   const rank = axes?.length;
   const unnamed = axes === undefined ? [] : [shapeOf(...axes.map((_, i) => free(`axis${i}`)))];

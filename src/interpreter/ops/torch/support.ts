@@ -162,9 +162,20 @@ function heldNumber(value: Value, depth = 0): Dim | undefined {
 export const sizeValue = (value: Value): Dim | undefined => (tensorOf(value) === undefined ? dimOf(value) : heldNumber(value));
 
 const sizeOf = (item: Value): ViewDim => {
-  const dim = sizeValue(item) ?? unknownDim('not a known whole number');
+  const dim = sizeValue(item) ?? unknownOf(item);
   return dim.constant === -1 ? 'infer' : dim;
 };
+
+const unknownSizes = new WeakMap<Value, Dim>();
+
+/** The size that is not known: one for all uses of the value, so that `torch.ones(n, n)` is square. */
+function unknownOf(item: Value): Dim {
+  const known = unknownSizes.get(item);
+  if (known !== undefined) return known;
+  const made = unknownDim('not a known whole number');
+  if (item.kind === 'unknown') unknownSizes.set(item, made);
+  return made;
+}
 
 /** Sizes given as `*sizes` or as one tuple, -1 as 'infer'; undefined when their number is not known. */
 export function sizesIn(call: Call, name: string): readonly ViewDim[] | undefined {
