@@ -1,7 +1,7 @@
 /** Places in the code of one call of a module: where in its own functions something was made that calls within it made. */
 import type { ModuleCall, Site, TensorValue, Trace } from '../../interpreter/value.ts';
 import type { Statement } from '../../syntax/python/ast.ts';
-import { eachChildStatement } from '../../syntax/python/walk.ts';
+import { blocksIn, eachChildStatement } from '../../syntax/python/walk.ts';
 
 /** What is made in the code of a call itself: the tensor, or the call in which it is made. */
 export function directIn(call: ModuleCall, made: TensorValue | ModuleCall): TensorValue | ModuleCall {
@@ -38,4 +38,26 @@ export function loopAround(site: Site | undefined): Statement | undefined {
   };
   if (site !== undefined) visit(site.unit.body.statement);
   return found;
+}
+
+/** The statement that follows the loop in which a place stands, or where no loop does its own statement: in the same function. */
+export function statementBehind(site: Site): Site | undefined {
+  const chain: Statement[] = [];
+  const isAround = ({ start, end }: Statement): boolean => site.node.start >= start && site.node.end <= end;
+  for (let at: Statement | undefined = site.unit.body.statement; at !== undefined; ) {
+    chain.push(at);
+    let inner: Statement | undefined;
+    eachChildStatement(at, (child) => {
+      if (isAround(child)) inner = child;
+    });
+    at = inner;
+  }
+  const own = chain.findLastIndex(({ kind }) => kind === 'function' || kind === 'class') + 1;
+  const loop = chain.findIndex(({ kind }, i) => i >= own && (kind === 'for' || kind === 'while'));
+  for (let i = loop < 0 ? chain.length - 1 : loop; i >= own; i--) {
+    const body = blocksIn(chain[i - 1]).find((each) => each.includes(chain[i] as Statement));
+    const next = body?.[body.indexOf(chain[i] as Statement) + 1];
+    if (next !== undefined) return { file: site.file, unit: site.unit, node: next.kind === 'return' ? (next.value ?? next) : next };
+  }
+  return undefined;
 }

@@ -1,4 +1,4 @@
-/** `residual = x` that nothing adds back. */
+/** `residual = x`, or a parameter of that name, that nothing adds back. */
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site } from '../../interpreter/value.ts';
 import type { Expression, Statement } from '../../syntax/python/ast.ts';
@@ -13,12 +13,22 @@ export interface IdleResidual {
 }
 
 const residualNames = /^(?:residual|shortcut|identity|skip)(?:_\w+)?$/;
+const givenNames = /^(?:input_tensor|residual|shortcut)$/;
+const normNames = /(?:^|_)(?:\w*norm|ln)(?:_?\w{1,4})?$/i;
 
 /** What is kept under the name of a residual in the functions that were followed, and never read. */
 export function idleResiduals(code: CodeReading): readonly IdleResidual[] {
   const { file } = code;
   const found: IdleResidual[] = [];
   for (const { definition, unit } of functionsThatRan(code)) {
+    // The stream comes in beside what a sublayer computed, for the sum under a norm.
+    const given = definition.parameters.find(({ name }) => name !== undefined && givenNames.test(name.name))?.name;
+    const normed = definition.body.flatMap((each) =>
+      (each.kind === 'assign' || each.kind === 'return') && each.value !== undefined ? [each.value] : [],
+    );
+    const norm = normed.find(isNormed);
+    if (given !== undefined && norm !== undefined && !definition.body.some((each) => reads(each, given.name)))
+      found.push({ name: given.name, site: { file, unit, node: norm }, kept: { file, unit, node: given } });
     for (const [kept, after] of idleIn(definition.body)) {
       if (kept.kind !== 'assign' || kept.targets[0]?.kind !== 'name' || kept.value.kind !== 'name') continue;
       const stream = kept.value.name;
@@ -42,6 +52,10 @@ function idleIn(body: readonly Statement[]): readonly (readonly [Statement, read
     return after.some((each) => reads(each, target.name)) ? [] : [[statement, next < 0 ? after : after.slice(0, -1)] as const];
   });
 }
+
+/** `self.norm(x)` */
+const isNormed = (value: Expression): boolean =>
+  value.kind === 'call' && value.callee.kind === 'attribute' && normNames.test(value.callee.name.name);
 
 const boundBy = (statement: Statement): ReadonlySet<string> =>
   new Set(statement.kind === 'assign' ? statement.targets.flatMap((target) => [...targetNames(target)]) : []);

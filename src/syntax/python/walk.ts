@@ -7,6 +7,27 @@ export function* targetNames(target: Expression): Generator<string> {
   else if (target.kind === 'starred') yield* targetNames(target.value);
 }
 
+/** The lists of statements directly inside a compound statement. */
+export function blocksIn(statement: Statement | undefined): readonly (readonly Statement[])[] {
+  switch (statement?.kind) {
+    case 'if':
+      return [...statement.branches.map(({ body }) => body), statement.otherwise];
+    case 'for':
+    case 'while':
+      return [statement.body, statement.otherwise];
+    case 'try':
+      return [statement.body, ...statement.handlers.map(({ body }) => body), statement.otherwise, statement.finally];
+    case 'with':
+    case 'function':
+    case 'class':
+      return [statement.body];
+    case 'match':
+      return statement.cases.map(({ body }) => body);
+    default:
+      return [];
+  }
+}
+
 /** The statements directly inside a compound statement. */
 export function eachChildStatement(statement: Statement, visit: (child: Statement) => void): void {
   const all = (body: readonly Statement[]): void => body.forEach(visit);

@@ -1,3 +1,4 @@
+import { statementBehind } from '../../code/callSites.ts';
 import { lastDim } from '../../code/widths.ts';
 import { defineRule } from '../../rule.ts';
 import { stackExample } from './examples.ts';
@@ -46,8 +47,9 @@ export const finalNormMissing = defineRule({
           // Behind other work the place of the norm is where the blocks end, not where the stream is read at last.
           const ran = rangeOf(runs);
           const isFar = ran !== undefined && ran.end < at.start && code.file.module.text.slice(ran.end, at.start).split('\n').length > 4;
+          const behind = runs === undefined ? undefined : rangeOf(statementBehind(runs));
           report({
-            at: isFar ? ran : at,
+            at: isFar ? (behind ?? ran) : at,
             message: 'unused',
             data: { name: unused.name },
             related: [

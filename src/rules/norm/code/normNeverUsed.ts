@@ -3,7 +3,7 @@ import type { ModuleCall, Site, Value } from '../../../interpreter/value.ts';
 import type { Expression, Statement } from '../../../syntax/python/ast.ts';
 import { childExpressions, eachChildStatement, statementExpressions } from '../../../syntax/python/walk.ts';
 import { blocksOf } from '../../code/blocks.ts';
-import { siteIn } from '../../code/callSites.ts';
+import { siteIn, statementBehind } from '../../code/callSites.ts';
 import { isInside } from '../../code/norms.ts';
 import { type UnusedNorm, unusedNormsOf } from '../../code/unused.ts';
 import { defineRule } from '../../rule.ts';
@@ -112,17 +112,22 @@ function placeBeside(study: Study, { owner, call, order, name: own, norm }: Unus
     const [first, second] = value.kind === 'instance' && value.class === norm.class ? callsOf(value) : [];
     if (first !== undefined && second !== undefined) return { site: second.site, message: 'twice', sublayer: name };
   }
+  const last = order.slice(0, at).findLast(([, value]) => callsOf(value).length > 0 && hasWeights(value));
+  const ran = last === undefined ? undefined : callsOf(last[1]).at(-1)?.site;
+  const behind = last === undefined || ran === undefined ? undefined : { at: statementBehind(ran) ?? ran, name: last[0] };
   for (const [name, value] of order.slice(at + 1)) {
     const [next] = callsOf(value);
     const reader = value.kind === 'tensor' ? study.tensors.find((each) => each.call === call && each.inputs.includes(value)) : next;
-    if (reader !== undefined && hasWeights(value)) return { site: reader.site, message: 'beside', sublayer: name };
+    if (reader === undefined || !hasWeights(value)) continue;
+    // `encoder_norm` between `encoder_blocks` and `decoder_embed` closes what is called as it is.
+    const closes = behind !== undefined && isNamedLike(own, behind.name) && !isNamedLike(own, name);
+    return { site: closes ? behind.at : reader.site, message: 'beside', sublayer: name };
   }
-  for (const [name, value] of order.slice(0, at).reverse()) {
-    const last = callsOf(value).at(-1);
-    if (last !== undefined && hasWeights(value)) return { site: last.site, message: 'behind', sublayer: name };
-  }
-  return undefined;
+  return behind === undefined ? undefined : { site: behind.at, message: 'behind', sublayer: behind.name };
 }
+
+/** Whether two names begin with the same word. */
+const isNamedLike = (left: string, right: string): boolean => left.split('_')[0] === right.split('_')[0];
 
 /** Something to train, which dropout and activations have not. */
 function hasWeights(value: Value, depth = 0): boolean {
@@ -140,7 +145,9 @@ function placeOf(study: Study, { owner, call, norm }: UnusedNorm): Place | undef
   const hasPost = main.some(({ place }) => place === 'post');
   const isOwn = block.call.instance === owner;
   if (isOwn && main.some(({ exits }) => exits.length > 0)) {
-    const bare = main.filter(({ exits, entries }) => exits.length === 0 && entries.length > 0);
+    // Where no sublayer normalises what it reads, the one without a norm lacks that of its output.
+    const isOutput = main.every(({ place }) => place === 'output' || place === 'none');
+    const bare = main.filter(({ exits, entries }) => exits.length === 0 && (entries.length > 0 || isOutput));
     const [only] = bare;
     if (bare.length === 1 && only !== undefined) return { site: sumSite(block, only), message: 'output', sublayer: nameOf(only) };
   }
