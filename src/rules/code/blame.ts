@@ -462,6 +462,11 @@ function sizesIn(value: Value): string {
   return value.kind === 'int' ? value.dim.key : '';
 }
 
+/** All that the operation is given is known, as far as it takes part. */
+const isCounted = ({ inputs, arguments: given }: TensorValue): boolean =>
+  inputs.every(({ shape: { dims, ellipsis } }) => ellipsis === undefined && dims.at(-1)?.unknown !== true) &&
+  [...given.values()].every(({ kind }) => kind !== 'unknown');
+
 /** Where a function is called that fails on this call and serves others well. */
 export function callOf(find: Find): Range | undefined {
   const { code, study, failure } = find;
@@ -480,7 +485,8 @@ export function callOf(find: Find): Range | undefined {
   }
   const [outer] = calls;
   const works = study.tensors.some((node) => {
-    const by = placeOf(node) === place ? callAt(node, 0) : '';
+    // What is not known does not fail, and serves nobody for that.
+    const by = placeOf(node) === place && isCounted(node) ? callAt(node, 0) : '';
     return by !== '' && !failing.has(by) && !failing.has(given(node.inputs, node.arguments));
   });
   if (outer === undefined || !works) return undefined;

@@ -2,7 +2,7 @@
 import { add as addDims, type Dim, loneAtom } from '../../dims/dim.ts';
 import { rankOf } from '../../dims/shape.ts';
 import { someAtom } from '../../dims/visit.ts';
-import { alternatives, isLayout, sameElements } from '../../interpreter/graph.ts';
+import { alternatives, ancestors, isLayout, sameElements } from '../../interpreter/graph.ts';
 import { dimOf } from '../../interpreter/make.ts';
 import { conceptOf, lengthScope } from '../../interpreter/samples.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
@@ -115,7 +115,7 @@ export const unsure = (dim: Dim): boolean =>
 export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerdict | undefined {
   const widths = headWidths(code, attention);
   const sides = operandScales(attention);
-  if (sides === undefined) return undefined;
+  if (sides === undefined) return enlargedAnyway(code, attention, widths);
   if (attention.kind === 'called') return comesIn(attention) ? undefined : underNorm(attention, judgeCall(code, attention, widths, sides));
   // Scores that weigh no values are similarities.
   if (attention.sums.length === 0) return undefined;
@@ -154,6 +154,28 @@ export function scaleVerdict(code: CodeReading, attention: Attention): ScaleVerd
     return undefined;
   return underNorm(attention, comesIn(attention) && first.kind === 'none' ? { ...first, isGiven: true } : first);
 }
+
+/** Scores that are multiplied by the root of a size on every way, wherever queries and keys come from: with a length of their own they may be. */
+function enlargedAnyway(code: CodeReading, attention: Attention, widths: readonly Dim[]): ScaleVerdict | undefined {
+  if (attention.kind !== 'softmax' || attention.sums.length === 0) return undefined;
+  const isUnit = [attention.query, attention.key].some(({ tensor, source }) => source?.norm === 'unit' || mayBeUnit(tensor));
+  if (isUnit) return undefined;
+  const verdicts = attention.paths.map((path) => {
+    const scales = scoreScales(path);
+    return scales === undefined ? undefined : judge(code, scales, widths, [], 0, false);
+  });
+  return verdicts.every((verdict) => verdict?.kind === 'inverted') ? verdicts[0] : undefined;
+}
+
+/** Divided by a length of its own on some way back to where it is projected, or scaled on the way. */
+const mayBeUnit = (tensor: TensorValue): boolean =>
+  sinceProjected(tensor).some(
+    ({ op, inputs: [first, second] }) =>
+      (/norm$|^normalize$|^sum$|^div$/.test(op) && !/^(?:layer|rms)_norm$/.test(op)) ||
+      (op === 'mul' && first !== undefined && second === undefined && sinceProjected(first).some(isProjection)),
+  );
+
+const sinceProjected = (tensor: TensorValue): readonly TensorValue[] => ancestors(tensor, (each) => !isProjection(each), 200);
 
 /** Behind norms of queries and keys the scale may be left out or made smaller, but not be turned round or that of another width. */
 function underNorm({ query, key }: Attention, verdict: ScaleVerdict | undefined): ScaleVerdict | undefined {

@@ -66,6 +66,9 @@ function mixUp(code: CodeReading, attention: Attention): MixUp | undefined {
       if (values !== undefined) return { kind: 'keysForValues', site: at(v, k, last), unused: values, node: last };
       const keys = left(k, 'key');
       if (keys !== undefined) return { kind: 'valuesForKeys', site: at(k, v, scores), unused: keys, node: scores };
+      // The positions went into something else, which may be kept in a cache.
+      if (q?.isRotated === true && !q.isUncertain && !k.isRotated && !k.isUncertain && roleOfSource(code, k) === 'value')
+        return { kind: 'valuesForKeys', site: scores.site, unused: undefined, node: scores };
       const [mine, theirs] = [ownPart(code, v, k), ownPart(code, k, v)];
       // `k, v = qkv[1], qkv[1]`: two picks of one part, under both names.
       if (

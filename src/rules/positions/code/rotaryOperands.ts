@@ -3,6 +3,7 @@ import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Site, TensorValue } from '../../../interpreter/value.ts';
 import { type Attention, attentionsOf } from '../../code/attention.ts';
 import { byPlace, variablesOf } from '../../code/places.ts';
+import { isSameSource, roleOfSource } from '../../code/roles.ts';
 import { trigonometryOf } from '../../code/rotary.ts';
 import { isProjection } from '../../code/scaling.ts';
 import type { Source } from '../../code/sources.ts';
@@ -38,6 +39,8 @@ function verdictOf(code: CodeReading, attention: Attention): RotaryVerdict | und
   if (isSure(v) && v.isRotated && q.isRotated) return { kind: k.isRotated ? 'values' : 'valuesForKeys', site: siteOf(code, v), node };
   if (q.isRotated === k.isRotated || v?.isRotated === true) return undefined;
   if (mayBeTurned(q.isRotated ? k : q)) return undefined;
+  // What is wrong is that values stand in the place of the keys.
+  if (q.isRotated && v !== undefined && isSameSource(v, k) && roleOfSource(code, k) === 'value') return undefined;
   // Keys of something else than the queries' input have no positions in common with them.
   if (inputOf(q) !== inputOf(k)) return undefined;
   return q.isRotated ? { kind: 'queriesOnly', site: siteOf(code, q), node } : { kind: 'keysOnly', site: siteOf(code, k), node };
