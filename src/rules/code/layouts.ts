@@ -92,6 +92,7 @@ function scrambleOf(code: CodeReading, node: TensorValue): Scramble | undefined 
   // The whole before and after must be the same number, or it would fail rather than scramble.
   if (exact(multiplyAll(before)).key !== exact(multiplyAll(after)).key) return undefined;
   const [grown, shrunk] = [divideExactly(q, p), divideExactly(p, q)];
+  if (from === 1 && to === 0 && isStatesAsTheyCame(input)) return undefined;
   const factor = grown ?? shrunk;
   if (factor === undefined || factor.constant === 1 || mentionsLength(factor) || mayBeOne(factor)) return undefined;
   const kind =
@@ -101,6 +102,21 @@ function scrambleOf(code: CodeReading, node: TensorValue): Scramble | undefined 
         ? 'merge'
         : 'other';
   return { node, input, before, after, axis: x, from, to, kind };
+}
+
+/**
+ * States that came in and kept their axes: that rows come first in them is assumed, and where the length is asked for in front, as in
+ * attention written for it, they may as well have come that way.
+ */
+export function isStatesAsTheyCame(tensor: TensorValue): boolean {
+  let at: TensorValue | undefined = tensor;
+  const [rows, length] = tensor.shape.dims;
+  while (at !== undefined && at.op !== 'input') {
+    const { dims } = at.shape;
+    if (dims[0]?.key !== rows?.key || dims[1]?.key !== length?.key) return false;
+    [at] = at.inputs;
+  }
+  return at?.shape.dims.length === 3;
 }
 
 /** What is left of a size beside one that another tensor brings along: nothing, where the two are the same. */

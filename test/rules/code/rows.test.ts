@@ -179,3 +179,45 @@ describe('heads that are shared', () => {
   it('are none where the division is the wrong way round', () => expectHere(grouped({ groups: 'self.kv_heads // self.heads  # here' })));
   it('are not more where the tokens are repeated', () => expectHere(grouped({ repeat: '.repeat(1, 1, self.groups, 1)  # here' })));
 });
+
+describe('states whose length stands in front', () => {
+  const decoder = `${head}
+class Mixer(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads, self.size = heads, width // heads
+        assert self.size * heads == width
+        self.wq = nn.Linear(width, width)
+        self.wk = nn.Linear(width, width)
+        self.wv = nn.Linear(width, width)
+        self.wo = nn.Linear(width, width)
+
+    def split(self, states, length, rows):
+        return states.contiguous().view(length, rows * self.heads, self.size).transpose(0, 1)
+
+    def forward(self, query, key):
+        length, rows, width = query.size()
+        q = self.split(self.wq(query) * self.size**-0.5, length, rows)
+        k = self.split(self.wk(key), -1, rows)
+        v = self.split(self.wv(key), -1, rows)
+        y = torch.bmm(torch.bmm(q, k.transpose(1, 2)).softmax(-1), v)
+        return self.wo(y.transpose(0, 1).contiguous().view(length, rows, width))
+
+
+class Decoder(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.embed = nn.Embedding(config.vocab_size, config.d_model)
+        self.mixer = Mixer(config.d_model, config.decoder_attention_heads)
+        self.norm = nn.LayerNorm(config.d_model)
+
+    def forward(self, input_ids, encoder_hidden_states):
+        x = self.embed(input_ids).transpose(0, 1)
+        x = x + self.mixer(self.norm(x), encoder_hidden_states)
+        return x.transpose(0, 1)
+`;
+
+  it('may come in that way', () => {
+    expectHere(decoder);
+  });
+});

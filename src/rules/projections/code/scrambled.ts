@@ -2,7 +2,7 @@
 import { formatShape, shapeOf } from '../../../dims/shape.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import { overFeatures } from '../../code/headOrder.ts';
-import { isView, scramblesOf } from '../../code/layouts.ts';
+import { isStatesAsTheyCame, isView, scramblesOf } from '../../code/layouts.ts';
 import { type Misaligned, misalignedViews } from '../../code/pieces.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import type { Report } from '../../rule.ts';
@@ -14,7 +14,9 @@ export function allScrambles(code: CodeReading): readonly Misaligned[] {
   const bySize = scramblesOf(code);
   const nodes = new Set(bySize.map(({ node }) => node));
   // Where attention goes over heads, the merge only looks wrong.
-  const others = overFeatures(code).length > 0 ? [] : misalignedViews(code).filter(({ node }) => !nodes.has(node));
+  const isByLayout = ({ node, from, to }: Misaligned): boolean =>
+    from === 1 && to === 0 && node.inputs[0] !== undefined && isStatesAsTheyCame(node.inputs[0]);
+  const others = overFeatures(code).length > 0 ? [] : misalignedViews(code).filter((each) => !nodes.has(each.node) && !isByLayout(each));
   return [...bySize, ...others];
 }
 
