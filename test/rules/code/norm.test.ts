@@ -266,6 +266,21 @@ class Nested(nn.Module):
     check(block('x = self.norm1(x + self.attn(x))\nreturn x + self.norm2(self.mlp(x))  # HW320: normalises its output'));
   });
 
+  it('know a norm of what attention reads beside the stream', () => {
+    const memory = (given: string): string =>
+      block(`x = x + self.mlp(self.norm2(x))\nx = x + self.attn(x, ${given}\nreturn x + self.mlp(self.norm3(x))`).replace(
+        '        self.norm2',
+        '        self.norm3 = RMSNorm(dim)\n        self.norm2',
+      );
+    check(memory('self.norm1(self.scale.expand(x.shape[0], 4, -1)))'));
+    check(
+      memory('self.scale.expand(x.shape[0], 4, -1))  # HW320: The attention has no norm').replace(
+        '        self.norm1 = RMSNorm(dim)\n',
+        '',
+      ),
+    );
+  });
+
   it('know the norm of what a sublayer answers in whichever way the code takes', () => {
     const windowed = (flipped: string, whole = flipped.replaceAll('.flip(1)', '')): string =>
       block(

@@ -1,6 +1,7 @@
-import type { Site } from '../../../interpreter/value.ts';
+import type { ModuleCall, Site, TensorValue } from '../../../interpreter/value.ts';
 import type { Block, Blocks } from '../../code/blocks.ts';
 import { siteIn } from '../../code/callSites.ts';
+import { isWithin } from '../../code/norms.ts';
 import type { NormPlace, Sublayer } from '../../code/sublayers.ts';
 import { unusedNormsOf } from '../../code/unused.ts';
 import { defineRule } from '../../rule.ts';
@@ -51,7 +52,7 @@ export const sublayersDisagree = defineRule({
         const { sublayer, other } = odd;
         if (!allAlike(all, block, (each) => oddOne(each, each.sublayers.filter(isMain), all) !== undefined)) continue;
         // The norm that was forgotten is named by the rule for unused norms.
-        if (sublayer.place === 'none' && unusedNormsOf(code, study).length > 0) continue;
+        if (sublayer.place === 'none' && (unusedNormsOf(code, study).length > 0 || readsNorm(block, sublayer, all))) continue;
         const at = rangeOf(siteOf(block, sublayer, other));
         if (at === undefined) continue;
         report({
@@ -136,11 +137,28 @@ function siteOf(block: Block, sublayer: Sublayer, other: Sublayer): Site | undef
   if (raw === undefined) return sumSite(block, sublayer);
   // Where the others are wrapped in a module that normalises, the wrapper is missing where the sublayer is made.
   const wrapper = other.entries[0]?.call?.parent;
-  let own = raw.call;
-  while (own !== undefined && own.parent !== block.call) own = own.parent;
+  const own = calledBy(block, raw);
   if (wrapper !== undefined && isWrapped(block, other) && own !== undefined && own.instance.class !== wrapper.instance.class)
     return own.instance.site ?? siteIn(block.call, raw, block.frame);
   return siteIn(block.call, raw, block.frame);
+}
+
+/** The block hands the sublayer something normed, if only not what its result is added to: a memory, or all there is where values are added. */
+function readsNorm(block: Block, { raw: [raw] }: Sublayer, { flow }: Blocks): boolean {
+  const own = raw === undefined ? undefined : calledBy(block, raw);
+  return (
+    own !== undefined &&
+    [...flow.norms.values()].some(
+      ({ call, output }) => call?.parent === block.call && flow.usersOf(output).some((user) => isWithin(user, own)),
+    )
+  );
+}
+
+/** The module called by the block in which a tensor is made. */
+function calledBy(block: Block, { call }: TensorValue): ModuleCall | undefined {
+  let own = call;
+  while (own !== undefined && own.parent !== block.call) own = own.parent;
+  return own;
 }
 
 /** The norm of the sublayer stands in a module around it. */
