@@ -119,8 +119,7 @@ suites.set('extension', async () => {
   return hosted('extension');
 });
 suites.set('web', async () => {
-  await ensureChromium(log);
-  await available('VS Code for the web', ensureVsCodeWeb(log));
+  await readyWeb();
   return hosted('web');
 });
 suites.set('package', async () => {
@@ -147,9 +146,25 @@ function packaged() {
   return packaging;
 }
 
-async function readyServer() {
-  await ensureChromium(log);
-  await available('the VS Code server', ensureVsCodeServer(log));
+/** @type {Promise<string> | undefined} */
+let chromium;
+function readyChromium() {
+  chromium ??= ensureChromium(log);
+  return chromium;
+}
+
+/** @type {Promise<unknown> | undefined} */
+let server;
+function readyServer() {
+  server ??= readyChromium().then(() => available('the VS Code server', ensureVsCodeServer(log)));
+  return server;
+}
+
+/** @type {Promise<unknown> | undefined} */
+let web;
+function readyWeb() {
+  web ??= readyChromium().then(() => available('VS Code for the web', ensureVsCodeWeb(log)));
+  return web;
 }
 
 /** @template T @param {string} what @param {Promise<T>} fetched @returns {Promise<T>} */
@@ -180,6 +195,11 @@ try {
     log(error instanceof Error ? error.message : String(error));
     total.failures++;
   }
+  // What the last suites need is fetched while the first ones compute. A suite that cannot have it says why.
+  if (wanted.length === 0)
+    readyServer()
+      .then(readyWeb)
+      .catch(() => {});
   for (const [name, start] of suites) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     log(`== ${name}`);
