@@ -31,7 +31,7 @@ export function droppedStreams(code: CodeReading): readonly DroppedStream[] {
     const wrapped = unsummed(frame, definition);
     if (wrapped !== undefined) found.push({ ...wrapped, site: site(wrapped.node) });
     eachBody(definition.body, (body) => {
-      for (const { replaced, sum, stream } of replacedIn(body, frame, definition))
+      for (const { replaced, sum, stream } of [...replacedIn(body, frame, definition), ...renamedIn(body, frame)])
         found.push({ stream, site: site(replaced.value), sum: site(sum) });
     });
   }
@@ -112,6 +112,58 @@ function replacedIn(body: readonly Statement[], frame: Frame, definition: Functi
   }
   return found;
 }
+
+/**
+ * `y = self.mlp(x); x = y` beside `y = self.attn(x); x = x + y`, or `x = y + self.drop(y)`: what a sublayer computed takes the place of
+ * the stream under the name that the others add to it.
+ */
+function renamedIn(body: readonly Statement[], frame: Frame): readonly Replaced[] {
+  const steps = body.flatMap((each) =>
+    each.kind === 'assign' && each.targets.length === 1 && each.targets[0]?.kind === 'name'
+      ? [{ step: each, to: each.targets[0].name }]
+      : [],
+  );
+  // Names of what sublayers computed, with the calls that did.
+  const made = new Map<string, Call>();
+  const sums: { readonly stream: string; readonly sum: Assign }[] = [];
+  const renamed: { readonly stream: string; readonly replaced: Assign; readonly call: Call | undefined }[] = [];
+  for (const { step, to } of steps) {
+    const parts = summands(step.value).map((part) => unwrapped(part));
+    const names = parts.map((part) => (part.kind === 'name' ? part.name : undefined));
+    const [name, other] = names;
+    const call = name === undefined || name === to ? undefined : made.get(name);
+    if (names.length === 2 && names.includes(to) && names.some((each) => each !== undefined && each !== to && made.has(each)))
+      sums.push({ stream: to, sum: step });
+    else if (names.length === 2 && call !== undefined && name === other) renamed.push({ stream: to, replaced: step, call: undefined });
+    else if (names.length === 1 && call !== undefined && readsOnce(call, to)) renamed.push({ stream: to, replaced: step, call });
+    const [only] = parts;
+    const source = only?.kind === 'subscript' ? only.object : only;
+    const isSublayer = parts.length === 1 && source?.kind === 'call' && sublayerNames.test(attributeCalled(source) ?? '');
+    if (isSublayer) made.set(to, source);
+    else made.delete(to);
+  }
+  return renamed.flatMap(({ stream, replaced, call }) => {
+    const sum = sums.find((each) => each.stream === stream);
+    return sum === undefined || isKept(body, stream) || (call !== undefined && addsInside(call, frame))
+      ? []
+      : [{ stream, replaced, sum: sum.sum }];
+  });
+}
+
+/** Without the dropout around it. */
+function unwrapped(value: Expression): Expression {
+  const [first] = value.kind === 'call' && /drop/i.test(attributeCalled(value) ?? '') ? value.arguments : [];
+  return first === undefined ? value : unwrapped(first.value);
+}
+
+/** Whoever is given the stream twice may add it, but for queries, keys and values. */
+const readsOnce = (call: Call, name: string): boolean => {
+  const count = call.arguments.filter(({ value }) => reads(value, name)).length;
+  return count === 1 || (count > 1 && /att/i.test(attributeCalled(call) ?? ''));
+};
+
+const reads = (expression: Expression, name: string): boolean =>
+  (expression.kind === 'name' && expression.name === name) || childExpressions(expression).some((child) => reads(child, name));
 
 /** The stream under another name, which a sum behind it may add: `shortcut = x`. */
 function isKept(body: readonly Statement[], stream: string): boolean {
