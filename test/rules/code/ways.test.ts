@@ -298,3 +298,83 @@ class Attention(nn.Module):
     expectAtLines(rotated('v', '  # HW163'));
   });
 });
+
+describe('weights that are laid out the other way round', () => {
+  const mapped = (axis: number, turned: string, [softmax, sum] = ['', '']): string => `${head}
+class Attention(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.q = nn.Conv2d(channels, channels, 1)
+        self.k = nn.Conv2d(channels, channels, 1)
+        self.v = nn.Conv2d(channels, channels, 1)
+        self.out = nn.Conv2d(channels, channels, 1)
+
+    def forward(self, x):
+        B, C, H, W = x.shape
+        q, k, v = (layer(x).reshape(B, C, H * W) for layer in (self.q, self.k, self.v))
+        weights = torch.bmm(q.permute(0, 2, 1), k) * C ** -0.5
+        weights = F.softmax(weights, dim=${axis})${softmax}
+        ${turned}
+        y = torch.bmm(v, weights)${sum}
+        return x + self.out(y.reshape(B, C, H, W))
+`;
+
+  it('are told of where they meet the values, if names say so', () => {
+    expectAtLines(mapped(2, 'weights = weights.permute(0, 2, 1)'));
+    expectAtLines(mapped(2, 'assert weights.ndim == 3', ['', '  # HW154']));
+    expectAtLines(mapped(1, 'weights = weights.permute(0, 2, 1)', ['  # HW154', '']));
+  });
+});
+
+describe('a stream under the name of what is added', () => {
+  const layer = (step: string, ends = '', fed = 'self.mlp(x)'): string => `${head}
+class Mlp(nn.Module):
+    def __init__(self, width):
+        super().__init__()
+        self.up = nn.Linear(width, 4 * width)
+        self.down = nn.Linear(4 * width, width)
+
+    def forward(self, x, residual=None):
+        y = self.down(F.relu(self.up(x)))
+        return y if residual is None else residual + y
+
+
+class Gated(Mlp):
+    def forward(self, x):
+        x = x + self.down(F.relu(self.up(x)))
+        return x
+
+
+class Layer(nn.Module):
+    def __init__(self, width, attention: nn.Module):
+        super().__init__()
+        self.self_attn = attention
+        self.mlp = Mlp(width)
+        self.own_mlp = Gated(width)
+        self.norm1 = nn.LayerNorm(width)
+        self.norm2 = nn.LayerNorm(width)
+        self.dropout1 = nn.Dropout(0.1)
+        self.dropout2 = nn.Dropout(0.1)
+
+    def forward(self, x, pos):
+        y = self.self_attn(x + pos, x + pos, value=x)[0]
+        x = x + self.dropout1(y)
+        x = self.norm1(x)
+        y = ${fed}
+        x = ${step}${ends}
+        return self.norm2(x)
+`;
+  const counted = (text: string): void => expectAtLines(text, ({ code }) => code === 'HW322');
+
+  it('is left out where the others are added', () => {
+    counted(layer('x + self.dropout2(y)'));
+    counted(layer('self.dropout2(y)', '  # HW322'));
+    counted(layer('y', '  # HW322'));
+    counted(layer('y + self.dropout2(y)', '  # HW322'));
+  });
+
+  it('is not where the sublayer adds it itself', () => {
+    counted(layer('y', '', 'self.own_mlp(x)'));
+    counted(layer('y', '', 'self.mlp(self.norm1(x), x)'));
+  });
+});

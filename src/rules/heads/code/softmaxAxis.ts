@@ -1,7 +1,8 @@
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { TensorValue } from '../../../interpreter/value.ts';
-import { attentionsOf, softmaxAxis as axisOf, type SoftmaxAttention } from '../../code/attention.ts';
+import { attentionsOf, softmaxAxis as axisOf, type Operand, type SoftmaxAttention } from '../../code/attention.ts';
 import { byPlace, rangeIn, textAt } from '../../code/places.ts';
+import { type Role, roleOfSource } from '../../code/roles.ts';
 import { fromEnd, leastRank } from '../../code/tensors.ts';
 import { defineRule } from '../../rule.ts';
 import { attentionExample } from './examples.ts';
@@ -34,13 +35,16 @@ export const softmaxAxis = defineRule({
   },
   messages: {
     axis: 'The softmax goes over axis {axis}, but the weights meet the values over axis {keys}: the weights of a query do not add up to 1.',
+    queries:
+      'The weights meet the values over axis {keys}, that of the queries, and the softmax goes over axis {axis}: the weights of a query do not add up to 1.',
   },
   checkCode({ code, report }) {
     const all = attentionsOf(code).filter((each): each is SoftmaxAttention => each.kind === 'softmax');
     for (const group of byPlace(all, ({ node }) => saidBy(code, node))) {
       const wrong = group.map(wrongAxis);
       const [first] = wrong;
-      const { node } = group[0] as SoftmaxAttention;
+      const attention = group[0] as SoftmaxAttention;
+      const { node, query, key } = attention;
       const used = rangeIn(code, node.site);
       const at = rangeIn(code, saidBy(code, node).site) ?? used;
       if (first === undefined || wrong.includes(undefined) || at === undefined) continue;
@@ -53,6 +57,17 @@ export const softmaxAxis = defineRule({
         continue;
       const written = axisIn(textAt(code, at));
       const start = at.start + (written?.index ?? 0) + (written?.[1]?.length ?? 0);
+      // By their own names the softmax goes over the keys: the weights are laid out otherwise than the sum takes them.
+      const sum = rangeIn(code, attention.sums[0]?.node.site);
+      if (sum !== undefined && isNamed(code, query, 'key') && isNamed(code, key, 'query')) {
+        report({
+          at: sum,
+          message: 'queries',
+          data: { axis: first.axis, keys: first.keys },
+          related: [{ range: used, message: 'The softmax is taken here.' }],
+        });
+        continue;
+      }
       report({
         at,
         message: 'axis',
@@ -75,6 +90,9 @@ export const softmaxAxis = defineRule({
     }
   },
 });
+
+const isNamed = (code: CodeReading, { source }: Operand, role: Role): boolean =>
+  source !== undefined && roleOfSource(code, source) === role;
 
 const axisIn = (text: string): RegExpExecArray | null => /(\b(?:dim|axis)\s*=\s*|\w+\(\s*(?:[\w.]+\s*,\s*)?)(-?\d+)(?=\s*[,)])/.exec(text);
 
