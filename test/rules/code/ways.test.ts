@@ -378,3 +378,29 @@ class Layer(nn.Module):
     counted(layer('y', '', 'self.mlp(self.norm1(x), x)'));
   });
 });
+
+describe('a mask that two branches read', () => {
+  const attend = (filled: string, passed: string, [fill, call] = ['', '']): string => `${head}
+class Attend(nn.Module):
+    def __init__(self, fused=False):
+        super().__init__()
+        self.fused = fused
+
+    def forward(self, q, k, v, mask=None):
+        if mask is not None:
+            mask = mask[:, None, None, :]
+        if self.fused:
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=${passed})${call}
+        scores = q @ k.transpose(-2, -1) * q.shape[-1] ** -0.5
+        if mask is not None:
+            scores = scores.masked_fill(${filled}, float("-inf"))${fill}
+        return F.softmax(scores, dim=-1) @ v
+`;
+
+  it('is the same for both', () => {
+    expectAtLines(attend('~mask', 'mask'));
+    expectAtLines(attend('mask', '~mask'));
+    expectAtLines(attend('mask == 0', 'mask'));
+    expectAtLines(attend('mask', 'mask', ['  # HW156', '  # HW156']));
+  });
+});

@@ -2,6 +2,7 @@ import { alternatives, ancestors } from '../../../interpreter/graph.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import type { Range } from '../../../text/range.ts';
 import { attentionsOf } from '../../code/attention.ts';
+import { maskTwins } from '../../code/maskTwins.ts';
 import { type MaskUse, madeOf, maskUsesOf, rowMasks } from '../../code/maskUses.ts';
 import { rangeIn, shown, textAt } from '../../code/places.ts';
 import { asTensor, withCopies } from '../../code/tensors.ts';
@@ -53,6 +54,8 @@ export const maskPolarity = defineRule({
     multiplied: 'The scores are multiplied by a mask of large negative numbers: it is to be added.',
     rows: '`{mask}` hides all keys from some queries, where it is to hide some keys from all: their weights become NaN.',
     inverted: 'The mask adds {seen} at keys to see: they are hidden.',
+    twins:
+      '`{mask}` is read in two ways: masked_fill hides where it is True, and `scaled_dot_product_attention` in the other branch keeps there.',
     takenOff: '`{mask}` is taken off the scores: masks are added to them, with large negative numbers at keys to hide.',
   },
   checkCode({ code, report }) {
@@ -72,6 +75,27 @@ export const maskPolarity = defineRule({
         report({ at, message: 'multiplied', related: [{ range: rangeIn(code, mask.site), message: 'The mask is made here.' }] });
     }
     for (const { range, text } of takenOff(code)) report({ at: range, message: 'takenOff', severity: 'warning', data: { mask: text } });
+    for (const { mask, fill, call } of maskTwins(code)) {
+      const [filled, called] = [rangeIn(code, fill.site), rangeIn(code, call.site)];
+      const data = { mask: textAt(code, rangeIn(code, mask.site)).split(/[\s:=]/)[0] ?? '' };
+      // Either may be the one that is wrong.
+      if (filled !== undefined && called !== undefined) {
+        report({
+          at: filled,
+          message: 'twins',
+          severity: 'warning',
+          data,
+          related: [{ range: called, message: 'The other branch is here.' }],
+        });
+        report({
+          at: called,
+          message: 'twins',
+          severity: 'warning',
+          data,
+          related: [{ range: filled, message: 'The other branch is here.' }],
+        });
+      }
+    }
     for (const { node, mask } of rowMasks(code)) {
       const at = rangeIn(code, node.site);
       if (at !== undefined)
