@@ -69,7 +69,13 @@ const calledName = ({ callee }: Call): string =>
   callee.kind === 'attribute' ? callee.name.name : callee.kind === 'name' ? callee.name : '';
 
 const isTurning = (call: Call): boolean => rotaryNames.test(calledName(call));
-const isAttending = (call: Call): boolean => /^(?:matmul|einsum|bmm|scaled_dot_product_attention)$/.test(calledName(call));
+/** A product, or what is called attention and is given both as they are. */
+const isAttending = (call: Call): boolean => {
+  const name = calledName(call);
+  if (/^(?:matmul|einsum|bmm|scaled_dot_product_attention)$/.test(name)) return true;
+  const given = call.arguments.map(({ value }) => (value.kind === 'name' ? value.name : ''));
+  return /att(?:n|en)|sdpa/i.test(name) && given.some((each) => queryNames.test(each)) && given.some((each) => keyNames.test(each));
+};
 
 /** A layer of the module: `self.k_proj(x)`. */
 const isHeld = ({ callee }: Call): boolean =>

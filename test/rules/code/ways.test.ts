@@ -404,3 +404,31 @@ class Attend(nn.Module):
     expectAtLines(attend('mask', 'mask', ['  # HW156', '  # HW156']));
   });
 });
+
+describe('rotary embeddings that a helper applies for attention in another file', () => {
+  const handed = (turned: string, ends = ''): string => `${head}
+from elsewhere import Attend, apply_rotary_pos_emb
+
+
+class Attention(nn.Module):
+    def __init__(self, width, heads):
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.attend = Attend()
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x, positions):
+        B, T, C = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        q = apply_rotary_pos_emb(positions, q)${ends}
+        ${turned}
+        return self.out(self.attend(q, k, v).transpose(1, 2).reshape(B, T, C))
+`;
+  const counted = (text: string): void => expectAtLines(text, ({ code }) => code === 'HW421');
+
+  it('turn queries and keys', () => {
+    counted(handed('k = apply_rotary_pos_emb(positions, k)'));
+    counted(handed('v = v.contiguous()', '  # HW421'));
+  });
+});
