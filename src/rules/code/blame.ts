@@ -27,6 +27,7 @@ import { notRepeated, overRepeated, repeatedAlong } from './repetition.ts';
 import { heldOtherwise, oddPick, oddSizes, oddTwin } from './siblings.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
 import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
+import { madeTurned } from './tableOrder.ts';
 import { lengthFirst } from './wiring.ts';
 import { demandsOn, originOf } from './witnesses.ts';
 
@@ -70,10 +71,11 @@ export function blameOf(find: Find): Blame | undefined {
     ) ??
     (callOf(find) === undefined ? tableViewed(find) : undefined) ??
     openCut(find) ??
+    firstOf(clashes, (clash) => notRepeated(find, clash)) ??
     firstOf(clashes, (clash) => oddSlice(find, clash)) ??
     firstOf(clashes, (clash) => otherPart(find, clash) ?? cutTo(find, clash) ?? misnamed(find, clash) ?? resized(find, clash)) ??
     firstOf(clashes, (clash) => dropped(find, clash)) ??
-    firstOf(clashes, (clash) => notRepeated(find, clash)) ??
+    madeTurned(find, clashes) ??
     firstOf(clashes, (clash) => oddWidth(find, clash) ?? oddProjection(find, clash)) ??
     firstOf(clashes, (clash) => madeOtherwise(find, clash))
   );

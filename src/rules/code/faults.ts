@@ -45,8 +45,9 @@ import {
 } from './failing.ts';
 import { at, type Fault, type FaultKind } from './fault.ts';
 import { layerFault, projectedFault } from './layerFaults.ts';
-import { type Layer, layerOfWeight, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
+import { isWithin, type Layer, layerOfWeight, layersOf, ownedBy, partners, popularity, roleOf, studyOf, widthSource } from './layers.ts';
 import { isLength, isView, mentionsLength } from './layouts.ts';
+import { isExchanged } from './oddParts.ts';
 import { aliasOf, placeAt, placeOf, rangeIn, shown } from './places.ts';
 import { compareSizes } from './sizes.ts';
 import { isAccepted } from './witnesses.ts';
@@ -302,7 +303,9 @@ function viewFault(find: Find): Fault | undefined {
   const { layer: source, crossed } = widthSource(study, input);
   const isProjected =
     source?.outputs !== undefined &&
-    crossed.every((each) => isLayout(each) || /^(?:getitem|split|chunk|unbind|contiguous|to|mul|div)$/.test(each.op));
+    crossed.every(
+      (each) => isLayout(each) || /^(?:getitem|split|chunk|unbind|contiguous|to|mul|div)$/.test(each.op) || isWithin(study, source, each),
+    );
   const fact = plainFact(find);
   if (!isProjected || source === undefined) {
     const isOwn = input.call?.instance.class.file?.isPrelude !== true;
@@ -311,7 +314,8 @@ function viewFault(find: Find): Fault | undefined {
   }
   const kind: FaultKind = roleOf(source.name) === undefined ? 'view' : 'projection';
   const cut = crossed.find((each) => splitOps.test(each.op));
-  const cutAt = cut === undefined || !(isUncut(cut, source) || fitsWhole(find, cut, source)) ? undefined : rangeIn(find.code, cut.site);
+  const isCutWrongly = cut !== undefined && (isUncut(cut, source) || fitsWhole(find, cut, source) || isExchanged(find, cut));
+  const cutAt = isCutWrongly ? rangeIn(find.code, cut.site) : undefined;
   if (cutAt !== undefined)
     return { ...at(find, 'split', undefined, fact), at: cutAt, related: [{ range: find.use, message: 'It fails here.' }] };
   if (countsOther(find, input)) return at(find, 'view', undefined, fact);

@@ -4,7 +4,9 @@ import { alternatives, isLayout, plain } from '../../interpreter/graph.ts';
 import { isModuleBase } from '../../interpreter/roots.ts';
 import type { CodeReading, Study } from '../../interpreter/study.ts';
 import type { ClassValue, InstanceValue, Site, TensorValue, Value } from '../../interpreter/value.ts';
-import type { Call } from '../../syntax/python/ast.ts';
+import type { Call, Expression } from '../../syntax/python/ast.ts';
+import { traceSites } from './chains.ts';
+import { placeAt } from './places.ts';
 
 /** A library layer with weights, or a parameter that a class holds itself. */
 export interface Layer {
@@ -218,6 +220,8 @@ export function roleOf(name: string): 'query' | 'key' | 'value' | 'output' | und
  */
 export function madeAt(study: Study, layer: Layer): Site | undefined {
   const { owner } = layer;
+  const handed = handedAt(study, layer);
+  if (handed !== undefined) return handed;
   if (owner === study.instance || owner.site === undefined) return layer.site;
   if (layer.instance !== undefined) return isWrapped(study, layer) ? owner.site : layer.site;
   const wraps =
@@ -226,16 +230,45 @@ export function madeAt(study: Study, layer: Layer): Site | undefined {
   return wraps ? owner.site : layer.site;
 }
 
+/**
+ * The call of a function that makes layers for others, as `conv(3, width, 2 * width)`, with the sizes that it is given; undefined where
+ * the layer is made otherwise.
+ */
+function handedAt(study: Study, { owner, site, instance, weight }: Layer): Site | undefined {
+  if (site === undefined || instance === undefined || (owner !== study.instance && owner.site === undefined)) return undefined;
+  const sites = traceSites(weight.trace);
+  const own =
+    owner === study.instance ? sites.length : sites.findIndex((each) => owner.site !== undefined && placeAt(each) === placeAt(owner.site));
+  const by = sites[own - 1];
+  const [call, maker] = [by?.node as Partial<Call> | undefined, site.node as Partial<Call>];
+  if (by === undefined || call?.kind !== 'call' || call.callee?.kind !== 'name' || maker.kind !== 'call') return undefined;
+  const isTold = maker.arguments?.slice(0, 2).every(({ kind, value }) => kind !== 'positional' || value.kind === 'name');
+  const place = placeAt(site);
+  // A function that is called once may as well be wrong in itself.
+  const isShared = study.instances.some((other) => other !== instance && other.site !== undefined && placeAt(other.site) === place);
+  return isTold === true && isShared ? by : undefined;
+}
+
+/** What classes are called that stand for one layer, whatever they hold besides. */
+const layerNames = /(?:Linear|Dense)$/;
+
 /** The one layer of a class, made as wide as the class is told: `Linear(width, 4 * width)`, which holds a `nn.Linear`. */
 function isWrapped(study: Study, { owner, site }: Layer): boolean {
   const initializer = owner.class.members.get('__init__');
-  if (site === undefined || initializer?.kind !== 'function' || ownedBy(study, owner).length !== 1) return false;
-  const told = new Set(initializer.definition.parameters.map(({ name }) => name?.name));
+  if (site === undefined || initializer?.kind !== 'function') return false;
+  if (ownedBy(study, owner).length !== 1 && !layerNames.test(owner.class.name)) return false;
+  const told = new Set(initializer.definition.parameters.flatMap(({ name }) => name?.name ?? []));
   const call = site.node as Partial<Call>;
-  const isTold = call.kind === 'call' && call.arguments?.slice(0, 2).every(({ value }) => value.kind === 'name' && told.has(value.name));
+  const nameOf = (value: Expression): string =>
+    value.kind === 'name' ? value.name : value.kind === 'attribute' && value.object.kind === 'name' ? value.name.name : '';
+  const isTold = call.kind === 'call' && call.arguments?.slice(0, 2).every(({ value }) => told.has(nameOf(value)));
   // One that is made once may as well be wrong in itself.
   return isTold === true && study.instances.some((other) => other !== owner && other.class === owner.class && other.site !== owner.site);
 }
+
+/** Whether it happens in a class that stands for one layer, as one that adds what another gives to it. */
+export const isWithin = (study: Study, layer: Layer, { op, call }: TensorValue): boolean =>
+  /^(?:add|mul)$/.test(op) && call?.instance === layer.owner && layer.owner.site !== undefined && madeAt(study, layer) === layer.owner.site;
 
 /** The study that a reading is about: rules see one at a time. */
 export const studyOf = ({ studies }: CodeReading): Study | undefined => studies[0];

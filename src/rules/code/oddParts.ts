@@ -11,7 +11,7 @@ import { axisPath, isMatrixProduct, type Place, reductions, sizeAt } from './axe
 import type { Blame } from './blame.ts';
 import { chainOf, rangeOfNode, sameSize, textOf, traceSites } from './chains.ts';
 import type { Clash } from './clashes.ts';
-import { elementwiseOps, type Find, inputsOf, pieceOps, read } from './failing.ts';
+import { elementwiseOps, type Find, inputsOf, opOf, pieceOps, read, viewOps } from './failing.ts';
 import { isLength, roleOfAxis } from './layouts.ts';
 import { aliasOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
@@ -63,6 +63,28 @@ export function otherPart(find: Find, clash: Clash): Blame | undefined {
     }
   }
   return undefined;
+}
+
+/** Parts of one cut have each other's widths: this one is as wide as the view of another asks, or the other way round, and both views fail. */
+export function isExchanged(find: Find, cut: TensorValue): boolean {
+  const place = placeOf(cut);
+  const [own, wanted] = [dimFromEnd(cut, -1), headsAskedFor(find, find.failure)];
+  if (own === undefined || wanted === undefined) return false;
+  return find.study.failures.some((other) => {
+    const asked = other === find.failure || !viewOps.test(opOf(other)) ? undefined : headsAskedFor(find, other);
+    const part = inputsOf(other)
+      .flatMap(chainOf)
+      .find((each) => each.op === cut.op && each.index !== cut.index && placeOf(each) === place);
+    const size = part === undefined ? undefined : dimFromEnd(part, -1);
+    return asked !== undefined && size !== undefined && (sameSize(find, own, asked) || sameSize(find, size, wanted));
+  });
+}
+
+/** The width of the heads that a view makes, all together. */
+function headsAskedFor({ study }: Find, { call: { site } }: Find['failure']): Dim | undefined {
+  const view = site === undefined ? undefined : study.tensors.find((each) => viewOps.test(each.op) && placeOf(each) === placeAt(site));
+  const [heads, width] = [-2, -1].map((axis) => (view === undefined ? undefined : dimFromEnd(view, axis)));
+  return heads === undefined || width === undefined || heads.unknown || width.unknown ? undefined : multiply(heads, width);
 }
 
 const resizes = /^(?:getitem|narrow|cat|concat)$/;
