@@ -16,7 +16,7 @@ import type { Interpreter } from './interpreter.ts';
 import { iterate } from './iteration.ts';
 import { dimOf } from './make.ts';
 import { mayTell } from './mentioning.ts';
-import { forwardMember } from './roots.ts';
+import { forwardMember, isModuleBase } from './roots.ts';
 import { isRows, lengthScope } from './samples.ts';
 import type { ClassValue, FunctionValue, InstanceValue, Value } from './value.ts';
 
@@ -469,6 +469,26 @@ function gather(
     const target = place < 0 ? undefined : resolve(through.value);
     if (target !== undefined) fed(interpreter, target, place, evidence, depth);
   };
+  const isNormed = (value: Expression): boolean => {
+    const [only] = value.kind === 'call' && value.arguments.length === 1 ? value.arguments : [];
+    if (value.kind !== 'call' || only === undefined || !(isHeld(only.value) || isNormed(only.value))) return false;
+    const layer = resolve(value.callee);
+    return layer?.kind === 'instance' && keepsAxes(layer);
+  };
+  /** `self.attention(self.norm(x))`: how many axes it has where the code counts them there. */
+  const handNormed = (call: Call): void => {
+    const at = call.arguments.findIndex(({ value, kind }) => (kind === 'positional' || kind === 'keyword') && isNormed(value));
+    const argument = call.arguments[at];
+    const target = argument === undefined ? undefined : resolve(call.callee);
+    if (argument === undefined || target === undefined) return;
+    const inside: Evidence = {};
+    fed(interpreter, target, argument.kind === 'keyword' ? (argument.name?.name ?? '') : at, inside, depth);
+    if (evidence.axes !== undefined || inside.axes === undefined) return;
+    evidence.axes = inside.axes;
+    if (inside.axesOf !== undefined) evidence.axesOf = inside.axesOf;
+    if (inside.isOfSeveralRanks === true) evidence.isOfSeveralRanks = true;
+    if (inside.kind !== undefined) evidence.kind ??= inside.kind;
+  };
   const called = (call: Call): void => {
     const { callee } = call;
     if (callee.kind === 'attribute' && isHeld(callee.object)) {
@@ -498,7 +518,10 @@ function gather(
     handedOn(call);
     const at = call.arguments.findIndex(({ value, kind }) => (kind === 'positional' || kind === 'keyword') && isHeld(value));
     const argument = call.arguments[at];
-    if (argument === undefined) return;
+    if (argument === undefined) {
+      handNormed(call);
+      return;
+    }
     const functionName = callee.kind === 'name' ? callee.name : callee.kind === 'attribute' ? callee.name.name : '';
     if (/^(?:rearrange|repeat|reduce)$/.test(functionName)) {
       const pattern = call.arguments.find(({ value }) => value.kind === 'string')?.value;
@@ -616,11 +639,7 @@ function gather(
       value.arguments.length === 1 && value.arguments[0] !== undefined && isHeld(value.arguments[0].value)
         ? resolve(value.callee)
         : undefined;
-    return (
-      layer?.kind === 'instance' &&
-      layer.class.file?.isPrelude === true &&
-      /^(?:LayerNorm|LayerNormalization|RMSNorm|RMSNormalization|Dropout)$/.test(layer.class.name)
-    );
+    return layer?.kind === 'instance' && layer.class.file?.isPrelude === true && keepsAxes(layer);
   };
   /** `q, k = rotate(q, k, angles)`: each of several comes out in its place. */
   const isTurned = (value: Expression, bound: readonly string[]): boolean =>
@@ -697,7 +716,7 @@ function fed(interpreter: Interpreter, target: Value, argument: number | string,
       for (const item of itemsOf(interpreter, made)) {
         fed(interpreter, item, argument, evidence, depth + 1);
         // What keeps the shape says nothing, and the next takes the same.
-        const isPassing = item.kind === 'instance' && item.class.file?.isPrelude === true && passing.test(item.class.name);
+        const isPassing = item.kind === 'instance' && passing.test(libraryClass(item.class)?.name ?? '');
         if (library.name === 'ModuleList' || evidence.kind !== undefined || !isPassing) break;
       }
     } else if (made !== undefined && /^(?:Rearrange|Reduce)$/.test(library.name)) {
@@ -768,7 +787,15 @@ function givesBackFirst(target: Value | undefined): boolean {
   return returned.some((each) => each.kind === 'return' && isFirst(each.value));
 }
 
-const passing = /^(?:ReLU6?|GELU|SiLU|Mish|Tanh|Sigmoid|ELU|LeakyReLU|Hardswish|Softplus|Identity|Dropout)$/;
+const passing =
+  /^(?:ReLU6?|GELU|SiLU|Mish|Tanh|Sigmoid|ELU|LeakyReLU|Hardswish|Softplus|Identity|Dropout|GroupNorm|(?:Sync)?(?:Batch|Instance)Norm(?:[123]d)?)$/;
+
+/** A norm or a dropout: what comes out of it has the axes of what comes in. */
+function keepsAxes(layer: InstanceValue): boolean {
+  const library = libraryClass(layer.class);
+  if (library !== undefined && /^(?:LayerNorm|LayerNormalization|RMSNorm|RMSNormalization|Dropout)$/.test(library.name)) return true;
+  return library !== undefined && isModuleBase(library) && /Norm/.test(layer.class.name) && isNormalizer(layer);
+}
 
 /** The first class of a library among those that a class is made of. */
 const libraryClass = (of: ClassValue): ClassValue | undefined => of.mro.find(({ file }) => file?.isPrelude === true);

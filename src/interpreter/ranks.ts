@@ -1,31 +1,44 @@
 /** What code says of the number of a tensor's axes by the sizes that it reads. */
-import { anonymous, flexible } from '../dims/dim.ts';
-import { type Shape, unknownShape, withRank } from '../dims/shape.ts';
+import { anonymous, type Dim, flexible, unknownDim } from '../dims/dim.ts';
+import { openShape, type Shape, unknownShape, withRank } from '../dims/shape.ts';
 import type { Expression } from '../syntax/python/ast.ts';
 import { evaluate } from './expressions.ts';
 import type { Frame } from './frame.ts';
 import type { Interpreter } from './interpreter.ts';
 import type { TensorValue, Value } from './value.ts';
 
-/** `B, T, C = x.size()` says that x has three axes, and names them; `B, T = x.shape[:2]` that it has two or more. */
+/**
+ * `B, T, C = x.size()` says that x has three axes, and names them; `B, T = x.shape[:2]` and `B, *sides, C = x.shape` that it has two or
+ * more.
+ */
 export function refine(interpreter: Interpreter, frame: Frame, target: Expression, source: Expression): void {
   if (target.kind !== 'tuple' && target.kind !== 'list') return;
-  if (target.items.some(({ kind }) => kind === 'starred')) return;
-  const read = shapeRead(source);
+  const read = sizesRead(source);
   if (read === undefined) return;
+  const items = target.items.slice(0, target.items.length - read.beside);
+  const star = items.findIndex(({ kind }) => kind === 'starred');
+  if (target.items.slice(items.length).some(({ kind }) => kind === 'starred') || (star >= 0 && (read.isCut || read.from + read.to > 0)))
+    return;
   const tensor = sized(interpreter, frame, read.tensor);
   if (tensor === undefined || tensor.shape.ellipsis === undefined) return;
-  const names = target.items.map((item) => (item.kind === 'name' ? item.name : '_'));
+  const names = items.map((item) => (item.kind === 'name' ? item.name : '_'));
+  // The same line names other sizes when it runs for another tensor.
+  const scope = `${frame.file.name}:${frame.unit?.start ?? 0}+${target.start}#${tensor.id}`;
+  const named = (dim: Dim, name: string | undefined, i: number): Dim => {
+    if (!dim.unknown) return dim;
+    return name === undefined || name.startsWith('_') ? anonymous(`axis ${i}`, { scope }) : flexible(name, { scope });
+  };
+  if (star >= 0) {
+    const open = withEnds(tensor.shape, star, names.length - star - 1);
+    if (open === undefined) return;
+    const dims = open.dims.map((dim, i) => named(dim, names[i < star ? i : i + 1], i));
+    interpreter.write(tensor, 'shape', { ...open, dims });
+    return;
+  }
   if (read.from > tensor.shape.ellipsis) return;
   const filled = read.isCut === true ? withFront(tensor.shape, names.length) : withRank(tensor.shape, names.length + read.from + read.to);
   if (filled === undefined) return;
-  // The same line names other sizes when it runs for another tensor.
-  const scope = `${frame.file.name}:${frame.unit?.start ?? 0}+${target.start}#${tensor.id}`;
-  const dims = filled.dims.map((dim, i) => {
-    if (!dim.unknown) return dim;
-    const name = names[i - read.from];
-    return name === undefined || name.startsWith('_') ? anonymous(`axis ${i}`, { scope }) : flexible(name, { scope });
-  });
+  const dims = filled.dims.map((dim, i) => named(dim, names[i - read.from], i));
   interpreter.write(tensor, 'shape', { ...filled, dims });
 }
 
@@ -33,7 +46,7 @@ export function refine(interpreter: Interpreter, frame: Frame, target: Expressio
 export function refined(interpreter: Interpreter, frame: Frame, source: Expression, value: Value, target: Expression): Value {
   if (target.kind !== 'tuple' && target.kind !== 'list') return value;
   const isHidden = value.kind === 'unknown' || (value.kind === 'tuple' && value.ellipsis !== undefined);
-  return isHidden && shapeRead(source) !== undefined ? evaluate(interpreter, frame, source) : value;
+  return isHidden && sizesRead(source) !== undefined ? evaluate(interpreter, frame, source) : value;
 }
 
 /** `x.shape[1]` and `x.size(1)` say that x has two axes or more, `x.shape[-1]` that it has one. */
@@ -57,6 +70,14 @@ function withFront(shape: Shape, count: number): Shape | undefined {
   const known = shape.dims.length;
   if (shape.ellipsis !== known || known >= count) return undefined;
   return { dims: withRank(shape, count)?.dims ?? [], ellipsis: count };
+}
+
+/** The shape with so many axes known to be there at each end, as far as it has no more of them; undefined where it has. */
+function withEnds({ dims, ellipsis = dims.length }: Shape, before: number, after: number): Shape | undefined {
+  const [front, back] = [dims.slice(0, ellipsis), dims.slice(ellipsis)];
+  if (front.length > before || back.length > after) return undefined;
+  const more = (count: number): readonly Dim[] => Array.from({ length: count }, () => unknownDim('the axis is not known'));
+  return openShape([...front, ...more(before - front.length)], [...more(after - back.length), ...back]);
 }
 
 /** The tensor whose sizes are read: a local variable of which nothing is known is one by that. */
@@ -86,6 +107,17 @@ interface Read {
   readonly to: number;
   /** Only so many sizes are taken as there are names. */
   readonly isCut?: true;
+}
+
+/** The same of `*x.shape, x.device`, where other things stand beside the sizes. */
+function sizesRead(source: Expression): (Read & { readonly beside: number }) | undefined {
+  if (source.kind !== 'tuple') {
+    const read = shapeRead(source);
+    return read === undefined ? undefined : { ...read, beside: 0 };
+  }
+  const [first, ...others] = source.items;
+  const read = first?.kind === 'starred' && others.every(({ kind }) => kind !== 'starred') ? shapeRead(first.value) : undefined;
+  return read === undefined ? undefined : { ...read, beside: others.length };
 }
 
 /** The tensor whose shape an expression reads. */

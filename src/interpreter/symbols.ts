@@ -55,8 +55,9 @@ export class Symbols {
     switch (fallback?.kind) {
       case 'int': {
         const value = numberOf(fallback);
-        // Stages are told apart by their numbers: their settings stand in lists, and their layers under numbered names.
-        if (value !== undefined && value <= 8 && stageNames.test(path)) return fallback;
+        // Stages are told apart by their numbers: their settings stand in lists, and their layers under numbered names. So are layers for
+        // signals, images and volumes by the axes of these.
+        if (value !== undefined && ((value <= 8 && stageNames.test(path)) || (value <= 3 && axisCountNames.test(path)))) return fallback;
         return value !== undefined && value < 1 ? named(path, scope) : this.number(path, scope, value);
       }
       case 'float':
@@ -216,6 +217,7 @@ export class Symbols {
 const isSizeName = (name: string): boolean => conceptOf(name) !== undefined || /(?:^|_)(?:dim|width|features|channels)$/.test(name);
 
 const stageNames = /(?:^|[._])(?:num|n)_stages$/;
+const axisCountNames = /(?:^|[._])(?:(?:spatial_|conv_|n_?)?dims|spatial_ndims?|ndim)$/;
 
 /** A class or function of the user's own. */
 function isUserCallable(value: Value | undefined): boolean {

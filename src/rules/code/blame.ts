@@ -26,8 +26,8 @@ import { aliasOf, isCopy, placeAt, placeOf, rangeIn } from './places.ts';
 import { notRepeated, overRepeated, repeatedAlong } from './repetition.ts';
 import { heldOtherwise, oddPick, oddSizes, oddTwin } from './siblings.ts';
 import { compareSizes, ratioOf } from './sizes.ts';
-import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
 import { madeTurned } from './tableOrder.ts';
+import { dimFromEnd, fromEnd, isWeight } from './tensors.ts';
 import { lengthFirst } from './wiring.ts';
 import { demandsOn, originOf } from './witnesses.ts';
 
