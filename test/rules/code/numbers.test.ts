@@ -163,3 +163,45 @@ class Cached(nn.Module):
     expectAtLines(cached('torch.matmul(q, k.transpose(2, 3)) / self.each**0.5'));
   });
 });
+
+describe('a width that two settings tell, beside sizes that are not known', () => {
+  it('is not doubted', () => {
+    const text = `import torch
+import torch.nn as nn
+
+
+class Attention(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.heads, self.size = config.num_heads, config.hidden_size // config.num_heads
+        self.qkv = nn.Linear(config.hidden_size, 3 * config.hidden_size)
+        self.out = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, x, cos, sin):
+        length = x.shape[0]
+        q, k, v = self.qkv(x).view(length, 3, self.heads, self.size).unbind(1)
+        q = q * cos + torch.cat((-q[..., self.size // 2 :], q[..., : self.size // 2]), -1) * sin
+        k = k * cos + torch.cat((-k[..., self.size // 2 :], k[..., : self.size // 2]), -1) * sin
+        q, k, v = (u.transpose(0, 1) for u in (q, k, v))
+        y = (q @ k.transpose(1, 2) / self.size**0.5).softmax(-1) @ v
+        return self.out(y.transpose(0, 1).reshape(length, -1))
+
+
+class Encoder(nn.Module):
+    def __init__(self, config):
+        super().__init__()
+        self.attention = Attention(config)
+        self.register_buffer("steps", 1.0 / 10000 ** (torch.arange(0, config.head_dim, 2) / config.head_dim))
+
+    def forward(self, x, sides):
+        places = torch.cat([torch.arange(int(side)) for side in sides])
+        angles = torch.outer(places, self.steps)
+        table = torch.cat((angles, angles), -1)[:, None]
+        return x + self.attention(x, table.cos(), table.sin())
+`;
+    deepEqual(
+      findingsIn(text).map(({ code }) => code),
+      [],
+    );
+  });
+});

@@ -1,7 +1,8 @@
 import type { Failure } from '../../../interpreter/recording.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import { spanIn } from '../../../syntax/python/ast.ts';
-import type { FaultKind } from '../../code/fault.ts';
+import { inputsOf } from '../../code/failing.ts';
+import type { Fault, FaultKind } from '../../code/fault.ts';
 import { faultsOf } from '../../code/faults.ts';
 import { defineRule, type Report, type Rule, type RuleDocs } from '../../rule.ts';
 import { widthFixes } from './widthFix.ts';
@@ -22,7 +23,7 @@ export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, doc
     messages: { fact: '{fact}' },
     checkCode({ code: reading, report }) {
       for (const fault of faultsOf(reading)) {
-        if (fault.kind !== kind) continue;
+        if (fault.kind !== kind || isGuess(fault)) continue;
         // What only numbers show, and not algebra, is very likely, and no more.
         const { basis } = fault.failure.problem;
         const severity = fault.isDoubtful
@@ -41,6 +42,13 @@ export const faultRule = (kind: FaultKind, code: Rule['code'], name: string, doc
       }
     },
   });
+
+/**
+ * Sizes that are not known beside others that need not be what they are taken for: tables of angles whose width and length are settings
+ * of another part, most of all, which fit in every model that sets both.
+ */
+const isGuess = ({ kind, isDoubtful, failure }: Fault): boolean =>
+  isDoubtful && kind === 'broadcast' && inputsOf(failure).some(({ shape }) => shape.dims.some(({ unknown }) => unknown));
 
 /** Where it fails in a file that this one imports. */
 function elsewhere(code: CodeReading, { call, sites }: Failure): NonNullable<Report<string>['related']> {
