@@ -8,7 +8,7 @@ import type { Variable } from '../interpreter/recording.ts';
 import type { CodeReading, Study } from '../interpreter/study.ts';
 import type { TensorValue, Value } from '../interpreter/value.ts';
 import type { Expression, FunctionDefinition, Span, Statement, Unit } from '../syntax/python/ast.ts';
-import { eachChildStatement } from '../syntax/python/walk.ts';
+import { blocksIn, eachChildStatement } from '../syntax/python/walk.ts';
 import { type ContractReport, type Contradiction, combineReports, judgeContracts, type Reading, sizeNamed, sizeNamesOf } from './check.ts';
 import { annotationsOf } from './code.ts';
 import type { Contract } from './contract.ts';
@@ -553,19 +553,8 @@ function blocksAround(definition: FunctionDefinition): readonly { readonly state
 
 /** The blocks that may or may not run, or run several times; those of `with` surely run. */
 function bodiesOf(statement: Statement): readonly (readonly Statement[])[] {
-  switch (statement.kind) {
-    case 'if':
-      return [...statement.branches.map(({ body }) => body), statement.otherwise];
-    case 'for':
-    case 'while':
-      return [statement.body, statement.otherwise];
-    case 'try':
-      return [statement.body, ...statement.handlers.map(({ body }) => body), statement.otherwise];
-    case 'match':
-      return statement.cases.map(({ body }) => body);
-    default:
-      return [];
-  }
+  if (statement.kind === 'with' || statement.kind === 'function' || statement.kind === 'class') return [];
+  return blocksIn(statement).filter((body) => statement.kind !== 'try' || body !== statement.finally);
 }
 
 /** The name that an expression is, for a sentence about it. */

@@ -6,7 +6,7 @@ import type { Frame } from '../../interpreter/frame.ts';
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { FunctionValue, Site, Value } from '../../interpreter/value.ts';
 import type { Assign, Call, Expression, FunctionDefinition, Statement } from '../../syntax/python/ast.ts';
-import { childExpressions, eachChildStatement, eachExpressionWithin } from '../../syntax/python/walk.ts';
+import { childExpressions, eachChildStatement, eachExpressionWithin, mentionsName } from '../../syntax/python/walk.ts';
 import { functionsThatRan } from './places.ts';
 
 export interface DroppedStream {
@@ -158,12 +158,9 @@ function unwrapped(value: Expression): Expression {
 
 /** Whoever is given the stream twice may add it, but for queries, keys and values. */
 const readsOnce = (call: Call, name: string): boolean => {
-  const count = call.arguments.filter(({ value }) => reads(value, name)).length;
+  const count = call.arguments.filter(({ value }) => mentionsName(value, name)).length;
   return count === 1 || (count > 1 && /att/i.test(attributeCalled(call) ?? ''));
 };
-
-const reads = (expression: Expression, name: string): boolean =>
-  (expression.kind === 'name' && expression.name === name) || childExpressions(expression).some((child) => reads(child, name));
 
 /** The stream under another name, which a sum behind it may add: `shortcut = x`. */
 function isKept(body: readonly Statement[], stream: string): boolean {

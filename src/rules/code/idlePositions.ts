@@ -2,7 +2,7 @@
 import type { CodeReading } from '../../interpreter/study.ts';
 import type { Site } from '../../interpreter/value.ts';
 import type { Expression, Statement } from '../../syntax/python/ast.ts';
-import { childExpressions, eachExpressionWithin } from '../../syntax/python/walk.ts';
+import { eachExpressionWithin, mentionsName } from '../../syntax/python/walk.ts';
 import { reads } from './idleResidual.ts';
 import { functionsThatRan } from './places.ts';
 
@@ -23,7 +23,7 @@ export function idlePositions(code: CodeReading): readonly IdlePositions[] {
     const names = new Set<string>();
     for (const each of body) {
       const [target] = each.kind === 'assign' && each.targets.length === 1 ? each.targets : [];
-      if (each.kind === 'assign' && target?.kind === 'name' && positionNames.test(target.name) && mentions(each.value, 'self'))
+      if (each.kind === 'assign' && target?.kind === 'name' && positionNames.test(target.name) && mentionsName(each.value, 'self'))
         names.add(target.name);
     }
     for (const name of names) {
@@ -38,10 +38,6 @@ export function idlePositions(code: CodeReading): readonly IdlePositions[] {
     }
   }
   return found;
-}
-
-function mentions(expression: Expression, name: string): boolean {
-  return (expression.kind === 'name' && expression.name === name) || childExpressions(expression).some((child) => mentions(child, name));
 }
 
 /** `locals()` reads every name; so may a body that could not be read. */

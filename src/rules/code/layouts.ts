@@ -92,7 +92,7 @@ function scrambleOf(code: CodeReading, node: TensorValue): Scramble | undefined 
   // The whole before and after must be the same number, or it would fail rather than scramble.
   if (exact(multiplyAll(before)).key !== exact(multiplyAll(after)).key) return undefined;
   const [grown, shrunk] = [divideExactly(q, p), divideExactly(p, q)];
-  if (from === 1 && to === 0 && isStatesAsTheyCame(input)) return undefined;
+  if (mayHaveComeTurned(input, from, to)) return undefined;
   const factor = grown ?? shrunk;
   if (factor === undefined || factor.constant === 1 || mentionsLength(factor) || mayBeOne(factor)) return undefined;
   const kind =
@@ -105,10 +105,11 @@ function scrambleOf(code: CodeReading, node: TensorValue): Scramble | undefined 
 }
 
 /**
- * States that came in and kept their axes: that rows come first in them is assumed, and where the length is asked for in front, as in
- * attention written for it, they may as well have come that way.
+ * The length is moved from behind the rows to the front of states that came in and kept their axes: that rows come first in them is
+ * assumed, and for attention that is written so they may as well have come with their length in front.
  */
-export function isStatesAsTheyCame(tensor: TensorValue): boolean {
+export function mayHaveComeTurned(tensor: TensorValue, from: number, to: number): boolean {
+  if (from !== 1 || to !== 0) return false;
   let at: TensorValue | undefined = tensor;
   const [rows, length] = tensor.shape.dims;
   while (at !== undefined && at.op !== 'input') {

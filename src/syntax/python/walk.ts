@@ -30,33 +30,12 @@ export function blocksIn(statement: Statement | undefined): readonly (readonly S
 
 /** The statements directly inside a compound statement. */
 export function eachChildStatement(statement: Statement, visit: (child: Statement) => void): void {
-  const all = (body: readonly Statement[]): void => body.forEach(visit);
-  switch (statement.kind) {
-    case 'if':
-      for (const branch of statement.branches) all(branch.body);
-      all(statement.otherwise);
-      break;
-    case 'for':
-    case 'while':
-      all(statement.body);
-      all(statement.otherwise);
-      break;
-    case 'try':
-      all(statement.body);
-      for (const handler of statement.handlers) all(handler.body);
-      all(statement.otherwise);
-      all(statement.finally);
-      break;
-    case 'with':
-    case 'function':
-    case 'class':
-      all(statement.body);
-      break;
-    case 'match':
-      for (const { body } of statement.cases) all(body);
-      break;
-  }
+  for (const body of blocksIn(statement)) body.forEach(visit);
 }
+
+/** Whether a name stands anywhere in an expression. */
+export const mentionsName = (expression: Expression, name: string): boolean =>
+  (expression.kind === 'name' && expression.name === name) || childExpressions(expression).some((child) => mentionsName(child, name));
 
 /** The expressions that stand directly in a statement, outermost first; those of statements inside it are not visited. */
 export function statementExpressions(statement: Statement): readonly Expression[] {

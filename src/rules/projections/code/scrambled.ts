@@ -2,7 +2,7 @@
 import { formatShape, shapeOf } from '../../../dims/shape.ts';
 import type { CodeReading } from '../../../interpreter/study.ts';
 import { overFeatures } from '../../code/headOrder.ts';
-import { isStatesAsTheyCame, isView, scramblesOf } from '../../code/layouts.ts';
+import { isView, mayHaveComeTurned, scramblesOf } from '../../code/layouts.ts';
 import { type Misaligned, misalignedViews } from '../../code/pieces.ts';
 import { rangeIn, textAt } from '../../code/places.ts';
 import type { Report } from '../../rule.ts';
@@ -14,9 +14,8 @@ export function allScrambles(code: CodeReading): readonly Misaligned[] {
   const bySize = scramblesOf(code);
   const nodes = new Set(bySize.map(({ node }) => node));
   // Where attention goes over heads, the merge only looks wrong.
-  const isByLayout = ({ node, from, to }: Misaligned): boolean =>
-    from === 1 && to === 0 && node.inputs[0] !== undefined && isStatesAsTheyCame(node.inputs[0]);
-  const others = overFeatures(code).length > 0 ? [] : misalignedViews(code).filter((each) => !nodes.has(each.node) && !isByLayout(each));
+  const isTurned = ({ node, from, to }: Misaligned): boolean => node.inputs[0] !== undefined && mayHaveComeTurned(node.inputs[0], from, to);
+  const others = overFeatures(code).length > 0 ? [] : misalignedViews(code).filter((each) => !nodes.has(each.node) && !isTurned(each));
   return [...bySize, ...others];
 }
 
